@@ -1,0 +1,79 @@
+/**
+ * Return conventions. A wrapper in this folder answers as the kernel does: a value of zero or more,
+ * or the negated errno. Callers that expect a failure compare with `-E.…`; the others throw it with
+ * `fail`, which knows what they were about to do.
+ */
+import { type Pointer, read } from "bun:ffi";
+import { constants } from "node:os";
+import { SystemError } from "../errors.ts";
+import { PLATFORM } from "./platform.ts";
+import { libc } from "./symbols.ts";
+
+/** The platform's errno numbers by name. */
+export const E: Readonly<typeof constants.errno> = constants.errno;
+
+// One pointer a thread; each Worker has its own instance of this module.
+let errnoPointer: Pointer | undefined;
+
+function errno(): number {
+  errnoPointer ??= libc[PLATFORM?.errnoFunction ?? "__errno_location"]() as Pointer;
+  return read.i32(errnoPointer, 0);
+}
+
+/** For functions that return -1 and set errno. Nothing may be called between the two. */
+export function fromErrno(returned: number): number {
+  return returned === -1 ? -errno() : returned;
+}
+
+/** For functions that return a null pointer and set errno. */
+export function fromPointer(returned: Pointer | null): number {
+  return returned === null ? -errno() : returned;
+}
+
+/** For functions that return the error itself: `pthread_*`, `posix_fallocate`. */
+export function fromError(returned: number): number {
+  return -returned;
+}
+
+/** Calls again while a signal interrupts; only for calls that do not wait. */
+export function uninterrupted(call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (result !== -E.EINTR) return result;
+  }
+}
+
+let names: Map<number, string> | undefined;
+
+/** The symbolic name of an errno number: 2 is "ENOENT". */
+export function errnoName(number: number): string {
+  if (names === undefined) {
+    names = new Map();
+    for (const [name, value] of Object.entries(E)) {
+      // EAGAIN and EWOULDBLOCK share a number; POSIX's first name wins.
+      if (!names.has(value)) names.set(value, name);
+    }
+  }
+  return names.get(number) ?? `errno ${number}`;
+}
+
+/**
+ * Throws what a failed wrapper returned, as in `Cannot open segment "/x": ENOENT, No such file or
+ * directory`.
+ *
+ * @param action What failed, in words: `Cannot open segment "/x"`.
+ * @param result The negated errno.
+ * @param hint A sentence on the way out, where there is one.
+ */
+export function fail(
+  action: string,
+  result: number,
+  syscall: string,
+  path?: string,
+  hint?: string,
+): never {
+  const code = errnoName(-result);
+  const text = String(libc.strerror(-result)).toLowerCase();
+  const message = `${action}: ${code}, ${text}${hint === undefined ? "" : `. ${hint}`}`;
+  throw new SystemError(message, { code, errno: -result, syscall, path });
+}

@@ -1,0 +1,96 @@
+/** fcntl.h, sys/file.h and unistd.h: descriptors, their sizes and their locks. */
+import { ptr } from "bun:ffi";
+import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
+import { C } from "./platform.ts";
+import { libc } from "./symbols.ts";
+
+/**
+ * `int open(const char *path, int oflag, mode_t mode)`: a descriptor.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/open.html
+ */
+export function open(path: string, flags: number, mode = 0): number {
+  return uninterrupted(() => fromErrno(libc.open(path, flags, mode)));
+}
+
+/** `int close(int fildes)`. The descriptor is gone whatever it answers (Linux, FreeBSD). */
+export function close(descriptor: number): number {
+  return fromErrno(libc.close(descriptor));
+}
+
+/**
+ * `int ftruncate(int fildes, off_t length)`: sets the size; new bytes read as zero, and no memory
+ * is reserved for them. Errors: EBADF, EFBIG, EINVAL, EPERM (sealed).
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/ftruncate.html
+ */
+export function ftruncate(descriptor: number, size: number): number {
+  return uninterrupted(() => fromErrno(libc.ftruncate(descriptor, size)));
+}
+
+/**
+ * `int posix_fallocate(int fd, off_t offset, off_t len)`: grows to at least `offset + length` with
+ * memory reserved, so that touching it cannot fail later. Errors: ENOSPC, EFBIG, EINVAL, EBADF.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/posix_fallocate.html
+ */
+export function posixFallocate(descriptor: number, offset: number, length: number): number {
+  return uninterrupted(() => fromError(libc.posix_fallocate(descriptor, offset, length)));
+}
+
+/**
+ * `int flock(int fd, int operation)`: a lock on the open file description, released by the kernel
+ * when its last descriptor closes, however the process ends. Errors: EWOULDBLOCK, ENOLCK.
+ * https://man7.org/linux/man-pages/man2/flock.2.html
+ */
+export function flock(descriptor: number, operation: number): number {
+  return uninterrupted(() => fromErrno(libc.flock(descriptor, operation)));
+}
+
+// struct flock of 64-bit Linux: short l_type, l_whence; off_t l_start, l_len; pid_t l_pid.
+// Scratch memory: made as an ArrayBuffer first, since a small typed array's storage moves.
+const flockBuffer = new ArrayBuffer(32);
+const flockView = new DataView(flockBuffer);
+
+function byteLock(descriptor: number, command: number, type: number, byte: number): number {
+  if (command === -1) return -E.ENOSYS;
+  if (process.platform === "darwin") {
+    // off_t l_start, l_len; pid_t l_pid; short l_type, l_whence. Untested.
+    flockView.setBigInt64(0, BigInt(byte), true);
+    flockView.setBigInt64(8, 1n, true);
+    flockView.setInt32(16, 0, true);
+    flockView.setInt16(20, type, true);
+    flockView.setInt16(22, 0, true);
+  } else {
+    flockView.setInt16(0, type, true);
+    flockView.setInt16(2, 0, true);
+    flockView.setBigInt64(8, BigInt(byte), true);
+    flockView.setBigInt64(16, 1n, true);
+    flockView.setInt32(24, 0, true);
+  }
+  return uninterrupted(() => fromErrno(libc.fcntl(descriptor, command, ptr(flockBuffer))));
+}
+
+/**
+ * Takes an exclusive lock on one byte for this open file description, at once or not at all:
+ * 0, or -EAGAIN when another description holds it. The byte need not exist. The kernel releases it
+ * when the description's last descriptor closes, also at `kill -9`, also across containers.
+ * `fcntl(fd, F_OFD_SETLK, …)`: https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html
+ */
+export function lockByte(descriptor: number, byte: number): number {
+  const result = byteLock(descriptor, C.F_OFD_SETLK, C.F_WRLCK, byte);
+  return result === -E.EACCES ? -E.EAGAIN : result;
+}
+
+/** 1 while another open file description holds the byte, else 0. Takes nothing. */
+export function isByteLocked(descriptor: number, byte: number): number {
+  const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_WRLCK, byte);
+  if (result < 0) return result;
+  const type = flockView.getInt16(process.platform === "darwin" ? 20 : 0, true);
+  return type === C.F_UNLCK ? 0 : 1;
+}
+
+let knownPageSize = 0;
+
+/** `int getpagesize(void)`: bytes in a page of memory. */
+export function pageSize(): number {
+  knownPageSize ||= libc.getpagesize();
+  return knownPageSize;
+}

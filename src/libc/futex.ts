@@ -1,0 +1,40 @@
+/** linux/futex.h: sleep on a 32-bit word in shared memory, in any process that maps it. */
+import type { Pointer } from "bun:ffi";
+import { E, fromErrno } from "./errno.ts";
+import { SYS_FUTEX } from "./platform.ts";
+import { libc } from "./symbols.ts";
+import { timespec } from "./time.ts";
+
+// Without FUTEX_PRIVATE_FLAG: the word is found by its page, so that other processes meet here.
+const FUTEX_WAIT = 0;
+const FUTEX_WAKE = 1;
+
+/** Whether this platform can sleep on a word. */
+export const HAS_FUTEX: boolean = SYS_FUTEX !== undefined;
+
+/**
+ * `futex(uaddr, FUTEX_WAIT, expected, timeout)`: sleeps while the word is `expected`, at most
+ * `timeoutMs`. 0 when woken (or for no reason), -EAGAIN when the word was another already,
+ * -ETIMEDOUT, -EINTR. Never call it with a long timeout: the thread cannot be terminated meanwhile.
+ * https://man7.org/linux/man-pages/man2/FUTEX_WAIT.2const.html
+ */
+export function futexWait(address: number, expected: number, timeoutMs: number): number {
+  if (SYS_FUTEX === undefined) return -E.ENOSYS;
+  const timeout = timespec(timeoutMs);
+  return fromErrno(
+    Number(
+      libc.syscall(SYS_FUTEX, address as Pointer, FUTEX_WAIT, expected >>> 0, timeout, null, 0),
+    ),
+  );
+}
+
+/**
+ * `futex(uaddr, FUTEX_WAKE, count)`: wakes at most `count` sleepers; returns how many.
+ * https://man7.org/linux/man-pages/man2/FUTEX_WAKE.2const.html
+ */
+export function futexWake(address: number, count: number): number {
+  if (SYS_FUTEX === undefined) return -E.ENOSYS;
+  return fromErrno(
+    Number(libc.syscall(SYS_FUTEX, address as Pointer, FUTEX_WAKE, count, null, null, 0)),
+  );
+}

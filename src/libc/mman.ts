@@ -1,0 +1,105 @@
+/** sys/mman.h: shared memory objects and mappings. */
+import { type Pointer, toArrayBuffer } from "bun:ffi";
+import { fromErrno, uninterrupted } from "./errno.ts";
+import { C } from "./platform.ts";
+import { addressOf, libc } from "./symbols.ts";
+
+/**
+ * `int shm_open(const char *name, int oflag, mode_t mode)`: a descriptor, close-on-exec.
+ * Errors: EACCES, EEXIST, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENOENT.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shm_open.html
+ */
+export function shmOpen(name: string, flags: number, mode: number): number {
+  return uninterrupted(() => fromErrno(libc.shm_open(name, flags, mode)));
+}
+
+/**
+ * `int shm_unlink(const char *name)`. Errors: EACCES, ENOENT, EPERM (sticky directory).
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shm_unlink.html
+ */
+export function shmUnlink(name: string): number {
+  return fromErrno(libc.shm_unlink(name));
+}
+
+/**
+ * `int memfd_create(const char *name, unsigned int flags)`: a descriptor of a nameless object.
+ * Linux 3.17, FreeBSD 13. https://man7.org/linux/man-pages/man2/memfd_create.2.html
+ */
+export function memfdCreate(name: string, flags: number): number {
+  return fromErrno(libc.memfd_create(name, flags));
+}
+
+/**
+ * `void *mmap(void *addr, size_t len, int prot, int flags, int fildes, off_t off)`: the address.
+ * `offset` is a multiple of the page size. Errors: EACCES, EAGAIN, EBADF, EINVAL, ENOMEM,
+ * EOVERFLOW.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/mmap.html
+ */
+export function mmap(
+  length: number,
+  protection: number,
+  flags: number,
+  descriptor: number,
+  offset: number,
+): number {
+  return fromErrno(Number(libc.mmap(null, length, protection, flags, descriptor, offset)));
+}
+
+// bun-types lacks the form that takes a deallocator, `void (*)(void *bytes, void *context)`.
+const toOwnedArrayBuffer = toArrayBuffer as (
+  address: number,
+  byteOffset: number,
+  byteLength: number,
+  context: number,
+  deallocator: Pointer,
+) => ArrayBuffer;
+
+/**
+ * The ArrayBuffer over a mapping, with libc's own `munmap(addr, len)` as its deallocator:
+ * `buffer.transfer(0)` detaches every view and unmaps at once, and the garbage collector unmaps a
+ * forgotten one. Call it once for a mapping, and never call `munmap` besides.
+ *
+ * @throws RangeError over 4 GiB; the mapping is gone then as well.
+ */
+export function adoptMapping(address: number, length: number): ArrayBuffer {
+  // The deallocator's context carries munmap's second argument.
+  return toOwnedArrayBuffer(address, 0, length, length, addressOf("munmap"));
+}
+
+/**
+ * `int mprotect(void *addr, size_t len, int prot)`. Errors: EACCES, EINVAL, ENOMEM.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/mprotect.html
+ */
+export function mprotect(address: number, length: number, protection: number): number {
+  return fromErrno(libc.mprotect(address as Pointer, length, protection));
+}
+
+/**
+ * `int msync(void *addr, size_t len, int flags)`: writes a mapped file's pages back; does nothing
+ * for shared memory, which has no disk. Errors: EBUSY, EINVAL, ENOMEM.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/msync.html
+ */
+export function msync(address: number, length: number): number {
+  return fromErrno(libc.msync(address as Pointer, length, C.MS_SYNC));
+}
+
+/**
+ * `int madvise(void *addr, size_t len, int advice)`.
+ * https://man7.org/linux/man-pages/man2/madvise.2.html
+ */
+export function madvise(address: number, length: number, advice: number): number {
+  return fromErrno(libc.madvise(address as Pointer, length, advice));
+}
+
+/**
+ * `int mlock(const void *addr, size_t len)`: keeps the pages in RAM. Errors: EAGAIN, ENOMEM (over
+ * RLIMIT_MEMLOCK), EPERM. https://pubs.opengroup.org/onlinepubs/9799919799/functions/mlock.html
+ */
+export function mlock(address: number, length: number): number {
+  return fromErrno(libc.mlock(address as Pointer, length));
+}
+
+/** `int munlock(const void *addr, size_t len)`. */
+export function munlock(address: number, length: number): number {
+  return fromErrno(libc.munlock(address as Pointer, length));
+}

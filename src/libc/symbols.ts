@@ -1,0 +1,212 @@
+/** The symbol table: every C function that this package calls, bound when the module loads. */
+import { type FFIFunction, type Pointer, dlopen, linkSymbols } from "bun:ffi";
+import { UnsupportedError } from "../errors.ts";
+import { PLATFORM, type Platform, VARIADIC_ON_STACK } from "./platform.ts";
+
+// `i64_fast` integers arrive as numbers while they fit one; addresses and sizes here always do.
+const SYMBOLS = {
+  // errno.h, string.h
+  __errno_location: { args: [], returns: "ptr" },
+  __error: { args: [], returns: "ptr" },
+  strerror: { args: ["i32"], returns: "cstring" },
+  // sys/mman.h
+  shm_open: { args: ["cstring", "i32", "u32"], returns: "i32" },
+  shm_unlink: { args: ["cstring"], returns: "i32" },
+  memfd_create: { args: ["cstring", "u32"], returns: "i32" },
+  // Not "ptr": MAP_FAILED would arrive as a bigint that equals no number.
+  mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "i64_fast" },
+  mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  msync: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  madvise: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  mlock: { args: ["ptr", "u64"], returns: "i32" },
+  munlock: { args: ["ptr", "u64"], returns: "i32" },
+  // fcntl.h, sys/file.h, unistd.h
+  open: { args: ["cstring", "i32", "u32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  ftruncate: { args: ["i32", "i64"], returns: "i32" },
+  posix_fallocate: { args: ["i32", "i64", "i64"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  getpagesize: { args: [], returns: "i32" },
+  // semaphore.h
+  sem_open: { args: ["cstring", "i32", "u32", "u32"], returns: "ptr" },
+  sem_close: { args: ["ptr"], returns: "i32" },
+  sem_unlink: { args: ["cstring"], returns: "i32" },
+  sem_init: { args: ["ptr", "i32", "u32"], returns: "i32" },
+  sem_destroy: { args: ["ptr"], returns: "i32" },
+  sem_post: { args: ["ptr"], returns: "i32" },
+  sem_wait: { args: ["ptr"], returns: "i32" },
+  sem_trywait: { args: ["ptr"], returns: "i32" },
+  sem_timedwait: { args: ["ptr", "ptr"], returns: "i32" },
+  sem_clockwait: { args: ["ptr", "i32", "ptr"], returns: "i32" },
+  sem_getvalue: { args: ["ptr", "ptr"], returns: "i32" },
+  // time.h
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+  nanosleep: { args: ["ptr", "ptr"], returns: "i32" },
+  // unistd.h; only for futex, which has no wrapper of its own
+  syscall: { args: ["i64", "ptr", "i32", "u32", "ptr", "ptr", "u32"], returns: "i64_fast" },
+} as const;
+
+/** How many arguments come before the `...` of a variadic function. */
+const FIXED_ARGUMENTS: Readonly<Record<string, number>> = {
+  sem_open: 2,
+  open: 2,
+  fcntl: 2,
+  shm_open: 2,
+};
+
+interface ArgumentTypes {
+  ptr: Pointer | null;
+  cstring: string;
+  i32: number;
+  u32: number;
+  i64: number;
+  u64: number;
+}
+
+interface ReturnTypes {
+  ptr: Pointer | null;
+  cstring: string;
+  i32: number;
+  i64_fast: number;
+}
+
+interface Declaration {
+  readonly args: readonly (keyof ArgumentTypes)[];
+  readonly returns: keyof ReturnTypes;
+}
+
+type Arguments<A extends readonly (keyof ArgumentTypes)[]> = {
+  -readonly [I in keyof A]: ArgumentTypes[A[I]];
+};
+
+type CFunction<D extends Declaration> = (
+  ...args: Arguments<D["args"]>
+) => ReturnTypes[D["returns"]];
+
+type Libc = { readonly [Name in keyof typeof SYMBOLS]: CFunction<(typeof SYMBOLS)[Name]> };
+type AnyFunction = (...args: never[]) => unknown;
+
+interface LoadedLibc {
+  readonly functions: Libc;
+  readonly missing: ReadonlySet<string>;
+  /** Address of a C function; for deallocators, which the engine calls by itself. */
+  addressOf(name: string): Pointer;
+}
+
+function refuse(message: string): never {
+  throw new UnsupportedError(message);
+}
+
+/** On a platform that cannot work, importing does: the first use throws. */
+function unusable(message: string): LoadedLibc {
+  return {
+    functions: new Proxy({} as Libc, { get: () => () => refuse(message) }),
+    missing: new Set(Object.keys(SYMBOLS)),
+    addressOf: () => refuse(message),
+  };
+}
+
+const BOOTSTRAP = {
+  dlsym: { args: ["ptr", "cstring"], returns: "ptr" },
+  dlopen: { args: ["cstring", "i32"], returns: "ptr" },
+} as const;
+
+interface Bootstrap {
+  dlsym(scope: number | null, name: string): Pointer | null;
+  dlopen(library: string, flags: number): Pointer | null;
+}
+
+const RTLD_LAZY_GLOBAL = process.platform === "darwin" ? 0x9 : 0x101;
+
+function loadBootstrap(libraries: readonly string[]): Bootstrap {
+  let failure: unknown;
+  for (const library of libraries) {
+    try {
+      return dlopen(library, BOOTSTRAP).symbols as unknown as Bootstrap;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function padVariadic(callee: AnyFunction, fixed: number): AnyFunction {
+  const padding = Array.from({ length: 8 - fixed }, () => 0);
+  return (...args) =>
+    callee(...args.slice(0, fixed), ...(padding as never[]), ...args.slice(fixed));
+}
+
+function load(platform: Platform | undefined): LoadedLibc {
+  if (platform === undefined) {
+    const here = `${process.platform} ${process.arch}`;
+    return unusable(
+      `Cannot use shared memory: ${here} is not supported (Linux, macOS, FreeBSD are)`,
+    );
+  }
+  let bootstrap: Bootstrap;
+  try {
+    bootstrap = loadBootstrap(platform.libraries);
+  } catch (error) {
+    // Also met with BUN_JSC_useJIT=0, which disables bun:ffi.
+    return unusable(`Cannot use shared memory: libc does not load through bun:ffi: ${error}`);
+  }
+
+  // RTLD_DEFAULT is NULL on Linux and FreeBSD, -2 on macOS.
+  const scope = process.platform === "darwin" ? -2 : null;
+  let extrasLoaded = false;
+  const find = (name: string): Pointer | null => {
+    const found = bootstrap.dlsym(scope, name);
+    if (found !== null || extrasLoaded) return found;
+    extrasLoaded = true;
+    for (const library of platform.extraLibraries) bootstrap.dlopen(library, RTLD_LAZY_GLOBAL);
+    return bootstrap.dlsym(scope, name);
+  };
+
+  const functions: Partial<Record<keyof Libc, AnyFunction>> = {};
+  const missing = new Set<string>();
+  for (const [name, declared] of Object.entries<Declaration>(SYMBOLS)) {
+    const address = find(name);
+    if (address === null) {
+      missing.add(name);
+      functions[name as keyof Libc] = () =>
+        refuse(`Cannot call ${name}: this system's libc has no such function`);
+      continue;
+    }
+    const fixed = VARIADIC_ON_STACK ? FIXED_ARGUMENTS[name] : undefined;
+    const { args, returns } = declared;
+    const padded =
+      fixed === undefined
+        ? args
+        : [
+            ...args.slice(0, fixed),
+            ...Array.from({ length: 8 - fixed }, () => "i64" as const),
+            ...args.slice(fixed),
+          ];
+    // bun-types does not know the name `i64_fast`.
+    const declaration = { args: padded, returns, ptr: address } as unknown as FFIFunction;
+    const callee = linkSymbols({ [name]: declaration }).symbols[name] as unknown as AnyFunction;
+    functions[name as keyof Libc] = fixed === undefined ? callee : padVariadic(callee, fixed);
+  }
+  return {
+    functions: functions as unknown as Libc,
+    missing,
+    addressOf: (name) =>
+      find(name) ?? refuse(`Cannot find ${name}: this system's libc has no such function`),
+  };
+}
+
+const loaded: LoadedLibc = load(PLATFORM);
+
+/** libc's functions under their C names and with their C conventions. Only `libc/` calls them. */
+export const libc: Libc = loaded.functions;
+
+/** Whether libc has a function that some platforms lack. */
+export function has(name: keyof Libc): boolean {
+  return !loaded.missing.has(name);
+}
+
+/** Address of a C function, for use as a deallocator. */
+export function addressOf(name: string): Pointer {
+  return loaded.addressOf(name);
+}

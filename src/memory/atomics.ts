@@ -1,0 +1,51 @@
+/**
+ * The one user of `Atomics` over shared words.
+ *
+ * Every access to a word that two processes touch goes through these functions, so that a test can
+ * replace this module and stop, switch or kill at each single access. All of them are sequentially
+ * consistent, which is stronger than most callers need: a comment at the call says which order it
+ * relies on. JavaScriptCore inlines them; `bench/atomics.bench.ts` holds them to that.
+ *
+ * Words are 32-bit, indexed in elements (`byteOffset >> 2`), and read as signed. Positions are
+ * compared by wrapping subtraction: `(a - b) | 0`.
+ */
+
+/** Reads a word; acquires what its last writer released. */
+export function load(words: Int32Array, index: number): number {
+  return Atomics.load(words, index);
+}
+
+/** Writes a word; releases everything written before it. */
+export function store(words: Int32Array, index: number, value: number): void {
+  Atomics.store(words, index, value);
+}
+
+/** Adds with wrap-around; returns the old value. */
+export function add(words: Int32Array, index: number, value: number): number {
+  return Atomics.add(words, index, value);
+}
+
+/** Bitwise and; returns the old value. */
+export function and(words: Int32Array, index: number, value: number): number {
+  return Atomics.and(words, index, value);
+}
+
+/** Bitwise or; returns the old value. */
+export function or(words: Int32Array, index: number, value: number): number {
+  return Atomics.or(words, index, value);
+}
+
+/** Writes a word; returns the old value. */
+export function exchange(words: Int32Array, index: number, value: number): number {
+  return Atomics.exchange(words, index, value);
+}
+
+/** Writes `replacement` if the word is `expected`; returns the old value, which tells. */
+export function compareExchange(
+  words: Int32Array,
+  index: number,
+  expected: number,
+  replacement: number,
+): number {
+  return Atomics.compareExchange(words, index, expected, replacement);
+}

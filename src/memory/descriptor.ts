@@ -1,0 +1,39 @@
+/** The one owner of a file descriptor. */
+import { ClosedError } from "../errors.ts";
+import { close } from "../libc/fcntl.ts";
+
+const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(close);
+
+/** A file descriptor that closes once: by `close()`, or when the object it serves is collected. */
+export class Descriptor {
+  readonly #what: string;
+  #number: number;
+
+  constructor(what: string, number: number) {
+    this.#what = what;
+    this.#number = number;
+  }
+
+  /** The number, for libc. @throws ClosedError after `close()`. */
+  get number(): number {
+    if (this.#number < 0) throw new ClosedError(this.#what);
+    return this.#number;
+  }
+
+  get closed(): boolean {
+    return this.#number < 0;
+  }
+
+  /** Ties the descriptor's life to an object's; a later call moves it to another. */
+  serve(object: object): void {
+    forgotten.unregister(this);
+    forgotten.register(object, this.number, this);
+  }
+
+  close(): void {
+    if (this.#number < 0) return;
+    forgotten.unregister(this);
+    close(this.#number);
+    this.#number = -1;
+  }
+}
