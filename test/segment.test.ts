@@ -13,7 +13,7 @@ import { gzip } from "node:zlib";
 import { promisify } from "node:util";
 import { ClosedError, Segment, SystemError } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
-import { finished, runBun, spawnBun } from "./support/process.ts";
+import { BUN, finished, runBun, spawnBun } from "./support/process.ts";
 
 const PROGRAM = "test/process/segment-peer.ts";
 const file = (name: string): string => `/dev/shm${name}`;
@@ -313,7 +313,7 @@ describe("reading only", () => {
     const name = fresh();
     Segment.create(name, { size: 4, mode: 0o644 }).close();
     const asNobody = (access: string) => {
-      const command = `${process.execPath} ${PROGRAM} try-open ${name} ${access}`;
+      const command = `${BUN} ${PROGRAM} try-open ${name} ${access}`;
       return Bun.spawnSync(["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", command]);
     };
     // Bun itself must be readable for that user, which a root-only home directory prevents.
@@ -511,7 +511,7 @@ describe("a full /dev/shm", () => {
     Bun.which("unshare") !== null && Bun.spawnSync([...mount, prepare]).exitCode === 0;
 
   test.skipIf(!allowed)("is an error that names the room, and leaves nothing behind", () => {
-    const command = `${prepare} && ${process.execPath} ${PROGRAM} full`;
+    const command = `${prepare} && ${BUN} ${PROGRAM} full`;
     const { stdout, stderr } = Bun.spawnSync([...mount, command]);
     expect(stderr.toString()).toBe("");
     expect(stdout.toString().split("\n")).toEqual([

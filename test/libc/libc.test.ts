@@ -17,6 +17,7 @@ import { C } from "../../src/libc/platform.ts";
 import { has } from "../../src/libc/symbols.ts";
 import { clockMs, monotonicMs, sleepMs } from "../../src/libc/time.ts";
 import { Mapping } from "../../src/memory/mapping.ts";
+import { BUN } from "../support/process.ts";
 
 const SOURCE = join(import.meta.dir, "../../src/index.ts");
 const USE = `
@@ -102,7 +103,7 @@ describe("what Segment does not use itself", () => {
 
 describe("where it cannot work", () => {
   const run = (code: string, env: Record<string, string> = {}): string =>
-    Bun.spawnSync([process.execPath, "-e", code], { env: { ...process.env, ...env } })
+    Bun.spawnSync([BUN, "-e", code], { env: { ...process.env, ...env } })
       .stdout.toString()
       .trim();
 
