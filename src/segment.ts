@@ -18,6 +18,7 @@ import {
 } from "./memory/segment-checks.ts";
 import { checkSegmentName } from "./memory/segment-name.ts";
 import type { Backing, SharedObject } from "./memory/shared-object.ts";
+import { checkTimeout } from "./waiting/timeout.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
@@ -166,7 +167,7 @@ export class Segment {
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
     checkSegmentName(name);
     const window = checkWindow(name, options);
-    const deadline = monotonicMs() + checkWait(options.wait ?? 0);
+    const deadline = monotonicMs() + checkTimeout(options.wait ?? 0);
     for (;;) {
       const object = spaceOf(name).open(name, window.access);
       if (object !== undefined) return Segment.#attach(object, false, window);
@@ -512,9 +513,4 @@ export class Segment {
 function openCall(name: string): string {
   const kind = checkSegmentName(name);
   return kind === "posix" ? "shm_open" : kind === "sysv" ? "shmget" : "open";
-}
-
-function checkWait(wait: number): number {
-  if (wait >= 0) return wait;
-  throw new RangeError(`Cannot wait ${String(wait)} ms: it must be 0 or more`);
 }

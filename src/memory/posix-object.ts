@@ -11,6 +11,6 @@ export const posixObjects: NamedSpace = new NamedSpace({
   unlink: shmUnlink,
   directoryOf: () => PLATFORM?.directory,
   roomHint:
-    "Remove what is not needed there, mount it larger, or in Docker start with a larger " +
-    "--shm-size (64 MB by default)",
+    "Remove what is not needed there, mount it larger, or start Docker with a larger " +
+    "--shm-size (default 64 MB)",
 });
