@@ -2,7 +2,7 @@
 import { LayoutError } from "../errors.ts";
 import * as layout from "../layout/mpsc-layout.ts";
 import { load } from "../memory/atomics.ts";
-import type { RingMemory } from "./ring.ts";
+import { type RingMemory, countersOf } from "./ring.ts";
 
 export const INTENT: number = layout.RELEASE_INTENT >> 2;
 export const DONE: number = layout.RELEASE_DONE >> 2;
@@ -12,6 +12,7 @@ const VERSION_WORDS = layout.RELEASE_VERSION_LENGTH >> 2;
 /** The memory of one ring, as views, and its size. */
 export interface MpscViews {
   readonly control: Int32Array;
+  readonly counters: Float64Array;
   readonly cells: Int32Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -19,10 +20,12 @@ export interface MpscViews {
   readonly capacity: number;
 }
 
-export function viewsOf({ buffer, byteOffset, dataOffset, capacity }: RingMemory): MpscViews {
+export function viewsOf(memory: RingMemory): MpscViews {
+  const { buffer, byteOffset, dataOffset, capacity } = memory;
   const start = byteOffset + dataOffset;
   return {
     control: new Int32Array(buffer, byteOffset, layout.CELLS_OFFSET >> 2),
+    counters: countersOf(memory),
     cells: new Int32Array(buffer, byteOffset + layout.CELLS_OFFSET, layout.cellCount(capacity)),
     words: new Int32Array(buffer, start, capacity >> 2),
     bytes: new Uint8Array(buffer, start, capacity),

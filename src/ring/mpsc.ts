@@ -225,7 +225,7 @@ export class MpscProducer implements RingProducerCore {
 
   #full(): -1 {
     // A report, not exact: producers may overwrite each other's count.
-    this.#views.control[PRODUCER_FULL >> 2]!++;
+    this.#views.counters[PRODUCER_FULL >> 3]!++;
     return -1;
   }
 
