@@ -14,3 +14,25 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
+export {
+  RingBuffer,
+  type RingCreateOptions,
+  type RingOpenOptions,
+  type RingStats,
+} from "./ring-buffer.ts";
+export {
+  RingConsumer,
+  type RingConsumerOptions,
+  type RingReadAsyncOptions,
+  type RingReadOptions,
+} from "./ring-consumer.ts";
+export {
+  RingClaim,
+  type RingInput,
+  RingProducer,
+  type RingProducerOptions,
+  type RingWriteAsyncOptions,
+  type RingWriteOptions,
+} from "./ring-producer.ts";
+export { type Codec, bytes, json, structuredClone, utf8 } from "./codec.ts";
+export type { RecordHandler } from "./ring/ring.ts";

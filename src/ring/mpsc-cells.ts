@@ -91,3 +91,23 @@ export function corruptCell(cell: number, word: number): LayoutError {
     offset: layout.CELLS_OFFSET + cell * 4,
   });
 }
+
+/** Records that are committed and not given back yet, and the bytes up to the last of them. */
+export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
+  const views = viewsOf(memory);
+  const at: Place = { lap: 0, cell: 0, position: 0 };
+  readVersion(views, load(views.control, DONE), at);
+  let records = 0;
+  let bytes = 0;
+  // The ring goes on meanwhile: at most one lap, whatever the cells say.
+  for (let step = 0; step < views.cells.length && bytes < views.capacity; step++) {
+    const word = load(views.cells, at.cell);
+    if (word >= 0) break;
+    const committed = (word & layout.STATE_MASK) === layout.COMMITTED;
+    if (committed && (word & ~layout.UNITS_MASK) !== layout.PADDING) records++;
+    const units = word & layout.UNITS_MASK;
+    bytes += units << layout.UNIT_SHIFT;
+    advance(at, units, views.cells.length);
+  }
+  return { records, bytes };
+}
