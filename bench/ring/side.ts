@@ -43,11 +43,7 @@ function pongSync(producer: RingProducer, consumer: RingConsumer, rounds: number
   }
 }
 
-function timedSync(
-  producer: RingProducer,
-  consumer: RingConsumer,
-  each: Float64Array,
-): void {
+function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64Array): void {
   for (let round = 0; round < each.length; round++) {
     const sent = Bun.nanoseconds();
     while (!producer.write(payload));
