@@ -1,8 +1,8 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, from "free in this lap" to "claimed by
- * this slot, so many units". So there is no instant at which a record is claimed but its length or
+ * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and then:
+ * claimed by this slot, so many units. So there is no instant at which a record is claimed but its length or
  * its owner is unknown, and a producer that dies leaves nothing to guess. (A tail word that is
  * advanced first, and a header that is written next, has such an instant.)
  *

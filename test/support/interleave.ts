@@ -24,8 +24,9 @@
  * States that were seen are not walked twice, but their schedules are counted. Two states are the
  * same when the memory is, and each participant got the same answers, each written by the same step
  * of the same participant. That determines what plain reads saw if they are ordered by the atomic
- * accesses (no data race). For code that races on purpose, as a seqlock does, set `racy`: then what
- * the whole memory held at the start of each block counts too. States are told apart by 53-bit hashes.
+ * accesses (no data race). For code that races on purpose, as a seqlock does, say after which words'
+ * accesses it does (`racyAfter`): those blocks are units of their own, and what the whole memory held
+ * at their start counts too. States are told apart by 53-bit hashes.
  */
 
 /** What a participant's program uses besides the code under test. */
@@ -35,10 +36,10 @@ export interface Turn {
   /** Lets others run; goes on only after another participant wrote, so a poll loop is finite. */
   pause(): void;
   /**
-   * Says that all that the participant will do from here follows from its notes alone. Each history
-   * of polls is a state of its own otherwise, and there are very many.
+   * Says that all that the participant will do from here follows from its notes and from `state`.
+   * Each history of polls is a state of its own otherwise, and there are very many.
    */
-  forget(): void;
+  forget(state?: unknown): void;
   /** Does all of it in one block, at its start: for what a model is not about, as constructors. */
   atomically<Result>(action: () => Result): Result;
   /** Takes a kernel lock, which dies with the participant. */
@@ -81,12 +82,13 @@ export interface Model {
   readonly kills?: number;
   /** Default "joined". */
   readonly blocks?: "apart" | "joined";
-  readonly racy?: boolean;
+  /** Indices of words; the blocks that follow an access to one race with others on purpose. */
+  readonly racyAfter?: readonly number[];
   /** Default true; false walks each schedule by itself, and trusts no hash. */
   readonly prune?: boolean;
   /** Most steps of one participant, against endless loops. Default 400. */
   readonly stepLimit?: number;
-  /** Most states, against models that are too large to walk. Default 2 million. */
+  /** Most states, against models that are too large to walk. Default 1 million. */
   readonly stateLimit?: number;
 }
 
@@ -251,7 +253,7 @@ class Explorer {
       const known = this.#seen.get(key);
       if (known !== undefined) return known;
     }
-    const { stateLimit = 2_000_000 } = this.#model;
+    const { stateLimit = 1_000_000 } = this.#model;
     if (++this.#visited > stateLimit) this.#fail(new Error(`There are over ${stateLimit} states`));
     this.#longest = Math.max(this.#longest, this.#path.length);
     this.#model.always?.(this.#words);
@@ -359,8 +361,18 @@ class Explorer {
     const isStep = this.#states[who]!.phase === "step";
     this.#choice = choice;
     if (isStep) this.#replay(who, "step");
-    if (isStep && this.#model.blocks === "apart") return;
+    if (isStep && this.#isApart(who)) return;
     if (this.#states[who]!.phase === "block") this.#replay(who, "block");
+  }
+
+  #isApart(who: number): boolean {
+    return this.#model.blocks === "apart" || this.#isRacy(this.#states[who]!);
+  }
+
+  /** Whether the block that comes next races on purpose. */
+  #isRacy({ pending }: Pick<State, "pending">): boolean {
+    if (pending === undefined || !ACCESSES.some((kind) => kind === pending.kind)) return false;
+    return this.#model.racyAfter?.includes(pending.index) === true;
   }
 
   #choice = 0;
@@ -407,7 +419,7 @@ class Explorer {
     if (this.#mode !== "block") throw new Error("A step comes after a block");
     this.#words.set(this.#live);
     this.#next.snapshots = [...snapshots, this.#live];
-    if (this.#model.racy === true) this.#next.hash = mixWords(this.#next.hash, this.#live);
+    if (this.#isRacy(this.#next)) this.#next.hash = mixWords(this.#next.hash, this.#live);
   }
 
   /** An access of the code under test: answered from the log, or taken, or not yet. */
@@ -505,9 +517,9 @@ class Explorer {
         }
       },
       pause: () => void step("pause"),
-      forget: () => {
+      forget: (state = null) => {
         const isNew = this.#answered === this.#next.log.length && this.#mode === "block";
-        if (isNew) this.#next.hash = hashText(show([this.#current, this.#next.notes]));
+        if (isNew) this.#next.hash = hashText(show([this.#current, this.#next.notes, state]));
       },
       tryLock: (lock) => step("tryLock", lock) === 1,
       unlock: (lock) => void step("unlock", lock),
