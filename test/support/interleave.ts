@@ -198,6 +198,8 @@ class Explorer {
   #mode: "block" | "step" = "block";
   #stopped = false;
   #atomic = false;
+  /** Whether the last block had a part that nothing interrupts. */
+  #wasAtomic = false;
   #settled = new Int32Array(0);
   #live = new Int32Array(0);
   #next!: { -readonly [Key in keyof State]: State[Key] };
@@ -510,6 +512,7 @@ class Explorer {
         const isNew = this.#answered === this.#next.log.length && this.#mode === "block";
         if (isNew) this.#next.hash = mixWords(this.#next.hash, this.#live);
         this.#atomic = true;
+        if (isNew) this.#wasAtomic = true;
         try {
           return action();
         } finally {
@@ -576,12 +579,14 @@ class Explorer {
     const before = this.#words.slice();
     const states = this.#states;
     this.#states = states.slice();
+    this.#wasAtomic = false;
     this.#replay(who, "block");
     const after = this.#words.slice();
     this.#words.set(before);
     this.#states = states;
     const writes = [...after.entries()].filter(([at, value]) => before[at] !== value);
     const torn: Writes[] = [[]];
+    if (this.#wasAtomic) return torn;
     if (writes.length <= 4) {
       for (let subset = 1; subset < 2 ** writes.length - 1; subset++) {
         torn.push(writes.filter((_, bit) => (subset >> bit) & 1));
