@@ -4,6 +4,7 @@ import {
   MUTEX_ALIGNMENT,
   MUTEX_DEATHS_OFFSET,
   MUTEX_LENGTH,
+  MUTEX_LOST_OFFSET,
   MUTEX_MAGIC,
   MUTEX_MAGIC_OFFSET,
   MUTEX_WAIT_POINT_OFFSET,
@@ -11,6 +12,7 @@ import {
 import { checkPlacement } from "./layout/placement.ts";
 import { WAITING } from "./layout/wait-point-layout.ts";
 import { E, fail } from "./libc/errno.ts";
+import { futexWake } from "./libc/futex.ts";
 import {
   HAS_ROBUST_MUTEX,
   MUTEX_ABI,
@@ -139,7 +141,7 @@ export class Mutex {
     this.#words = new Int32Array(mapping.buffer, offset, MUTEX_LENGTH / 4);
     this.#waitPoint = new WaitPoint(segment, offset + MUTEX_WAIT_POINT_OFFSET);
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = segment.registerHold(this, `the mutex at ${offset}`);
+    this.#hold = segment.holds.register(this, `the mutex at ${offset}`, mapping);
   }
 
   /**
@@ -210,15 +212,14 @@ export class Mutex {
   lock(options?: LockOptions): boolean {
     const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
     if (result === 0) return this.#taken();
-    if (result !== -E.EBUSY) return this.#examine(result, "lock");
-    return this.#lockSlowly(options);
+    return this.#examine(result) || this.#lockSlowly(options);
   }
 
   /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
   tryLock(): boolean {
     const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
     if (result === 0) return this.#taken();
-    return result !== -E.EBUSY && this.#examine(result, "lock");
+    return this.#examine(result);
   }
 
   /**
@@ -233,7 +234,7 @@ export class Mutex {
       const result = mutexTryLock(this.#address);
       if (result === 0) return this.#taken();
       // Another handle of this thread has it: its turn ends too.
-      return result !== -E.EBUSY && result !== -E.EDEADLK && this.#examine(result, "lock");
+      return this.#examine(result === -E.EDEADLK ? -E.EBUSY : result);
     }, options);
   }
 
@@ -252,10 +253,10 @@ export class Mutex {
   /**
    * Calls a function with the mutex held, and unlocks whatever comes.
    *
-   * @throws TypeError when it returns a promise: the mutex would be unlocked before it is fulfilled.
+   * @throws TypeError when it returns a promise: the lock would end before it.
    */
   withLock<T>(fn: (mutex: Mutex) => T): T {
-    if (fn instanceof AsyncFunction) refusePromise();
+    if (Object.getPrototypeOf(fn) === ASYNC_FUNCTION) refusePromise();
     this.lock();
     let result: T;
     try {
@@ -287,6 +288,7 @@ export class Mutex {
   abandon(): void {
     if (!this.#hold.held) this.#failUnlock(-E.EPERM);
     if (!this.#ownerDied) throw new Error(`Cannot abandon the ${this.#what}: no owner died`);
+    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
     this.#ownerDied = false;
     this.unlock();
   }
@@ -305,21 +307,26 @@ export class Mutex {
     const timeoutMs = checkTimeout(options?.timeoutMs);
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
-    let result = -E.EBUSY;
-    for (let tries = 0; tries < SPIN_TRIES && result === -E.EBUSY; tries++) {
-      result = mutexTryLock(this.#address);
+    for (let tries = 0; tries < SPIN_TRIES; tries++) {
+      const result = mutexTryLock(this.#address);
+      if (result === 0) return this.#taken();
+      if (this.#examine(result)) return true;
     }
-    while (result === -E.EBUSY || result === -E.ETIMEDOUT) {
+    for (;;) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      result = mutexLock(this.#address, Math.min(left, SLICE_MS));
+      const result = mutexLock(this.#address, Math.min(left, SLICE_MS));
+      if (result === 0) return this.#taken();
+      if (this.#examine(result)) return true;
     }
-    return result === 0 ? this.#taken() : this.#examine(result, "lock");
   }
 
-  /** What came of a lock but success or a timeout. */
-  #examine(result: number, verb: string): true {
+  /** What came of a lock but success: false while another has it, true when it died with it. */
+  #examine(result: number): boolean {
     if (result === -E.EOWNERDEAD) return this.#inherit();
+    if (result === -E.ENOTRECOVERABLE) this.#declareLost();
+    if (load(this.#words, MUTEX_LOST_OFFSET >> 2) !== 0) result = -E.ENOTRECOVERABLE;
+    if (result === -E.EBUSY || result === -E.ETIMEDOUT) return false;
     let hint: string | undefined;
     if (result === -E.EDEADLK) {
       hint = this.#hold.held
@@ -331,7 +338,19 @@ export class Mutex {
         "An owner died, and the repair of its data failed. Make the data and the mutex anew " +
         "(Mutex.init) when nobody uses them";
     }
-    return fail(`Cannot ${verb} the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+    return fail(`Cannot lock the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+  }
+
+  /** Tells everyone, also those whose libc would let them wait for ever. */
+  #declareLost(): void {
+    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
+    // glibc's trylock keeps the lock word when it answers ENOTRECOVERABLE, where its lock lets go
+    // of it: everyone else would wait for this thread. Source: nptl/pthread_mutex_trylock.c, 2.36.
+    if (mutexTryLock(this.#address) === -E.EDEADLK) {
+      store(this.#words, 0, 0);
+      futexWake(this.#address, 0x7fffffff);
+    }
+    this.#waitPoint.wake();
   }
 
   /** The mutex came from a dead owner: repair, or let the caller. */
@@ -346,7 +365,8 @@ export class Mutex {
     } catch (cause) {
       if (this.#hold.held) this.abandon();
       throw new Error(
-        `Cannot lock the ${this.#what}: its owner died, and onOwnerDied failed. Nobody can lock it now`,
+        `Cannot lock the ${this.#what}: its owner died, and onOwnerDied failed. ` +
+          "Nobody can lock it now",
         { cause },
       );
     }
@@ -365,7 +385,7 @@ export class Mutex {
   }
 }
 
-const AsyncFunction = (async (): Promise<void> => {}).constructor as new () => unknown;
+const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
 
 function isPromise(value: unknown): boolean {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";

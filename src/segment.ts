@@ -8,7 +8,7 @@ import { PLATFORM } from "./libc/platform.ts";
 import { monotonicMs, sleepMs } from "./libc/time.ts";
 import { ByteLock } from "./memory/byte-lock.ts";
 import { Descriptor } from "./memory/descriptor.ts";
-import { type Hold, registerHold } from "./memory/holds.ts";
+import { Holds } from "./memory/holds.ts";
 import { MAPPING_MAX, Mapping } from "./memory/mapping.ts";
 import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./memory/object-name.ts";
 import {
@@ -125,7 +125,8 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  readonly #holds = new Set<Hold>();
+  /** What is held here. @internal */
+  readonly holds: Holds = new Holds();
 
   private constructor(name: string, descriptor: Descriptor, created: boolean, window: Window) {
     this.name = name;
@@ -369,19 +370,7 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
-    const hold = { held: true, what };
-    this.#holds.add(hold);
-    return () => this.#holds.delete(hold);
-  }
-
-  /**
-   * As `hold`, for a handle that takes and releases often: it sets `held` itself.
-   * @internal
-   */
-  registerHold(handle: object, what: string): Hold {
-    const hold = { held: false, what };
-    registerHold(handle, hold, this.#holds, this.mapping);
-    return hold;
+    return this.holds.add(what);
   }
 
   /**
@@ -419,9 +408,8 @@ export class Segment {
 
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
-    for (const { held, what } of this.#holds) {
-      if (held) throw new Error(`Cannot ${verb} ${this.#what}: ${what} is held`);
-    }
+    const held = this.holds.find();
+    if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
   }
 
   #unmap(): void {
