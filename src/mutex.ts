@@ -1,7 +1,6 @@
 import { ClosedError, LayoutError, UnsupportedError } from "./errors.ts";
 import {
   MUTEX_ABI_OFFSET,
-  MUTEX_ALIGNMENT,
   MUTEX_DEATHS_OFFSET,
   MUTEX_LENGTH,
   MUTEX_LOST_OFFSET,
@@ -9,7 +8,6 @@ import {
   MUTEX_MAGIC_OFFSET,
   MUTEX_WAIT_POINT_OFFSET,
 } from "./layout/mutex-layout.ts";
-import { checkPlacement } from "./layout/placement.ts";
 import { WAITING } from "./layout/wait-point-layout.ts";
 import { E, fail } from "./libc/errno.ts";
 import { futexWake } from "./libc/futex.ts";
@@ -26,6 +24,7 @@ import { monotonicMs } from "./libc/time.ts";
 import { add, load, peek, store } from "./memory/atomics.ts";
 import type { Hold } from "./memory/holds.ts";
 import { checkMagic, hex } from "./memory/magic.ts";
+import { placeWords } from "./memory/placement.ts";
 import type { Segment } from "./segment.ts";
 import { checkTimeout } from "./waiting/timeout.ts";
 import { type AsyncWaitOptions, WaitPoint } from "./waiting/wait-point.ts";
@@ -131,14 +130,10 @@ export class Mutex {
         `Cannot use a mutex: ${process.platform} has no mutex that outlives its owner`,
       );
     }
+    this.#words = placeWords("mutex", segment, offset, MUTEX_LENGTH);
     const { mapping } = segment;
-    checkPlacement("a mutex", mapping.buffer.byteLength, offset, MUTEX_LENGTH, MUTEX_ALIGNMENT);
-    if (segment.access === "read") {
-      throw new TypeError(`Cannot use a mutex in segment "${segment.name}": it is read-only here`);
-    }
     this.#mutexAddress = mapping.lastingAddress + offset;
     this.#what = `mutex at ${offset} in segment "${segment.name}"`;
-    this.#words = new Int32Array(mapping.buffer, offset, MUTEX_LENGTH / 4);
     this.#waitPoint = new WaitPoint(segment, offset + MUTEX_WAIT_POINT_OFFSET);
     this.#onOwnerDied = options.onOwnerDied;
     this.#hold = segment.holds.register(this, `the mutex at ${offset}`, mapping);
@@ -388,7 +383,8 @@ export class Mutex {
 const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
 
 function isPromise(value: unknown): boolean {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+  if (typeof value !== "object" || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
 }
 
 function refusePromise(): never {

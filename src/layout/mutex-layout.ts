@@ -15,9 +15,6 @@
  */
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
-/** A mutex starts at a multiple of this. */
-export const MUTEX_ALIGNMENT = 128;
-
 export const MUTEX_MAGIC_OFFSET = 64;
 export const MUTEX_ABI_OFFSET = 68;
 export const MUTEX_DEATHS_OFFSET = 72;
