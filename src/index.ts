@@ -9,3 +9,5 @@ export {
 } from "./segment.ts";
 export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
+export { HeldGuard } from "./waiting/held-guard.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
