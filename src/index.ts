@@ -11,3 +11,7 @@ export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
 export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { Condition } from "./condition.ts";
+export { SharedEvent, type EventInitOptions } from "./event.ts";
+export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
+export { EVENT_LENGTH } from "./layout/event-layout.ts";

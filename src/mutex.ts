@@ -288,6 +288,14 @@ export class Mutex {
     this.unlock();
   }
 
+  /** For what is only done with the mutex held. @throws SystemError EPERM. @internal */
+  mustBeHeld(action: string): void {
+    if (this.#hold.held) return;
+    const hint = "This handle does not hold it";
+    const syscall = "pthread_mutex_unlock";
+    fail(`Cannot ${action} without the ${this.#what}`, -E.EPERM, syscall, undefined, hint);
+  }
+
   get #address(): number {
     if (this.#words.length === 0) throw new ClosedError(this.#what);
     return this.#mutexAddress;
