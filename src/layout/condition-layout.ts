@@ -6,7 +6,7 @@
  * | 0 | magic, u32 | the creator, last, with release |
  * | 4 | epoch, u32: `notifyAll`s, mod 2^32 | who has the mutex |
  * | 8 | waiters, u32: of this epoch; the dead stay counted | who has the mutex |
- * | 12 | signals, u32: `notifyOne`s not taken yet, at most `waiters` | notifiers add, waiters take |
+ * | 12 | signals, u32: `notifyOne`s not taken yet, at most `waiters` | both sides |
  * | 128 | wait point | see wait-point-layout.ts |
  */
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
