@@ -22,3 +22,12 @@ export { Condition } from "./condition.ts";
 export { SharedEvent, type EventInitOptions } from "./event.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export { Barrier, type BarrierOutcome } from "./barrier.ts";
+export { LEASE_LENGTH } from "./layout/lease-layout.ts";
+export {
+  Lease,
+  LeaseTerm,
+  type LeaseAcquireOptions,
+  type LeaseEnd,
+  type LeaseHolder,
+} from "./lease.ts";
