@@ -207,7 +207,7 @@ export class RwLock {
    */
   lockRead(options?: LockOptions): boolean {
     this.#refuseDeadlock("read", this.#writers.held);
-    if (this.#turnsAtRelease < 0 && !this.#mustRepair && this.#tryRead()) return true;
+    if (this.#turnsAtRelease < 0 && this.#tryRead()) return true;
     this.#giveWay(options);
     return this.#waitPoint.wait(() => this.#tryReadOrRecover(), options) && this.#countTurn();
   }
@@ -301,7 +301,7 @@ export class RwLock {
   #tryRead(): boolean {
     if (this.#reads === 0) {
       if (!this.#findPlace()) return false;
-      if (load(this.#words, STATE) !== FREE) {
+      if (load(this.#words, STATE) !== FREE || this.#mustRepair) {
         this.#row.give(this.#place);
         this.#waitPoint.wake();
         return false;

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { LayoutError, RwLock, Segment } from "../src/index.ts";
 import { RW_LOCK_PLACES_OFFSET } from "../src/layout/rw-lock-layout.ts";
 import { firstLine, killSome } from "./support/kill.ts";
@@ -6,6 +8,7 @@ import { uniqueName } from "./support/names.ts";
 import { type Child, runBun, spawnBun } from "./support/process.ts";
 import { seededRandom } from "./support/random.ts";
 
+const WORKER = join(import.meta.dir, "process/rw-lock-worker.ts");
 const PEER = "test/process/rw-lock-peer.ts";
 const READERS = 4;
 
@@ -236,6 +239,19 @@ describe("processes", () => {
       lock.unlockRead();
     }
     await Promise.all(writers.map(kill));
+  });
+});
+
+describe("workers", () => {
+  test.each(["read", "write"])("one terminated in a %s passes the lock on", async (what) => {
+    using segment = create();
+    const lock = init(segment);
+    const worker = new Worker(WORKER, { workerData: { name, what } });
+    await new Promise((resolve) => worker.once("message", resolve));
+    expect(lock.tryLockWrite()).toBe(false);
+    await worker.terminate();
+    using guard = lock.write({ timeoutMs: 10_000 });
+    expect(guard?.ownerDied).toBe(what === "write");
   });
 });
 
