@@ -21,7 +21,7 @@ import {
   mutexUnlock,
 } from "./libc/pthread.ts";
 import { monotonicMs } from "./libc/time.ts";
-import { add, load, peek, store } from "./memory/atomics.ts";
+import { add, load, loadAfterBarrier, store } from "./memory/atomics.ts";
 import type { Hold } from "./memory/holds.ts";
 import { checkMagic, hex } from "./memory/magic.ts";
 import { placeWords } from "./memory/placement.ts";
@@ -52,7 +52,6 @@ const SPIN_TRIES = 100;
 
 /** Index of the wait point's state. */
 const STATE: number = MUTEX_WAIT_POINT_OFFSET >> 2;
-const UNLOCK_IS_BARRIER: boolean = process.arch === "x64";
 
 /** A mutex that is held; it is unlocked when this is disposed. */
 export class MutexGuard {
@@ -270,8 +269,7 @@ export class Mutex {
     const result = mutexUnlock(this.#address);
     if (result < 0) this.#failUnlock(result);
     this.#hold.held = false;
-    // On x86-64 the unlock was a full barrier, and a plain look suffices.
-    if (!UNLOCK_IS_BARRIER || (peek(this.#words, STATE) & WAITING) !== 0) this.#waitPoint.wake();
+    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#waitPoint.wake();
   }
 
   /**

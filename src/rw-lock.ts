@@ -43,7 +43,7 @@ import {
 import { LayoutError } from "./errors.ts";
 import { WAITING } from "./layout/wait-point-layout.ts";
 import { E, fail } from "./libc/errno.ts";
-import { add, load, store } from "./memory/atomics.ts";
+import { add, load, loadAfterBarrier, store } from "./memory/atomics.ts";
 import type { Hold } from "./memory/holds.ts";
 import { checkMagic } from "./memory/magic.ts";
 import { MutexRow } from "./memory/mutex-row.ts";
@@ -301,7 +301,7 @@ export class RwLock {
   #tryRead(): boolean {
     if (this.#reads === 0) {
       if (!this.#findPlace()) return false;
-      if (load(this.#words, STATE) !== FREE || this.#mustRepair) {
+      if (loadAfterBarrier(this.#words, STATE) !== FREE || this.#mustRepair) {
         this.#row.give(this.#place);
         this.#waitPoint.wake();
         return false;
@@ -409,9 +409,11 @@ export class RwLock {
     this.#released();
   }
 
+  /** After a mutex was given back. */
   #released(): void {
-    this.#turnsAtRelease = (load(this.#words, WAIT_STATE) & WAITING) === 0 ? -1 : this.#turns;
-    this.#waitPoint.wake();
+    const waited = (loadAfterBarrier(this.#words, WAIT_STATE) & WAITING) !== 0;
+    this.#turnsAtRelease = waited ? this.#turns : -1;
+    if (waited) this.#waitPoint.wake();
   }
 
   #countTurn(): true {
