@@ -53,6 +53,9 @@ const SPIN_TRIES = 100;
 /** Index of the wait point's state. */
 const STATE: number = MUTEX_WAIT_POINT_OFFSET >> 2;
 
+const ALREADY_HELD: number = -E.EDEADLK;
+const NOT_HELD: number = -E.EPERM;
+
 /** A mutex that is held; it is unlocked when this is disposed. */
 export class MutexGuard {
   readonly #mutex: Mutex;
@@ -204,16 +207,15 @@ export class Mutex {
    *   repair of its data failed. What `onOwnerDied` throws is the cause of an Error.
    */
   lock(options?: LockOptions): boolean {
-    const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
-    if (result === 0) return this.#taken();
+    const result = this.#try();
+    if (result === 0) return true;
     return this.#examine(result) || this.#lockSlowly(options);
   }
 
   /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
   tryLock(): boolean {
-    const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
-    if (result === 0) return this.#taken();
-    return this.#examine(result);
+    const result = this.#try();
+    return result === 0 || this.#examine(result);
   }
 
   /**
@@ -264,7 +266,7 @@ export class Mutex {
 
   /** Releases the mutex. @throws SystemError EPERM when this handle does not hold it. */
   unlock(): void {
-    if (!this.#hold.held) this.#failUnlock(-E.EPERM);
+    if (!this.#hold.held) this.#failUnlock(NOT_HELD);
     if (this.#ownerDied) this.#declareWhole();
     const result = mutexUnlock(this.#address);
     if (result < 0) this.#failUnlock(result);
@@ -295,8 +297,16 @@ export class Mutex {
   }
 
   get #address(): number {
-    if (this.#words.length === 0) throw new ClosedError(this.#what);
+    if (this.#words.length === 0) this.#failClosed();
     return this.#mutexAddress;
+  }
+
+  // Small, as all of the fast path: the engine inlines what is short.
+  #try(): number {
+    if (this.#hold.held) return ALREADY_HELD;
+    const result = mutexTryLock(this.#address);
+    if (result === 0) this.#hold.held = true;
+    return result;
   }
 
   #taken(): true {
@@ -378,6 +388,10 @@ export class Mutex {
     const result = mutexConsistent(this.#address);
     if (result < 0) fail(`Cannot mend the ${this.#what}`, result, "pthread_mutex_consistent");
     this.#ownerDied = false;
+  }
+
+  #failClosed(): never {
+    throw new ClosedError(this.#what);
   }
 
   #failUnlock(result: number): never {

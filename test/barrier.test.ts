@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { Barrier, LayoutError, Segment } from "../src/index.ts";
 import { BARRIER_PARTIES_OFFSET } from "../src/layout/barrier-layout.ts";
 import { firstLine, killSome } from "./support/kill.ts";
@@ -6,6 +8,7 @@ import { uniqueName } from "./support/names.ts";
 import { type Child, finished, spawnBun } from "./support/process.ts";
 import { seededRandom } from "./support/random.ts";
 
+const WORKER = join(import.meta.dir, "process/barrier-worker.ts");
 const PEER = "test/process/sync-peer.ts";
 
 let name = "";
@@ -58,6 +61,30 @@ describe("a barrier", () => {
     expect(a.broken).toBe(false);
     const another = a.waitAsync({ timeoutMs: 5 });
     expect(await another).toBe("timedOut");
+  });
+
+  test("a Worker that is terminated breaks it", async () => {
+    using segment = create();
+    using barrier = Barrier.init(segment, 0, { parties: 2 });
+    const worker = new Worker(WORKER, { workerData: name });
+    while (barrier.waiting < 1) await Bun.sleep(1);
+    await worker.terminate();
+    expect(barrier.wait({ timeoutMs: 10_000 })).toBe("broken");
+  });
+
+  test("after its segment was closed it throws, in a hot loop too", () => {
+    const segment = create();
+    const barrier = Barrier.init(segment, 0, { parties: 1 });
+    const loop = (): void => {
+      for (let i = 0; ; i++) {
+        barrier.wait();
+        if (i !== 50_000) continue;
+        barrier.close();
+        segment.close();
+      }
+    };
+    expect(loop).toThrow("closed");
+    barrier.close();
   });
 
   test("is refused where there is none", () => {

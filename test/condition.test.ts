@@ -31,6 +31,21 @@ describe("a condition", () => {
     expect(() => Condition.at(segment, 1024, Mutex.at(segment, 0))).toThrow("no condition here");
   });
 
+  test("after its segment was closed it throws, in a hot loop too", () => {
+    const { segment, mutex, changed } = create();
+    const loop = (): void => {
+      for (let i = 0; ; i++) {
+        mutex.lock();
+        changed.notifyAll();
+        changed.notifyOne();
+        mutex.unlock();
+        if (i === 50_000) segment.close();
+      }
+    };
+    expect(loop).toThrow("closed");
+    expect(() => changed.wait()).toThrow("EPERM");
+  });
+
   test("a wait releases the mutex, times out, and has it again", () => {
     const { segment, mutex, changed } = create();
     using _ = segment;

@@ -74,6 +74,15 @@ describe("a lease", () => {
     using _ = other.tryAcquire()!;
   });
 
+  test("after close it throws", () => {
+    const lease = Lease.open(fresh());
+    lease.close();
+    lease.close();
+    expect(() => lease.tryAcquire()).toThrow("closed");
+    expect(() => lease.isHeld).toThrow("closed");
+    expect(lease.acquire()).rejects.toThrow("closed");
+  });
+
   test("refuses what is no lease, and long texts", () => {
     using segment = Segment.create(fresh(), { size: 1024 });
     segment.view.setUint32(0, 7, true);
