@@ -28,8 +28,10 @@ if (what === "hold") {
   segment.close();
 } else if (what === "load") {
   console.log("ready");
+  // Every other child waits in its event loop.
+  const waitsAsync = process.pid % 2 === 0;
   for (;;) {
-    using guard = mutex.acquire();
+    using guard = waitsAsync ? (await mutex.acquireAsync())! : mutex.acquire();
     if (words[0] !== words[1]) {
       console.log(`torn: ${words[0]} ${words[1]}, owner died: ${guard.ownerDied}`);
       process.exit(1);

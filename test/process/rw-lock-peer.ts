@@ -53,12 +53,14 @@ if (what === "read" || what === "write" || what === "bare-write") {
   }
 } else if (what === "load") {
   console.log("ready");
-  for (let turn = process.pid; ; turn++) {
+  // Every other child waits in its event loop.
+  const waitsAsync = process.pid % 2 === 0;
+  for (let turn = process.pid >> 1; ; turn++) {
     if (turn % 4 === 0) {
-      using _ = lock.write();
+      using _ = waitsAsync ? await lock.writeAsync() : lock.write();
       change();
     } else {
-      using _ = lock.read();
+      using _ = waitsAsync ? await lock.readAsync() : lock.read();
       for (let spin = 0; spin < 20; spin++) check();
     }
   }
