@@ -77,7 +77,7 @@ const WAIT_STATE: number = RW_LOCK_WAIT_POINT_OFFSET >> 2;
 const NOUN = "readers-writer lock";
 const DEFAULT_READERS = 16;
 /** How long, in ms, who just had the lock lets those who wait go first. */
-const COURTESY_MS = 1;
+const COURTESY_MS = 0.2;
 
 /**
  * Many readers or one writer, across processes and Workers.
@@ -430,8 +430,9 @@ export class RwLock {
     const turns = this.#turnsAtRelease;
     this.#turnsAtRelease = -1;
     if (turns < 0 || this.#reads > 0 || options?.timeoutMs === 0) return;
-    const passed = (): boolean => this.#turns !== turns;
-    this.#waitPoint.wait(passed, { timeoutMs: Math.min(options?.timeoutMs ?? 9, COURTESY_MS) });
+    // It spins, since to sleep it would have to announce itself, and be waited for at its release.
+    const timeoutMs = Math.min(options?.timeoutMs ?? COURTESY_MS, COURTESY_MS);
+    this.#waitPoint.wait(() => this.#turns !== turns, { timeoutMs, strategy: "spin" });
   }
 
   #refuseDeadlock(verb: "read" | "write", would: boolean): void {
