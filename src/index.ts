@@ -14,16 +14,13 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
-export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
-export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
-export { HeldGuard } from "./waiting/held-guard.ts";
-export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { Barrier, type BarrierOutcome } from "./barrier.ts";
 export { Condition } from "./condition.ts";
 export { SharedEvent, type EventInitOptions } from "./event.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
-export { Barrier, type BarrierOutcome } from "./barrier.ts";
 export { LEASE_LENGTH } from "./layout/lease-layout.ts";
+export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export {
   Lease,
   LeaseTerm,
@@ -31,3 +28,6 @@ export {
   type LeaseEnd,
   type LeaseHolder,
 } from "./lease.ts";
+export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { HeldGuard } from "./waiting/held-guard.ts";
