@@ -93,8 +93,8 @@ export class MutexGuard {
  * It is libc's own (robust, process-shared, errorcheck), so C programs can lock it too, if they use
  * the same libc. Its owner is the thread that locked it, and unlocks it through the same handle: a
  * Worker is another owner; locking what the thread has is an error and no deadlock. All processes
- * must see each other's ids: containers need a common PID namespace. And they must trust each other:
- * libc keeps addresses in a held mutex, and believes what it finds there.
+ * must see each other's ids: containers need a common PID namespace. And they must trust each
+ * other: libc keeps addresses in a held mutex, and believes what it finds there.
  *
  * What a crash leaves: the kernel passes the mutex on at once, and the next lock says so
  * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. The same goes for a
