@@ -14,6 +14,7 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
+<<<<<<< HEAD
 export {
   RingBuffer,
   type RingCreateOptions,
@@ -36,3 +37,22 @@ export {
 } from "./ring-producer.ts";
 export { type Codec, bytes, json, structuredClone, utf8 } from "./codec.ts";
 export type { RecordHandler } from "./ring/ring.ts";
+=======
+export { Barrier, type BarrierOutcome } from "./barrier.ts";
+export { Condition } from "./condition.ts";
+export { SharedEvent, type EventInitOptions } from "./event.ts";
+export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
+export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export { LEASE_LENGTH } from "./layout/lease-layout.ts";
+export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export {
+  Lease,
+  LeaseTerm,
+  type LeaseAcquireOptions,
+  type LeaseEnd,
+  type LeaseHolder,
+} from "./lease.ts";
+export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { HeldGuard } from "./waiting/held-guard.ts";
+>>>>>>> locks

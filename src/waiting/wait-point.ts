@@ -213,7 +213,8 @@ export class WaitPoint {
     signal?.addEventListener("abort", aborted, { once: true });
     if (deadline < Number.POSITIVE_INFINITY) {
       const startTimer = (): void => {
-        timer = setTimeout(tick, Math.min(deadline - monotonicMs(), MAX_TIMER_MS));
+        const left = Math.max(deadline - monotonicMs(), 0);
+        timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
         if (!ref) timer.unref();
       };
       const tick = (): void => {
