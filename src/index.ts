@@ -14,7 +14,6 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
-<<<<<<< HEAD
 export {
   RingBuffer,
   type RingCreateOptions,
@@ -37,7 +36,6 @@ export {
 } from "./ring-producer.ts";
 export { type Codec, bytes, json, structuredClone, utf8 } from "./codec.ts";
 export type { RecordHandler } from "./ring/ring.ts";
-=======
 export { Barrier, type BarrierOutcome } from "./barrier.ts";
 export { Condition } from "./condition.ts";
 export { SharedEvent, type EventInitOptions } from "./event.ts";
@@ -55,4 +53,3 @@ export {
 export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
 export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
->>>>>>> locks

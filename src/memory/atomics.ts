@@ -75,13 +75,11 @@ export function storeFence(): void {
   if (!isStrong) fence();
 }
 
-const IS_X64: boolean = process.arch === "x64";
-
 /**
  * Reads a word right after a lock or unlock in libc, which on x86-64 is a full barrier: there a
  * plain read is in order, for a fifth of the price. Never in a loop without a call into libc, from
  * which the engine would take it out.
  */
 export function loadAfterBarrier(words: Int32Array, index: number): number {
-  return IS_X64 ? words[index]! : Atomics.load(words, index);
+  return isStrong ? words[index]! : Atomics.load(words, index);
 }
