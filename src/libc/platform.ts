@@ -32,6 +32,8 @@ export interface PlatformConstants {
   readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
+  /** The highest value of a semaphore. */
+  readonly SEM_VALUE_MAX: number;
 }
 
 // Sources: asm-generic/fcntl.h, asm-generic/mman-common.h, linux/time.h.
@@ -65,6 +67,7 @@ const LINUX: PlatformConstants = {
   F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
+  SEM_VALUE_MAX: 2 ** 31 - 1,
 };
 
 // Sources: xnu bsd/sys/fcntl.h, bsd/sys/mman.h, Libc time.h. Untested.
@@ -82,6 +85,7 @@ const DARWIN: PlatformConstants = {
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
+  SEM_VALUE_MAX: 32767,
 };
 
 // Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.
