@@ -7,3 +7,10 @@ export {
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
 } from "./segment.ts";
+export {
+  Semaphore,
+  type SemaphoreAsyncWaitOptions,
+  type SemaphoreCreateOptions,
+  type SemaphoreInitOptions,
+  type SemaphoreWaitOptions,
+} from "./semaphore.ts";

@@ -160,7 +160,7 @@ export class Semaphore {
    * @throws SystemError ENOSYS on macOS, which has named ones alone.
    */
   static init(segment: Segment, offset: number, options: SemaphoreInitOptions = {}): Semaphore {
-    const semaphore = Semaphore.#place(segment, offset, true);
+    const semaphore = Semaphore.#placed(segment, offset, true);
     const value = checkValue(options.value);
     const result = semInit(semaphore.address, value);
     if (result < 0) fail(`Cannot make ${semaphore.what}`, result, "sem_init", segment.name);
@@ -174,10 +174,10 @@ export class Semaphore {
    * @throws RangeError when the place is impossible; TypeError on a read-only segment.
    */
   static at(segment: Segment, offset: number): Semaphore {
-    return Semaphore.#place(segment, offset, false);
+    return Semaphore.#placed(segment, offset, false);
   }
 
-  static #place(segment: Segment, offset: number, created: boolean): Semaphore {
+  static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
     const { byteLength } = segment.buffer;
     const where = `Cannot place a semaphore at offset ${String(offset)} of segment "${segment.name}"`;
     if (segment.access === "read") {
@@ -354,7 +354,7 @@ export class Semaphore {
 
   /** Keeps the memory under a wait of another thread. @returns The end of it. @internal */
   hold(): () => void {
-    return this.#segment?.hold("a semaphore that waitAsync waits for") ?? (() => {});
+    return this.#segment?.hold("a wait for a semaphore") ?? (() => {});
   }
 
   [Symbol.dispose](): void {

@@ -25,20 +25,33 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class SemaphoreQueue {
   readonly #semaphore: Waitable;
   readonly #waiters = new Set<Waiter>();
+  /** The thread that waits for the first waiter. */
   #thread: ThreadWait | undefined;
+  /** Threads that were told to stop, and sleep in the semaphore for one slice more. */
+  readonly #leaving = new Set<ThreadWait>();
   #release: (() => void) | undefined;
 
   constructor(semaphore: Waitable) {
     this.#semaphore = semaphore;
   }
 
-  async wait({ timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<boolean> {
-    const milliseconds = checkTimeout(timeoutMs);
-    signal?.throwIfAborted();
+  async wait(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<boolean> {
+    const milliseconds = checkTimeout(options.timeoutMs);
+    options.signal?.throwIfAborted();
     // Whoever waits already comes first.
-    if (this.#waiters.size === 0 && this.#semaphore.tryWait()) return true;
-    if (milliseconds === 0) return void this.#semaphore.address, false;
-    return this.#enqueue(milliseconds, signal);
+    const idle = this.#waiters.size === 0;
+    if (this.#semaphore.address !== 0 && idle && this.#semaphore.tryWait()) return true;
+    return milliseconds > 0 && this.#enqueue(milliseconds, options.signal);
+  }
+
+  /** Refuses all waits, and blocks until no thread touches the semaphore any more. */
+  close(reason: unknown): void {
+    // A token that was on its way here is given back.
+    if (this.#stopThread()) this.#semaphore.post();
+    this.#refuseAll(reason);
+    for (const thread of this.#leaving) thread.leave();
+    this.#leaving.clear();
+    this.#letGo();
   }
 
   #enqueue(milliseconds: number, signal: AbortSignal | undefined): Promise<boolean> {
@@ -55,37 +68,40 @@ export class SemaphoreQueue {
       refuse: (reason) => (end(), reject(reason)),
     };
     const aborted = (): void => {
-      // A token that came just now is not for this waiter any more.
-      if (this.#giveUp(waiter)) this.#semaphore.post();
+      // A token that came this very moment is not for this waiter any more.
+      if (this.#giveUp()) this.#semaphore.post();
       waiter.refuse(signal?.reason);
     };
     const tick = (): void => {
       const left = deadline - performance.now();
       if (left > 0) timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
-      else waiter.settle(this.#giveUp(waiter));
+      else waiter.settle(this.#giveUp());
     };
     this.#waiters.add(waiter);
+    if (this.#thread === undefined) this.#startThread();
     signal?.addEventListener("abort", aborted, { once: true });
     if (milliseconds < Number.POSITIVE_INFINITY) tick();
-    if (this.#thread === undefined) this.#startThread();
     return promise;
   }
 
   #startThread(): void {
     this.#release ??= this.#semaphore.hold();
-    const thread = new ThreadWait(this.#semaphore.address, (result) => {
-      // Given up in the meantime, and another one may be under way.
-      if (this.#thread !== thread) return;
+    const thread = new ThreadWait(this.#semaphore.address, (result) => this.#ended(thread, result));
+    this.#thread = thread;
+  }
+
+  #ended(thread: ThreadWait, result: number | Error): void {
+    this.#leaving.delete(thread);
+    if (this.#thread === thread) {
       this.#thread = undefined;
       if (result === 0) this.#serve();
       else this.#refuseAll(asError(result, this.#semaphore.what));
       if (this.#waiters.size > 0) this.#startThread();
-      else this.#letGo();
-    });
-    this.#thread = thread;
+    }
+    if (this.#thread === undefined && this.#leaving.size === 0) this.#letGo();
   }
 
-  /** There is one token: the first waiter has it. More may be there for the next. */
+  /** There is one token, for the first waiter. More may be there for the next. */
   #serve(): void {
     const [first] = this.#waiters;
     first?.settle(true);
@@ -95,23 +111,26 @@ export class SemaphoreQueue {
     }
   }
 
-  /** Ends the thread's wait if it was for this waiter alone. @returns Whether it has a token. */
-  #giveUp(waiter: Waiter): boolean {
-    if (this.#waiters.size > 1 || !this.#waiters.has(waiter)) return false;
-    return this.#stopThread();
+  #refuseAll(reason: unknown): void {
+    for (const waiter of this.#waiters) waiter.refuse(reason);
+  }
+
+  /** Ends the thread's wait if it is for one waiter alone. @returns Whether that one has a token. */
+  #giveUp(): boolean {
+    return this.#waiters.size === 1 && this.#stopThread();
   }
 
   #stopThread(): boolean {
     const thread = this.#thread;
     if (thread === undefined) return false;
     this.#thread = undefined;
-    const taken = !thread.cancel();
-    // The thread sleeps in the semaphore for one slice more: its memory must stay that long.
-    const release = this.#release;
-    this.#release = undefined;
     this.#leaving.add(thread);
-    void thread.left.then(() => (this.#leaving.delete(thread), release?.()));
-    return taken;
+    return !thread.cancel();
+  }
+
+  #letGo(): void {
+    this.#release?.();
+    this.#release = undefined;
   }
 }
 

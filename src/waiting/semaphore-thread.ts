@@ -11,8 +11,7 @@
  *   WAITING -> CANCELLED  by the waiter: a token that the thread takes after that it posts back
  *   either  -> LEFT       by the thread, when it has let go of the semaphore for good
  */
-import { E } from "../libc/errno.ts";
-import { compareExchange, load, waitWhile } from "../memory/atomics.ts";
+import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
 
 /** The states of a wait; word 0 of the memory that the threads share. */
 export const WAITING = 0;
@@ -35,8 +34,8 @@ export type ThreadAnswer = number;
 const MAX_IDLE = 4;
 const idle: Worker[] = [];
 
-// Spelled so that bundlers see the file; an executable made with `bun build --compile` contains it
-// when it is listed as an entry point of its own.
+// An executable made with `bun build --compile` contains the file when it is an entry point too,
+// and finds it when entry points lie flat: --entry-naming "[name].[ext]".
 const SCRIPT: URL = new URL("./semaphore-worker.ts", import.meta.url);
 
 /** One wait on a thread of its own. */
@@ -45,27 +44,28 @@ export class ThreadWait {
   readonly #worker: Worker;
 
   /**
-   * @param address Of the semaphore; good until `leave` was called or `ended` was.
-   * @param ended Called once, unless cancelled: 0 when there is a token, else a negated errno, or
-   *   the reason why there is no thread.
+   * @param address Of the semaphore; good until `leave` returned or `ended` was called.
+   * @param ended Called once, when the thread has let go of the semaphore: 0 when there is a token,
+   *   else a negated errno (-ECANCELED after `cancel`), or the reason why there is no thread.
    */
   constructor(address: number, ended: (result: number | Error) => void) {
     const worker = idle.pop() ?? new Worker(SCRIPT);
     this.#worker = worker;
     worker.ref();
+    const over = new AbortController();
     const settle = (result: number | Error): void => {
-      worker.onmessage = null;
-      worker.onerror = null;
+      over.abort();
       worker.unref();
       if (result instanceof Error || idle.length >= MAX_IDLE) worker.terminate();
       else idle.push(worker);
-      if (result !== -E.ECANCELED) ended(result);
+      // No thread touches the semaphore any more, also when it never started.
+      store(this.#words, LEFT_WORD, 1);
+      ended(result);
     };
-    worker.onmessage = ({ data }: MessageEvent<ThreadAnswer>) => settle(data);
-    worker.onerror = ({ message }) => {
-      settle(new Error(`Cannot wait for a semaphore on a thread (${SCRIPT.href}): ${message}`));
-    };
-    worker.postMessage({ address, words: this.#words } satisfies ThreadTask);
+    const { signal } = over;
+    worker.addEventListener("message", ({ data }) => settle(data as ThreadAnswer), { signal });
+    worker.addEventListener("error", ({ message }) => settle(cannotStart(message)), { signal });
+    worker.postMessage({ address, words: this.#words } satisfies ThreadTask, []);
   }
 
   /** Gives up. @returns false when the token was taken before; it is the caller's now. */
@@ -83,4 +83,11 @@ export class ThreadWait {
   leave(): void {
     while (load(this.#words, LEFT_WORD) === 0) waitWhile(this.#words, LEFT_WORD, 0, 1000);
   }
+}
+
+function cannotStart(message: string): Error {
+  return new Error(
+    `Cannot wait for a semaphore on a thread: ${message}. With bun build --compile, add ` +
+      `src/waiting/semaphore-worker.ts as an entry point, and --entry-naming "[name].[ext]"`,
+  );
 }

@@ -27,9 +27,9 @@ function waitForToken({ address, words }: ThreadTask): ThreadAnswer {
   return -E.ECANCELED;
 }
 
-self.onmessage = ({ data }: MessageEvent<ThreadTask>): void => {
+self.addEventListener("message", ({ data }: MessageEvent<ThreadTask>): void => {
   const answer = waitForToken(data);
   store(data.words, LEFT_WORD, 1);
   notify(data.words, LEFT_WORD);
-  self.postMessage(answer);
-};
+  self.postMessage(answer, []);
+});
