@@ -7,16 +7,16 @@ import {
   type MessageQueueAsyncOptions,
   type MessageQueueCreateOptions,
   type MessageQueueEnqueueOptions,
-  type MessageQueueEvent,
   type MessageQueueName,
   type MessageQueueOpenOptions,
-  type MessageQueueOptions,
   type MessageQueueStats,
   type MessageQueueWaitOptions,
   type QueueMode,
   type QueuePlace,
+  type QueueLog,
   checkPlace,
   checkText,
+  logTo,
 } from "./message-queue-options.ts";
 import {
   type OpenQueue,
@@ -84,7 +84,12 @@ export class MessageQueue {
   /** Calls that found no token, by kind: empty, full. */
   readonly #hits: [number, number] = [0, 0];
 
-  private constructor(place: QueuePlace, queue: OpenQueue, log: Log, repair: { report: Report }) {
+  private constructor(
+    place: QueuePlace,
+    queue: OpenQueue,
+    log: QueueLog,
+    repair: { report: Report },
+  ) {
     this.name = place.name;
     this.created = queue.creatorLock !== undefined;
     this.synchronization = queue.mode;
@@ -288,16 +293,9 @@ export class MessageQueue {
       held = mutex.tryWait() || this.#guard.takeMutex(patienceMs);
       if (!held) return false;
       done = kind === SPACES ? slots.enqueue(text) : this.#take();
-      if (done) {
-        token = false;
-        this.#bytes += slots.lastLength;
-        if (kind === SPACES) this.#enqueued++;
-        else this.#dequeued++;
-      } else {
-        // Not given back: there was one too many.
-        token = false;
-        this.#guard.recovered("A token too many was dropped");
-      }
+      // One that led nowhere was one too many, and is not given back either.
+      token = false;
+      if (!done) this.#guard.recovered("A token too many was dropped");
     } finally {
       if (held) mutex.post();
       if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
@@ -305,14 +303,20 @@ export class MessageQueue {
       if (locked) lock.unlock();
       if (hasToken) this.#queue.participant.used(kind);
     }
+    if (done) this.#counts(kind);
     return done;
+  }
+
+  #counts(kind: TokenKind): void {
+    this.#bytes += this.#queue.slots.lastLength;
+    if (kind === SPACES) this.#enqueued++;
+    else this.#dequeued++;
   }
 
   #take(): boolean {
     const text = this.#queue.slots.dequeue();
-    if (text === undefined) return false;
-    this.#text = text;
-    return true;
+    if (text !== undefined) this.#text = text;
+    return text !== undefined;
   }
 
   /** Whether it looks as if an operation could succeed. */
@@ -405,12 +409,7 @@ export class MessageQueue {
 
 const NO_OPTIONS: Readonly<Record<never, never>> = {};
 
-type Log = (type: MessageQueueEvent["type"], message: string) => void;
 type Report = (message: string) => void;
-
-function logTo({ logger }: MessageQueueOptions, { name }: QueuePlace): Log {
-  return (type, message) => logger?.({ type, queue: name, message });
-}
 
 /** The slots report a repair to a guard that is made after them. */
 function lateReport(): { repair: { report: Report }; repaired: () => void } {
