@@ -76,27 +76,34 @@ export class MessageQueue {
   readonly #lines: readonly [AsyncLine, AsyncLine] = [new AsyncLine(), new AsyncLine()];
   #closed = false;
   #text = "";
-  #enqueued = 0;
-  #dequeued = 0;
+  /** Texts taken out, put in. */
+  readonly #done: [number, number] = [0, 0];
   #bytes = 0;
   #waits = 0;
   #timeouts = 0;
   /** Calls that found no token, by kind: empty, full. */
   readonly #hits: [number, number] = [0, 0];
 
-  private constructor(
-    place: QueuePlace,
-    queue: OpenQueue,
-    log: QueueLog,
-    repair: { report: Report },
-  ) {
+  private constructor(place: QueuePlace, queue: OpenQueue, log: QueueLog) {
     this.name = place.name;
     this.created = queue.creatorLock !== undefined;
     this.synchronization = queue.mode;
     this.#place = place;
     this.#queue = queue;
     this.#guard = new QueueGuard(queue, (message) => log("recovered", message));
-    repair.report = (message) => this.#guard.recovered(message);
+  }
+
+  static #attach(
+    place: QueuePlace,
+    log: QueueLog,
+    open: (repaired: () => void) => OpenQueue,
+  ): MessageQueue {
+    let handle: MessageQueue | undefined;
+    const message = "A C program died between two stores: count agrees with head and tail again";
+    const queue = open(() => {
+      if (handle !== undefined) handle.#guard.recovered(message);
+    });
+    return (handle = new MessageQueue(place, queue, log));
   }
 
   /**
@@ -107,9 +114,9 @@ export class MessageQueue {
   static create(options: MessageQueueCreateOptions = {}): MessageQueue {
     const place = checkPlace(options);
     const log = logTo(options, place);
-    const { repair, repaired } = lateReport();
-    const queue = createQueue(place, { ...options, repaired }, log);
-    return new MessageQueue(place, queue, log, repair);
+    return MessageQueue.#attach(place, log, (repaired) =>
+      createQueue(place, { ...options, repaired }, log),
+    );
   }
 
   /**
@@ -121,9 +128,10 @@ export class MessageQueue {
    */
   static open(options: MessageQueueOpenOptions = {}): MessageQueue {
     const place = checkPlace(options);
-    const { repair, repaired } = lateReport();
-    const queue = openQueue(place, { wait: checkTimeout(options.waitMs ?? 0), repaired });
-    return new MessageQueue(place, queue, logTo(options, place), repair);
+    const wait = checkTimeout(options.waitMs ?? 0);
+    return MessageQueue.#attach(place, logTo(options, place), (repaired) =>
+      openQueue(place, { wait, repaired }),
+    );
   }
 
   /**
@@ -232,8 +240,8 @@ export class MessageQueue {
     this.#check();
     const { book } = this.#queue;
     return {
-      enqueued: this.#enqueued,
-      dequeued: this.#dequeued,
+      enqueued: this.#done[SPACES],
+      dequeued: this.#done[ITEMS],
       bytes: this.#bytes,
       waits: this.#waits,
       timeouts: this.#timeouts,
@@ -280,7 +288,7 @@ export class MessageQueue {
   /** One operation, if there is a token. @param hasToken Whether the caller waited for one. */
   #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
     const { slots, lock, mutex } = this.#queue;
-    const own = kind === ITEMS ? this.#queue.items : this.#queue.spaces;
+    const own = this.#counter(kind);
     let locked = false;
     let token = hasToken;
     let held = false;
@@ -295,7 +303,8 @@ export class MessageQueue {
       done = kind === SPACES ? slots.enqueue(text) : this.#take();
       // One that led nowhere was one too many, and is not given back either.
       token = false;
-      if (!done) this.#guard.recovered("A token too many was dropped");
+      if (done) this.#bytes += slots.lastLength;
+      else this.#guard.recovered("A token too many was dropped");
     } finally {
       if (held) mutex.post();
       if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
@@ -303,14 +312,8 @@ export class MessageQueue {
       if (locked) lock.unlock();
       if (hasToken) this.#queue.participant.used(kind);
     }
-    if (done) this.#counts(kind);
+    if (done) this.#done[kind]++;
     return done;
-  }
-
-  #counts(kind: TokenKind): void {
-    this.#bytes += this.#queue.slots.lastLength;
-    if (kind === SPACES) this.#enqueued++;
-    else this.#dequeued++;
   }
 
   #take(): boolean {
@@ -408,12 +411,3 @@ export class MessageQueue {
 }
 
 const NO_OPTIONS: Readonly<Record<never, never>> = {};
-
-type Report = (message: string) => void;
-
-/** The slots report a repair to a guard that is made after them. */
-function lateReport(): { repair: { report: Report }; repaired: () => void } {
-  const repair = { report: (_message: string): void => {} };
-  const message = "A C program died between two stores: count was made to agree with head and tail";
-  return { repair, repaired: () => repair.report(message) };
-}

@@ -81,7 +81,8 @@ describe("names", () => {
     const name = uniqueName("mode");
     const before = process.umask(0o077);
     try {
-      using _made = Semaphore.create(name, { mode: 0o666 });
+      using made = Semaphore.create(name, { mode: 0o666 });
+      expect(made.created).toBe(true);
       expect(statSync(`/dev/shm/sem.${name.slice(1)}`).mode & 0o777).toBe(0o666);
     } finally {
       process.umask(before);
@@ -157,7 +158,8 @@ describe("in a segment", () => {
 
   test("a read-only segment is refused", () => {
     const name = uniqueName("read");
-    using _segment = Segment.create(name, { size: 64 });
+    using writer = Segment.create(name, { size: 64 });
+    expect(writer.size).toBe(64);
     using reader = Segment.open(name, { access: "read" });
     expect(errorOf(() => Semaphore.at(reader, 0)).message).toContain("opened for reading only");
     Segment.unlink(name);
@@ -258,8 +260,9 @@ describe("waitAsync", () => {
     await Bun.sleep(20);
     expect(() => segment.close()).toThrow("of a semaphore is held");
     semaphore.close();
-    for (const wait of waits) expect(wait).rejects.toThrow(ClosedError);
-    await Promise.allSettled(waits);
+    for (const outcome of await Promise.allSettled(waits)) {
+      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);
+    }
     segment.close();
     expect(segment.closed).toBe(true);
   });
@@ -283,10 +286,14 @@ describe("waitAsync", () => {
     const output = join(tmpdir(), `bun-shm-compiled-${process.pid}`);
     const build = Bun.spawnSync([
       process.execPath,
-      ...["build", "--compile", "--entry-naming", "[name].[ext]"],
+      "build",
+      "--compile",
+      "--entry-naming",
+      "[name].[ext]",
       join(root, PEER),
       join(root, "src/waiting/semaphore-worker.ts"),
-      ...["--outfile", output],
+      "--outfile",
+      output,
     ]);
     expect(build.exitCode).toBe(0);
     try {
@@ -303,11 +310,10 @@ describe("waitAsync", () => {
 
 test("Ctrl-C reaches a handler between timed waits", async () => {
   const name = uniqueName("signal");
-  using _semaphore = Semaphore.create(name);
+  using semaphore = Semaphore.create(name);
   const child = spawnBun(PEER, "signal", name);
-  const reader = child.stdout.getReader();
-  await reader.read();
-  reader.releaseLock();
+  // It posts when its handler is there.
+  await semaphore.waitAsync();
   child.kill("SIGINT");
   expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "handled\n" });
   Semaphore.unlink(name);

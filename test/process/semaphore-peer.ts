@@ -17,6 +17,7 @@ if (how === "post") {
     console.log("handled");
     process.exit(0);
   });
-  console.log("waiting");
+  semaphore.post();
+  await Bun.sleep(200);
   while (!semaphore.wait({ timeoutMs: 100 })) await Bun.sleep(0);
 }
