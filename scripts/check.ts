@@ -1,19 +1,46 @@
-/** The one gate: format, lint, types, tests. Each part's own output, and one line at the end. */
-const bun: string = process.execPath;
+/** The one gate: format, lint, types, tests. Ends with a line `N passed, N failed`. */
+const BUN: string = process.execPath;
 
-const gates: [string, string[]][] = [
-  ["format", [bun, "fmt", "--check", "--no-script"]],
-  ["lint", ["node_modules/.bin/oxlint", "--deny-warnings", "src", "test", "bench", "scripts"]],
-  ["types", [bun, "check", "--no-script"]],
-  ["tests", [bun, "test"]],
-];
-
-const failed: string[] = [];
-for (const [name, command] of gates) {
+/** Runs a gate with its output shown; returns that output, and whether it passed. */
+async function runGate(
+  name: string,
+  command: string[],
+): Promise<{ passed: boolean; text: string }> {
   console.log(`\n— ${name}`);
-  const { exitCode } = Bun.spawnSync(command, { stdio: ["inherit", "inherit", "inherit"] });
-  if (exitCode !== 0) failed.push(name);
+  const gate = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  const show = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      process.stdout.write(chunk);
+      text += decoder.decode(chunk, { stream: true });
+    }
+  };
+  await Promise.all([show(gate.stdout), show(gate.stderr)]);
+  return { passed: (await gate.exited) === 0, text };
 }
 
-console.log(failed.length === 0 ? "\nAll gates passed" : `\nFailed: ${failed.join(", ")}`);
-process.exit(failed.length === 0 ? 0 : 1);
+const linted: string[] = ["src", "test", "bench", "scripts"];
+const gates: [string, string[]][] = [
+  ["format", [BUN, "fmt", "--check", "--no-script"]],
+  ["lint", ["node_modules/.bin/oxlint", "--deny-warnings", ...linted]],
+  ["types", [BUN, "check", "--no-script"]],
+];
+
+let passed = 0;
+let failed = 0;
+for (const [name, command] of gates) {
+  if ((await runGate(name, command)).passed) passed++;
+  else failed++;
+}
+
+const tests = await runGate("tests", [BUN, "test"]);
+const count = (what: string): number =>
+  Number(new RegExp(`^\\s*(\\d+) ${what}$`, "m").exec(tests.text)?.[1] ?? 0);
+passed += count("pass");
+failed += count("fail");
+// Errors outside of any test (a hook, a file that does not load) fail the run and are no test.
+if (!tests.passed && count("fail") === 0) failed++;
+
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

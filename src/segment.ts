@@ -22,6 +22,7 @@ import {
   truncateObject,
   unlinkObject,
 } from "./memory/posix-object.ts";
+import { checkTimeout } from "./waiting/timeout.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
@@ -158,7 +159,7 @@ export class Segment {
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
     checkObjectName(name, "segment", NAME_MAX);
     const window = checkWindow(name, options);
-    const deadline = monotonicMs() + checkWait(options.wait ?? 0);
+    const deadline = monotonicMs() + checkTimeout(options.wait ?? 0);
     for (;;) {
       const descriptor = openObject(name, window.access);
       if (descriptor !== undefined) return Segment.#attach(name, descriptor, false, window);
@@ -486,9 +487,4 @@ function checkWindow(name: string, options: SegmentOpenOptions): Window {
     );
   }
   return { access, offset, length };
-}
-
-function checkWait(wait: number): number {
-  if (wait >= 0) return wait;
-  throw new RangeError(`Cannot wait ${String(wait)} ms: it must be 0 or more`);
 }

@@ -40,6 +40,10 @@ const SYMBOLS = {
   sem_timedwait: { args: ["ptr", "ptr"], returns: "i32" },
   sem_clockwait: { args: ["ptr", "i32", "ptr"], returns: "i32" },
   sem_getvalue: { args: ["ptr", "ptr"], returns: "i32" },
+  // sys/socket.h
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
   // time.h
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   nanosleep: { args: ["ptr", "ptr"], returns: "i32" },

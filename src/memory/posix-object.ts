@@ -233,7 +233,7 @@ function describeFreeSpace(wanted: number): string {
   const [free, all] = [bavail * bsize, blocks * bsize];
   return (
     `${wanted} bytes were wanted, and ${directory} has ${free} of ${all} free. Remove what is ` +
-    `not needed there, mount it larger, or in Docker start with a larger --shm-size (64 MB by default)`
+    `not needed there, mount it larger, or start Docker with a larger --shm-size (default 64 MB)`
   );
 }
 

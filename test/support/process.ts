@@ -7,12 +7,15 @@ import type { Subprocess } from "bun";
 /** How long a child may take before the test calls it hung, in ms. Never a measure of speed. */
 export const WATCHDOG_MS = 60_000;
 
+/** The runtime that children use: BUN_SHM_TEST_BUN where it starts through a wrapper. */
+export const BUN: string = process.env["BUN_SHM_TEST_BUN"] ?? process.execPath;
+
 export type Child = Subprocess<"pipe", "pipe", "pipe">;
 
 /** Starts a Bun program; `program` is a path relative to the repository. */
 export function spawnBun(program: string, ...args: string[]): Child {
   const path = join(import.meta.dir, "../..", program);
-  return Bun.spawn([process.execPath, path, ...args], {
+  return Bun.spawn([BUN, path, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1" },
   });

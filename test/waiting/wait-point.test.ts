@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
+import { load, store } from "../../src/memory/atomics.ts";
+import { Segment } from "../../src/segment.ts";
+import { WaitPoint } from "../../src/waiting/wait-point.ts";
+import { uniqueName } from "../support/names.ts";
+import { finished, runBun, spawnBun } from "../support/process.ts";
+
+const PROGRAM = "test/process/wait-point-peer.ts";
+const DATA = WAIT_POINT_LENGTH / 4;
+
+const name = uniqueName("wait");
+let segment: Segment;
+let words: Int32Array;
+let point: WaitPoint;
+
+beforeAll(() => {
+  segment = Segment.create(name, { size: 4096 });
+  words = new Int32Array(segment.buffer);
+  point = new WaitPoint(segment, 0);
+});
+afterAll(() => {
+  segment.unlink();
+  segment.close();
+});
+
+const never = (): boolean => false;
+const bad = (): boolean => {
+  throw new Error("no");
+};
+
+describe("WaitPoint", () => {
+  test("a wait that is over at once takes no flag", () => {
+    store(words, 0, 0);
+    expect(point.wait(() => true)).toBe(true);
+    expect(point.wait(never, { timeoutMs: 0 })).toBe(false);
+    expect(load(words, 0)).toBe(0);
+  });
+
+  test("a timed wait ends with false, whatever the strategy", async () => {
+    for (const strategy of ["spin", "block", "adaptive"] as const) {
+      expect(point.wait(never, { timeoutMs: 5, strategy })).toBe(false);
+    }
+    expect(await point.waitAsync(never, { timeoutMs: 5 })).toBe(false);
+  });
+
+  test("a bad timeout is refused and named", () => {
+    expect(() => point.wait(never, { timeoutMs: -1 })).toThrow(
+      new RangeError("Cannot wait for -1 ms: a timeout must be a number of 0 or more"),
+    );
+    expect(point.waitAsync(never, { timeoutMs: Number.NaN })).rejects.toThrow(RangeError);
+  });
+
+  test("an aborted wait rejects with the signal's reason, before and during", async () => {
+    const reason = new Error("enough");
+    expect(point.waitAsync(never, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const controller = new AbortController();
+    const wait = point.waitAsync(never, { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 5);
+    expect(wait).rejects.toBe(reason);
+    await wait.catch(() => undefined);
+  });
+
+  test("what the condition throws comes to the caller", async () => {
+    expect(() => point.wait(bad)).toThrow("no");
+    expect(point.waitAsync(bad)).rejects.toThrow("no");
+    let ringing = false;
+    const wait = point.waitAsync(() => ringing && bad());
+    await Bun.sleep(20);
+    ringing = true;
+    point.wake();
+    expect(wait).rejects.toThrow("no");
+    await wait.catch(() => undefined);
+  });
+
+  test("a stale flag of a killed waiter costs one wake", () => {
+    store(words, 0, 3);
+    point.wake();
+    expect(load(words, 0)).toBe(4);
+    point.wake();
+    expect(load(words, 0)).toBe(4);
+  });
+
+  test("stale and hostile doorbells are cleared by the wake", () => {
+    for (let word = 1; word < DATA; word++) store(words, word, 0x5eed0000 + word);
+    store(words, 0, 2);
+    point.wake();
+    expect([...words.subarray(1, DATA)]).toEqual(Array.from({ length: DATA - 1 }, () => 0));
+  });
+
+  test("many waits in one thread are woken by one wake", async () => {
+    store(words, DATA, 0);
+    const waits = Array.from({ length: 50 }, () => point.waitAsync(() => load(words, DATA) === 1));
+    await Bun.sleep(20);
+    store(words, DATA, 1);
+    point.wake();
+    expect(await Promise.all(waits)).toEqual(waits.map(() => true));
+  });
+
+  for (const mode of ["block", "spin", "adaptive", "async"]) {
+    test(`two processes take 500 turns, waiting by ${mode}`, async () => {
+      for (let word = 0; word < words.length; word++) store(words, word, 0);
+      const peers = [0, 1].map((side) => spawnBun(PROGRAM, name, mode, String(side), "500"));
+      for (const { stderr, exitCode } of await Promise.all(peers.map((peer) => finished(peer)))) {
+        expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+      }
+      expect(load(words, DATA)).toBe(1000);
+    });
+  }
+
+  test("an unref'd wait lets the process end, a ref'd one does not", async () => {
+    expect(await runBun(PROGRAM, name, "unref", "0", "0")).toMatchObject({ exitCode: 0 });
+    const child = spawnBun(PROGRAM, name, "ref", "0", "0");
+    await Bun.sleep(500);
+    expect(child.exitCode).toBeNull();
+    store(words, DATA, -1);
+    point.wake();
+    expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "woken\n" });
+  });
+
+  test("a waker that dies before it wakes costs a re-check and no more", async () => {
+    store(words, DATA, 0);
+    const wait = point.waitAsync(() => load(words, DATA) === 1);
+    await Bun.sleep(20);
+    store(words, DATA, 1);
+    expect(await wait).toBe(true);
+  });
+});
