@@ -6,6 +6,7 @@ import {
   derived,
   utf8Field,
 } from "./layout/field-block.ts";
+import { type StructField, compileAccess } from "./layout/struct-access.ts";
 import { BASE, type Cursor, type Field, SCALARS, type Scalar, VIEW } from "./layout/field.ts";
 
 /** What stands for a field in a schema: a scalar's name, another struct, or a field made here. */
@@ -68,15 +69,6 @@ export function array<const F extends FieldType>(
   count: number,
 ): ArrayField<FieldValue<F>> {
   return arrayField(fieldOf("element", element), count) as ArrayField<FieldValue<F>>;
-}
-
-/** Where a field lies. */
-export interface StructField {
-  readonly name: string;
-  /** Bytes from the struct's start. */
-  readonly offset: number;
-  readonly byteLength: number;
-  readonly field: Field<unknown>;
 }
 
 /** A struct type: its layout, and how its values are read and written. Made by `struct`. */
@@ -182,24 +174,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     const lines = fields.map((each) => `${each.field.cType(each.name)};`).join("\n");
     return `struct {\n${lines.replaceAll(/^/gm, "  ")}\n} ${name}`;
   };
-  const count = fields.length;
-  const names = fields.map(({ name }) => name);
-  const offsets = fields.map(({ offset }) => offset);
-  const kinds = fields.map(({ field }) => field);
-
-  const readInto = (view: DataView, base: number, target: Record<string, unknown>): unknown => {
-    for (let at = 0; at < count; at++) {
-      target[names[at]!] = kinds[at]!.get(view, base + offsets[at]!);
-    }
-    return target;
-  };
-  const write = (view: DataView, base: number, value: Record<string, unknown>): void => {
-    for (let at = 0; at < count; at++) {
-      kinds[at]!.set(view, base + offsets[at]!, value[names[at]!]);
-    }
-  };
-  const read = (view: DataView, base = 0): StructValue<S> =>
-    readInto(view, base, {}) as StructValue<S>;
+  const { read, readInto, write } = compileAccess(fields);
 
   return {
     schema,
@@ -207,8 +182,8 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     byteLength,
     alignment,
     signature: declare(""),
-    read,
-    get: read,
+    read: (view, base = 0) => read(view, base) as StructValue<S>,
+    get: (view, base) => read(view, base) as StructValue<S>,
     readInto: (view, base, target) => readInto(view, base, target) as StructValue<S>,
     write,
     set: write,

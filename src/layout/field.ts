@@ -29,6 +29,8 @@ export interface Field<T> {
   get(view: DataView, offset: number): T;
   /** Writes the value. @throws RangeError when it does not fit, TypeError for another type. */
   set(view: DataView, offset: number, value: T): void;
+  /** What DataView's methods for the value are called after `get` and `set`, if it has some. */
+  readonly method?: string;
   /** The property of an accessor class that stands for the field at `offset` of its base. */
   property(offset: number): Property;
 }
@@ -36,7 +38,7 @@ export interface Field<T> {
 function scalar<T>(
   byteLength: number,
   cName: string,
-  methods: Pick<Field<T>, "get" | "set" | "property">,
+  methods: Pick<Field<T>, "get" | "set" | "property" | "method">,
 ): Field<T> {
   return { byteLength, alignment: byteLength, cType: (name) => `${cName} ${name}`, ...methods };
 }
@@ -47,6 +49,7 @@ function scalar<T>(
  */
 
 const u8: Field<number> = scalar(1, "uint8_t", {
+  method: "Uint8",
   get: (view, offset) => view.getUint8(offset),
   set: (view, offset, value) => view.setUint8(offset, value),
   property: (at): Property => ({
@@ -60,6 +63,7 @@ const u8: Field<number> = scalar(1, "uint8_t", {
 });
 
 const i8: Field<number> = scalar(1, "int8_t", {
+  method: "Int8",
   get: (view, offset) => view.getInt8(offset),
   set: (view, offset, value) => view.setInt8(offset, value),
   property: (at): Property => ({
@@ -73,6 +77,7 @@ const i8: Field<number> = scalar(1, "int8_t", {
 });
 
 const u16: Field<number> = scalar(2, "uint16_t", {
+  method: "Uint16",
   get: (view, offset) => view.getUint16(offset, true),
   set: (view, offset, value) => view.setUint16(offset, value, true),
   property: (at): Property => ({
@@ -86,6 +91,7 @@ const u16: Field<number> = scalar(2, "uint16_t", {
 });
 
 const i16: Field<number> = scalar(2, "int16_t", {
+  method: "Int16",
   get: (view, offset) => view.getInt16(offset, true),
   set: (view, offset, value) => view.setInt16(offset, value, true),
   property: (at): Property => ({
@@ -99,6 +105,7 @@ const i16: Field<number> = scalar(2, "int16_t", {
 });
 
 const u32: Field<number> = scalar(4, "uint32_t", {
+  method: "Uint32",
   get: (view, offset) => view.getUint32(offset, true),
   set: (view, offset, value) => view.setUint32(offset, value, true),
   property: (at): Property => ({
@@ -112,6 +119,7 @@ const u32: Field<number> = scalar(4, "uint32_t", {
 });
 
 const i32: Field<number> = scalar(4, "int32_t", {
+  method: "Int32",
   get: (view, offset) => view.getInt32(offset, true),
   set: (view, offset, value) => view.setInt32(offset, value, true),
   property: (at): Property => ({
@@ -125,6 +133,7 @@ const i32: Field<number> = scalar(4, "int32_t", {
 });
 
 const f32: Field<number> = scalar(4, "float", {
+  method: "Float32",
   get: (view, offset) => view.getFloat32(offset, true),
   set: (view, offset, value) => view.setFloat32(offset, value, true),
   property: (at): Property => ({
@@ -138,6 +147,7 @@ const f32: Field<number> = scalar(4, "float", {
 });
 
 const f64: Field<number> = scalar(8, "double", {
+  method: "Float64",
   get: (view, offset) => view.getFloat64(offset, true),
   set: (view, offset, value) => view.setFloat64(offset, value, true),
   property: (at): Property => ({
@@ -151,6 +161,7 @@ const f64: Field<number> = scalar(8, "double", {
 });
 
 const u64: Field<bigint> = scalar(8, "uint64_t", {
+  method: "BigUint64",
   get: (view, offset) => view.getBigUint64(offset, true),
   set: (view, offset, value) => view.setBigUint64(offset, value, true),
   property: (at): Property => ({
@@ -164,6 +175,7 @@ const u64: Field<bigint> = scalar(8, "uint64_t", {
 });
 
 const i64: Field<bigint> = scalar(8, "int64_t", {
+  method: "BigInt64",
   get: (view, offset) => view.getBigInt64(offset, true),
   set: (view, offset, value) => view.setBigInt64(offset, value, true),
   property: (at): Property => ({

@@ -6,8 +6,6 @@
  * read goes before what is read now and then, which plain LRU cannot tell apart.
  * Source: F. J. Corbató, "A Paging Experiment with the Multics System", 1968 (CLOCK).
  */
-import { store } from "../memory/atomics.ts";
-import type { MapMemory } from "./map-memory.ts";
 import {
   BUCKET_USED,
   BUCKET_WORDS,
@@ -20,7 +18,9 @@ import {
   NEXT_EXPIRY,
   SLOTS,
   STRIPE_HEAD_WORDS,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { store } from "../memory/atomics.ts";
+import type { MapMemory } from "./map-memory.ts";
 import { freeEntry } from "./map-units.ts";
 
 /** Least time between two walks through a stripe in search of expired entries, in ms. */

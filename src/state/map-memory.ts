@@ -1,14 +1,13 @@
 /** Where the parts of a map lie, and what a corrupt one is answered with. */
-import { LayoutError } from "../errors.ts";
 import {
   BUCKET_WORDS,
-  type MapShape,
   NEXT,
   OTHER_HEAD,
   FIRST_HEAD,
   STRIPE_HEAD_WORDS,
-  stripeWords,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { LayoutError } from "../errors.ts";
+import { type MapShape, stripeWords } from "./map-shape.ts";
 
 /** The words of a map in a buffer. Its numbers are this process's own, checked once. */
 export class MapMemory {
@@ -27,7 +26,7 @@ export class MapMemory {
   readonly bucketMask: number;
 
   constructor(buffer: ArrayBuffer, byteOffset: number, shape: MapShape) {
-    this.words = new Int32Array(buffer);
+    this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.floats = new Float64Array(buffer, 0, buffer.byteLength >> 3);
     this.shape = shape;
     this.start = byteOffset >> 2;

@@ -15,9 +15,6 @@
  * An entry stays in its slot as long as it lives, and a new value of a key takes its old value's
  * slot. A reader that finds no slot with the key has thus seen a moment without it.
  */
-import { load } from "../memory/atomics.ts";
-import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
 import {
   BUCKET_LIMIT,
   BUCKET_USED,
@@ -31,8 +28,11 @@ import {
   SLOTS,
   STRIPE_HEAD_WORDS,
   VALUE_LENGTH,
-  longestEntry,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { load } from "../memory/atomics.ts";
+import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
+import type { MapKey, Scratch } from "./map-scratch.ts";
+import { longestEntry } from "./map-shape.ts";
 
 /** Answers instead of a length. */
 export const ABSENT = -1;
@@ -124,8 +124,8 @@ export class MapReader {
     if (load(words, slot) !== reference) return CHANGED;
     let length = OTHER_KEY;
     if (
-      words[first + HASH]! === key.hash &&
-      words[first + KEY_LENGTH]! === key.length &&
+      words[first + HASH] === key.hash &&
+      words[first + KEY_LENGTH] === key.length &&
       startsWith(memory, units, first, key.words, key.wordCount)
     ) {
       length = this.#copy(units, first, key.wordCount, 0, sequence);

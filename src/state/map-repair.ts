@@ -1,6 +1,4 @@
 /** Rebuilds all of a stripe that can be derived from its index. */
-import { add, load, store } from "../memory/atomics.ts";
-import type { MapMemory } from "./map-memory.ts";
 import {
   BUCKET_LIMIT,
   BUCKET_WORDS,
@@ -17,7 +15,9 @@ import {
   SEQUENCE,
   SLOTS,
   STRIPE_HEAD_WORDS,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { add, load, store } from "../memory/atomics.ts";
+import type { MapMemory } from "./map-memory.ts";
 import { entryUnits } from "./map-units.ts";
 
 /**

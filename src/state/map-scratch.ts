@@ -1,6 +1,6 @@
 /** Private memory of one handle: the key that is looked for, and values on their way in and out. */
+import { KEY_MAX } from "../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
-import { KEY_MAX } from "./map-shape.ts";
 
 const encoder = new TextEncoder();
 
@@ -57,6 +57,8 @@ export class Scratch {
   words!: Int32Array;
   bytes!: Uint8Array;
   view!: DataView;
+  /** The same bytes, with Node's ways to make strings of them. */
+  node!: Buffer;
 
   constructor(length: number) {
     this.#grow(length);
@@ -78,6 +80,7 @@ export class Scratch {
     this.words = new Int32Array(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
     this.view = new DataView(this.buffer);
+    this.node = Buffer.from(this.buffer);
     if (old !== undefined) this.bytes.set(old);
   }
 }

@@ -18,46 +18,7 @@
  * when one died. An entry never changes and never moves while a slot refers to it.
  */
 
-/** Words of a bucket, and how many of them are slots. */
-export const BUCKET_WORDS = 16;
-export const SLOTS = 14;
-/** Words in a bucket: bit i says that slot i was read since the hand last passed. */
-export const BUCKET_USED = 14;
-/** How many buckets further entries of this home bucket may lie; only ever grows. */
-export const BUCKET_LIMIT = 15;
-/** The most that a probe limit may be. */
-export const PROBE_MAX = 7;
-
-/** Words in a stripe's head: offsets from its start. The lock has the first 16. */
-export const FREE_HEAD = 16;
-export const FREE_COUNT = 17;
-export const ENTRY_COUNT = 18;
-/** The slot at which the eviction hand stands. */
-export const HAND = 19;
-/** When the next entry expires, in ms since 1970 (f64); 0 when none will. */
-export const NEXT_EXPIRY = 20;
-/** When expired entries were last looked for (f64). */
-export const LAST_SWEEP = 22;
-export const EVICTIONS = 24;
-export const EXPIRATIONS = 25;
-export const REFUSALS = 26;
-export const REPAIRS = 27;
-/** Words before the buckets. */
-export const STRIPE_HEAD_WORDS = 32;
-
-/** Words in a unit. */
-export const SEQUENCE = 0;
-export const NEXT = 1;
-export const HASH = 2;
-export const KEY_LENGTH = 3;
-export const VALUE_LENGTH = 4;
-export const EXPIRY = 6;
-/** Words before the payload, in an entry's first unit and in the others. */
-export const FIRST_HEAD = 8;
-export const OTHER_HEAD = 2;
-
-/** Longest key in bytes. */
-export const KEY_MAX = 1024;
+import { BUCKET_WORDS, FIRST_HEAD, OTHER_HEAD, STRIPE_HEAD_WORDS } from "../layout/map-layout.ts";
 
 /** The numbers that a map is made of; stored in its header. */
 export interface MapShape {

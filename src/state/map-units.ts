@@ -1,6 +1,4 @@
 /** The units of a stripe: a stack of free ones, chains of used ones. Under the stripe's lock. */
-import { add } from "../memory/atomics.ts";
-import type { MapMemory } from "./map-memory.ts";
 import {
   EXPIRY,
   FIRST_HEAD,
@@ -12,8 +10,10 @@ import {
   OTHER_HEAD,
   SEQUENCE,
   VALUE_LENGTH,
-  unitsFor,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { add } from "../memory/atomics.ts";
+import type { MapMemory } from "./map-memory.ts";
+import { unitsFor } from "./map-shape.ts";
 import type { MapKey, Scratch } from "./map-scratch.ts";
 
 /** Takes a free unit. @throws LayoutError when the stack leads astray. */

@@ -8,11 +8,6 @@
  * that it had in hand belong to nobody until the next writer, who is told of the death by the lock,
  * rebuilds the free list from the index.
  */
-import { load, store } from "../memory/atomics.ts";
-import { type MapMemory, startsWith } from "./map-memory.ts";
-import { MapEvictor } from "./map-evictor.ts";
-import { rebuild } from "./map-repair.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
 import {
   BUCKET_LIMIT,
   BUCKET_USED,
@@ -28,9 +23,13 @@ import {
   REPAIRS,
   SLOTS,
   STRIPE_HEAD_WORDS,
-  longestEntry,
-  unitsFor,
-} from "./map-shape.ts";
+} from "../layout/map-layout.ts";
+import { load, store } from "../memory/atomics.ts";
+import { type MapMemory, startsWith } from "./map-memory.ts";
+import { MapEvictor } from "./map-evictor.ts";
+import { rebuild } from "./map-repair.ts";
+import type { MapKey, Scratch } from "./map-scratch.ts";
+import { longestEntry, unitsFor } from "./map-shape.ts";
 import { freeEntry, writeEntry } from "./map-units.ts";
 
 /** The locks of the stripes; what a pthread mutex is, or a test's stand-in. */

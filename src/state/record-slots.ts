@@ -19,15 +19,8 @@
  * next writer begins with the same slot again.
  */
 import { LayoutError } from "../errors.ts";
+import { RECORD_LATEST, RECORD_SLOTS, SLOT_VALUE, SLOT_VERSION } from "../layout/record-layout.ts";
 import { load, store } from "../memory/atomics.ts";
-
-/** Offset of the newest version's word; 0 means never written. */
-export const RECORD_LATEST = 0;
-/** Offset of slot 0: on another pair of cache lines than `latest`. */
-export const RECORD_SLOTS = 128;
-/** In a slot: offset of its version, and of its bytes. */
-export const SLOT_VERSION = 0;
-export const SLOT_VALUE = 8;
 
 /** Only a segment that is not a record at all fails this often. */
 const ATTEMPTS_MAX = 100_000;
@@ -59,7 +52,7 @@ export class RecordSlots {
    * @param slotCount A power of two, at least 2.
    */
   constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
-    this.#words = new Int32Array(buffer);
+    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     this.#latest = (byteOffset + RECORD_LATEST) >> 2;
     this.#mask = slotCount - 1;
     this.#versions = new Int32Array(slotCount);
