@@ -7,3 +7,5 @@ export {
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
 } from "./segment.ts";
+export { MUTEX_ALIGNMENT, MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";

@@ -8,6 +8,7 @@ import { PLATFORM } from "./libc/platform.ts";
 import { monotonicMs, sleepMs } from "./libc/time.ts";
 import { ByteLock } from "./memory/byte-lock.ts";
 import { Descriptor } from "./memory/descriptor.ts";
+import { type Hold, registerHold } from "./memory/holds.ts";
 import { MAPPING_MAX, Mapping } from "./memory/mapping.ts";
 import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./memory/object-name.ts";
 import {
@@ -124,7 +125,7 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  readonly #holds = new Set<string>();
+  readonly #holds = new Set<Hold>();
 
   private constructor(name: string, descriptor: Descriptor, created: boolean, window: Window) {
     this.name = name;
@@ -368,8 +369,19 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
-    this.#holds.add(what);
-    return () => this.#holds.delete(what);
+    const hold = { held: true, what };
+    this.#holds.add(hold);
+    return () => this.#holds.delete(hold);
+  }
+
+  /**
+   * As `hold`, for a handle that takes and releases often: it sets `held` itself.
+   * @internal
+   */
+  registerHold(handle: object, what: string): Hold {
+    const hold = { held: false, what };
+    registerHold(handle, hold, this.#holds, this.mapping);
+    return hold;
   }
 
   /**
@@ -407,8 +419,9 @@ export class Segment {
 
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
-    const [held] = this.#holds;
-    if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
+    for (const { held, what } of this.#holds) {
+      if (held) throw new Error(`Cannot ${verb} ${this.#what}: ${what} is held`);
+    }
   }
 
   #unmap(): void {

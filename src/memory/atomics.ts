@@ -49,3 +49,11 @@ export function compareExchange(
 ): number {
   return Atomics.compareExchange(words, index, expected, replacement);
 }
+
+/**
+ * Reads a word without any order: only right after a call into libc that is a full barrier, such
+ * as an unlock on x86-64, and never in a loop, from which the engine would take it out.
+ */
+export function peek(words: Int32Array, index: number): number {
+  return words[index]!;
+}
