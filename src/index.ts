@@ -9,3 +9,22 @@ export {
 } from "./segment.ts";
 export { MUTEX_ALIGNMENT, MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
+export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
+export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
+export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
+export {
+  type FieldType,
+  type FieldValue,
+  type Infer,
+  type Schema,
+  type Struct,
+  type StructValue,
+  type StructView,
+  array,
+  bytes,
+  struct,
+  utf8,
+} from "./struct.ts";
+export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
+export { type MapCodec, type ValueOf, type ValueType, json } from "./value-type.ts";
+export type { MapStats } from "./state/map-stats.ts";

@@ -67,7 +67,9 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#structure = structure;
     const length = paddedLength(type);
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
-    this.#lock = new RobustLock(segment, dataOffset + RECORD_LOCK, `the lock of ${structure.what}`);
+    const what = `the lock of ${structure.what}`;
+    const hold = segment.registerHold(this, what);
+    this.#lock = new RobustLock(segment.mapping, dataOffset + RECORD_LOCK, what, hold);
     this.#waitPoint = new WaitPoint(segment, dataOffset + RECORD_WAIT_POINT);
     this.#readView = new DataView(this.#slots.copy.buffer);
     this.#bytes = new Uint8Array(new ArrayBuffer(length));

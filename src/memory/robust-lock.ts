@@ -7,7 +7,7 @@ import {
   mutexTryLock,
   mutexUnlock,
 } from "../libc/pthread.ts";
-import { type Hold, addHold, removeHold } from "./holds.ts";
+import type { Hold } from "./holds.ts";
 import type { Mapping } from "./mapping.ts";
 
 /** The longest uninterrupted sleep, in ms: after it, a Worker can be terminated. */
@@ -23,14 +23,14 @@ export class RobustLock {
   readonly #hold: Hold;
 
   /**
-   * @param owner The segment, which refuses to be closed during `holding`.
    * @param what For messages, as in `the lock of record "/x"`.
+   * @param hold What makes the segment refuse to be closed during `holding`.
    */
-  constructor(owner: { readonly mapping: Mapping }, byteOffset: number, what: string) {
-    this.#mapping = owner.mapping;
+  constructor(mapping: Mapping, byteOffset: number, what: string, hold: Hold) {
+    this.#mapping = mapping;
     this.#offset = byteOffset;
     this.#what = what;
-    this.#hold = { owner, what };
+    this.#hold = hold;
   }
 
   /** Makes the mutex; once, before anybody else sees it. */
@@ -74,11 +74,11 @@ export class RobustLock {
 
   /** Runs a user's function while the lock is held: its segment stays mapped meanwhile. */
   holding<T>(call: () => T): T {
-    addHold(this.#hold);
+    this.#hold.held = true;
     try {
       return call();
     } finally {
-      removeHold(this.#hold);
+      this.#hold.held = false;
     }
   }
 }

@@ -72,7 +72,7 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
 
 const STRIPES_MAX = 64;
 /** Two writers meet less often with more stripes, but a value must fit into a quarter of one. */
-const STRIPE_BYTES_MIN = 2 ** 16;
+const STRIPE_BYTES_MIN = 2 ** 18;
 /** Entries that a bucket of 14 is planned for: of 100,000 entries, 1 in 500 lies further on. */
 const ENTRIES_PER_BUCKET = 8;
 

@@ -64,7 +64,7 @@ export class MapWriter {
     this.#locks = locks;
     this.#evict = evict;
     this.#evictor = new MapEvictor(memory);
-    this.#reserve = evict ? 0 : memory.unitCount >> 4;
+    this.#reserve = evict ? 0 : memory.unitCount >> 5;
     this.#longest = longestEntry(memory.shape);
   }
 
@@ -182,6 +182,11 @@ export class MapWriter {
       }
     }
     return 0;
+  }
+
+  /** Takes the entry of a slot out. */
+  remove(stripe: number, slot: number): void {
+    this.#evictor.remove(stripe, slot);
   }
 
   /** When the entry of a slot expires; 0: never. */
