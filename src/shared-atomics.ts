@@ -21,8 +21,8 @@ import { ADD_MAX, addToCounter, readCounter } from "./state/split-counter.ts";
 import { Structure, type StructureCreateOptions, type StructureOpenOptions } from "./structure.ts";
 
 /**
- * A 32-bit word that any number of processes change, each change in one indivisible step. Values are
- * signed; arithmetic wraps around. Never blocks.
+ * A 32-bit word that any number of processes change, each change in one indivisible step. Values
+ * are signed; arithmetic wraps around. Never blocks.
  */
 export class SharedWord {
   readonly #words: Int32Array;
@@ -153,8 +153,8 @@ export class SharedAtomics<
       else counters[name] = new SharedCounter(segment, offset);
     }
     this.#structure = structure;
-    this.words = words;
-    this.counters = counters;
+    this.words = words as Record<W, SharedWord>;
+    this.counters = counters as Record<C, SharedCounter>;
   }
 
   /**

@@ -1,4 +1,3 @@
-import { LayoutError } from "./errors.ts";
 import { layoutHash } from "./layout/layout.ts";
 import { MAP_BUCKET, MAP_ENTRY, MAP_STRIPE } from "./layout/map-layout.ts";
 import { SEGMENT_HEADER_LENGTH, SEGMENT_KINDS } from "./layout/segment-header.ts";
@@ -6,32 +5,21 @@ import { MUTEX_ABI } from "./libc/pthread.ts";
 import { RobustLock } from "./memory/robust-lock.ts";
 import type { Segment } from "./segment.ts";
 import { MapMemory } from "./state/map-memory.ts";
+import { type MapOptions, checkMapOptions, readMapShape } from "./state/map-options.ts";
 import { ABSENT, MapReader } from "./state/map-reader.ts";
 import { rebuild } from "./state/map-repair.ts";
 import { MapKey, Scratch } from "./state/map-scratch.ts";
-import { type MapShape, isShape, mapLength, planMap } from "./state/map-shape.ts";
+import { type MapShape, mapLength, planMap } from "./state/map-shape.ts";
 import { type MapStats, mapSize, mapStats, slotsOf } from "./state/map-stats.ts";
 import { MapWriter, REFUSED, STORED, type StripeLocks } from "./state/map-writer.ts";
 import { Structure, type StructureCreateOptions, type StructureOpenOptions } from "./structure.ts";
 import { type ValueCodec, type ValueOf, type ValueType, codecOf } from "./value-type.ts";
 
 /** How a map is made. */
-export interface SharedMapCreateOptions<T extends ValueType> extends StructureCreateOptions {
-  /** Bytes of the whole segment: all the memory that the map ever has. At least 16 KiB. */
-  readonly size: number;
+export interface SharedMapCreateOptions<T extends ValueType>
+  extends StructureCreateOptions, MapOptions {
   /** What values are: "bytes", "utf8", "json", "number", a struct, or `{ encode, decode }`. */
   readonly value: T;
-  /** What `keys` and `entries` give keys as. Default "utf8". */
-  readonly keys?: "utf8" | "bytes";
-  /** "refuse": `set` answers false. "evict": what was not read lately goes. Default "refuse". */
-  readonly whenFull?: "refuse" | "evict";
-  /** Bytes of a typical key and its value together; decides how large the index is. Default 96. */
-  readonly entryLength?: number;
-  /**
-   * Bytes of a unit, in which memory is given out; a power of two from 64 to 4096. Large values
-   * are faster in large units, small ones waste the rest of one. Default 64.
-   */
-  readonly unitLength?: number;
 }
 
 /** What an entry is stored with. */
@@ -48,22 +36,23 @@ const FLAG_BYTES_KEYS = 2;
  * A hash map in shared memory: any number of processes read and write it.
  *
  * Readers take no lock, write nothing but a hint, and wait for nobody; what they return is a copy
- * of a value that was there during the call. Writers of keys in the same of up to 64 stripes take
- * turns, by a robust mutex. Memory is fixed at creation. An entry costs its key and value plus 32
+ * of a value that was there during the call. Writers take turns in each of up to 64 stripes, by a
+ * robust mutex. Memory is fixed at creation. An entry costs its key and value plus 32
  * bytes, rounded up to units, and about 8 bytes of index.
  *
- * What a crash leaves: a writer killed at any instant leaves its key's old value or the new one, and
- * every other entry as it was; the next writer of the stripe tidies up. Readers notice nothing.
+ * What a crash leaves: a writer killed at any instant leaves its key's old value or the new one,
+ * and every other entry as it was; the next writer of the stripe tidies up. Readers notice nothing.
  *
  * A TTL goes by the system's clock. Use a database when the data must outlive the machine's uptime
  * or need queries; Redis when several machines share them.
  *
  * @example
  * ```ts
- * using sessions = SharedMap.create("/sessions", { size: 2 ** 24, value: json<{ user: string }>() });
+ * const Session = json<{ user: string }>();
+ * using sessions = SharedMap.create("/sessions", { size: 2 ** 24, value: Session });
  * sessions.set("s1", { user: "ada" }, { ttlMs: 60_000 });
  * // in another process:
- * using same = SharedMap.open("/sessions", json<{ user: string }>());
+ * using same = SharedMap.open("/sessions", Session);
  * console.log(same.get("s1")?.user, same.size); // ada 1
  * Segment.unlink("/sessions");
  * ```
@@ -118,7 +107,7 @@ export class SharedMap<V> implements Disposable {
   ): SharedMap<ValueOf<T>> {
     const { size, value, keys = "utf8", whenFull = "refuse" } = options;
     const { entryLength = 96, unitLength = 64 } = options;
-    checkOptions(options);
+    checkMapOptions(options);
     const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
     const shape = planMap(size - SEGMENT_HEADER_LENGTH, entryLength, unitLength);
     const [seed0, seed1] = crypto.getRandomValues(new Uint32Array(2));
@@ -159,7 +148,11 @@ export class SharedMap<V> implements Disposable {
     const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
     const structure = Structure.open("map", target, SEGMENT_KINDS.map, HASH, options);
     try {
-      return new SharedMap(structure, checkedShape(structure, codec.hash), codec);
+      return new SharedMap(
+        structure,
+        readMapShape(structure.what, structure.header, codec.hash, MUTEX_ABI),
+        codec,
+      );
     } catch (error) {
       structure.close();
       throw error;
@@ -382,58 +375,4 @@ export class SharedMap<V> implements Disposable {
 function expiryOf(ttlMs: number): number {
   if (ttlMs > 0 && ttlMs < Infinity) return Date.now() + ttlMs;
   throw new RangeError(`Cannot store an entry for ${String(ttlMs)} ms: it must be above 0`);
-}
-
-function checkOptions({
-  size,
-  entryLength = 96,
-  unitLength = 64,
-  ...rest
-}: {
-  readonly size: number;
-  readonly entryLength?: number;
-  readonly unitLength?: number;
-  readonly keys?: string;
-  readonly whenFull?: string;
-}): void {
-  const refuse = (option: string, value: unknown, rule: string): never => {
-    throw new RangeError(`Cannot make a map with ${option} ${String(value)}: it must be ${rule}`);
-  };
-  if (!Number.isInteger(size) || size < 2 ** 14 || size > 2 ** 32) {
-    refuse("size", size, "an integer from 16 KiB to 4 GiB");
-  }
-  if (!(entryLength >= 1 && entryLength <= size)) {
-    refuse("entryLength", entryLength, "from 1 to the map's size");
-  }
-  if (!Number.isInteger(Math.log2(unitLength)) || unitLength < 64 || unitLength > 4096) {
-    refuse("unitLength", unitLength, "a power of two from 64 to 4096");
-  }
-  const { keys = "utf8", whenFull = "refuse" } = rest;
-  if (keys !== "utf8" && keys !== "bytes") refuse("keys", keys, '"utf8" or "bytes"');
-  if (whenFull !== "refuse" && whenFull !== "evict") {
-    refuse("whenFull", whenFull, '"refuse" or "evict"');
-  }
-}
-
-/** The numbers of a map that another process made, checked. @throws LayoutError */
-function checkedShape({ what, header }: Structure, codecHash: number): MapShape {
-  const { dataLength, dataOffset, parameters = [] } = header;
-  const [stripeCount = 0, bucketCount = 0, unitCount = 0, unitWords = 0, , , flags = 0] =
-    parameters;
-  const wrong = (field: string, expected: string, found: string, offset: number): never => {
-    throw new LayoutError(`Cannot open ${what}: ${field}`, { expected, found, offset });
-  };
-  const hex = (value: number): string => `0x${value.toString(16)}`;
-  const shape = { stripeCount, bucketCount, unitCount, unitWords };
-  if (!isShape(shape, dataLength) || dataOffset % 128 !== 0) {
-    wrong("its numbers make no map", `${dataLength} bytes`, JSON.stringify(shape), 32);
-  }
-  if (flags >>> 8 !== MUTEX_ABI) {
-    wrong("another libc or processor made its locks", hex(MUTEX_ABI), hex(flags >>> 8), 56);
-  }
-  const found = parameters[7] ?? 0;
-  if (found !== codecHash) {
-    wrong("it has values of another type", hex(codecHash), hex(found), 60);
-  }
-  return shape;
 }

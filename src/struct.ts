@@ -10,7 +10,7 @@ import { type StructField, compileAccess } from "./layout/struct-access.ts";
 import { BASE, type Cursor, type Field, SCALARS, type Scalar, VIEW } from "./layout/field.ts";
 
 /** What stands for a field in a schema: a scalar's name, another struct, or a field made here. */
-export type FieldType = Scalar | Field<never>;
+export type FieldType = Scalar | Field<unknown>;
 
 /** Field names and their types, in the order in which they lie in memory. */
 export type Schema = Readonly<Record<string, FieldType>>;
@@ -41,11 +41,11 @@ export interface ArrayField<T> extends Field<T[]> {
 /** A live view of a struct: reading and writing a property reads and writes the memory. */
 export type StructView<S extends Schema> = {
   -readonly [
-    K in keyof S as S[K] extends Struct<Schema> | ArrayField<never> ? never : K
+    K in keyof S as S[K] extends Struct<Schema> | ArrayField<unknown> ? never : K
   ]: FieldValue<S[K]>;
 } & {
   readonly [
-    K in keyof S as S[K] extends Struct<Schema> | ArrayField<never> ? K : never
+    K in keyof S as S[K] extends Struct<Schema> | ArrayField<unknown> ? K : never
   ]: S[K] extends Struct<infer Inner>
     ? StructView<Inner>
     : S[K] extends ArrayField<infer T>

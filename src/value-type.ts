@@ -3,7 +3,7 @@ import { LayoutError } from "./errors.ts";
 import type { Scratch } from "./state/map-scratch.ts";
 import type { Schema, Struct, StructValue } from "./struct.ts";
 
-/** A user's own form of values. Both functions are synchronous and keep nothing of what they get. */
+/** A user's own form of values: synchronous functions that keep nothing of what they get. */
 export interface MapCodec<V> {
   /** The value as bytes, which are copied at once. */
   encode(value: V): Uint8Array;
@@ -12,7 +12,7 @@ export interface MapCodec<V> {
 }
 
 /** What a map's values are: bytes, text, JSON, numbers (f64), structs, or a user's own. */
-export type ValueType = "bytes" | "utf8" | "json" | "number" | Struct<Schema> | MapCodec<never>;
+export type ValueType = "bytes" | "utf8" | "json" | "number" | Struct<Schema> | MapCodec<unknown>;
 
 /** The type of the values. */
 export type ValueOf<T> = T extends "bytes"

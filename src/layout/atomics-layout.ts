@@ -35,7 +35,7 @@ export const ATOMIC_CELL: Layout = {
       name: "half",
       type: "uint32_t",
       offset: 4,
-      text: "How often the count passed a multiple of 2^31; one step behind while bit 0 of it differs from bit 31 of `low`.",
+      text: "How often the count passed a multiple of 2^31. See src/state/split-counter.ts.",
     },
   ],
 };

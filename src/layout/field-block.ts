@@ -70,7 +70,7 @@ export function utf8Field(length: number): Field<string> {
       const needed = Buffer.byteLength(value);
       if (needed > length || value.includes("\0")) {
         throw new RangeError(
-          `Cannot write ${JSON.stringify(value.slice(0, 40))} to a utf8 field of ${length} bytes: ` +
+          `Cannot write ${JSON.stringify(value.slice(0, 40))} to ${length} bytes of UTF-8: ` +
             (needed > length ? `it has ${needed}` : "it contains NUL, which ends the text"),
         );
       }

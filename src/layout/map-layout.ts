@@ -60,7 +60,7 @@ const words = (...described: Described[]): Fields =>
 
 export const MAP_STRIPE: Layout = {
   name: "map_stripe",
-  text: "Starts each stripe of a map; buckets and then units follow. All but the lock by its owner.",
+  text: "Starts each stripe of a map; buckets and units follow. By the lock's owner.",
   length: STRIPE_HEAD_WORDS * 4,
   fields: words(
     ["lock", 0, "A robust, process-shared, errorcheck pthread_mutex_t.", 16],
@@ -68,12 +68,7 @@ export const MAP_STRIPE: Layout = {
     ["free_count", FREE_COUNT, "Free units. Derived."],
     ["entry_count", ENTRY_COUNT, "Entries, expired ones too. Derived."],
     ["hand", HAND, "Where the eviction clock stands, in slots."],
-    [
-      "next_expiry",
-      NEXT_EXPIRY,
-      "A double: when the next entry expires, ms since 1970; 0 never.",
-      2,
-    ],
+    ["next_expiry", NEXT_EXPIRY, "A double: when the next entry expires; 0 never.", 2],
     ["last_sweep", LAST_SWEEP, "A double: when expired entries were looked for, ms since 1970.", 2],
     ["evictions", EVICTIONS, "Entries evicted, mod 2^32."],
     ["expirations", EXPIRATIONS, "Expired entries reclaimed, mod 2^32."],

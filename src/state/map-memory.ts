@@ -58,7 +58,7 @@ export class MapMemory {
   }
 }
 
-/** Copies `count` words of an entry's payload, from word `skip` on. @returns false when it is cut. */
+/** Copies `count` words of an entry's payload, from word `skip` on; false when it is cut. */
 export function copyOut(
   memory: MapMemory,
   units: number,

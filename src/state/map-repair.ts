@@ -24,9 +24,9 @@ import { entryUnits } from "./map-units.ts";
  * Makes free list and counts anew, after their writer died, or for the first time. The caller holds
  * the stripe's lock. A writer that dies in here leaves as much to do as it found.
  *
- * Every unit that no entry has gets a new sequence: a reader may be at an entry that the dead writer
- * had just taken out of its slot. A slot whose entry makes no sense is emptied, which only ever
- * happens to a segment that was written by something else.
+ * Every unit that no entry has gets a new sequence: a reader may be at an entry that the dead
+ * writer had just taken out of its slot. A slot whose entry makes no sense is emptied, which only
+ * ever happens to a segment that was written by something else.
  */
 export function rebuild(memory: MapMemory, stripe: number): void {
   const { words, unitCount, unitWords } = memory;

@@ -13,7 +13,7 @@
  * memory never falls to pieces: what is lost is the rest of each entry's last unit.
  *
  * The index is the truth. An entry is in the map exactly while a slot refers to it, and a slot is
- * one word: to set is to write a chain of free units and to store the slot, to delete is to store 0.
+ * one word: to set is to write a chain of free units and store the slot, to delete is to store 0.
  * All else (free list, counts) can be rebuilt from the index, which is what the next writer does
  * when one died. An entry never changes and never moves while a slot refers to it.
  */

@@ -11,8 +11,8 @@
  * of the newest version, and keeps the copy if the slot still says that version.
  *
  * Why nobody starves: the bytes of the newest version are overwritten only by the write that is
- * `count` versions younger. A reader fails only when the writer completes `count - 1` further writes
- * and begins another within one copy, which takes the reader about as long as one of those writes.
+ * `count` versions younger. A reader fails only when the writer completes `count - 1` further
+ * writes and begins another within one copy, which takes about as long as one of those writes.
  * A plain seqlock fails whenever a single write overlaps.
  *
  * Why a dead writer harms nobody: until `latest` is stored, no reader looks at the slot, and the
