@@ -13,6 +13,7 @@ export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./s
 export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
 export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
 export {
+  type ArrayField,
   type FieldType,
   type FieldValue,
   type Infer,
