@@ -105,7 +105,7 @@ async function record(): Promise<void> {
 async function map(): Promise<void> {
   heading(`SharedMap, values of 64 B, ${COUNT} short keys`);
   const name = `${prefix}-map`;
-  using shared = SharedMap.create(name, { size: 2 ** 24, value: "bytes" });
+  using shared = SharedMap.create(name, { size: 2 ** 22, value: "bytes" });
   shared.segment.unlink();
   const target = new Uint8Array(64);
   const key = (at: number): string => keys[at % COUNT]!;
@@ -117,7 +117,7 @@ async function map(): Promise<void> {
   using numbers = SharedMap.create(`${prefix}-numbers`, { size: 2 ** 20, value: "number" });
   numbers.segment.unlink();
   measure("SharedMap.increment", COUNT * 10, (at) => numbers.increment(keys[at % 100]!));
-  using text = SharedMap.create(`${prefix}-text`, { size: 2 ** 24, value: "utf8" });
+  using text = SharedMap.create(`${prefix}-text`, { size: 2 ** 22, value: "utf8" });
   text.segment.unlink();
   for (const each of keys) text.set(each, "x".repeat(64));
   measure("SharedMap.get, a string", COUNT * 20, (at) => text.get(key(at)));
@@ -175,7 +175,7 @@ async function map(): Promise<void> {
 async function writers(): Promise<void> {
   heading("Processes that write one SharedMap");
   const name = `${prefix}-writers`;
-  using shared = SharedMap.create(name, { size: 2 ** 24, value: "bytes" });
+  using shared = SharedMap.create(name, { size: 2 ** 22, value: "bytes" });
   try {
     const run = async (count: number): Promise<number> => {
       const children = Array.from({ length: count }, (_, at) =>

@@ -5,7 +5,12 @@ import { MUTEX_ABI } from "./libc/pthread.ts";
 import { RobustLock } from "./memory/robust-lock.ts";
 import type { Segment } from "./segment.ts";
 import { MapMemory } from "./state/map-memory.ts";
-import { type MapOptions, checkMapOptions, readMapShape } from "./state/map-options.ts";
+import {
+  type MapOptions,
+  checkMapOptions,
+  defaultUnitLength,
+  readMapShape,
+} from "./state/map-options.ts";
 import { ABSENT, MapReader } from "./state/map-reader.ts";
 import { rebuild } from "./state/map-repair.ts";
 import { MapKey, Scratch } from "./state/map-scratch.ts";
@@ -106,7 +111,7 @@ export class SharedMap<V> implements Disposable {
     options: SharedMapCreateOptions<T>,
   ): SharedMap<ValueOf<T>> {
     const { size, value, keys = "utf8", whenFull = "refuse" } = options;
-    const { entryLength = 96, unitLength = 64 } = options;
+    const { entryLength = 96, unitLength = defaultUnitLength(entryLength) } = options;
     checkMapOptions(options);
     const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
     const shape = planMap(size - SEGMENT_HEADER_LENGTH, entryLength, unitLength);

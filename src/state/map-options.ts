@@ -1,5 +1,6 @@
 /** The options of a map, and its numbers in a segment's header. */
 import { LayoutError } from "../errors.ts";
+import { FIRST_HEAD } from "../layout/map-layout.ts";
 import type { SegmentHeader } from "../layout/segment-header.ts";
 import { type MapShape, isShape } from "./map-shape.ts";
 
@@ -15,9 +16,17 @@ export interface MapOptions {
   readonly entryLength?: number;
   /**
    * Bytes of a unit, in which memory is given out; a power of two from 64 to 4096. Large values
-   * are faster in large units, small ones waste the rest of one. Default 64.
+   * are faster in large units, small ones waste the rest of one. Default: the least that takes a
+   * whole typical entry, but at most 512.
    */
   readonly unitLength?: number;
+}
+
+/** An entry in one unit is together in memory; beyond 512 bytes that matters less than the waste. */
+export function defaultUnitLength(entryLength: number): number {
+  let length = 64;
+  while (length < 512 && length < entryLength + FIRST_HEAD * 4) length *= 2;
+  return length;
 }
 
 /** @throws RangeError for an option that makes no map. */

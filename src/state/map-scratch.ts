@@ -4,6 +4,9 @@ import { sipHash } from "./sip-hash.ts";
 
 const encoder = new TextEncoder();
 
+/** Up to this length a loop over the characters is faster than a call of the encoder. */
+const SHORT_KEY = 16;
+
 /** A key as words, with its hash. */
 export class MapKey {
   readonly words: Int32Array;
@@ -29,8 +32,7 @@ export class MapKey {
   set(key: string | Uint8Array): void {
     let length: number;
     if (typeof key === "string") {
-      const { read, written } = encoder.encodeInto(key, this.bytes);
-      length = read === key.length ? written : KEY_MAX + 1;
+      length = this.#encode(key);
     } else {
       if (!(key instanceof Uint8Array)) {
         throw new TypeError(`Cannot use ${String(key)} as a key: it is no string or Uint8Array`);
@@ -48,6 +50,23 @@ export class MapKey {
     this.length = length;
     this.wordCount = (length + 3) >> 2;
     this.hash = sipHash(this.words, length, this.#k0, this.#k1);
+  }
+
+  /** Writes a string as UTF-8. @returns Its bytes; more than KEY_MAX when it is too long. */
+  #encode(key: string): number {
+    const { bytes } = this;
+    const { length } = key;
+    if (length <= SHORT_KEY) {
+      let at = 0;
+      for (; at < length; at++) {
+        const code = key.charCodeAt(at);
+        if (code > 0x7f) break;
+        bytes[at] = code;
+      }
+      if (at === length) return length;
+    }
+    const { read, written } = encoder.encodeInto(key, bytes);
+    return read === length ? written : KEY_MAX + 1;
   }
 }
 
