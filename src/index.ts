@@ -1,4 +1,5 @@
 export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
+export { ftok } from "./ftok.ts";
 export { ByteLock } from "./memory/byte-lock.ts";
 export {
   Segment,
@@ -7,7 +8,13 @@ export {
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
 } from "./segment.ts";
-export { MUTEX_ALIGNMENT, MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export type { Backing } from "./memory/shared-object.ts";
+export {
+  SystemVSemaphore,
+  type SystemVSemaphoreCreateOptions,
+  type SystemVSemaphoreOpenOptions,
+} from "./system-v-semaphore.ts";
+export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
 export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
 export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
@@ -29,3 +36,18 @@ export {
 export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
 export { type MapCodec, type ValueOf, type ValueType, json } from "./value-type.ts";
 export type { MapStats } from "./state/map-stats.ts";
+export { HeldGuard } from "./waiting/held-guard.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { Condition } from "./condition.ts";
+export { SharedEvent, type EventInitOptions } from "./event.ts";
+export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
+export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export { Barrier, type BarrierOutcome } from "./barrier.ts";
+export { LEASE_LENGTH } from "./layout/lease-layout.ts";
+export {
+  Lease,
+  LeaseTerm,
+  type LeaseAcquireOptions,
+  type LeaseEnd,
+  type LeaseHolder,
+} from "./lease.ts";

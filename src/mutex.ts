@@ -1,16 +1,16 @@
 import { ClosedError, LayoutError, UnsupportedError } from "./errors.ts";
 import {
   MUTEX_ABI_OFFSET,
-  MUTEX_ALIGNMENT,
   MUTEX_DEATHS_OFFSET,
   MUTEX_LENGTH,
+  MUTEX_LOST_OFFSET,
   MUTEX_MAGIC,
   MUTEX_MAGIC_OFFSET,
   MUTEX_WAIT_POINT_OFFSET,
 } from "./layout/mutex-layout.ts";
-import { checkPlacement } from "./layout/placement.ts";
 import { WAITING } from "./layout/wait-point-layout.ts";
 import { E, fail } from "./libc/errno.ts";
+import { futexWake } from "./libc/futex.ts";
 import {
   HAS_ROBUST_MUTEX,
   MUTEX_ABI,
@@ -21,9 +21,10 @@ import {
   mutexUnlock,
 } from "./libc/pthread.ts";
 import { monotonicMs } from "./libc/time.ts";
-import { add, load, peek, store } from "./memory/atomics.ts";
+import { add, load, loadAfterBarrier, store } from "./memory/atomics.ts";
 import type { Hold } from "./memory/holds.ts";
 import { checkMagic, hex } from "./memory/magic.ts";
+import { placeWords } from "./memory/placement.ts";
 import type { Segment } from "./segment.ts";
 import { checkTimeout } from "./waiting/timeout.ts";
 import { type AsyncWaitOptions, WaitPoint } from "./waiting/wait-point.ts";
@@ -51,7 +52,6 @@ const SPIN_TRIES = 100;
 
 /** Index of the wait point's state. */
 const STATE: number = MUTEX_WAIT_POINT_OFFSET >> 2;
-const UNLOCK_IS_BARRIER: boolean = process.arch === "x64";
 
 /** A mutex that is held; it is unlocked when this is disposed. */
 export class MutexGuard {
@@ -129,17 +129,13 @@ export class Mutex {
         `Cannot use a mutex: ${process.platform} has no mutex that outlives its owner`,
       );
     }
+    this.#words = placeWords("mutex", segment, offset, MUTEX_LENGTH);
     const { mapping } = segment;
-    checkPlacement("a mutex", mapping.buffer.byteLength, offset, MUTEX_LENGTH, MUTEX_ALIGNMENT);
-    if (segment.access === "read") {
-      throw new TypeError(`Cannot use a mutex in segment "${segment.name}": it is read-only here`);
-    }
     this.#mutexAddress = mapping.lastingAddress + offset;
     this.#what = `mutex at ${offset} in segment "${segment.name}"`;
-    this.#words = new Int32Array(mapping.buffer, offset, MUTEX_LENGTH / 4);
     this.#waitPoint = new WaitPoint(segment, offset + MUTEX_WAIT_POINT_OFFSET);
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = segment.registerHold(this, `the mutex at ${offset}`);
+    this.#hold = segment.holds.register(this, `the mutex at ${offset}`, mapping);
   }
 
   /**
@@ -210,15 +206,14 @@ export class Mutex {
   lock(options?: LockOptions): boolean {
     const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
     if (result === 0) return this.#taken();
-    if (result !== -E.EBUSY) return this.#examine(result, "lock");
-    return this.#lockSlowly(options);
+    return this.#examine(result) || this.#lockSlowly(options);
   }
 
   /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
   tryLock(): boolean {
     const result = this.#hold.held ? -E.EDEADLK : mutexTryLock(this.#address);
     if (result === 0) return this.#taken();
-    return result !== -E.EBUSY && this.#examine(result, "lock");
+    return this.#examine(result);
   }
 
   /**
@@ -233,7 +228,7 @@ export class Mutex {
       const result = mutexTryLock(this.#address);
       if (result === 0) return this.#taken();
       // Another handle of this thread has it: its turn ends too.
-      return result !== -E.EBUSY && result !== -E.EDEADLK && this.#examine(result, "lock");
+      return this.#examine(result === -E.EDEADLK ? -E.EBUSY : result);
     }, options);
   }
 
@@ -252,10 +247,10 @@ export class Mutex {
   /**
    * Calls a function with the mutex held, and unlocks whatever comes.
    *
-   * @throws TypeError when it returns a promise: the mutex would be unlocked before it is fulfilled.
+   * @throws TypeError when it returns a promise: the lock would end before it.
    */
   withLock<T>(fn: (mutex: Mutex) => T): T {
-    if (fn instanceof AsyncFunction) refusePromise();
+    if (Object.getPrototypeOf(fn) === ASYNC_FUNCTION) refusePromise();
     this.lock();
     let result: T;
     try {
@@ -274,8 +269,7 @@ export class Mutex {
     const result = mutexUnlock(this.#address);
     if (result < 0) this.#failUnlock(result);
     this.#hold.held = false;
-    // On x86-64 the unlock was a full barrier, and a plain look suffices.
-    if (!UNLOCK_IS_BARRIER || (peek(this.#words, STATE) & WAITING) !== 0) this.#waitPoint.wake();
+    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#waitPoint.wake();
   }
 
   /**
@@ -287,8 +281,17 @@ export class Mutex {
   abandon(): void {
     if (!this.#hold.held) this.#failUnlock(-E.EPERM);
     if (!this.#ownerDied) throw new Error(`Cannot abandon the ${this.#what}: no owner died`);
+    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
     this.#ownerDied = false;
     this.unlock();
+  }
+
+  /** For what is only done with the mutex held. @throws SystemError EPERM. @internal */
+  mustBeHeld(action: string): void {
+    if (this.#hold.held) return;
+    const hint = "This handle does not hold it";
+    const syscall = "pthread_mutex_unlock";
+    fail(`Cannot ${action} without the ${this.#what}`, -E.EPERM, syscall, undefined, hint);
   }
 
   get #address(): number {
@@ -305,21 +308,26 @@ export class Mutex {
     const timeoutMs = checkTimeout(options?.timeoutMs);
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
-    let result = -E.EBUSY;
-    for (let tries = 0; tries < SPIN_TRIES && result === -E.EBUSY; tries++) {
-      result = mutexTryLock(this.#address);
+    for (let tries = 0; tries < SPIN_TRIES; tries++) {
+      const result = mutexTryLock(this.#address);
+      if (result === 0) return this.#taken();
+      if (this.#examine(result)) return true;
     }
-    while (result === -E.EBUSY || result === -E.ETIMEDOUT) {
+    for (;;) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      result = mutexLock(this.#address, Math.min(left, SLICE_MS));
+      const result = mutexLock(this.#address, Math.min(left, SLICE_MS));
+      if (result === 0) return this.#taken();
+      if (this.#examine(result)) return true;
     }
-    return result === 0 ? this.#taken() : this.#examine(result, "lock");
   }
 
-  /** What came of a lock but success or a timeout. */
-  #examine(result: number, verb: string): true {
+  /** What came of a lock but success: false while another has it, true when it died with it. */
+  #examine(result: number): boolean {
     if (result === -E.EOWNERDEAD) return this.#inherit();
+    if (result === -E.ENOTRECOVERABLE) this.#declareLost();
+    if (load(this.#words, MUTEX_LOST_OFFSET >> 2) !== 0) result = -E.ENOTRECOVERABLE;
+    if (result === -E.EBUSY || result === -E.ETIMEDOUT) return false;
     let hint: string | undefined;
     if (result === -E.EDEADLK) {
       hint = this.#hold.held
@@ -331,7 +339,19 @@ export class Mutex {
         "An owner died, and the repair of its data failed. Make the data and the mutex anew " +
         "(Mutex.init) when nobody uses them";
     }
-    return fail(`Cannot ${verb} the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+    return fail(`Cannot lock the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+  }
+
+  /** Tells everyone, also those whose libc would let them wait for ever. */
+  #declareLost(): void {
+    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
+    // glibc's trylock keeps the lock word when it answers ENOTRECOVERABLE, where its lock lets go
+    // of it: everyone else would wait for this thread. Source: nptl/pthread_mutex_trylock.c, 2.36.
+    if (mutexTryLock(this.#address) === -E.EDEADLK) {
+      store(this.#words, 0, 0);
+      futexWake(this.#address, 0x7fffffff);
+    }
+    this.#waitPoint.wake();
   }
 
   /** The mutex came from a dead owner: repair, or let the caller. */
@@ -346,7 +366,8 @@ export class Mutex {
     } catch (cause) {
       if (this.#hold.held) this.abandon();
       throw new Error(
-        `Cannot lock the ${this.#what}: its owner died, and onOwnerDied failed. Nobody can lock it now`,
+        `Cannot lock the ${this.#what}: its owner died, and onOwnerDied failed. ` +
+          "Nobody can lock it now",
         { cause },
       );
     }
@@ -365,10 +386,11 @@ export class Mutex {
   }
 }
 
-const AsyncFunction = (async (): Promise<void> => {}).constructor as new () => unknown;
+const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
 
 function isPromise(value: unknown): boolean {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+  if (typeof value !== "object" || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
 }
 
 function refusePromise(): never {

@@ -7,6 +7,7 @@
  * | 64 | magic, u32 | the creator, last, with release |
  * | 68 | abi, u32: libc << 16 \| processor | the creator |
  * | 72 | deaths, u32: owners that died holding it, mod 2^32 | the owner that found out |
+ * | 76 | lost, u32: 1 once a repair failed | whoever finds out; never back to 0 |
  * | 128 | wait point | see wait-point-layout.ts |
  *
  * A C program locks the `pthread_mutex_t` as its own. If it never wakes the wait point, event loops
@@ -14,12 +15,10 @@
  */
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
-/** A mutex starts at a multiple of this. */
-export const MUTEX_ALIGNMENT = 128;
-
 export const MUTEX_MAGIC_OFFSET = 64;
 export const MUTEX_ABI_OFFSET = 68;
 export const MUTEX_DEATHS_OFFSET = 72;
+export const MUTEX_LOST_OFFSET = 76;
 export const MUTEX_WAIT_POINT_OFFSET = 128;
 
 /** Bytes in a mutex. */

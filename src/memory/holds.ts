@@ -30,8 +30,31 @@ const handles: FinalizationRegistry<Registration> = new FinalizationRegistry((re
   else registration.holds.delete(registration.hold);
 });
 
-/** Ties a hold to its handle's life: it goes when the handle is collected, unless it is held. */
-export function registerHold(handle: object, hold: Hold, holds: Set<Hold>, memory: object): void {
-  holds.add(hold);
-  handles.register(handle, { hold, holds, memory });
+/** The holds in one segment. */
+export class Holds {
+  readonly #holds = new Set<Hold>();
+
+  /** Holds at once. @returns The end of it. */
+  add(what: string): () => void {
+    const hold = { held: true, what };
+    this.#holds.add(hold);
+    return () => this.#holds.delete(hold);
+  }
+
+  /**
+   * A hold, not held yet, for a handle that takes and releases often. It goes when the handle is
+   * collected, unless it is held: then the memory stays.
+   */
+  register(handle: object, what: string, memory: object): Hold {
+    const hold = { held: false, what };
+    this.#holds.add(hold);
+    handles.register(handle, { hold, holds: this.#holds, memory });
+    return hold;
+  }
+
+  /** Something that is held, if anything is. */
+  find(): string | undefined {
+    for (const { held, what } of this.#holds) if (held) return what;
+    return undefined;
+  }
 }

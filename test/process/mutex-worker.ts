@@ -22,4 +22,4 @@ if (what === "unlock") {
   });
 }
 parentPort!.postMessage("held");
-if (what === "busy") for (;;) mutex.withLock.call(null, () => 0);
+if (what === "busy") for (;;) Math.random();
