@@ -10,8 +10,8 @@ import {
   SharedAtomics,
   SharedMap,
   SharedRecord,
-  array,
-  bytes,
+  arrayOf,
+  byteArray,
   struct,
 } from "../src/index.ts";
 import { compare, finish, heading, measure, measureAsync, note, report } from "./state/measure.ts";
@@ -77,7 +77,7 @@ async function record(): Promise<void> {
   measure("64 B: readInto, eight fields", 1e6, () => eight.readInto(initial));
   measure("64 B: read, a new object", 1e6, () => eight.read());
   measure("64 B: write", 1e6, () => eight.write(initial));
-  const Kilobyte = struct({ data: bytes(1024) });
+  const Kilobyte = struct({ data: byteArray(1024) });
   const name = `${prefix}-busy`;
   using busy = SharedRecord.create(name, Kilobyte, { initial: { data: new Uint8Array(1024) } });
   try {
@@ -94,7 +94,7 @@ async function record(): Promise<void> {
   } finally {
     Segment.unlink(name);
   }
-  const Wide = struct({ words: array("u32", 16) });
+  const Wide = struct({ words: arrayOf("u32", 16) });
   using wide = SharedRecord.create(`${prefix}-wide`, Wide, {
     initial: { words: Array.from({ length: 16 }, () => 1) },
   });

@@ -28,13 +28,13 @@ export {
   type Struct,
   type StructValue,
   type StructView,
-  array,
-  bytes,
+  arrayOf,
+  byteArray,
+  charArray,
   struct,
-  utf8,
 } from "./struct.ts";
 export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
-export { type MapCodec, type ValueOf, type ValueType, json } from "./value-type.ts";
+export type { ValueOf, ValueType } from "./value-type.ts";
 export type { MapStats } from "./state/map-stats.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
 export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
@@ -51,3 +51,25 @@ export {
   type LeaseEnd,
   type LeaseHolder,
 } from "./lease.ts";
+export {
+  RingBuffer,
+  type RingCreateOptions,
+  type RingOpenOptions,
+  type RingStats,
+} from "./ring-buffer.ts";
+export {
+  RingConsumer,
+  type RingConsumerOptions,
+  type RingReadAsyncOptions,
+  type RingReadOptions,
+} from "./ring-consumer.ts";
+export {
+  RingClaim,
+  type RingInput,
+  RingProducer,
+  type RingProducerOptions,
+  type RingWriteAsyncOptions,
+  type RingWriteOptions,
+} from "./ring-producer.ts";
+export { type Codec, bytes, json, structuredClone, utf8 } from "./codec.ts";
+export type { RecordHandler } from "./ring/ring.ts";

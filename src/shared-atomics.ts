@@ -18,7 +18,12 @@ import { SEGMENT_KINDS } from "./layout/segment-header.ts";
 import { add, and, compareExchange, exchange, load, or, store } from "./memory/atomics.ts";
 import type { Segment } from "./segment.ts";
 import { ADD_MAX, addToCounter, readCounter } from "./state/split-counter.ts";
-import { Structure, type StructureCreateOptions, type StructureOpenOptions } from "./structure.ts";
+import {
+  type NewHeader,
+  Structure,
+  type StructureCreateOptions,
+  type StructureOpenOptions,
+} from "./structure.ts";
 
 /**
  * A 32-bit word that any number of processes change, each change in one indivisible step. Values
@@ -112,6 +117,7 @@ export interface AtomicsNames<W extends string, C extends string> {
 }
 
 const HASH = layoutHash(ATOMIC_NAME, ATOMIC_CELL);
+const KINDS = { [SEGMENT_KINDS.atomics]: { layoutHash: HASH } };
 const NAMES_MAX = 4096;
 
 /**
@@ -168,13 +174,25 @@ export class SharedAtomics<
     options: StructureCreateOptions = {},
   ): SharedAtomics<W, C> {
     const list = checkNames(names);
-    const dataLength = atomicsLength(list.length);
-    const parameters = [list.length];
-    const header = { kind: SEGMENT_KINDS.atomics, layoutHash: HASH, dataLength, parameters };
-    const structure = Structure.create("atomics", target, header, options, (made) =>
-      writeNames(made, list),
-    );
+    const fill = (made: Structure): void => writeNames(made, list);
+    const structure = Structure.create("atomics", target, headerOf(list), options, fill);
     return new SharedAtomics(structure, list);
+  }
+
+  /**
+   * Attaches, or makes them: exactly one of those that come at once makes them.
+   * @throws As `create` and `open`.
+   */
+  static openOrCreate<const W extends string = never, const C extends string = never>(
+    target: string | Segment,
+    names: AtomicsNames<W, C>,
+    options: StructureCreateOptions = {},
+  ): SharedAtomics<W, C> {
+    const list = checkNames(names);
+    const fill = (made: Structure): void => writeNames(made, list);
+    const header = headerOf(list);
+    const found = Structure.openOrCreate("atomics", target, KINDS, header, options, fill);
+    return SharedAtomics.#attach(found, names);
   }
 
   /**
@@ -189,7 +207,13 @@ export class SharedAtomics<
     names?: AtomicsNames<W, C>,
     options: StructureOpenOptions = {},
   ): SharedAtomics<W, C> {
-    const structure = Structure.open("atomics", target, SEGMENT_KINDS.atomics, HASH, options);
+    return SharedAtomics.#attach(Structure.open("atomics", target, KINDS, options), names);
+  }
+
+  static #attach<W extends string, C extends string>(
+    structure: Structure,
+    names: AtomicsNames<W, C> | undefined,
+  ): SharedAtomics<W, C> {
     try {
       const found = readNames(structure);
       for (const { kind, name } of names === undefined ? [] : checkNames(names)) {
@@ -259,6 +283,11 @@ function checkNames({ words = [], counters = [] }: AtomicsNames<string, string>)
     seen.add(name);
   }
   return list;
+}
+
+function headerOf({ length }: readonly Named[]): NewHeader {
+  const dataLength = atomicsLength(length);
+  return { kind: SEGMENT_KINDS.atomics, layoutHash: HASH, dataLength, parameters: [length] };
 }
 
 function writeNames({ segment, dataOffset }: Structure, names: readonly Named[]): void {

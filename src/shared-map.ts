@@ -34,6 +34,7 @@ export interface SetOptions {
 }
 
 const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
+const KINDS = { [SEGMENT_KINDS.map]: { layoutHash: HASH } };
 const FLAG_EVICT = 1;
 const FLAG_BYTES_KEYS = 2;
 
@@ -81,7 +82,7 @@ export class SharedMap<V> implements Disposable {
     const { segment, dataOffset, header, what } = structure;
     const [, , , , seed0 = 0, seed1 = 0, flags = 0] = header.parameters ?? [];
     const memory = new MapMemory(segment.buffer, dataOffset, shape);
-    const hold = segment.registerHold(this, `a lock of ${what}`);
+    const hold = segment.holds.register(this, `a lock of ${what}`, segment.mapping);
     const locks = Array.from({ length: shape.stripeCount }, (_, stripe) => {
       const offset = dataOffset + stripe * memory.stride * 4;
       return new RobustLock(segment.mapping, offset, `stripe ${stripe} of ${what}`, hold);
@@ -110,6 +111,41 @@ export class SharedMap<V> implements Disposable {
     target: string | Segment,
     options: SharedMapCreateOptions<T>,
   ): SharedMap<ValueOf<T>> {
+    const plan = SharedMap.#plan(options);
+    Structure.create("map", target, plan.header, options, plan.fill);
+    return plan.made()!;
+  }
+
+  /**
+   * Attaches to a map, or makes it: exactly one of those that come at once makes it. The options of
+   * the others count for nothing but `value`. @throws As `create` and `open`.
+   */
+  static openOrCreate<const T extends ValueType>(
+    target: string | Segment,
+    options: SharedMapCreateOptions<T>,
+  ): SharedMap<ValueOf<T>> {
+    const { header, fill, made, codec } = SharedMap.#plan(options);
+    const structure = Structure.openOrCreate("map", target, KINDS, header, options, fill);
+    return made() ?? SharedMap.#attach(structure, codec);
+  }
+
+  /**
+   * Attaches to a map.
+   *
+   * @throws LayoutError when its values are of another type, or something else lies there;
+   *   SystemError ENOENT, EACCES.
+   */
+  static open<const T extends ValueType>(
+    target: string | Segment,
+    value: T,
+    options: StructureOpenOptions = {},
+  ): SharedMap<ValueOf<T>> {
+    const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
+    return SharedMap.#attach(Structure.open("map", target, KINDS, options), codec);
+  }
+
+  /** A new map's header, and how it is filled. */
+  static #plan<T extends ValueType>(options: SharedMapCreateOptions<T>) {
     const { size, value, keys = "utf8", whenFull = "refuse" } = options;
     const { entryLength = 96, unitLength = defaultUnitLength(entryLength) } = options;
     checkMapOptions(options);
@@ -129,29 +165,18 @@ export class SharedMap<V> implements Disposable {
       parameters: [...numbers, flags >>> 0, codec.hash],
     };
     let map: SharedMap<ValueOf<T>> | undefined;
-    Structure.create("map", target, header, options, (structure) => {
+    const fill = (structure: Structure): void => {
       map = new SharedMap(structure, shape, codec);
       for (const [stripe, lock] of map.#locks.entries()) {
         lock.init();
         rebuild(map.#memory, map.#memory.stripeOf(stripe));
       }
-    });
-    return map!;
+    };
+    return { header, fill, codec, made: () => map };
   }
 
-  /**
-   * Attaches to a map.
-   *
-   * @throws LayoutError when its values are of another type, or something else lies there;
-   *   SystemError ENOENT, EACCES.
-   */
-  static open<const T extends ValueType>(
-    target: string | Segment,
-    value: T,
-    options: StructureOpenOptions = {},
-  ): SharedMap<ValueOf<T>> {
-    const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
-    const structure = Structure.open("map", target, SEGMENT_KINDS.map, HASH, options);
+  /** A handle of a map that was found. @throws LayoutError when its values are of another type. */
+  static #attach<V>(structure: Structure, codec: ValueCodec<V>): SharedMap<V> {
     try {
       return new SharedMap(
         structure,

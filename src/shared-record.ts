@@ -23,6 +23,7 @@ export interface SharedRecordCreateOptions<S extends Schema> extends StructureCr
 }
 
 const HASH = layoutHash(RECORD, RECORD_SLOT);
+const KINDS = { [SEGMENT_KINDS.record]: { layoutHash: HASH } };
 
 /**
  * The latest value of a struct, shared: readers copy it whole, and neither wait nor make wait.
@@ -68,7 +69,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     const length = paddedLength(type);
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const what = `the lock of ${structure.what}`;
-    const hold = segment.registerHold(this, what);
+    const hold = segment.holds.register(this, what, segment.mapping);
     this.#lock = new RobustLock(segment.mapping, dataOffset + RECORD_LOCK, what, hold);
     this.#waitPoint = new WaitPoint(segment, dataOffset + RECORD_WAIT_POINT);
     this.#readView = new DataView(this.#slots.copy.buffer);
@@ -87,25 +88,23 @@ export class SharedRecord<S extends Schema> implements Disposable {
     type: Struct<S>,
     options: SharedRecordCreateOptions<S> = {},
   ): SharedRecord<S> {
-    const { slots = 8, initial } = options;
-    if (!isSlotCount(slots)) {
-      throw new RangeError(
-        `Cannot make a record with ${String(slots)} slots: it must be a power of two, 2 to 256`,
-      );
-    }
-    const header = {
-      kind: SEGMENT_KINDS.record,
-      layoutHash: HASH,
-      dataLength: recordLength(paddedLength(type), slots),
-      parameters: [slots, type.byteLength, textHash(type.signature), MUTEX_ABI],
-    };
-    let record: SharedRecord<S> | undefined;
-    Structure.create("record", target, header, options, (structure) => {
-      record = new SharedRecord(structure, type, slots);
-      record.#lock.init();
-      if (initial !== undefined) record.write(initial);
-    });
-    return record!;
+    const plan = SharedRecord.#plan(type, options);
+    Structure.create("record", target, plan.header, options, plan.fill);
+    return plan.made()!;
+  }
+
+  /**
+   * Attaches to a record, or makes it: exactly one of those that come at once makes it. The options
+   * of the others count for nothing. @throws As `create` and `open`.
+   */
+  static openOrCreate<S extends Schema>(
+    target: string | Segment,
+    type: Struct<S>,
+    options: SharedRecordCreateOptions<S> = {},
+  ): SharedRecord<S> {
+    const { header, fill, made } = SharedRecord.#plan(type, options);
+    const structure = Structure.openOrCreate("record", target, KINDS, header, options, fill);
+    return made() ?? SharedRecord.#attach(structure, type);
   }
 
   /**
@@ -119,7 +118,34 @@ export class SharedRecord<S extends Schema> implements Disposable {
     type: Struct<S>,
     options: StructureOpenOptions = {},
   ): SharedRecord<S> {
-    const structure = Structure.open("record", target, SEGMENT_KINDS.record, HASH, options);
+    return SharedRecord.#attach(Structure.open("record", target, KINDS, options), type);
+  }
+
+  /** A new record's header, and how it is filled. */
+  static #plan<S extends Schema>(type: Struct<S>, options: SharedRecordCreateOptions<S>) {
+    const { slots = 8, initial } = options;
+    if (!isSlotCount(slots)) {
+      throw new RangeError(
+        `Cannot make a record with ${String(slots)} slots: it must be a power of two, 2 to 256`,
+      );
+    }
+    const header = {
+      kind: SEGMENT_KINDS.record,
+      layoutHash: HASH,
+      dataLength: recordLength(paddedLength(type), slots),
+      parameters: [slots, type.byteLength, textHash(type.signature), MUTEX_ABI],
+    };
+    let record: SharedRecord<S> | undefined;
+    const fill = (structure: Structure): void => {
+      record = new SharedRecord(structure, type, slots);
+      record.#lock.init();
+      if (initial !== undefined) record.write(initial);
+    };
+    return { header, fill, made: () => record };
+  }
+
+  /** A handle of a record that was found. @throws LayoutError when it holds another struct. */
+  static #attach<S extends Schema>(structure: Structure, type: Struct<S>): SharedRecord<S> {
     try {
       const { dataLength, parameters = [] } = structure.header;
       const [slots = 0, byteLength, signature, abi] = parameters;

@@ -33,7 +33,7 @@ export type StructValue<S extends Schema> = { -readonly [K in keyof S]: FieldVal
 
 declare const ELEMENT: unique symbol;
 
-/** An array field, as `array` makes it. */
+/** An array field, as `arrayOf` makes it. */
 export interface ArrayField<T> extends Field<T[]> {
   readonly [ELEMENT]?: T;
 }
@@ -54,17 +54,17 @@ export type StructView<S extends Schema> = {
 };
 
 /** Exactly `length` bytes; in C `uint8_t name[length]`. Reading copies. */
-export function bytes(length: number): Field<Uint8Array> {
+export function byteArray(length: number): Field<Uint8Array> {
   return bytesField(length);
 }
 
 /** Text of at most `length` bytes in UTF-8, filled up with NUL; in C `char name[length]`. */
-export function utf8(length: number): Field<string> {
+export function charArray(length: number): Field<string> {
   return utf8Field(length);
 }
 
 /** Exactly `count` values of one type; in C `type name[count]`. */
-export function array<const F extends FieldType>(
+export function arrayOf<const F extends FieldType>(
   element: F,
   count: number,
 ): ArrayField<FieldValue<F>> {
@@ -110,7 +110,7 @@ function fieldOf(name: string, type: FieldType): Field<unknown> {
   const known = Object.keys(SCALARS).join(", ");
   throw new TypeError(
     `Cannot make field "${name}" of type ${JSON.stringify(type)}: it is one of ${known}, or made ` +
-      "by bytes, utf8, array or struct",
+      "by byteArray, charArray, arrayOf or struct",
   );
 }
 
@@ -144,7 +144,8 @@ function layOut(schema: Schema): { fields: StructField[]; byteLength: number; al
  * @throws TypeError for an unknown type, a name that C does not take, or no field at all.
  * @example
  * ```ts
- * const Quote = struct({ price: "f64", size: "u32", symbol: utf8(8), levels: array("f32", 4) });
+ * const levels = arrayOf("f32", 4);
+ * const Quote = struct({ price: "f64", size: "u32", symbol: charArray(8), levels });
  * type Quote = Infer<typeof Quote>;
  *
  * const view = new DataView(new ArrayBuffer(Quote.byteLength));

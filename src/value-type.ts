@@ -1,18 +1,11 @@
 /** How a map's values become bytes, and bytes values again. */
+import { type Codec, bytes, utf8 } from "./codec.ts";
 import { LayoutError } from "./errors.ts";
 import type { Scratch } from "./state/map-scratch.ts";
 import type { Schema, Struct, StructValue } from "./struct.ts";
 
-/** A user's own form of values: synchronous functions that keep nothing of what they get. */
-export interface MapCodec<V> {
-  /** The value as bytes, which are copied at once. */
-  encode(value: V): Uint8Array;
-  /** The value of bytes, which are good for this call alone. */
-  decode(bytes: Uint8Array): V;
-}
-
 /** What a map's values are: bytes, text, JSON, numbers (f64), structs, or a user's own. */
-export type ValueType = "bytes" | "utf8" | "json" | "number" | Struct<Schema> | MapCodec<unknown>;
+export type ValueType = "bytes" | "utf8" | "json" | "number" | Struct<Schema> | Codec<unknown>;
 
 /** The type of the values. */
 export type ValueOf<T> = T extends "bytes"
@@ -25,17 +18,9 @@ export type ValueOf<T> = T extends "bytes"
         ? number
         : T extends Struct<infer S>
           ? StructValue<S>
-          : T extends MapCodec<infer V>
+          : T extends Codec<infer V>
             ? V
             : never;
-
-/** JSON whose type the caller knows: `value: json<Session>()`. */
-export function json<V>(): MapCodec<V> {
-  return {
-    encode: (value) => Buffer.from(stringify(value)),
-    decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as V,
-  };
-}
 
 /** Values in and out of a scratch. */
 export interface ValueCodec<V> {
@@ -124,7 +109,7 @@ function structCodec(type: Struct<Schema>): ValueCodec<StructValue<Schema>> {
   };
 }
 
-function userCodec(codec: MapCodec<unknown>): ValueCodec<unknown> {
+function userCodec(codec: Codec<unknown>): ValueCodec<unknown> {
   return {
     hash: 0,
     encode: (value, scratch) => BYTES.encode(codec.encode(value), scratch),
@@ -135,13 +120,13 @@ function userCodec(codec: MapCodec<unknown>): ValueCodec<unknown> {
 
 /** The codec of a value type. @throws TypeError for what is none. */
 export function codecOf(type: ValueType): ValueCodec<unknown> {
-  if (type === "bytes") return BYTES as ValueCodec<unknown>;
-  if (type === "utf8") return UTF8 as ValueCodec<unknown>;
+  if (type === "bytes" || type === bytes) return BYTES as ValueCodec<unknown>;
+  if (type === "utf8" || type === utf8) return UTF8 as ValueCodec<unknown>;
   if (type === "json") return JSON_TEXT;
   if (type === "number") return NUMBER as ValueCodec<unknown>;
   if (typeof type === "object" && type !== null) {
     if ("signature" in type) return structCodec(type) as ValueCodec<unknown>;
-    if ("decode" in type) return userCodec(type as unknown as MapCodec<unknown>);
+    if ("decode" in type) return userCodec(type as unknown as Codec<unknown>);
   }
   throw new TypeError(
     `Cannot make a map of ${JSON.stringify(type)} values: it is "bytes", "utf8", "json", ` +

@@ -32,6 +32,15 @@ describe("SharedAtomics", () => {
     expect(all.words["b"]!.load()).toBe(-7);
   });
 
+  test("openOrCreate makes them once", () => {
+    const at = name();
+    using first = SharedAtomics.openOrCreate(at, { words: ["a"] });
+    first.words.a.add(5);
+    using second = SharedAtomics.openOrCreate(at, { words: ["a"] });
+    expect(second.words.a.load()).toBe(5);
+    expect(() => SharedAtomics.openOrCreate(at, { words: ["b"] })).toThrow(LayoutError);
+  });
+
   test("a counter counts beyond 2^32", () => {
     const at = name();
     using segment = Segment.create(at, { size: 4096 });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import {
+  type Codec,
   LayoutError,
-  type MapCodec,
   Segment,
   SharedMap,
   type ValueType,
@@ -22,23 +22,23 @@ afterEach(() => {
 });
 
 const Point = struct({ x: "f64", y: "i32" });
-const dates: MapCodec<Date> = {
+const dates: Codec<Date> = {
   encode: (date) => Buffer.from(date.toISOString()),
   decode: (bytes) => new Date(Buffer.from(bytes).toString()),
 };
 
 describe("SharedMap", () => {
   test.each([
-    ["bytes", new Uint8Array([1, 2, 3])],
-    ["bytes", new Uint8Array(0)],
-    ["utf8", "grün 🙂"],
-    ["utf8", ""],
-    ["json", { a: [1, null, "x"] }],
-    ["number", -0.5],
-    [Point, { x: 1.5, y: -7 }],
-    [dates, new Date(1e12)],
-    [json(), { user: "ada" }],
-  ] as [ValueType, unknown][])("%p values", (value, example) => {
+    ["bytes", "bytes", new Uint8Array([1, 2, 3])],
+    ["no bytes", "bytes", new Uint8Array(0)],
+    ["text", "utf8", "grün 🙂"],
+    ["no text", "utf8", ""],
+    ["JSON", "json", { a: [1, null, "x"] }],
+    ["numbers", "number", -0.5],
+    ["structs", Point, { x: 1.5, y: -7 }],
+    ["a user's codec", dates, new Date(1e12)],
+    ["the package's codecs", json(), { user: "ada" }],
+  ] as [string, ValueType, unknown][])("values are %s", (_, value, example) => {
     const at = name();
     using map = SharedMap.create(at, { size: 2 ** 16, value }) as SharedMap<unknown>;
     using other = SharedMap.open(at, value) as SharedMap<unknown>;
@@ -194,6 +194,17 @@ describe("SharedMap", () => {
     }
     using map = SharedMap.open(at, "utf8");
     expect(map.set("k", "v")).toBe(true);
+  });
+
+  test("openOrCreate makes it once", () => {
+    const at = name();
+    using first = SharedMap.openOrCreate(at, { size: 2 ** 16, value: "utf8" });
+    first.set("k", "v");
+    using second = SharedMap.openOrCreate(at, { size: 2 ** 20, value: "utf8" });
+    expect([second.get("k"), second.segment.size]).toEqual(["v", first.segment.size]);
+    expect(() => SharedMap.openOrCreate(at, { size: 2 ** 16, value: "number" })).toThrow(
+      LayoutError,
+    );
   });
 
   test("is of no use after close", () => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { LayoutError, Segment, SharedMap, SharedRecord, struct, utf8 } from "../src/index.ts";
+import { LayoutError, Segment, SharedMap, SharedRecord, struct, charArray } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 
-const Quote = struct({ price: "f64", size: "u32", symbol: utf8(4) });
+const Quote = struct({ price: "f64", size: "u32", symbol: charArray(4) });
 const quote = (size: number): { price: number; size: number; symbol: string } => ({
   price: size / 2,
   size,
@@ -39,6 +39,13 @@ describe("SharedRecord", () => {
     const at = name();
     using one = SharedRecord.create(at, Quote, { initial: quote(7), slots: 2 });
     expect([one.read(), one.version]).toEqual([quote(7), 1]);
+  });
+
+  test("openOrCreate makes it once", () => {
+    const at = name();
+    using first = SharedRecord.openOrCreate(at, Quote, { initial: quote(7) });
+    using second = SharedRecord.openOrCreate(at, Quote, { initial: quote(8) });
+    expect([first.read(), second.read(), second.version]).toEqual([quote(7), quote(7), 1]);
   });
 
   test("goes on beyond 2^32 versions, without version 0", () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Infer, array, bytes, struct, utf8 } from "../src/struct.ts";
+import { type Infer, arrayOf, byteArray, struct, charArray } from "../src/struct.ts";
 import { C_COMPILER } from "./support/process.ts";
 
 const Level = struct({ price: "f32", count: "u16", open: "bool" });
@@ -19,11 +19,11 @@ const Everything = struct({
   i: "u32",
   j: "f32",
   k: "i64",
-  name: utf8(7),
+  name: charArray(7),
   level: Level,
-  key: bytes(5),
-  counts: array("u16", 3),
-  levels: array(Level, 2),
+  key: byteArray(5),
+  counts: arrayOf("u16", 3),
+  levels: arrayOf(Level, 2),
   tail: "u8",
 });
 type Everything = Infer<typeof Everything>;
@@ -107,8 +107,8 @@ describe("struct", () => {
     expect(() => struct({ 1: "u8" })).toThrow("Cannot name a field");
     expect(() => struct({})).toThrow("without fields");
     expect(() => struct({ a: "u128" as "u8" })).toThrow('of type "u128": it is one of u8, i8');
-    expect(() => utf8(0)).toThrow(RangeError);
-    expect(() => array("u8", 1.5)).toThrow(RangeError);
+    expect(() => charArray(0)).toThrow(RangeError);
+    expect(() => arrayOf("u8", 1.5)).toThrow(RangeError);
     const view = new DataView(new ArrayBuffer(256));
     expect(() => Everything.write(view, 0, { ...example, name: "zu lang!" })).toThrow("it has 8");
     expect(() => Everything.write(view, 0, { ...example, name: "a\0b" })).toThrow("NUL");

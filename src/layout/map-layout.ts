@@ -47,15 +47,15 @@ export const OTHER_HEAD = 2;
 export const KEY_MAX = 1024;
 
 type Fields = Layout["fields"];
-type Described = readonly [name: string, word: number, text: string, count?: number];
+type Described = readonly [name: string, word: number, text: string, count?: number | "double"];
 
 const words = (...described: Described[]): Fields =>
   described.map(([name, word, text, count]) => ({
     name,
-    type: "uint32_t",
+    type: count === "double" ? "double" : "uint32_t",
     offset: word * 4,
     text,
-    ...(count === undefined ? {} : { count }),
+    ...(typeof count === "number" ? { count } : {}),
   }));
 
 export const MAP_STRIPE: Layout = {
@@ -68,8 +68,8 @@ export const MAP_STRIPE: Layout = {
     ["free_count", FREE_COUNT, "Free units. Derived."],
     ["entry_count", ENTRY_COUNT, "Entries, expired ones too. Derived."],
     ["hand", HAND, "Where the eviction clock stands, in slots."],
-    ["next_expiry", NEXT_EXPIRY, "A double: when the next entry expires; 0 never.", 2],
-    ["last_sweep", LAST_SWEEP, "A double: when expired entries were looked for, ms since 1970.", 2],
+    ["next_expiry", NEXT_EXPIRY, "When the next entry expires; 0 never.", "double"],
+    ["last_sweep", LAST_SWEEP, "When expired entries were looked for, ms since 1970.", "double"],
     ["evictions", EVICTIONS, "Entries evicted, mod 2^32."],
     ["expirations", EXPIRATIONS, "Expired entries reclaimed, mod 2^32."],
     ["refusals", REFUSALS, "Writes refused because the map was full, mod 2^32."],
@@ -98,6 +98,6 @@ export const MAP_ENTRY: Layout = {
     ["hash", HASH, "HalfSipHash-1-3 of the key."],
     ["key_length", KEY_LENGTH, "Bytes."],
     ["value_length", VALUE_LENGTH, "Bytes."],
-    ["expiry", EXPIRY, "A double: ms since 1970; 0 never.", 2],
+    ["expiry", EXPIRY, "Ms since 1970; 0 never.", "double"],
   ),
 };

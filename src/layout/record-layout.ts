@@ -13,7 +13,7 @@ export const SLOT_VERSION = 0;
 export const SLOT_VALUE = 8;
 
 export const RECORD: Layout = {
-  name: "record",
+  name: "shared_record",
   text: "The latest value of a struct. The slots follow, each a multiple of 128 bytes.",
   length: RECORD_SLOTS,
   fields: [
@@ -41,7 +41,7 @@ export const RECORD: Layout = {
 };
 
 export const RECORD_SLOT: Layout = {
-  name: "record_slot",
+  name: "shared_record_slot",
   text: "Starts a slot; the value follows. Version v lies in slot v mod the number of slots.",
   length: SLOT_VALUE,
   fields: [

@@ -22,7 +22,7 @@ export interface MapOptions {
   readonly unitLength?: number;
 }
 
-/** An entry in one unit is together in memory; beyond 512 bytes that matters less than the waste. */
+/** An entry in one unit is together in memory; beyond 512 bytes the waste matters more. */
 export function defaultUnitLength(entryLength: number): number {
   let length = 64;
   while (length < 512 && length < entryLength + FIRST_HEAD * 4) length *= 2;

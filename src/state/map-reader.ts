@@ -29,7 +29,7 @@ import {
   STRIPE_HEAD_WORDS,
   VALUE_LENGTH,
 } from "../layout/map-layout.ts";
-import { load } from "../memory/atomics.ts";
+import { load, loadFence } from "../memory/atomics.ts";
 import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
 import type { MapKey, Scratch } from "./map-scratch.ts";
 import { longestEntry } from "./map-shape.ts";
@@ -130,7 +130,8 @@ export class MapReader {
     ) {
       length = this.#copy(units, first, key.wordCount, 0, sequence);
     }
-    // SYNC map-sequence: pairs with the addition in MapWriter, when the entry is freed.
+    loadFence();
+    // SYNC map-sequence: pairs with the addition in `freeEntry`.
     return load(words, first + SEQUENCE) === sequence ? length : CHANGED;
   }
 
@@ -183,6 +184,7 @@ export class MapReader {
         return memory.corrupt("a key's length", first + KEY_LENGTH);
       }
       const length = this.#copy(units, first, 0, (keyLength + 3) >> 2, sequence);
+      loadFence();
       if (length === CHANGED || load(words, first + SEQUENCE) !== sequence) continue;
       this.keyLength = keyLength;
       return length;

@@ -16,7 +16,7 @@ import {
   SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../layout/map-layout.ts";
-import { add, load, store } from "../memory/atomics.ts";
+import { add, load, store, storeFence } from "../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { entryUnits } from "./map-units.ts";
 
@@ -60,6 +60,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
     head = unit;
     free++;
   }
+  storeFence();
   words[stripe + FREE_HEAD] = head;
   words[stripe + FREE_COUNT] = free;
   words[stripe + ENTRY_COUNT] = entries;

@@ -11,7 +11,7 @@ import {
   SEQUENCE,
   VALUE_LENGTH,
 } from "../layout/map-layout.ts";
-import { add } from "../memory/atomics.ts";
+import { add, storeFence } from "../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { unitsFor } from "./map-shape.ts";
 import type { MapKey, Scratch } from "./map-scratch.ts";
@@ -80,6 +80,7 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
   let cell = units + first * unitWords;
   const count = entryUnits(memory, cell);
   add(words, cell + SEQUENCE, 1);
+  storeFence();
   let unit = first;
   for (let freed = 0; freed < count; freed++) {
     const next = words[cell + NEXT]!;

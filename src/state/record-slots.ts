@@ -20,7 +20,7 @@
  */
 import { LayoutError } from "../errors.ts";
 import { RECORD_LATEST, RECORD_SLOTS, SLOT_VALUE, SLOT_VERSION } from "../layout/record-layout.ts";
-import { load, store } from "../memory/atomics.ts";
+import { load, loadFence, store, storeFence } from "../memory/atomics.ts";
 
 /** Only a segment that is not a record at all fails this often. */
 const ATTEMPTS_MAX = 100_000;
@@ -86,6 +86,7 @@ export class RecordSlots {
       const versionIndex = this.#versions[slot]!;
       if (load(words, versionIndex) !== version) continue;
       target.set(this.#values[slot]!);
+      loadFence();
       // SYNC record-slot: a writer empties the word before it touches the bytes.
       if (load(words, versionIndex) === version) return version;
     }
@@ -107,6 +108,7 @@ export class RecordSlots {
     const slot = version & this.#mask;
     const versionIndex = this.#versions[slot]!;
     store(words, versionIndex, 0);
+    storeFence();
     this.#values[slot]!.set(value);
     store(words, versionIndex, version);
     store(words, this.#latest, version);

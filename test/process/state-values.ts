@@ -1,10 +1,10 @@
 /** Values that tell whether they are whole; for the programs that write them and those that look. */
-import { type ArrayField, type SharedMap, type Struct, array, struct } from "../../src/index.ts";
+import { type ArrayField, type SharedMap, type Struct, arrayOf, struct } from "../../src/index.ts";
 
 /** 1 KiB that follows from its first number. */
 export const Block: Struct<{ readonly seed: "u32"; readonly words: ArrayField<number> }> = struct({
   seed: "u32",
-  words: array("u32", 255),
+  words: arrayOf("u32", 255),
 });
 
 export function blockOf(seed: number): { seed: number; words: number[] } {

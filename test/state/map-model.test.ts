@@ -204,9 +204,9 @@ describe("the map against a model", () => {
         .map((share) => share.toFixed(3))
         .join(" ")} …`,
     );
-    // What is used when the first write is refused stays the same, however long this goes on.
-    const early = Math.min(...shares.slice(0, 4));
-    expect(Math.min(...shares.slice(-4))).toBeGreaterThan(early - 0.1);
+    // Full is when one stripe is: what is used by then varies with the sizes of values, and does not
+    // get less, however long this goes on.
+    expect(Math.min(...shares.slice(-4))).toBeGreaterThan(0.65);
     for (const [name, length] of model) expect(map.get(name)?.length).toBe(length);
     map.clear();
     expect(mapStats(map.memory).freeBytes).toBe(mapStats(map.memory).byteLength);

@@ -48,6 +48,8 @@ export interface Participant {
   readonly run: (turn: Turn) => void;
   /** Starts only once this one was killed. */
   readonly after?: string;
+  /** Kernel locks that it holds from the beginning. */
+  readonly locks?: readonly number[];
 }
 
 /** What a schedule left. */
@@ -189,6 +191,9 @@ class Explorer {
     this.#names = Object.keys(model.participants);
     this.#programs = Object.values(model.participants);
     this.#words = new Int32Array(model.buffer);
+    this.#programs.forEach(({ locks = [] }, at) => {
+      for (const lock of locks) this.#locks = this.#locks.with(lock, at + 1);
+    });
     this.#states = this.#names.map((_, at) => ({
       phase: "block",
       log: [],
@@ -216,7 +221,9 @@ class Explorer {
     for (const kind of ACCESSES) {
       const original = this.#original[kind] as Word;
       const access: Word = (words, index, a = 0, b = 0) => {
-        if (words.buffer !== this.#model.buffer) return original(words, index, a, b);
+        // Accesses of `check` and `always` go through.
+        const isShared = this.#current >= 0 && words.buffer === this.#model.buffer;
+        if (!isShared) return original(words, index, a, b);
         const at = index + (words.byteOffset >> 2);
         return this.#access({ kind, index: at, a, b });
       };
@@ -390,7 +397,6 @@ class Explorer {
 
   /** An access of the code under test: answered from the log, or taken, or not yet. */
   #access(pending: Pending): number {
-    if (this.#current < 0) throw new Error("An access outside of a participant");
     if (this.#stopped) throw STOP;
     const answer = this.#next.log[this.#answered];
     if (answer !== undefined) {
