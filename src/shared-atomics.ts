@@ -135,7 +135,7 @@ const NAMES_MAX = 4096;
  * // in another process:
  * using same = SharedAtomics.open("/stats", names);
  * console.log(same.counters.requests.value, same.words.paused.load()); // 1 1
- * Segment.unlink("/stats");
+ * stats.unlink();
  * ```
  */
 export class SharedAtomics<
@@ -234,6 +234,11 @@ export class SharedAtomics<
   /** The segment in which they lie. */
   get segment(): Segment {
     return this.#structure.segment;
+  }
+
+  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  unlink(): boolean {
+    return this.segment.unlink();
   }
 
   /** Ends this handle's use, and its segment's if this handle opened it. The values stay. */

@@ -60,7 +60,7 @@ const FLAG_BYTES_KEYS = 2;
  * // in another process:
  * using same = SharedMap.open("/sessions", Session);
  * console.log(same.get("s1")?.user, same.size); // ada 1
- * Segment.unlink("/sessions");
+ * sessions.unlink();
  * ```
  */
 export class SharedMap<V> implements Disposable {
@@ -385,6 +385,11 @@ export class SharedMap<V> implements Disposable {
   /** The keys, as `entries` gives them. */
   *keys(): Generator<string | Uint8Array, void, void> {
     for (const [key] of this.entries()) yield key;
+  }
+
+  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  unlink(): boolean {
+    return this.segment.unlink();
   }
 
   /** Ends this handle's use, and its segment's if this handle opened it. The entries stay. */

@@ -47,7 +47,7 @@ const KINDS = { [SEGMENT_KINDS.record]: { layoutHash: HASH } };
  * // in another process:
  * using same = SharedRecord.open("/quote", Quote);
  * console.log(same.read()); // { price: 1.5, size: 4 }
- * Segment.unlink("/quote");
+ * quotes.unlink();
  * ```
  */
 export class SharedRecord<S extends Schema> implements Disposable {
@@ -279,6 +279,11 @@ export class SharedRecord<S extends Schema> implements Disposable {
       since = version >>> 0;
       if (version !== 0) yield this.type.read(this.#readView, 0);
     }
+  }
+
+  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  unlink(): boolean {
+    return this.segment.unlink();
   }
 
   /** Ends this handle's use, and its segment's if this handle opened it. The value stays. */
