@@ -71,8 +71,13 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
 }
 
 const STRIPES_MAX = 64;
-/** Two writers meet less often with more stripes, but a value must fit into a quarter of one. */
-const STRIPE_BYTES_MIN = 2 ** 18;
+/**
+ * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and the
+ * smaller they are the less evenly they fill. Below 128 KiB, so that a size of 2^n gives 2^m stripes.
+ */
+const STRIPE_BYTES_MIN = 120_000;
+/** So many entries in a stripe spread evenly enough: one is full when the others nearly are. */
+const STRIPE_ENTRIES_MIN = 1000;
 /** Entries that a bucket of 14 is planned for: of 100,000 entries, 1 in 500 lies further on. */
 const ENTRIES_PER_BUCKET = 8;
 
@@ -84,9 +89,8 @@ const ENTRIES_PER_BUCKET = 8;
  */
 export function planMap(byteLength: number, entryLength: number, unitLength: number): MapShape {
   let stripeCount = 1;
-  while (stripeCount < STRIPES_MAX && byteLength / (stripeCount * 2) >= STRIPE_BYTES_MIN) {
-    stripeCount *= 2;
-  }
+  const least = Math.max(STRIPE_BYTES_MIN, STRIPE_ENTRIES_MIN * entryLength);
+  while (stripeCount < STRIPES_MAX && byteLength / (stripeCount * 2) >= least) stripeCount *= 2;
   const unitWords = unitLength / 4;
   const words = Math.floor(byteLength / 4 / stripeCount / 32) * 32;
   const entryWords = unitsFor(Math.ceil(entryLength / 4), unitWords) * unitWords;

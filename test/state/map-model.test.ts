@@ -169,7 +169,7 @@ describe("the map against a model", () => {
 
   test("memory never falls to pieces: fill, delete, refill with other sizes", () => {
     const random = seededRandom("map fragmentation");
-    const map = new LocalMap(2 ** 20);
+    const map = new LocalMap(2 ** 20, { entryLength: 400 });
     const model = new Map<string, number>();
     const operations = process.env["BUN_SHM_SOAK"] === undefined ? 100_000 : 1_000_000;
     const fill = (longest: number): number => {
