@@ -31,24 +31,17 @@ function check(view: DataView, index: number, length: number, type: number): voi
 using ring = RingBuffer.open(name);
 if (mode === "produce") {
   using producer = ring.producer({ batch: Number(batch) });
-  const { view } = producer;
   console.log("ready");
   for (; next < end; next++) {
-    const length = lengthOf(next);
-    let index = producer.tryClaim(length, next & 0xff);
-    while (index < 0) {
-      // A zero-length claim that waits would be a record: this waits for the real one.
-      using claim = producer.claim(length, { type: next & 0xff, timeoutMs: 30_000 });
-      if (claim === undefined) throw new Error("The ring stayed full");
-      claim.abort();
-      index = producer.tryClaim(length, next & 0xff);
-    }
-    for (let at = 0; at < length; at++) {
+    const claim = producer.claim(lengthOf(next), { type: next & 0xff, timeoutMs: 30_000 });
+    if (claim === undefined) throw new Error("The ring stayed full");
+    const { bytes } = claim;
+    for (let at = 0; at < bytes.length; at++) {
       const byte = byteOf(next, at);
-      view.setUint8(index + at, byte);
+      bytes[at] = byte;
       checksum = (Math.imul(checksum, 31) + byte) >>> 0;
     }
-    producer.commit();
+    claim.commit();
     if (pauseEvery > 0 && next % pauseEvery === 0) await Bun.sleep(2);
   }
 } else {

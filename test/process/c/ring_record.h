@@ -1,10 +1,8 @@
-/* The records that the C and the Bun programs exchange: test/process/c-ring-record.ts is its twin. */
+/* The records that the C and the Bun programs exchange: test/process/c-ring-peer.ts has the same. */
 #ifndef RING_RECORD_H
 #define RING_RECORD_H
 
 #include <stdint.h>
-
-#define LONGEST_RECORD 193
 
 static inline uint32_t record_length(uint32_t sequence) {
   return 4 + (sequence * 7) % 190;
