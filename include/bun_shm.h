@@ -53,6 +53,7 @@
 #define BUN_SHM_KIND_LOCK_TABLE 5
 #define BUN_SHM_KIND_RECORD 6
 #define BUN_SHM_KIND_MAP 7
+#define BUN_SHM_KIND_ATOMICS 8
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -216,6 +217,140 @@ typedef struct bun_shm_mpsc_cell {
 } bun_shm_mpsc_cell;
 BUN_SHM_ASSERT(sizeof(bun_shm_mpsc_cell) == 4, "mpsc_cell");
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
+
+/* ---- Shared record ---- */
+
+/* The latest value of a struct. The slots follow, each a multiple of 128 bytes. */
+typedef struct bun_shm_shared_record {
+  /* The newest version, 0 before the first; the writer, last. SYNC record-published. */
+  uint32_t latest;
+  uint8_t reserved_at_4[124];
+  /* The writer's role: a robust, process-shared, errorcheck pthread_mutex_t. */
+  uint32_t lock[16];
+  uint8_t reserved_at_192[64];
+  /* A wait point: rung after each write. */
+  uint32_t changed[32];
+} bun_shm_shared_record;
+BUN_SHM_ASSERT(sizeof(bun_shm_shared_record) == 384, "shared_record");
+BUN_SHM_ASSERT(offsetof(bun_shm_shared_record, latest) == 0, "shared_record.latest");
+BUN_SHM_ASSERT(offsetof(bun_shm_shared_record, lock) == 128, "shared_record.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_shared_record, changed) == 256, "shared_record.changed");
+
+/* Starts a slot; the value follows. Version v lies in slot v mod the number of slots. */
+typedef struct bun_shm_shared_record_slot {
+  /* The version that the slot holds; 0 while it is written. SYNC record-slot. */
+  uint32_t version;
+  uint8_t reserved_at_4[4];
+} bun_shm_shared_record_slot;
+BUN_SHM_ASSERT(sizeof(bun_shm_shared_record_slot) == 8, "shared_record_slot");
+BUN_SHM_ASSERT(offsetof(bun_shm_shared_record_slot, version) == 0, "shared_record_slot.version");
+
+/* ---- Shared map ---- */
+
+/* Starts each stripe of a map; buckets and units follow. By the lock's owner. */
+typedef struct bun_shm_map_stripe {
+  /* A robust, process-shared, errorcheck pthread_mutex_t. */
+  uint32_t lock[16];
+  /* First free unit; 0 when there is none. Derived. */
+  uint32_t free_head;
+  /* Free units. Derived. */
+  uint32_t free_count;
+  /* Entries, expired ones too. Derived. */
+  uint32_t entry_count;
+  /* Where the eviction clock stands, in slots. */
+  uint32_t hand;
+  /* When the next entry expires; 0 never. */
+  double next_expiry;
+  /* When expired entries were looked for, ms since 1970. */
+  double last_sweep;
+  /* Entries evicted, mod 2^32. */
+  uint32_t evictions;
+  /* Expired entries reclaimed, mod 2^32. */
+  uint32_t expirations;
+  /* Writes refused because the map was full, mod 2^32. */
+  uint32_t refusals;
+  /* Rebuilds after a writer died, mod 2^32. */
+  uint32_t repairs;
+  uint8_t reserved_at_112[16];
+} bun_shm_map_stripe;
+BUN_SHM_ASSERT(sizeof(bun_shm_map_stripe) == 128, "map_stripe");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, lock) == 0, "map_stripe.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, free_head) == 64, "map_stripe.free_head");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, free_count) == 68, "map_stripe.free_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, entry_count) == 72, "map_stripe.entry_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, hand) == 76, "map_stripe.hand");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, next_expiry) == 80, "map_stripe.next_expiry");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, last_sweep) == 88, "map_stripe.last_sweep");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, evictions) == 96, "map_stripe.evictions");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, expirations) == 100, "map_stripe.expirations");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, refusals) == 104, "map_stripe.refusals");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, repairs) == 108, "map_stripe.repairs");
+
+/* 14 slots of the index. A slot is tag << 24 | unit, 0 when empty. */
+typedef struct bun_shm_map_bucket {
+  /* Stored with release by the stripe's writer. SYNC map-slot. */
+  uint32_t slots[14];
+  /* Bit i: slot i was read since the hand passed. Anybody; a hint. */
+  uint32_t used;
+  /* Buckets further that entries of this home lie. SYNC map-limit. */
+  uint32_t limit;
+} bun_shm_map_bucket;
+BUN_SHM_ASSERT(sizeof(bun_shm_map_bucket) == 64, "map_bucket");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, slots) == 0, "map_bucket.slots");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, used) == 56, "map_bucket.used");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, limit) == 60, "map_bucket.limit");
+
+/* Starts an entry's first unit; the others have the first two words alone. */
+typedef struct bun_shm_map_entry {
+  /* Raised when the entry is freed. SYNC map-sequence. */
+  uint32_t sequence;
+  /* The next unit of the chain or of the free list; 0 ends it. */
+  uint32_t next;
+  /* HalfSipHash-1-3 of the key. */
+  uint32_t hash;
+  /* Bytes. */
+  uint32_t key_length;
+  /* Bytes. */
+  uint32_t value_length;
+  uint8_t reserved_at_20[4];
+  /* Ms since 1970; 0 never. */
+  double expiry;
+} bun_shm_map_entry;
+BUN_SHM_ASSERT(sizeof(bun_shm_map_entry) == 32, "map_entry");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, sequence) == 0, "map_entry.sequence");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, next) == 4, "map_entry.next");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, hash) == 8, "map_entry.hash");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, key_length) == 12, "map_entry.key_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, value_length) == 16, "map_entry.value_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, expiry) == 24, "map_entry.expiry");
+
+/* ---- Shared atomics ---- */
+
+/* One entry of the table of names. Written once, by the creator. */
+typedef struct bun_shm_atomic_name {
+  /* 1 word, 2 counter. */
+  uint32_t kind;
+  /* Bytes of the name. */
+  uint32_t length;
+  /* UTF-8. */
+  uint8_t text[56];
+} bun_shm_atomic_name;
+BUN_SHM_ASSERT(sizeof(bun_shm_atomic_name) == 64, "atomic_name");
+BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, kind) == 0, "atomic_name.kind");
+BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, length) == 4, "atomic_name.length");
+BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, text) == 8, "atomic_name.text");
+
+/* A word uses `low` alone; a counter both. Anybody, atomically. */
+typedef struct bun_shm_atomic_cell {
+  /* The word; or the count mod 2^32. */
+  uint32_t low;
+  /* How often the count passed a multiple of 2^31. See src/state/split-counter.ts. */
+  uint32_t half;
+  uint8_t reserved_at_8[120];
+} bun_shm_atomic_cell;
+BUN_SHM_ASSERT(sizeof(bun_shm_atomic_cell) == 128, "atomic_cell");
+BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, low) == 0, "atomic_cell.low");
+BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, half) == 4, "atomic_cell.half");
 /* ---- The classic message queue ---- */
 
 #define BUN_SHM_QUEUE_SLOTS 10

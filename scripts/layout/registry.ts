@@ -1,7 +1,10 @@
 /** Every structure of the binary contract, in the order of docs/LAYOUT.md and the C header. */
 import type { Layout } from "../../src/layout/layout.ts";
+import * as atomics from "../../src/layout/atomics-layout.ts";
+import * as map from "../../src/layout/map-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as record from "../../src/layout/record-descriptor.ts";
+import * as sharedRecord from "../../src/layout/record-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
 import * as header from "../../src/layout/segment-header.ts";
 import * as waitPoint from "../../src/layout/wait-point-layout.ts";
@@ -70,4 +73,7 @@ export const CHAPTERS: readonly Chapter[] = [
     [mpsc.MPSC_RELEASE, mpsc.MPSC_CELL],
     pick(mpsc, "UNIT", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
   ),
+  chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
+  chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
+  chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
 ];

@@ -1,5 +1,6 @@
 /** A key of TEXTS. */
-type Topic = "header" | "waitPoint" | "record" | "ring" | "mpsc";
+type Topic =
+  "header" | "waitPoint" | "record" | "ring" | "mpsc" | "sharedRecord" | "map" | "atomics";
 
 /** What docs/LAYOUT.md says about each structure, beside its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
@@ -55,4 +56,34 @@ records are multiples of 16, so cells never run out before bytes do. One compare
 
 Memory that is all zero is a ring whose cells are free in lap 0. A producer holds the lock on byte 64 + its slot, of 63. A
 claim whose slot is not locked is a dead producer's, and becomes padding. The consumer holds the lock on byte 1.`,
+
+  sharedRecord: `
+The latest value of a struct (\`KIND_RECORD\`). The slots follow at offset 384 of the data; each is \`version\`, 4 bytes of
+padding and the value, rounded up to a multiple of 128. Version v lies in slot v mod the number of slots. The header's parameters:
+slots, bytes of the struct, FNV-1a of its signature, and which libc made the lock (libc << 16 | processor).
+
+The writer, who holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value in, stores the version, and then
+\`latest\`. A reader loads \`latest\`, and keeps its copy of that slot if the slot's version was the same before and after. A writer
+that dies leaves the newest value as it was, and a slot that the next writer begins again.`,
+
+  map: `
+A hash map (\`KIND_MAP\`): stripes one behind the other, each a head, its buckets and its units, rounded up to 128 bytes. The
+header's parameters: stripes, buckets in each, units in each, words of a unit, both halves of the hash's seed, flags
+(1 evicts, 2 keys are bytes, and from bit 8 which libc made the locks), and FNV-1a of the values' type (0: cannot be compared).
+
+The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
+is a chain of units: the first begins with \`map_entry\`, the others with its first two words; the payload is the key, filled
+up to 4 bytes, and then the value. A slot refers to the first unit as tag << 24 | unit.
+
+The index is the truth: an entry is in the map exactly while a slot refers to it. To set is to write a chain of free units and to
+store the slot; the old entry's \`sequence\` is raised after that, and before its units are used again. A reader loads the slot, the unit's
+sequence and the slot again, compares and copies, and keeps the copy if the sequence is still the same. Who gets a stripe's lock from a dead
+owner rebuilds all that is marked as derived, and raises the sequence of every unit that no entry has.`,
+
+  atomics: `
+Named words and counters (\`KIND_ATOMICS\`): a table of names, 64 bytes each, rounded up to 128 bytes, and then one cell of 128 bytes for each.
+The header's first parameter is their number.
+
+A counter's count is h * 2^31 + (\`low\` mod 2^31), where h is \`half\` if its bit 0 equals bit 31 of \`low\`, and else \`half\` + 1: then
+the step of \`half\` is missing, and whoever sees that makes it by compare-and-swap. Additions are of at most 2^24.`,
 };
