@@ -2,7 +2,13 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedError } from "./errors.ts";
 import { openReader } from "./inspection/object-reader.ts";
-import { type ObjectUser, type UserTable, findUsers, objectKey, sysvKey } from "./inspection/processes.ts";
+import {
+  type ObjectUser,
+  type UserTable,
+  findUsers,
+  objectKey,
+  sysvKey,
+} from "./inspection/processes.ts";
 import { HEAD_LENGTH, identify } from "./inspection/structures.ts";
 import { readSysvTable } from "./inspection/sysv-table.ts";
 import { userName } from "./inspection/user-names.ts";

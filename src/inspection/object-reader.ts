@@ -36,7 +36,13 @@ export function openReader(name: string): ObjectReader {
   const posix = kind === "posix";
   const descriptor = posix ? shmOpen(name, flags, 0) : open(pathOf(name), flags);
   if (descriptor < 0) {
-    fail(`Cannot open "${name}"`, descriptor, posix ? "shm_open" : "open", name, hintOf(descriptor));
+    fail(
+      `Cannot open "${name}"`,
+      descriptor,
+      posix ? "shm_open" : "open",
+      name,
+      hintOf(descriptor),
+    );
   }
   return new DescriptorReader(name, descriptor);
 }

@@ -2,6 +2,8 @@
 
 /** Longest name in bytes, with its slash; the file system's limit. */
 export const NAME_MAX = 255;
+/** Longest name of a semaphore in bytes: glibc puts "sem." before it. */
+export const SEMAPHORE_NAME_MAX = 251;
 /** Longest name in bytes that every POSIX system takes; macOS sets it. */
 export const PORTABLE_NAME_MAX = 31;
 

@@ -1,0 +1,114 @@
+/** semaphore.h: counting semaphores, by name or at an address. */
+import { type Pointer, ptr } from "bun:ffi";
+import { E, fromErrno, fromPointer, uninterrupted } from "./errno.ts";
+import { C } from "./platform.ts";
+import { has, libc } from "./symbols.ts";
+import { clockMs, sleepMs, timespec } from "./time.ts";
+
+/** Bytes of a `sem_t`; 32 is the largest of the supported systems. */
+export const SEM_LENGTH = 32;
+
+/**
+ * `sem_t *sem_open(const char *name, int oflag, mode_t mode, unsigned value)`: the address. Opening
+ * a name again in one process gives the same address, counted.
+ * Errors: EACCES, EEXIST, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOSPC.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_open.html
+ */
+export function semOpen(name: string, flags: number, mode: number, value: number): number {
+  return uninterrupted(() => {
+    const opened = libc.sem_open(name, flags, mode, value);
+    // SEM_FAILED is NULL on Linux and FreeBSD; (sem_t *)-1 on macOS, beyond any address.
+    return fromPointer(Number(opened) > Number.MAX_SAFE_INTEGER ? null : opened);
+  });
+}
+
+/**
+ * `int sem_close(sem_t *sem)`: ends one `sem_open`; after the last the address is unmapped.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_close.html
+ */
+export function semClose(address: number): number {
+  return fromErrno(libc.sem_close(address as Pointer));
+}
+
+/**
+ * `int sem_unlink(const char *name)`. Errors: EACCES, ENAMETOOLONG, ENOENT.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_unlink.html
+ */
+export function semUnlink(name: string): number {
+  return fromErrno(libc.sem_unlink(name));
+}
+
+/**
+ * `int sem_init(sem_t *sem, int pshared, unsigned value)`, shared between processes. Nobody may
+ * wait on one that was there before. Errors: EINVAL, ENOSYS (macOS).
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_init.html
+ */
+export function semInit(address: number, value: number): number {
+  return fromErrno(libc.sem_init(address as Pointer, 1, value));
+}
+
+/**
+ * `int sem_destroy(sem_t *sem)`: the end of a `sem_init`. Nobody may wait on it.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_destroy.html
+ */
+export function semDestroy(address: number): number {
+  return fromErrno(libc.sem_destroy(address as Pointer));
+}
+
+/**
+ * `int sem_post(sem_t *sem)`: adds one, and wakes a waiter. Errors: EINVAL, EOVERFLOW.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_post.html
+ */
+export function semPost(address: number): number {
+  return fromErrno(libc.sem_post(address as Pointer));
+}
+
+/**
+ * `int sem_trywait(sem_t *sem)`: takes one at once; -EAGAIN when there is none.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_trywait.html
+ */
+export function semTryWait(address: number): number {
+  return fromErrno(libc.sem_trywait(address as Pointer));
+}
+
+/** How often a libc without timed waits (macOS) is asked, in ms. */
+const POLL_MS = 1;
+
+const CAN_CLOCK_WAIT = has("sem_clockwait");
+const CAN_TIMED_WAIT = has("sem_timedwait");
+
+/**
+ * `int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *abstime)`: takes one,
+ * sleeping at most `sliceMs`. -ETIMEDOUT, -EINTR. Keep the slice short: the thread cannot be
+ * terminated meanwhile, and without `sem_clockwait` (musl before 1.2.4, FreeBSD) the slice is
+ * measured on the wall clock, which may jump.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_clockwait.html
+ */
+export function semWaitSlice(address: number, sliceMs: number): number {
+  const semaphore = address as Pointer;
+  if (CAN_CLOCK_WAIT) {
+    const until = timespec(clockMs(C.CLOCK_MONOTONIC) + sliceMs);
+    return fromErrno(libc.sem_clockwait(semaphore, C.CLOCK_MONOTONIC, until));
+  }
+  if (CAN_TIMED_WAIT) {
+    const until = timespec(clockMs(C.CLOCK_REALTIME) + sliceMs);
+    return fromErrno(libc.sem_timedwait(semaphore, until));
+  }
+  const result = semTryWait(address);
+  if (result !== -E.EAGAIN) return result;
+  sleepMs(Math.min(sliceMs, POLL_MS));
+  return -E.ETIMEDOUT;
+}
+
+const valueBuffer = new ArrayBuffer(4);
+const valueView = new DataView(valueBuffer);
+
+/**
+ * `int sem_getvalue(sem_t *sem, int *sval)`: the value, stale at once. Systems that count waiters as
+ * negative values are read as 0. Errors: ENOSYS (macOS).
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_getvalue.html
+ */
+export function semGetValue(address: number): number {
+  const result = fromErrno(libc.sem_getvalue(address as Pointer, ptr(valueBuffer)));
+  return result < 0 ? result : Math.max(valueView.getInt32(0, true), 0);
+}
