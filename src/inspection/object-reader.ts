@@ -28,8 +28,8 @@ export function openReader(name: string): ObjectReader {
   if (kind === "sysv") return openSysv(name);
   if (kind === "memfd") {
     throw new UnsupportedError(
-      `Cannot look into "${name}": a memfd has no name; use /proc/PID/fd/NUMBER of a process that ` +
-        "has it open",
+      `Cannot look into "${name}": a memfd has no name; use /proc/PID/fd/NUMBER of a process ` +
+        "that has it open",
     );
   }
   const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;

@@ -1,4 +1,5 @@
 /** Recognises what is in an object by its first bytes, and reads its counters. */
+import type { Activity } from "./activity.ts";
 import type { Layout } from "../layout/layout.ts";
 import {
   CONSUMER_EMPTY,
@@ -26,25 +27,6 @@ import { TEXTBOOK_QUEUE, TEXTBOOK_QUEUE_MAGIC, textbookActivity } from "./textbo
 
 /** How many bytes of an object are enough to recognise it and to read its counters. */
 export const HEAD_LENGTH = 8192;
-
-/** What moved through a structure since it was made, and what is in it now. Counts wrap at 2^32. */
-export interface Activity {
-  /** Records, messages or writes that went in, and that came out. */
-  readonly in?: number;
-  readonly out?: number;
-  readonly bytesIn?: number;
-  readonly bytesOut?: number;
-  /** What is in it now, and what it can hold, in `unit`. */
-  readonly depth?: number;
-  readonly capacity?: number;
-  readonly unit?: "bytes" | "messages" | "entries";
-  readonly highWater?: number;
-  readonly waits?: number;
-  readonly full?: number;
-  readonly empty?: number;
-  readonly lost?: number;
-  readonly recovered?: number;
-}
 
 /** A layout, and where in the object it lies. */
 export interface Part {

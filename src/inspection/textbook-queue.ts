@@ -1,6 +1,6 @@
 /** The classic C queue in shared memory, as far as its bytes tell. */
 import type { Layout } from "../layout/layout.ts";
-import type { Activity } from "./structures.ts";
+import type { Activity } from "./activity.ts";
 
 /** "MQSM" as a number. */
 export const TEXTBOOK_QUEUE_MAGIC = 0x4d51534d;
