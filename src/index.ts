@@ -14,3 +14,10 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
+export {
+  Semaphore,
+  type SemaphoreAsyncWaitOptions,
+  type SemaphoreCreateOptions,
+  type SemaphoreInitOptions,
+  type SemaphoreWaitOptions,
+} from "./semaphore.ts";

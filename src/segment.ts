@@ -132,7 +132,7 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  readonly #holds = new Set<string>();
+  readonly #holds = new Set<{ readonly what: string }>();
 
   private constructor(object: SharedObject, created: boolean, window: Window) {
     this.name = object.name;
@@ -424,8 +424,9 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
-    this.#holds.add(what);
-    return () => this.#holds.delete(what);
+    const held = { what };
+    this.#holds.add(held);
+    return () => this.#holds.delete(held);
   }
 
   /**
@@ -465,7 +466,9 @@ export class Segment {
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
     const [held] = this.#holds;
-    if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
+    if (held !== undefined) {
+      throw new Error(`Cannot ${verb} ${this.#what}: ${held.what} is held`);
+    }
   }
 
   #unmap(): void {

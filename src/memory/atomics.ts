@@ -49,3 +49,21 @@ export function compareExchange(
 ): number {
   return Atomics.compareExchange(words, index, expected, replacement);
 }
+
+/**
+ * Blocks this thread while a word is `value`, at most `timeoutMs`. Only for a SharedArrayBuffer,
+ * between threads of one process: over a mapping it throws.
+ */
+export function waitWhile(
+  words: Int32Array,
+  index: number,
+  value: number,
+  timeoutMs: number,
+): void {
+  Atomics.wait(words, index, value, timeoutMs);
+}
+
+/** Wakes the threads that wait for a word of a SharedArrayBuffer. */
+export function notify(words: Int32Array, index: number): void {
+  Atomics.notify(words, index);
+}
