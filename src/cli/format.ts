@@ -43,11 +43,9 @@ export function modeText(mode: number): string {
 
 /** Names come from the file system: what would move the cursor is shown as an escape. */
 export function safeText(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(
-    /[\x00-\x1f\x7f-\x9f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replaceAll(/\p{Cc}/gu, (control) => {
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }
 
 /** A column of a table; numbers stand to the right. */

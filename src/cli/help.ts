@@ -15,7 +15,7 @@ function optionLines(options: Readonly<Record<string, Option>>): string[] {
 export function commandHelp(command: Command): string {
   const { name, summary, operands, options = {}, examples } = command;
   return [
-    `${paint("bold", "Usage:")} bun-shm ${name}${operands === undefined ? "" : ` ${operands}`} [options]`,
+    `${paint("bold", "Usage:")} bun-shm ${[name, operands, "[options]"].filter(Boolean).join(" ")}`,
     "",
     summary,
     "",

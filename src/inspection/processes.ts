@@ -1,5 +1,6 @@
 /** Which processes have which objects: read out of /proc, by inode. Linux alone has that. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { readText } from "./file-system.ts";
 
 /** A process that has an object. */
 export interface ObjectUser {
@@ -108,4 +109,17 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as { code?: string }).code === "EPERM";
   }
+}
+
+/** The numbers of the byte locks that live processes hold on an object, as the kernel lists them. */
+export function heldLocks(device: number, inode: number): number[] {
+  const held = new Set<number>();
+  const lines = readText("/proc/locks")?.matchAll(
+    /OFDLCK \S+ +WRITE -?\d+ ([0-9a-f]+):([0-9a-f]+):(\d+) (\d+) /g,
+  );
+  for (const [, major, minor, file, byte] of lines ?? []) {
+    const where = deviceNumber(Number.parseInt(major!, 16), Number.parseInt(minor!, 16));
+    if (where === device && Number(file) === inode) held.add(Number(byte));
+  }
+  return [...held].sort((a, b) => a - b);
 }

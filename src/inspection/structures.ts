@@ -41,6 +41,8 @@ export interface Structure {
   readonly parts: readonly Part[];
   /** The counters; `view` covers HEAD_LENGTH bytes, or the whole object when it is shorter. */
   activity(view: DataView): Activity;
+  /** In words, what the held byte locks of the object mean. */
+  roles?(view: DataView, held: readonly number[]): string[];
 }
 
 const HEADER: Part = { layout: SEGMENT_HEADER, offset: 0 };
