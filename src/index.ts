@@ -21,3 +21,15 @@ export {
   type SemaphoreInitOptions,
   type SemaphoreWaitOptions,
 } from "./semaphore.ts";
+export { type Finding, doctor } from "./doctor.ts";
+export type { Activity } from "./inspection/activity.ts";
+export type { ObjectUser } from "./inspection/processes.ts";
+export { type Metric, type MetricSample, metrics } from "./metrics.ts";
+export {
+  PROMETHEUS_CONTENT_TYPE,
+  type PromClient,
+  prometheusText,
+  registerMetrics,
+} from "./prometheus.ts";
+export { type PruneOptions, type PruneResult, prune } from "./prune.ts";
+export { type ObjectUsage, type UsageOptions, usage } from "./usage.ts";

@@ -1,17 +1,23 @@
 /** Every command, in the order of the help. */
 import type { Command } from "./command.ts";
+import { completion } from "./commands/completion.ts";
 import { df } from "./commands/df.ts";
 import { doctor } from "./commands/doctor.ts";
 import { dump } from "./commands/dump.ts";
 import { cp, create, prune, resize, restore, rm } from "./commands/life.ts";
 import { ls } from "./commands/ls.ts";
+import { metrics } from "./commands/metrics.ts";
 import { semGet, semLs, semPost, semWait } from "./commands/sem.ts";
 import { stat } from "./commands/stat.ts";
+import { top } from "./commands/top.ts";
+import { watch } from "./commands/watch.ts";
 
 export const COMMANDS: readonly Command[] = [
   ls,
   stat,
   dump,
+  top,
+  watch,
   rm,
   prune,
   create,
@@ -24,4 +30,6 @@ export const COMMANDS: readonly Command[] = [
   semWait,
   df,
   doctor,
+  metrics,
+  completion,
 ];

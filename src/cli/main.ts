@@ -2,6 +2,7 @@
 /** The command `bun-shm`. */
 import { Call, EXIT, UsageError, parseCall, type Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { candidates } from "./completion.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { complain, print } from "./output.ts";
 
@@ -37,6 +38,10 @@ function report(error: unknown, command: Command | undefined): number {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === "__complete") {
+    for (const word of candidates(COMMANDS, args.slice(1))) print(word);
+    return EXIT.ok;
+  }
   const found = find(args);
   if (found === undefined) {
     const [first] = args;

@@ -63,7 +63,12 @@ export const resize: Command = {
     const [typed, size] = call.operands;
     using segment = Segment.open(objectName(typed!));
     const before = segment.size;
-    segment.resize(parseBytes("SIZE", size!), { force: call.has("force") });
+    const wanted = parseBytes("SIZE", size!);
+    if (wanted < before && !call.has("force")) {
+      const why = "shrinking ends every process that touches what is cut off";
+      throw new UsageError(`${segment.name} has ${before} bytes, and ${why}: --force does it`);
+    }
+    segment.resize(wanted, { force: call.has("force") });
     if (call.has("json")) printJson({ name: segment.name, before, size: segment.size });
     else print(`Resized ${segment.name}: ${before} to ${segment.size} bytes`);
     return EXIT.ok;
