@@ -133,7 +133,7 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  readonly #holds = new Set<{ readonly what: string }>();
+  readonly #holds = new Set<string>();
 
   private constructor(object: SharedObject, created: boolean, window: Window) {
     this.name = object.name;
@@ -433,9 +433,8 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
-    const held = { what };
-    this.#holds.add(held);
-    return () => this.#holds.delete(held);
+    this.#holds.add(what);
+    return () => this.#holds.delete(what);
   }
 
   /**
@@ -475,9 +474,7 @@ export class Segment {
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
     const [held] = this.#holds;
-    if (held !== undefined) {
-      throw new Error(`Cannot ${verb} ${this.#what}: ${held.what} is held`);
-    }
+    if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
   }
 
   #unmap(): void {

@@ -48,6 +48,7 @@ const SLICE_MS = 50;
 /** sem_t holds a 64-bit word, which must not straddle. */
 const ALIGNMENT = 8;
 
+let asyncWaits = 0;
 const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClose);
 
 /**
@@ -179,7 +180,7 @@ export class Semaphore {
 
   static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
     const { byteLength } = segment.buffer;
-    const where = `Cannot place a semaphore at offset ${String(offset)} of segment "${segment.name}"`;
+    const where = `Cannot place a semaphore at ${String(offset)} in segment "${segment.name}"`;
     if (segment.access === "read") {
       throw new TypeError(`${where}: the segment was opened for reading only`);
     }
@@ -260,7 +261,7 @@ export class Semaphore {
     return fail(`Cannot post ${this.what}`, result, "sem_post", this.name, hint);
   }
 
-  /** Takes a token if there is one. Does not block. @returns Whether it did. @throws ClosedError. */
+  /** Takes a token if there is one, at once. @returns Whether it did. @throws ClosedError. */
   tryWait(): boolean {
     const result = semTryWait(this.address);
     if (result >= 0) return true;
@@ -322,7 +323,7 @@ export class Semaphore {
 
   /**
    * Takes a token, and lets the event loop go on until there is one. A thread sleeps in its stead,
-   * so nothing is polled; the wait keeps the process alive. Waits of one handle are served in order.
+   * so nothing is polled; the wait keeps the process alive. One handle's waits are served in order.
    *
    * A token that arrives while the wait is being given up is posted back. A process that ends while
    * it waits may take one with it.
@@ -354,7 +355,8 @@ export class Semaphore {
 
   /** Keeps the memory under a wait of another thread. @returns The end of it. @internal */
   hold(): () => void {
-    return this.#segment?.hold("a wait for a semaphore") ?? (() => {});
+    // Each hold has a name of its own, since handles of one semaphore end theirs independently.
+    return this.#segment?.hold(`waitAsync number ${++asyncWaits} of a semaphore`) ?? (() => {});
   }
 
   [Symbol.dispose](): void {

@@ -32,6 +32,8 @@ export interface PlatformConstants {
   readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
+  /** The highest value of a semaphore. */
+  readonly SEM_VALUE_MAX: number;
   readonly F_DUPFD_CLOEXEC: number;
   /** Seals of a memfd; -1 where the platform has none. */
   readonly F_ADD_SEALS: number;
@@ -90,6 +92,7 @@ const LINUX: PlatformConstants = {
   F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
+  SEM_VALUE_MAX: 2 ** 31 - 1,
   F_DUPFD_CLOEXEC: 1030,
   F_ADD_SEALS: 1033,
   F_GET_SEALS: 1034,
@@ -134,6 +137,10 @@ const DARWIN: PlatformConstants = {
   F_ADD_SEALS: -1,
   F_GET_SEALS: -1,
   SEM_VALUE_MAX: 32767,
+  SEM_VALUE_MAX: 32767,
+  F_DUPFD_CLOEXEC: 67,
+  F_ADD_SEALS: -1,
+  F_GET_SEALS: -1,
 };
 
 // Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.

@@ -104,8 +104,8 @@ const valueBuffer = new ArrayBuffer(4);
 const valueView = new DataView(valueBuffer);
 
 /**
- * `int sem_getvalue(sem_t *sem, int *sval)`: the value, stale at once. Systems that count waiters as
- * negative values are read as 0. Errors: ENOSYS (macOS).
+ * `int sem_getvalue(sem_t *sem, int *sval)`: the value, stale at once. Where waiters count as
+ * negative values it is read as 0. Errors: ENOSYS (macOS).
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_getvalue.html
  */
 export function semGetValue(address: number): number {

@@ -1,0 +1,198 @@
+/**
+ * The classic bounded queue: a ring of fixed slots, of which each holds one NUL-terminated text.
+ *
+ * All functions but `depth` are for the one who holds both the lock of the bookkeeping and the
+ * mutex. What they change, they change in an order that an heir can finish or undo:
+ *
+ *   enqueue   E1 journal := ENQUEUE k     dequeue   D1 journal := DEQUEUE k
+ *             E2 slot k := text                     D2 text := slot k
+ *             E3 tail := k + 1  (commit)            D3 head := k + 1  (commit)
+ *             E4 count + 1                          D4 count - 1
+ *             E5 journal := NONE                    D5 journal := NONE
+ *
+ * Invariants, whenever the journal says NONE and the mutex is free:
+ *   head, tail < slots;  count <= slots;  tail = (head + count) mod slots.
+ * While it says ENQUEUE k, its writer holds the mutex: count is (k - head) mod slots before E4, and
+ * one more after it; tail is k before E3. While it says DEQUEUE k, likewise with count
+ * (tail - k) mod slots, where 0 stands for all. So tail or head alone tells whether the operation
+ * took place, and count follows: `finish` can be repeated if it is itself interrupted.
+ */
+import { LayoutError } from "../errors.ts";
+import {
+  BOOK_LENGTH,
+  COUNT_WORD,
+  HEAD_WORD,
+  HIGH_WATER_WORD,
+  JOURNAL_DEQUEUE,
+  JOURNAL_ENQUEUE,
+  JOURNAL_NONE,
+  JOURNAL_WORD,
+  OPERATIONS_WORD,
+  QUEUE_HEADER_LENGTH,
+  type QueueGeometry,
+  TAIL_WORD,
+  bookOffset,
+} from "../layout/message-queue-layout.ts";
+import { load, store } from "../memory/atomics.ts";
+
+/** What an heir found, and did. */
+export type Finished = "nothing" | "enqueued" | "not enqueued" | "dequeued" | "not dequeued";
+
+const encoder: TextEncoder = new TextEncoder();
+
+/** The slots, and the words that say which are filled. */
+export class SlotQueue {
+  readonly slots: number;
+  /** Most bytes of a text. */
+  readonly textLength: number;
+  readonly #slotSize: number;
+  readonly #words: Int32Array;
+  readonly #book: Int32Array;
+  readonly #bytes: Buffer;
+  readonly #slotViews: Uint8Array[] = [];
+  readonly #repaired: () => void;
+
+  /** @param repaired Called when count was made to agree with head and tail. */
+  constructor(buffer: ArrayBuffer, geometry: QueueGeometry, repaired: () => void) {
+    this.slots = geometry.slots;
+    this.textLength = geometry.slotSize - 1;
+    this.#slotSize = geometry.slotSize;
+    this.#words = new Int32Array(buffer, 0, QUEUE_HEADER_LENGTH / 4);
+    this.#book = new Int32Array(buffer, bookOffset(geometry), BOOK_LENGTH / 4);
+    this.#bytes = Buffer.from(buffer);
+    this.#repaired = repaired;
+  }
+
+  /** Messages in the queue; stale the moment it returns. */
+  get depth(): number {
+    return load(this.#words, COUNT_WORD) >>> 0;
+  }
+
+  /** Head, tail and count, to compare with later. */
+  get position(): string {
+    const words = this.#words;
+    return `${load(words, HEAD_WORD)} ${load(words, TAIL_WORD)} ${load(words, COUNT_WORD)}`;
+  }
+
+  /** @returns false when it is full: the token that led here was one too many. */
+  enqueue(text: string): boolean {
+    const count = this.reconcile();
+    const slot = this.#index(TAIL_WORD, "tail");
+    if (count === this.slots) return false;
+    store(this.#book, JOURNAL_WORD, JOURNAL_ENQUEUE | (slot << 4));
+    const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
+    const { written } = encoder.encodeInto(text, this.#slotView(slot, start));
+    this.#bytes[start + written] = 0;
+    store(this.#words, TAIL_WORD, slot + 1 === this.slots ? 0 : slot + 1);
+    store(this.#words, COUNT_WORD, count + 1);
+    this.#finished();
+    if (count >= this.#book[HIGH_WATER_WORD]!) this.#book[HIGH_WATER_WORD] = count + 1;
+    return true;
+  }
+
+  /** @returns undefined when it is empty: the token that led here was one too many. */
+  dequeue(): string | undefined {
+    const count = this.reconcile();
+    const slot = this.#index(HEAD_WORD, "head");
+    if (count === 0) return undefined;
+    store(this.#book, JOURNAL_WORD, JOURNAL_DEQUEUE | (slot << 4));
+    const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
+    const limit = start + this.#slotSize;
+    // A slot without a NUL is a hostile one: it ends where it ends.
+    const found = this.#bytes.indexOf(0, start);
+    const text = this.#bytes.toString("utf8", start, found < 0 || found > limit ? limit : found);
+    store(this.#words, HEAD_WORD, slot + 1 === this.slots ? 0 : slot + 1);
+    store(this.#words, COUNT_WORD, count - 1);
+    this.#finished();
+    return text;
+  }
+
+  /** Whether the journal says that its writer held the mutex. */
+  get interrupted(): boolean {
+    return load(this.#book, JOURNAL_WORD) !== JOURNAL_NONE;
+  }
+
+  /** Finishes or undoes what a dead holder of the lock and the mutex was about. */
+  finish(): Finished {
+    const journal = load(this.#book, JOURNAL_WORD);
+    const slot = journal >>> 4;
+    const { slots } = this;
+    let finished: Finished = "nothing";
+    if (slots > 1 && slot < slots && (journal & 0xf) === JOURNAL_ENQUEUE) {
+      const before = (slot - this.#index(HEAD_WORD, "head") + slots) % slots;
+      const done = this.#index(TAIL_WORD, "tail") !== slot;
+      store(this.#words, COUNT_WORD, done ? before + 1 : before);
+      finished = done ? "enqueued" : "not enqueued";
+    } else if (slots > 1 && slot < slots && (journal & 0xf) === JOURNAL_DEQUEUE) {
+      const before = (this.#index(TAIL_WORD, "tail") - slot + slots) % slots || slots;
+      const done = this.#index(HEAD_WORD, "head") !== slot;
+      store(this.#words, COUNT_WORD, done ? before - 1 : before);
+      finished = done ? "dequeued" : "not dequeued";
+    }
+    store(this.#book, JOURNAL_WORD, JOURNAL_NONE);
+    return finished;
+  }
+
+  /** Whether head, tail and count agree; for who has not the mutex, a hint. */
+  get consistent(): boolean {
+    const { slots } = this;
+    if (slots === 1) return true;
+    const head = load(this.#words, HEAD_WORD);
+    return (head + load(this.#words, COUNT_WORD)) % slots === load(this.#words, TAIL_WORD);
+  }
+
+  /** @throws LayoutError when head, tail or count is out of range. */
+  check(): void {
+    this.#index(HEAD_WORD, "head");
+    this.#index(TAIL_WORD, "tail");
+    this.#count();
+  }
+
+  /**
+   * Makes count agree with head and tail; the operations begin with it. @returns The count.
+   *
+   * Where a C program died between its stores, head and tail are believed, and count only where
+   * they are equal: empty or full, whichever is nearer.
+   */
+  reconcile(): number {
+    const count = this.#count();
+    const { slots } = this;
+    if (slots === 1) return count;
+    const head = this.#index(HEAD_WORD, "head");
+    const distance = (this.#index(TAIL_WORD, "tail") - head + slots) % slots;
+    const believed = distance === 0 && count * 2 >= slots ? slots : distance;
+    if (believed === count) return count;
+    store(this.#words, COUNT_WORD, believed);
+    this.#repaired();
+    return believed;
+  }
+
+  #finished(): void {
+    store(this.#book, JOURNAL_WORD, JOURNAL_NONE);
+    this.#book[OPERATIONS_WORD] = (this.#book[OPERATIONS_WORD]! + 1) | 0;
+  }
+
+  #slotView(slot: number, start: number): Uint8Array {
+    return (this.#slotViews[slot] ??= this.#bytes.subarray(start, start + this.textLength));
+  }
+
+  #index(word: number, field: string): number {
+    const index = load(this.#words, word) >>> 0;
+    if (index < this.slots) return index;
+    throw outOfRange(field, word, `below ${this.slots}`, index);
+  }
+
+  #count(): number {
+    const count = load(this.#words, COUNT_WORD) >>> 0;
+    if (count <= this.slots) return count;
+    throw outOfRange("count", COUNT_WORD, `at most ${this.slots}`, count);
+  }
+}
+
+function outOfRange(field: string, word: number, expected: string, found: number): LayoutError {
+  return new LayoutError(`Cannot use the message queue: its ${field} is out of range`, {
+    expected,
+    found: String(found),
+    offset: word * 4,
+  });
+}

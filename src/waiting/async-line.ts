@@ -1,0 +1,37 @@
+/** A line in which the asynchronous calls of one handle wait for their turn. */
+
+/** One at a time, in the order in which they came. */
+export class AsyncLine {
+  readonly #waiting: ((mine: boolean) => void)[] = [];
+  #taken = false;
+
+  /**
+   * Waits for the turn. @returns Whether it came before the time was over; then call `leave`.
+   * @throws The signal's reason.
+   */
+  async enter(milliseconds: number, signal: AbortSignal | undefined): Promise<boolean> {
+    signal?.throwIfAborted();
+    if (!this.#taken) return (this.#taken = true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const giveUp = (): void => {
+      const at = this.#waiting.indexOf(resolve);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      resolve(false);
+    };
+    this.#waiting.push(resolve);
+    const timer = milliseconds < 2 ** 31 ? setTimeout(giveUp, milliseconds) : undefined;
+    signal?.addEventListener("abort", giveUp, { once: true });
+    const mine = await promise;
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
+    if (!mine) signal?.throwIfAborted();
+    return mine;
+  }
+
+  /** Ends the turn: the next one's begins. */
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken = false;
+    else next(true);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Who takes part in a queue, and what each has in hand.
+ *
+ * Each participant holds one lock byte of the object, by its number: the kernel says who lives. Its
+ * words say how many tokens it took and has not used. Between a semaphore's "you have it" and the
+ * note of it lies an instant: a participant that waits is therefore marked as one that may have a
+ * token, and at every moment when it knows that it has none, it counts one up. Who saw the count
+ * move knows that there was no token at that moment.
+ */
+import {
+  MAX_PARTICIPANTS,
+  MAY_HAVE_TOKEN,
+  NONE_INCREMENT,
+  PARTICIPANTS_WORD,
+  PARTICIPANT_WORDS,
+  TOKENS_MASK,
+} from "../layout/message-queue-layout.ts";
+import { load, store } from "../memory/atomics.ts";
+
+/** The two kinds of tokens that are waited for. */
+export type TokenKind = 0 | 1;
+export const ITEMS: TokenKind = 0;
+export const SPACES: TokenKind = 1;
+const PROCESS_ID = 2;
+
+interface Lockable {
+  tryLock(index: number): { close(): void } | undefined;
+  isLocked(index: number): boolean;
+}
+
+/** One participant's place, and its view of the others. */
+export class Participant {
+  readonly number: number;
+  readonly #object: Lockable;
+  readonly #lock: { close(): void };
+  readonly #book: Int32Array;
+  readonly #base: number;
+  readonly #tokens: [number, number] = [0, 0];
+  readonly #waits: [number, number] = [0, 0];
+  readonly #nones: [number, number] = [0, 0];
+
+  private constructor(object: Lockable, book: Int32Array, number: number, lock: { close(): void }) {
+    this.number = number;
+    this.#object = object;
+    this.#lock = lock;
+    this.#book = book;
+    this.#base = PARTICIPANTS_WORD + number * PARTICIPANT_WORDS;
+    for (const kind of [ITEMS, SPACES]) this.#write(kind);
+    store(book, this.#base + PROCESS_ID, process.pid);
+  }
+
+  /** Takes a free place. @returns undefined when all are taken by the living. */
+  static join(object: Lockable, book: Int32Array): Participant | undefined {
+    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
+      const lock = object.tryLock(number);
+      if (lock !== undefined) return new Participant(object, book, number, lock);
+    }
+    return undefined;
+  }
+
+  /** Whether the participant of that number lives. Numbers that none can have are dead. */
+  isAlive(number: number): boolean {
+    return number >= 0 && number < MAX_PARTICIPANTS && this.#object.isLocked(number);
+  }
+
+  /** A wait for a token begins. */
+  waits(kind: TokenKind): void {
+    this.#waits[kind]++;
+    this.#write(kind);
+  }
+
+  /** A wait ended, with a token or without. */
+  waited(kind: TokenKind, took: boolean): void {
+    this.#waits[kind]--;
+    if (took) this.#tokens[kind]++;
+    else if (this.#waits[kind] === 0) this.#nones[kind] += NONE_INCREMENT;
+    this.#write(kind);
+  }
+
+  /** A token was used up or given back. */
+  used(kind: TokenKind): void {
+    this.#tokens[kind]--;
+    this.#write(kind);
+  }
+
+  #write(kind: TokenKind): void {
+    const waits = this.#waits[kind] > 0 ? MAY_HAVE_TOKEN : 0;
+    store(this.#book, this.#base + kind, this.#nones[kind] | waits | this.#tokens[kind]);
+  }
+
+  /** All words, to compare with later. */
+  snapshot(): Int32Array {
+    const end = PARTICIPANTS_WORD + MAX_PARTICIPANTS * PARTICIPANT_WORDS;
+    return this.#book.slice(PARTICIPANTS_WORD, end);
+  }
+
+  /** How many tokens of a kind the living have in hand, or may have had ever since `earlier`. */
+  tokensInHand(kind: TokenKind, earlier: Int32Array): number {
+    let tokens = 0;
+    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
+      const at = number * PARTICIPANT_WORDS + kind;
+      const word = load(this.#book, PARTICIPANTS_WORD + at);
+      if ((word & (TOKENS_MASK | MAY_HAVE_TOKEN)) === 0 || !this.isAlive(number)) continue;
+      tokens += word & TOKENS_MASK;
+      if ((word & MAY_HAVE_TOKEN) !== 0 && word === earlier[at]) tokens++;
+    }
+    return tokens;
+  }
+
+  /** The process ids of the living; meaningless across containers. */
+  processIds(): Set<number> {
+    const ids = new Set<number>();
+    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
+      const at = PARTICIPANTS_WORD + number * PARTICIPANT_WORDS + PROCESS_ID;
+      const id = load(this.#book, at);
+      if (id !== 0 && this.isAlive(number)) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** Leaves the place. */
+  close(): void {
+    if (this.#book.length > 0) store(this.#book, this.#base + PROCESS_ID, 0);
+    this.#lock.close();
+  }
+}
