@@ -33,9 +33,3 @@ export {
 } from "./prometheus.ts";
 export { type PruneOptions, type PruneResult, prune } from "./prune.ts";
 export { type ObjectUsage, type UsageOptions, usage } from "./usage.ts";
-export type { Backing } from "./memory/shared-object.ts";
-export {
-  SystemVSemaphore,
-  type SystemVSemaphoreCreateOptions,
-  type SystemVSemaphoreOpenOptions,
-} from "./system-v-semaphore.ts";

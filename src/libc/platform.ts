@@ -57,8 +57,6 @@ export interface PlatformConstants {
   readonly SEM_GETVAL: number;
   readonly SEM_GETNCNT: number;
   readonly SEM_SETVAL: number;
-  /** The highest value of a semaphore. */
-  readonly SEM_VALUE_MAX: number;
 }
 
 // Sources: asm-generic/fcntl.h and mman-common.h, linux/time.h, memfd.h, shm.h, sem.h.
@@ -115,7 +113,6 @@ const LINUX: PlatformConstants = {
   SEM_GETVAL: 12,
   SEM_GETNCNT: 14,
   SEM_SETVAL: 16,
-  SEM_VALUE_MAX: 2 ** 31 - 1,
 };
 
 // Sources: xnu bsd/sys/fcntl.h, bsd/sys/mman.h, Libc time.h. Untested.
@@ -137,10 +134,6 @@ const DARWIN: PlatformConstants = {
   F_ADD_SEALS: -1,
   F_GET_SEALS: -1,
   SEM_VALUE_MAX: 32767,
-  SEM_VALUE_MAX: 32767,
-  F_DUPFD_CLOEXEC: 67,
-  F_ADD_SEALS: -1,
-  F_GET_SEALS: -1,
 };
 
 // Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.
