@@ -1,3 +1,5 @@
+import { openReader } from "./inspection/object-reader.ts";
+import { identify } from "./inspection/structures.ts";
 import { E, errnoName } from "./libc/errno.ts";
 import { PLATFORM } from "./libc/platform.ts";
 import { missingSymbols } from "./libc/symbols.ts";
@@ -10,7 +12,7 @@ import {
   type FileSystemInfo,
 } from "./inspection/file-system.ts";
 import { posixObjects } from "./memory/posix-object.ts";
-import { usage } from "./usage.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -215,9 +217,26 @@ function* checkLeftovers(): Generator<Finding> {
         : `${orphans.length} objects are held by no live process, and take ${bytes} bytes.`;
     yield note("leftovers", text, "bun-shm prune --sysv --dry-run, then without --dry-run");
   }
+  for (const { name, damage } of damaged(objects)) {
+    yield mend("structures", `${name} is damaged: ${damage}.`, `bun-shm rm --force ${name}`);
+  }
   const unreadable = objects.filter(({ kind }) => kind === "unreadable").length;
   if (unreadable > 0) {
     const text = `${unreadable} objects of other users cannot be looked into.`;
     yield note("leftovers", text, "Run as their user, or as root");
+  }
+}
+
+function* damaged(objects: readonly ObjectUsage[]): Generator<{ name: string; damage: string }> {
+  for (const { name, type } of objects) {
+    if (type !== "segment") continue;
+    try {
+      using reader = openReader(name);
+      const found = identify(reader);
+      const damage = found?.structure.damage(found.words);
+      if (damage !== undefined) yield { name, damage };
+    } catch {
+      // Gone meanwhile, or another user's.
+    }
   }
 }

@@ -1,7 +1,7 @@
 import type { Activity } from "./inspection/activity.ts";
 import { fileSystemInfo } from "./inspection/file-system.ts";
 import { openReader } from "./inspection/object-reader.ts";
-import { HEAD_LENGTH, identify } from "./inspection/structures.ts";
+import { identify } from "./inspection/structures.ts";
 import { PLATFORM } from "./libc/platform.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
@@ -27,20 +27,19 @@ export interface StructureActivity {
 
 /** Reads the counters of every structure among the objects. What vanishes is left out. */
 export function structureActivities(objects: readonly ObjectUsage[]): StructureActivity[] {
-  const found: StructureActivity[] = [];
+  const activities: StructureActivity[] = [];
   for (const object of objects) {
     if (object.type !== "segment") continue;
     try {
       using reader = openReader(object.name);
-      const head = reader.read(0, HEAD_LENGTH);
-      const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-      const structure = identify(head);
-      if (structure !== undefined) found.push({ object, activity: structure.activity(view) });
+      const found = identify(reader);
+      if (found === undefined) continue;
+      activities.push({ object, activity: found.structure.activity(found.words) });
     } catch {
       // Gone meanwhile, or another user's: there is nothing to count.
     }
   }
-  return found;
+  return activities;
 }
 
 type Labels = Readonly<Record<string, string>>;

@@ -48,7 +48,7 @@ type PromConstructor = new (configuration: {
   collect?: () => void;
 }) => PromMetric;
 
-/** As much of the module prom-client as is needed: `import * as client from "prom-client"`. */
+/** As much of the module prom-client as is needed: `await import("prom-client")`. */
 export interface PromClient {
   Gauge: PromConstructor;
   Counter: PromConstructor;
@@ -64,7 +64,7 @@ export interface PromClient {
  *
  * @example
  * ```ts
- * import * as client from "prom-client";
+ * const client = await import("prom-client");
  * registerMetrics(client);
  * console.log((await client.register.metrics()).includes("bun_shm_filesystem_size_bytes"));
  * ```

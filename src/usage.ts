@@ -9,7 +9,7 @@ import {
   objectKey,
   sysvKey,
 } from "./inspection/processes.ts";
-import { HEAD_LENGTH, identify } from "./inspection/structures.ts";
+import { identify } from "./inspection/structures.ts";
 import { readSysvTable } from "./inspection/sysv-table.ts";
 import { userName } from "./inspection/user-names.ts";
 import { PLATFORM } from "./libc/platform.ts";
@@ -125,7 +125,7 @@ function kindOf(name: string): string {
   if (name.startsWith(SYSV_LOCKS_PREFIX)) return "sysv-locks";
   try {
     using reader = openReader(name);
-    return identify(reader.read(0, HEAD_LENGTH))?.kind ?? "raw";
+    return identify(reader)?.structure.kind ?? "raw";
   } catch (error) {
     return (error as { code?: string }).code === "ENOENT" ? "gone" : "unreadable";
   }

@@ -51,5 +51,8 @@ _bun_shm() {
 }
 compdef _bun_shm bun-shm`,
   fish: `# bun-shm completion fish > ~/.config/fish/completions/bun-shm.fish
-complete -c bun-shm -f -a '(bun-shm __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'`,
+function __bun_shm
+  bun-shm __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null
+end
+complete -c bun-shm -f -a '(__bun_shm)'`,
 };

@@ -1,6 +1,6 @@
 /** Reads the fields of a layout out of bytes. */
 import { type Field, fieldLength } from "../layout/layout.ts";
-import type { Part } from "./structures.ts";
+import type { Identified } from "./structures.ts";
 
 /** One field, as it is in an object now. */
 export interface FieldValue {
@@ -26,26 +26,26 @@ function readOne(view: DataView, type: Field["type"], offset: number): number | 
   }
 }
 
-/** Every field of the parts, in their order. */
-export function readFields(bytes: Uint8Array, parts: readonly Part[]): FieldValue[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return parts.flatMap(({ layout, offset }) =>
-    layout.fields.map((field): FieldValue => {
-      const at = offset + field.offset;
+/** Every field of a structure, in order. */
+export function readFields({ structure, words }: Identified): FieldValue[] {
+  return structure.parts(words).flatMap(({ layout, offset }) => {
+    const bytes = words.bytes(offset, layout.length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return layout.fields.map((field): FieldValue => {
       const { count = 1, type } = field;
       const step = fieldLength(field) / count;
-      const fits = at + fieldLength(field) <= bytes.byteLength;
+      const fits = field.offset + fieldLength(field) <= bytes.byteLength;
       const values = fits
-        ? Array.from({ length: count }, (_, index) => readOne(view, type, at + index * step))
+        ? Array.from({ length: count }, (_, at) => readOne(view, type, field.offset + at * step))
         : undefined;
       return {
         structure: layout.name,
         name: field.name,
-        offset: at,
+        offset: offset + field.offset,
         type: count === 1 ? type : `${type}[${count}]`,
         value: count === 1 ? values?.[0] : values,
         text: field.text,
       };
-    }),
-  );
+    });
+  });
 }

@@ -111,7 +111,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The numbers of the byte locks that live processes hold on an object, as the kernel lists them. */
+/** The numbers of the byte locks that live processes hold on an object, by the kernel's list. */
 export function heldLocks(device: number, inode: number): number[] {
   const held = new Set<number>();
   const lines = readText("/proc/locks")?.matchAll(

@@ -1,116 +1,65 @@
-/** Recognises what is in an object by its first bytes, and reads its counters. */
-import type { Activity } from "./activity.ts";
-import type { Layout } from "../layout/layout.ts";
-import {
-  CONSUMER_EMPTY,
-  CONSUMER_LOST,
-  CONSUMER_POSITION,
-  CONSUMER_RECORDS,
-  CONSUMER_WAITS,
-  PRODUCER_FULL,
-  PRODUCER_HIGH_WATER,
-  PRODUCER_POSITION,
-  PRODUCER_RECORDS,
-  PRODUCER_RECOVERED,
-  PRODUCER_WAITS,
-  RING,
-} from "../layout/ring-layout.ts";
+/** Recognises what is in an object by its first bytes. */
+import { QUEUE_MAGIC } from "../layout/message-queue-layout.ts";
 import {
   HEADER_DATA_LENGTH,
+  HEADER_DATA_OFFSET,
   HEADER_KIND,
   SEGMENT_HEADER,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_KINDS,
   SEGMENT_MAGIC,
 } from "../layout/segment-header.ts";
-import { TEXTBOOK_QUEUE, TEXTBOOK_QUEUE_MAGIC, textbookActivity } from "./textbook-queue.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import { ObjectWords } from "./object-words.ts";
+import { QUEUE_STRUCTURE } from "./queue-structure.ts";
+import { ringActivity, ringParts, ringRoles } from "./ring-structure.ts";
+import type { Structure } from "./structure.ts";
 
-/** How many bytes of an object are enough to recognise it and to read its counters. */
-export const HEAD_LENGTH = 8192;
-
-/** A layout, and where in the object it lies. */
-export interface Part {
-  readonly layout: Layout;
-  readonly offset: number;
+/** A structure, and the object's words as they were read. */
+export interface Identified {
+  readonly structure: Structure;
+  readonly words: ObjectWords;
 }
 
-/** One kind of structure that can be recognised. */
-export interface Structure {
-  /** "ring", "queue" … */
-  readonly kind: string;
-  readonly parts: readonly Part[];
-  /** The counters; `view` covers HEAD_LENGTH bytes, or the whole object when it is shorter. */
-  activity(view: DataView): Activity;
-  /** In words, what the held byte locks of the object mean. */
-  roles?(view: DataView, held: readonly number[]): string[];
+function headerDamage(words: ObjectWords): string | undefined {
+  const end = words.u32(HEADER_DATA_OFFSET) + words.u32(HEADER_DATA_LENGTH);
+  if (end <= words.size) return undefined;
+  return `its data ends at ${end}, and the object at ${words.size}`;
 }
 
-const HEADER: Part = { layout: SEGMENT_HEADER, offset: 0 };
-
-function u32(view: DataView, offset: number): number {
-  return offset + 4 <= view.byteLength ? view.getUint32(offset, true) : 0;
-}
-
-function ringActivity(view: DataView): Activity {
-  const [bytesIn, bytesOut] = [u32(view, PRODUCER_POSITION), u32(view, CONSUMER_POSITION)];
-  const capacity = u32(view, HEADER_DATA_LENGTH);
+/** A structure of which no more is known than its header. */
+function plain(kind: string): Structure {
   return {
-    in: u32(view, PRODUCER_RECORDS),
-    out: u32(view, CONSUMER_RECORDS),
-    bytesIn,
-    bytesOut,
-    // The two are read at different instants, and positions wrap.
-    depth: Math.min((bytesIn - bytesOut) >>> 0, capacity),
-    capacity,
-    unit: "bytes",
-    highWater: u32(view, PRODUCER_HIGH_WATER),
-    waits: u32(view, PRODUCER_WAITS) + u32(view, CONSUMER_WAITS),
-    full: u32(view, PRODUCER_FULL),
-    empty: u32(view, CONSUMER_EMPTY),
-    lost: u32(view, CONSUMER_LOST),
-    recovered: u32(view, PRODUCER_RECOVERED),
+    kind,
+    parts: () => [{ layout: SEGMENT_HEADER, offset: 0 }],
+    activity: () => ({}),
+    roles: (held) => held.map((byte) => `lock ${byte}`),
+    damage: headerDamage,
   };
 }
 
-const noActivity = (): Activity => ({});
-
-const ring = (kind: string): Structure => ({
-  kind,
-  parts: [HEADER, { layout: RING, offset: 0 }],
-  activity: ringActivity,
-});
+function ring(kind: string): Structure {
+  const parts = [{ layout: SEGMENT_HEADER, offset: 0 }, ...ringParts];
+  const base = plain(kind);
+  return { ...base, parts: () => parts, activity: ringActivity, roles: ringRoles };
+}
 
 const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
+  ...Object.entries(SEGMENT_KINDS).map(([name, kind]): [number, Structure] => {
+    const spelled = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return [kind, plain(spelled)];
+  }),
   [SEGMENT_KINDS.spsc, ring("ring")],
   [SEGMENT_KINDS.mpsc, ring("mpsc-ring")],
   [SEGMENT_KINDS.broadcast, ring("broadcast")],
 ]);
 
-const TEXTBOOK: Structure = {
-  kind: "queue",
-  parts: [{ layout: TEXTBOOK_QUEUE, offset: 0 }],
-  activity: textbookActivity,
-};
-
-const KIND_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(SEGMENT_KINDS).map(([name, kind]) => [
-    kind,
-    name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-  ]),
-);
-
-/** What the first bytes of an object are of, or undefined for raw memory. */
-export function identify(head: Uint8Array): Structure | undefined {
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const magic = u32(view, 0);
-  if (magic === TEXTBOOK_QUEUE_MAGIC) return TEXTBOOK;
-  if (magic !== SEGMENT_MAGIC || head.byteLength < SEGMENT_HEADER_LENGTH) return undefined;
-  const kind = u32(view, HEADER_KIND);
-  const known = STRUCTURES.get(kind);
-  if (known !== undefined) return known;
-  return {
-    kind: KIND_NAMES.get(kind) ?? `kind-${kind}`,
-    parts: [HEADER],
-    activity: noActivity,
-  };
+/** What an object holds, or undefined for raw memory. */
+export function identify(reader: ObjectReader): Identified | undefined {
+  const words = new ObjectWords(reader);
+  const magic = words.u32(0);
+  if (magic === QUEUE_MAGIC) return { structure: QUEUE_STRUCTURE, words };
+  if (magic !== SEGMENT_MAGIC || words.size < SEGMENT_HEADER_LENGTH) return undefined;
+  const kind = words.u32(HEADER_KIND);
+  return { structure: STRUCTURES.get(kind) ?? plain(`kind-${kind}`), words };
 }

@@ -1,6 +1,6 @@
 import { readFields } from "../../inspection/fields.ts";
 import { type ObjectReader, openReader } from "../../inspection/object-reader.ts";
-import { HEAD_LENGTH, identify } from "../../inspection/structures.ts";
+import { identify } from "../../inspection/structures.ts";
 import { type Call, type Command, EXIT, parseBytes } from "../command.ts";
 import { tableLines } from "../format.ts";
 import { objectName } from "../names.ts";
@@ -52,15 +52,14 @@ function isRepeat(bytes: Uint8Array, offset: number): boolean {
 }
 
 function dumpFields(reader: ObjectReader, json: boolean): number {
-  const head = reader.read(0, HEAD_LENGTH);
-  const structure = identify(head);
-  if (structure === undefined) {
+  const found = identify(reader);
+  if (found === undefined) {
     print("This is raw memory: no known layout starts here");
     return EXIT.no;
   }
-  const fields = readFields(head, structure.parts);
+  const fields = readFields(found);
   if (json) {
-    printJson({ name: reader.name, kind: structure.kind, fields });
+    printJson({ name: reader.name, kind: found.structure.kind, fields });
     return EXIT.ok;
   }
   const lines = tableLines(fields, [

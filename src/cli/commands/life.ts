@@ -148,6 +148,8 @@ export const restore: Command = {
   },
 };
 
+const LIST_HINT = "`bun-shm ls` lists what there is";
+
 /** Removes one object, or says in an error why not. */
 function remove(object: ObjectUsage | undefined, name: string, force: boolean): void {
   if (object !== undefined && object.state === "in use" && !force) {
@@ -156,13 +158,7 @@ function remove(object: ObjectUsage | undefined, name: string, force: boolean): 
   }
   const removed = object?.type === "semaphore" ? removeSemaphore(name) : Segment.unlink(name);
   if (!removed) {
-    fail(
-      `Cannot remove "${name}"`,
-      -E.ENOENT,
-      "shm_unlink",
-      name,
-      "`bun-shm ls` lists what there is",
-    );
+    fail(`Cannot remove "${name}"`, -E.ENOENT, "shm_unlink", name, LIST_HINT);
   }
 }
 
@@ -215,8 +211,8 @@ function printPruned({ removed, kept, failed }: PruneResult, dryRun: boolean): v
 export const prune: Command = {
   name: "prune",
   summary:
-    "Remove every object and semaphore that no live process has, by the kernel's word. What is in " +
-    "use stays, unless --force.",
+    "Remove every object and semaphore that no live process has, by the kernel's word. What is " +
+    "in use stays, unless --force.",
   operands: "[PATTERN]",
   count: [0, 1],
   completes: "objects",

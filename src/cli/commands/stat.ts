@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { readFields } from "../../inspection/fields.ts";
 import { openReader } from "../../inspection/object-reader.ts";
 import { heldLocks, isAlive } from "../../inspection/processes.ts";
-import { HEAD_LENGTH, identify } from "../../inspection/structures.ts";
+import { identify } from "../../inspection/structures.ts";
 import { nameKind } from "../../memory/segment-name.ts";
 import { type ObjectUsage, usage } from "../../usage.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
@@ -17,23 +17,23 @@ function describe(name: string): Record<string, unknown> {
   const semaphore = known.find(({ type }) => type === "semaphore");
   if (segment === undefined && semaphore !== undefined) return { ...semaphore };
   using reader = openReader(name);
-  const head = reader.read(0, HEAD_LENGTH);
-  const structure = identify(head);
+  const found = identify(reader);
   const described: Record<string, unknown> = {
     ...(segment ?? { name, size: reader.size() }),
-    kind: structure?.kind ?? "raw",
+    kind: found?.structure.kind ?? "raw",
   };
   if (semaphore !== undefined) described["semaphore"] = { value: semaphore.value };
-  if (structure === undefined) return described;
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const fields = readFields(head, structure.parts);
+  if (found === undefined) return described;
+  const { structure, words } = found;
+  const fields = readFields(found);
   const creator = Number(fields.find((field) => field.name === "creator_pid")?.value ?? 0);
   if (creator > 0) described["creator"] = { pid: creator, alive: isAlive(creator) };
-  described["activity"] = structure.activity(view);
+  described["activity"] = structure.activity(words);
+  const damage = structure.damage(words);
+  if (damage !== undefined) described["damage"] = damage;
   const { device, inode } = fileOf(name);
   if (inode !== 0) {
-    const held = heldLocks(device, inode);
-    described["roles"] = structure.roles?.(view, held) ?? held.map((byte) => `lock ${byte}`);
+    described["roles"] = structure.roles(heldLocks(device, inode));
   }
   if (structure.kind === "queue") {
     described["semaphores"] = semaphoresOf(name);
@@ -92,8 +92,8 @@ function printDescription(described: Record<string, unknown>): void {
 export const stat: Command = {
   name: "stat",
   summary:
-    "Tell everything about one object. Shows its users, header, creator, roles that live processes " +
-    "hold, counters and semaphores.",
+    "Tell everything about one object. Shows its users, header, creator, roles that live " +
+    "processes hold, counters and semaphores.",
   operands: "NAME",
   count: [1, 1],
   completes: "objects",
