@@ -2,6 +2,19 @@ export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./error
 export { ftok } from "./ftok.ts";
 export { ByteLock } from "./memory/byte-lock.ts";
 export {
+  type MessageQueueAsyncOptions,
+  type MessageQueueCreateOptions,
+  type MessageQueueEnqueueOptions,
+  type MessageQueueEvent,
+  type MessageQueueName,
+  type MessageQueueOpenOptions,
+  type MessageQueueOptions,
+  type MessageQueueStats,
+  type MessageQueueWaitOptions,
+  type QueueMode,
+} from "./message-queue-options.ts";
+export { MessageQueue } from "./message-queue.ts";
+export {
   Segment,
   type SegmentCreateOptions,
   type SegmentInfo,

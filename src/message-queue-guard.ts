@@ -1,18 +1,18 @@
 /**
  * Who may touch a message queue, and what happens when one of them dies.
  *
- * C programs know the mutex alone, a semaphore that does not say who holds it. Between Bun's handles
- * a lock in the bookkeeping comes first, whose word names its holder: so at most one handle, the
- * lock's holder, has the mutex, and these are the cases:
+ * C programs know the mutex alone, a semaphore that does not say who holds it. Between Bun's
+ * handles a lock in the bookkeeping comes first, whose word names its holder: so at most one handle,
+ * the lock's holder, has the mutex, and these are the cases:
  *
- * 1. The lock's holder is dead (its lock byte is free, by the kernel's word). The next who wants the
- *    lock inherits it. Did the dead one hold the mutex? If the journal names a slot, yes: the heir
+ * 1. The lock's holder is dead (its lock byte is free, by the kernel's word). The next who wants it
+ *    inherits it. Did the dead one hold the mutex? If the journal names a slot, yes: the heir
  *    finishes or undoes the operation and posts the mutex, and the token that belongs to it.
  *    Otherwise perhaps: see 2.
  * 2. The lock's holder cannot get the mutex. No living handle has it, so a C program does, or the
  *    dead do. If no living process but the handles' has the object mapped, it is the dead. If one
  *    has, it gets MUTEX_PATIENCE_MS, a million times what it needs. A stopped one gets for ever.
- * 3. Tokens are lost: count, items and spaces do not add up. They never do while somebody is between
+ * 3. Tokens are lost: count, items and spaces do not add up. Nor do they while somebody is between
  *    two steps. So whoever waits in vain looks twice; if nothing at all moved in between, nobody
  *    living is between two steps, but those whose words say so. The tokens are then made to fit.
  *

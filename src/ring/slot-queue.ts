@@ -45,6 +45,8 @@ export class SlotQueue {
   readonly slots: number;
   /** Most bytes of a text. */
   readonly textLength: number;
+  /** Bytes of the text of the last operation. */
+  lastLength = 0;
   readonly #slotSize: number;
   readonly #words: Int32Array;
   readonly #book: Int32Array;
@@ -83,6 +85,7 @@ export class SlotQueue {
     const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
     const { written } = encoder.encodeInto(text, this.#slotView(slot, start));
     this.#bytes[start + written] = 0;
+    this.lastLength = written;
     store(this.#words, TAIL_WORD, slot + 1 === this.slots ? 0 : slot + 1);
     store(this.#words, COUNT_WORD, count + 1);
     this.#finished();
@@ -100,7 +103,9 @@ export class SlotQueue {
     const limit = start + this.#slotSize;
     // A slot without a NUL is a hostile one: it ends where it ends.
     const found = this.#bytes.indexOf(0, start);
-    const text = this.#bytes.toString("utf8", start, found < 0 || found > limit ? limit : found);
+    const end = found < 0 || found > limit ? limit : found;
+    const text = this.#bytes.toString("utf8", start, end);
+    this.lastLength = end - start;
     store(this.#words, HEAD_WORD, slot + 1 === this.slots ? 0 : slot + 1);
     store(this.#words, COUNT_WORD, count - 1);
     this.#finished();

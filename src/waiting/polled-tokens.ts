@@ -1,4 +1,5 @@
 /** Counted tokens without semaphores: one word in shared memory, and waiting by looking again. */
+import { ClosedError } from "../errors.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { add, compareExchange, load } from "../memory/atomics.ts";
 import { checkTimeout } from "./timeout.ts";
@@ -21,6 +22,7 @@ const POLL_MS = 1;
 export class PolledTokens implements TokenCounter {
   readonly #words: Int32Array;
   readonly #index: number;
+  #closed = false;
 
   constructor(words: Int32Array, index: number) {
     this.#words = words;
@@ -57,11 +59,14 @@ export class PolledTokens implements TokenCounter {
     const deadline = performance.now() + checkTimeout(options.timeoutMs);
     for (;;) {
       options.signal?.throwIfAborted();
+      if (this.#closed) throw new ClosedError("a queue's tokens");
       if (this.tryWait()) return true;
       if (performance.now() >= deadline) return false;
       await Bun.sleep(POLL_MS);
     }
   }
 
-  close(): void {}
+  close(): void {
+    this.#closed = true;
+  }
 }

@@ -2,8 +2,8 @@
  * Threads that wait for semaphores, so that the event loop need not.
  *
  * C programs post with plain `sem_post` and ring no bell: only a thread that sleeps in the
- * semaphore hears them. One thread serves one wait; idle ones are kept for the next, and keep no process
- * alive.
+ * semaphore hears them. One thread serves one wait; idle ones are kept for the next, and keep no
+ * process alive.
  *
  * Whose is the token? One word in memory that both threads share decides, by compare and exchange:
  *
