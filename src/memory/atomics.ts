@@ -66,4 +66,27 @@ export function waitWhile(
 /** Wakes the threads that wait for a word of a SharedArrayBuffer. */
 export function notify(words: Int32Array, index: number): void {
   Atomics.notify(words, index);
+/*
+ * Fences, for the few places where plain accesses race with atomic ones on purpose. An atomic load
+ * keeps what follows behind it and an atomic store keeps what precedes before it, but plain loads
+ * may sink below an atomic load that follows, and plain stores may rise above an atomic store that
+ * precedes. x86 does neither. arm64 does both; there an atomic store that an atomic load follows,
+ * to any word, is a full fence (STLR is ordered with a later LDAR).
+ */
+const isStrong: boolean = process.arch === "x64";
+const fenceWord = new Int32Array(new ArrayBuffer(4));
+
+function fence(): void {
+  Atomics.store(fenceWord, 0, 0);
+  Atomics.load(fenceWord, 0);
+}
+
+/** Keeps the loads before it before the loads after it, plain ones too. */
+export function loadFence(): void {
+  if (!isStrong) fence();
+}
+
+/** Keeps the stores before it before the stores after it, plain ones too. */
+export function storeFence(): void {
+  if (!isStrong) fence();
 }
