@@ -66,6 +66,8 @@ export function waitWhile(
 /** Wakes the threads that wait for a word of a SharedArrayBuffer. */
 export function notify(words: Int32Array, index: number): void {
   Atomics.notify(words, index);
+}
+
 /*
  * Fences, for the few places where plain accesses race with atomic ones on purpose. An atomic load
  * keeps what follows behind it and an atomic store keeps what precedes before it, but plain loads

@@ -53,7 +53,10 @@ function semaphoresOf(name: string): { name: string; value: number | undefined }
   const own = name === "/messagequeue" ? /^\/mq_(mutex|items|spaces)$/ : undefined;
   return usage({ kinds: false })
     .filter(({ type }) => type === "semaphore")
-    .filter((object) => own?.test(object.name) || object.name.startsWith(`${name}.`))
+    .filter(
+      (object) =>
+        own?.test(object.name) || /^_(mutex|items|spaces)$/.test(object.name.slice(name.length)),
+    )
     .map((object) => ({ name: object.name, value: object.value }));
 }
 
