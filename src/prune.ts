@@ -1,9 +1,9 @@
 import { E, fail } from "./libc/errno.ts";
-import { semRemove } from "./libc/sem.ts";
 import { semUnlink } from "./libc/semaphore.ts";
-import { shmRemove } from "./libc/shm.ts";
 import { spaceOf } from "./memory/object-spaces.ts";
 import { posixObjects } from "./memory/posix-object.ts";
+import { Segment } from "./segment.ts";
+import { SystemVSemaphore } from "./system-v-semaphore.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
 /** What to remove. */
@@ -34,7 +34,8 @@ const YOUNG_MS = 2000;
 /**
  * Removes every segment and named semaphore that no live process has, by the kernel's word: the
  * lock that each user of this package holds, and every mapping and descriptor in /proc. An object
- * of another user's mode, which processes out of sight may have, is kept as "unknown".
+ * whose mode lets other users in is kept as "unknown" while some of them have processes that this
+ * user may not look into; root's hidden processes are taken to hold none but by the lock.
  *
  * Reads /proc twice; blocks for that. A process that opens an object in the instant of its removal
  * keeps the memory and loses the name, as with any unlink.
@@ -85,7 +86,9 @@ function isLeftover({ state, size, changed }: ObjectUsage): boolean {
 function remove(object: ObjectUsage, force: boolean): boolean {
   const { name, type, backing } = object;
   if (backing === "posix" && type === "semaphore") return removeSemaphore(name);
-  if (backing === "sysv") return removeSysv(object);
+  if (backing === "sysv") {
+    return type === "semaphore" ? SystemVSemaphore.unlink(name) : Segment.unlink(name);
+  }
   return force ? posixObjects.unlink(name) : posixObjects.unlinkUnused(name);
 }
 
@@ -93,14 +96,5 @@ function removeSemaphore(name: string): boolean {
   const result = semUnlink(name);
   if (result === -E.ENOENT) return false;
   if (result < 0) fail(`Cannot unlink semaphore "${name}"`, result, "sem_unlink", name);
-  return true;
-}
-
-function removeSysv({ name, type }: ObjectUsage): boolean {
-  const id = /^sysv:#(\d+)$/.exec(name)?.[1];
-  if (id === undefined) return spaceOf(name).unlink(name);
-  const result = type === "semaphore" ? semRemove(Number(id)) : shmRemove(Number(id));
-  if (result === -E.EINVAL || result === -E.EIDRM) return false;
-  if (result < 0) fail(`Cannot remove "${name}"`, result, "shmctl", name);
   return true;
 }

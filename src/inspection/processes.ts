@@ -15,7 +15,10 @@ export interface ObjectUser {
 export interface UserTable {
   /** By `objectKey`. */
   readonly users: ReadonlyMap<string, readonly ObjectUser[]>;
-  /** Processes of other users, whose objects this user may not see. */
+  /**
+   * Processes of other ordinary users, whose objects this user may not see. Root's do not count:
+   * every machine has some that ordinary users cannot look into.
+   */
   readonly hidden: number;
 }
 
@@ -71,6 +74,10 @@ export function commandOf(pid: number): string {
   }
 }
 
+function ownerOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
 /** Looks at every process once. Stale the moment it returns. */
 export function findUsers(): UserTable {
   const users = new Map<string, ObjectUser[]>();
@@ -85,7 +92,8 @@ export function findUsers(): UserTable {
       open = keysOfDescriptors(pid);
     } catch (error) {
       // Gone meanwhile (ENOENT, ESRCH), or another user's.
-      if (["EACCES", "EPERM"].includes((error as { code?: string }).code ?? "")) hidden++;
+      const denied = ["EACCES", "EPERM"].includes((error as { code?: string }).code ?? "");
+      if (denied && (ownerOf(pid) ?? 0) !== 0) hidden++;
       continue;
     }
     const all = new Set([...mapped, ...open]);

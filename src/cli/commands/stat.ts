@@ -48,15 +48,12 @@ function fileOf(name: string): { device: number; inode: number } {
   return { device: stat?.dev ?? 0, inode: stat?.ino ?? 0 };
 }
 
-/** The textbook's three, and those that carry the queue's own name. */
+/** The three semaphores of a message queue, as far as they exist. */
 function semaphoresOf(name: string): { name: string; value: number | undefined }[] {
-  const own = name === "/messagequeue" ? /^\/mq_(mutex|items|spaces)$/ : undefined;
+  const prefix = name === "/messagequeue" ? "/mq" : name;
+  const wanted = ["mutex", "items", "spaces"].map((what) => `${prefix}_${what}`);
   return usage({ kinds: false })
-    .filter(({ type }) => type === "semaphore")
-    .filter(
-      (object) =>
-        own?.test(object.name) || /^_(mutex|items|spaces)$/.test(object.name.slice(name.length)),
-    )
+    .filter((object) => object.type === "semaphore" && wanted.includes(object.name))
     .map((object) => ({ name: object.name, value: object.value }));
 }
 
