@@ -114,11 +114,12 @@ export const dump: Command = {
   ],
   run(call: Call): number | Promise<number> {
     const [typed, from, count] = call.operands;
+    const offset = from === undefined ? 0 : parseBytes("OFFSET", from);
+    const wanted = count === undefined ? Number.POSITIVE_INFINITY : parseBytes("LENGTH", count);
     using reader = openReader(objectName(typed!));
     if (call.has("struct")) return dumpFields(reader, call.has("json"));
-    const offset = from === undefined ? 0 : parseBytes("OFFSET", from);
     const rest = Math.max(0, reader.size() - offset);
-    const length = count === undefined ? rest : parseBytes("LENGTH", count);
+    const length = Math.min(wanted, rest);
     if (call.has("watch")) return watchBytes(openReader(reader.name), offset, length);
     if (call.has("json")) {
       const bytes = Buffer.from(reader.read(offset, length)).toString("hex");
@@ -127,7 +128,7 @@ export const dump: Command = {
     }
     // In pieces: an object may be larger than memory should be taken for.
     const piece = 1 << 20;
-    for (let at = 0; at < Math.min(length, rest); at += piece) {
+    for (let at = 0; at < length; at += piece) {
       const bytes = reader.read(offset + at, Math.min(piece, length - at));
       if (call.has("raw")) writeAll(1, bytes);
       else if (bytes.length > 0) print([...hexLines(bytes, offset + at)].join("\n"));

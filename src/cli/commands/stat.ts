@@ -31,6 +31,8 @@ function describe(name: string): Record<string, unknown> {
   described["activity"] = structure.activity(words);
   const damage = structure.damage(words);
   if (damage !== undefined) described["damage"] = damage;
+  const damage = structure.damage(words);
+  if (damage !== undefined) described["damage"] = damage;
   const { device, inode } = fileOf(name);
   if (inode !== 0) {
     described["roles"] = structure.roles(heldLocks(device, inode));
@@ -85,8 +87,9 @@ function printDescription(described: Record<string, unknown>): void {
   for (const semaphore of (described["semaphores"] ?? []) as { name: string; value: number }[]) {
     line("semaphore", `${semaphore.name} = ${semaphore.value}`);
   }
-  for (const [name, value] of Object.entries(described["activity"] ?? {}))
-    line(name, String(value));
+  if (described["damage"] !== undefined) line("damage", String(described["damage"]));
+  const counters = Object.entries((described["activity"] ?? {}) as Record<string, unknown>);
+  for (const [name, value] of counters) line(name, String(value));
 }
 
 export const stat: Command = {
