@@ -31,8 +31,6 @@ function describe(name: string): Record<string, unknown> {
   described["activity"] = structure.activity(words);
   const damage = structure.damage(words);
   if (damage !== undefined) described["damage"] = damage;
-  const damage = structure.damage(words);
-  if (damage !== undefined) described["damage"] = damage;
   const { device, inode } = fileOf(name);
   if (inode !== 0) {
     described["roles"] = structure.roles(heldLocks(device, inode));
