@@ -46,3 +46,25 @@ export {
 } from "./prometheus.ts";
 export { type PruneOptions, type PruneResult, prune } from "./prune.ts";
 export { type ObjectUsage, type UsageOptions, usage } from "./usage.ts";
+export {
+  RingConsumer,
+  type RingConsumerOptions,
+  type RingReadAsyncOptions,
+  type RingReadOptions,
+} from "./ring-consumer.ts";
+export {
+  RingClaim,
+  type RingInput,
+  RingProducer,
+  type RingProducerOptions,
+  type RingWriteAsyncOptions,
+  type RingWriteOptions,
+} from "./ring-producer.ts";
+export { type Codec, bytes, json, structuredClone, utf8 } from "./codec.ts";
+export type { RecordHandler } from "./ring/ring.ts";
+export {
+  RingBuffer,
+  type RingCreateOptions,
+  type RingOpenOptions,
+  type RingStats,
+} from "./ring-buffer.ts";

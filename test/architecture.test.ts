@@ -20,7 +20,7 @@ const RANK: Record<string, number> = {
   nouns: 1,
   ring: 2,
   waiting: 2,
-  inspection: 2,
+  inspection: 1.5,
   layout: 3,
   memory: 3,
   libc: 4,

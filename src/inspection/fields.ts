@@ -21,6 +21,8 @@ function readOne(view: DataView, type: Field["type"], offset: number): number | 
       return view.getUint32(offset, true);
     case "int32_t":
       return view.getInt32(offset, true);
+    case "double":
+      return view.getFloat64(offset, true);
     case "uint64_t":
       return view.getBigUint64(offset, true);
   }

@@ -1,46 +1,109 @@
-/** The rings: one producer or many, one consumer or many. */
+/** The rings: one producer or many. */
+import { MPSC_RELEASE } from "../layout/mpsc-layout.ts";
 import {
+  CONSUMER_BYTES,
   CONSUMER_EMPTY,
   CONSUMER_LOST,
-  CONSUMER_POSITION,
   CONSUMER_RECORDS,
+  CONSUMER_RECOVERED,
   CONSUMER_WAITS,
+  KIND_WORDS,
+  PRODUCER_BYTES,
   PRODUCER_FULL,
   PRODUCER_HIGH_WATER,
-  PRODUCER_POSITION,
   PRODUCER_RECORDS,
-  PRODUCER_RECOVERED,
   PRODUCER_WAITS,
   RING,
+  capacityProblem,
 } from "../layout/ring-layout.ts";
-import { HEADER_DATA_LENGTH } from "../layout/segment-header.ts";
+import {
+  HEADER_DATA_LENGTH,
+  HEADER_DATA_OFFSET,
+  SEGMENT_HEADER,
+} from "../layout/segment-header.ts";
+import { mpscUnread } from "../ring/mpsc-cells.ts";
 import type { Activity } from "./activity.ts";
 import type { ObjectWords } from "./object-words.ts";
-import type { Part } from "./structure.ts";
+import type { Structure } from "./structure.ts";
 
-export const ringParts: readonly Part[] = [{ layout: RING, offset: 0 }];
+const header = { layout: SEGMENT_HEADER, offset: 0 };
+const words = { layout: RING, offset: 0 };
+const release = { layout: MPSC_RELEASE, offset: KIND_WORDS };
 
-export function ringActivity(words: ObjectWords): Activity {
-  const [bytesIn, bytesOut] = [words.u32(PRODUCER_POSITION), words.u32(CONSUMER_POSITION)];
-  const capacity = words.u32(HEADER_DATA_LENGTH);
+/** A ring up to this size is copied to be looked at as a whole, in bytes. */
+const COPY_MAX = 2 ** 26;
+
+function activity(ring: ObjectWords): Activity {
+  const capacity = ring.u32(HEADER_DATA_LENGTH);
+  const [bytesIn, bytesOut] = [ring.f64(PRODUCER_BYTES), ring.f64(CONSUMER_BYTES)];
   return {
-    in: words.u32(PRODUCER_RECORDS),
-    out: words.u32(CONSUMER_RECORDS),
+    in: ring.f64(PRODUCER_RECORDS),
+    out: ring.f64(CONSUMER_RECORDS),
     bytesIn,
     bytesOut,
-    // The two are read at different instants, and positions wrap.
-    depth: Math.min((bytesIn - bytesOut) >>> 0, capacity),
+    // The two were read at different instants.
+    depth: Math.min(Math.max(0, bytesIn - bytesOut), capacity),
     capacity,
     unit: "bytes",
-    highWater: words.u32(PRODUCER_HIGH_WATER),
-    waits: words.u32(PRODUCER_WAITS) + words.u32(CONSUMER_WAITS),
-    full: words.u32(PRODUCER_FULL),
-    empty: words.u32(CONSUMER_EMPTY),
-    lost: words.u32(CONSUMER_LOST),
-    recovered: words.u32(PRODUCER_RECOVERED),
+    highWater: ring.u32(PRODUCER_HIGH_WATER),
+    waits: ring.f64(PRODUCER_WAITS) + ring.f64(CONSUMER_WAITS),
+    full: ring.f64(PRODUCER_FULL),
+    empty: ring.f64(CONSUMER_EMPTY),
+    lost: ring.f64(CONSUMER_LOST),
+    recovered: ring.f64(CONSUMER_RECOVERED),
   };
 }
 
-export function ringRoles(held: readonly number[]): string[] {
-  return held.map((byte) => `lock ${byte}`);
+/** Many producers share no counter: what is unread is counted in a copy of the ring. */
+function mpscActivity(ring: ObjectWords): Activity {
+  const base = activity(ring);
+  const [dataOffset, capacity] = [ring.u32(HEADER_DATA_OFFSET), ring.u32(HEADER_DATA_LENGTH)];
+  let unread = { records: 0, bytes: 0 };
+  if (damage(ring) === undefined && ring.size <= COPY_MAX) {
+    const buffer = new ArrayBuffer(ring.size);
+    new Uint8Array(buffer).set(ring.bytes(0, ring.size));
+    unread = mpscUnread({ buffer, byteOffset: 0, dataOffset, capacity });
+  }
+  const { out = 0, bytesOut = 0 } = base;
+  const depth = Math.min(unread.bytes, capacity);
+  return {
+    ...base,
+    in: out + unread.records,
+    bytesIn: bytesOut + unread.bytes,
+    depth,
+    highWater: Math.max(base.highWater ?? 0, depth),
+  };
 }
+
+function damage(ring: ObjectWords): string | undefined {
+  const [offset, capacity] = [ring.u32(HEADER_DATA_OFFSET), ring.u32(HEADER_DATA_LENGTH)];
+  const problem = capacityProblem(capacity);
+  if (problem !== undefined) return `its capacity is ${capacity}: ${problem}`;
+  if (offset + capacity <= ring.size) return undefined;
+  return `its data ends at ${offset + capacity}, and the object at ${ring.size}`;
+}
+
+/** The lock bytes are those of `ring-kinds.ts`. */
+function roles(held: readonly number[]): string[] {
+  return held.map((byte) => {
+    if (byte === 0) return "producer";
+    if (byte === 1) return "consumer";
+    return byte >= 64 && byte < 127 ? `producer ${byte - 64}` : `lock ${byte}`;
+  });
+}
+
+export const RING_STRUCTURE: Structure = {
+  kind: "ring",
+  parts: () => [header, words],
+  activity,
+  damage,
+  roles,
+};
+
+export const MPSC_STRUCTURE: Structure = {
+  kind: "mpsc-ring",
+  parts: () => [header, words, release],
+  activity: mpscActivity,
+  damage,
+  roles,
+};

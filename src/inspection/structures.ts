@@ -12,7 +12,7 @@ import {
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { QUEUE_STRUCTURE } from "./queue-structure.ts";
-import { ringActivity, ringParts, ringRoles } from "./ring-structure.ts";
+import { MPSC_STRUCTURE, RING_STRUCTURE } from "./ring-structure.ts";
 import type { Structure } from "./structure.ts";
 
 /** A structure, and the object's words as they were read. */
@@ -38,20 +38,13 @@ function plain(kind: string): Structure {
   };
 }
 
-function ring(kind: string): Structure {
-  const parts = [{ layout: SEGMENT_HEADER, offset: 0 }, ...ringParts];
-  const base = plain(kind);
-  return { ...base, parts: () => parts, activity: ringActivity, roles: ringRoles };
-}
-
 const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
   ...Object.entries(SEGMENT_KINDS).map(([name, kind]): [number, Structure] => {
     const spelled = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     return [kind, plain(spelled)];
   }),
-  [SEGMENT_KINDS.spsc, ring("ring")],
-  [SEGMENT_KINDS.mpsc, ring("mpsc-ring")],
-  [SEGMENT_KINDS.broadcast, ring("broadcast")],
+  [SEGMENT_KINDS.spsc, RING_STRUCTURE],
+  [SEGMENT_KINDS.mpsc, MPSC_STRUCTURE],
 ]);
 
 /** What an object holds, or undefined for raw memory. */

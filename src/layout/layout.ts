@@ -4,13 +4,14 @@
  */
 
 /** What a field is in C. */
-export type FieldType = "uint32_t" | "int32_t" | "uint64_t" | "uint8_t";
+export type FieldType = "uint32_t" | "int32_t" | "uint64_t" | "uint8_t" | "double";
 
 const FIELD_SIZES: Readonly<Record<FieldType, number>> = {
   uint8_t: 1,
   uint32_t: 4,
   int32_t: 4,
   uint64_t: 8,
+  double: 8,
 };
 
 /** One field of a structure. */

@@ -18,18 +18,20 @@ import { type Layout, layoutHash } from "./layout.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER, SEGMENT_KINDS } from "./segment-header.ts";
 
-/** Offsets in bytes from the start of the segment. */
+/** Offsets in bytes from the start of the segment. Counters are doubles: exact up to 2^53. */
 export const PRODUCER_POSITION = 128;
-export const PRODUCER_RECORDS = 132;
-export const PRODUCER_FULL = 136;
-export const PRODUCER_WAITS = 140;
-export const PRODUCER_RECOVERED = 144;
-export const PRODUCER_HIGH_WATER = 148;
+export const PRODUCER_HIGH_WATER = 132;
+export const PRODUCER_RECORDS = 136;
+export const PRODUCER_BYTES = 144;
+export const PRODUCER_FULL = 152;
+export const PRODUCER_WAITS = 160;
 export const CONSUMER_POSITION = 256;
-export const CONSUMER_RECORDS = 260;
-export const CONSUMER_EMPTY = 264;
-export const CONSUMER_WAITS = 268;
-export const CONSUMER_LOST = 272;
+export const CONSUMER_RECORDS = 264;
+export const CONSUMER_BYTES = 272;
+export const CONSUMER_EMPTY = 280;
+export const CONSUMER_WAITS = 288;
+export const CONSUMER_LOST = 296;
+export const CONSUMER_RECOVERED = 304;
 export const DATA_WAIT_POINT = 384;
 export const SPACE_WAIT_POINT = 512;
 /** Where a kind keeps words that the others do not have. */
@@ -47,6 +49,12 @@ const u32 = (name: string, offset: number, text: string): Layout["fields"][0] =>
   offset,
   text,
 });
+const count = (name: string, offset: number, text: string): Layout["fields"][0] => ({
+  name,
+  type: "double",
+  offset,
+  text,
+});
 const point = (name: string, offset: number, text: string): Layout["fields"][0] => ({
   ...u32(name, offset, text),
   count: 32,
@@ -57,17 +65,19 @@ export const RING: Layout = {
   text: "A ring of records. The data follows.",
   length: RING_DATA_OFFSET,
   fields: [
-    u32("producer_position", PRODUCER_POSITION, "Bytes published. Producer; a report, stale."),
-    u32("producer_records", PRODUCER_RECORDS, "Records published. Producer; a report."),
-    u32("producer_full", PRODUCER_FULL, "Claims refused for want of room. Producer; a report."),
-    u32("producer_waits", PRODUCER_WAITS, "Waits for room. Producer; a report."),
-    u32("producer_recovered", PRODUCER_RECOVERED, "Dead producers' claims padded. A report."),
-    u32("producer_high_water", PRODUCER_HIGH_WATER, "Most bytes in use seen. A report."),
-    u32("consumer_position", CONSUMER_POSITION, "Bytes released. Consumer, with release."),
-    u32("consumer_records", CONSUMER_RECORDS, "Records read. Consumer; a report."),
-    u32("consumer_empty", CONSUMER_EMPTY, "Reads that found nothing. Consumer; a report."),
-    u32("consumer_waits", CONSUMER_WAITS, "Waits for records. Consumer; a report."),
-    u32("consumer_lost", CONSUMER_LOST, "Records overwritten before they were read. A report."),
+    u32("producer_position", PRODUCER_POSITION, "Bytes published, mod 2^32. A report, stale."),
+    u32("producer_high_water", PRODUCER_HIGH_WATER, "Most bytes in use that a producer saw."),
+    count("producer_records", PRODUCER_RECORDS, "Records published. One producer; a report."),
+    count("producer_bytes", PRODUCER_BYTES, "Bytes published, headers and padding too."),
+    count("producer_full", PRODUCER_FULL, "Claims refused for want of room."),
+    count("producer_waits", PRODUCER_WAITS, "Waits for room."),
+    u32("consumer_position", CONSUMER_POSITION, "Bytes released, mod 2^32. With release."),
+    count("consumer_records", CONSUMER_RECORDS, "Records read. Consumer; a report."),
+    count("consumer_bytes", CONSUMER_BYTES, "Bytes released, headers and padding too."),
+    count("consumer_empty", CONSUMER_EMPTY, "Reads that found nothing."),
+    count("consumer_waits", CONSUMER_WAITS, "Waits for records."),
+    count("consumer_lost", CONSUMER_LOST, "Records overwritten before they were read."),
+    count("consumer_recovered", CONSUMER_RECOVERED, "Dead producers' claims that were skipped."),
     point("data_wait_point", DATA_WAIT_POINT, "Where consumers wait for records."),
     point("space_wait_point", SPACE_WAIT_POINT, "Where producers wait for room."),
   ],

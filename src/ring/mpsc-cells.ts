@@ -2,7 +2,7 @@
 import { LayoutError } from "../errors.ts";
 import * as layout from "../layout/mpsc-layout.ts";
 import { load } from "../memory/atomics.ts";
-import type { RingMemory } from "./ring.ts";
+import { type RingMemory, countersOf } from "./ring.ts";
 
 export const INTENT: number = layout.RELEASE_INTENT >> 2;
 export const DONE: number = layout.RELEASE_DONE >> 2;
@@ -12,6 +12,7 @@ const VERSION_WORDS = layout.RELEASE_VERSION_LENGTH >> 2;
 /** The memory of one ring, as views, and its size. */
 export interface MpscViews {
   readonly control: Int32Array;
+  readonly counters: Float64Array;
   readonly cells: Int32Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -19,10 +20,12 @@ export interface MpscViews {
   readonly capacity: number;
 }
 
-export function viewsOf({ buffer, byteOffset, dataOffset, capacity }: RingMemory): MpscViews {
+export function viewsOf(memory: RingMemory): MpscViews {
+  const { buffer, byteOffset, dataOffset, capacity } = memory;
   const start = byteOffset + dataOffset;
   return {
     control: new Int32Array(buffer, byteOffset, layout.CELLS_OFFSET >> 2),
+    counters: countersOf(memory),
     cells: new Int32Array(buffer, byteOffset + layout.CELLS_OFFSET, layout.cellCount(capacity)),
     words: new Int32Array(buffer, start, capacity >> 2),
     bytes: new Uint8Array(buffer, start, capacity),
@@ -87,4 +90,24 @@ export function corruptCell(cell: number, word: number): LayoutError {
     found: `0x${(word >>> 0).toString(16)}`,
     offset: layout.CELLS_OFFSET + cell * 4,
   });
+}
+
+/** Records that are committed and not given back yet, and the bytes up to the last of them. */
+export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
+  const views = viewsOf(memory);
+  const at: Place = { lap: 0, cell: 0, position: 0 };
+  readVersion(views, load(views.control, DONE), at);
+  let records = 0;
+  let bytes = 0;
+  // The ring goes on meanwhile: at most one lap, whatever the cells say.
+  for (let step = 0; step < views.cells.length && bytes < views.capacity; step++) {
+    const word = load(views.cells, at.cell);
+    if (word >= 0) break;
+    const committed = (word & layout.STATE_MASK) === layout.COMMITTED;
+    if (committed && (word & ~layout.UNITS_MASK) !== layout.PADDING) records++;
+    const units = word & layout.UNITS_MASK;
+    bytes += units << layout.UNIT_SHIFT;
+    advance(at, units, views.cells.length);
+  }
+  return { records, bytes };
 }

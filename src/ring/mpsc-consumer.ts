@@ -2,7 +2,12 @@
 import { LayoutError } from "../errors.ts";
 import * as layout from "../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../layout/record-descriptor.ts";
-import { CONSUMER_POSITION, CONSUMER_RECORDS, PRODUCER_RECOVERED } from "../layout/ring-layout.ts";
+import {
+  CONSUMER_BYTES,
+  CONSUMER_POSITION,
+  CONSUMER_RECORDS,
+  CONSUMER_RECOVERED,
+} from "../layout/ring-layout.ts";
 import { load, store, storeFence } from "../memory/atomics.ts";
 import {
   DONE,
@@ -41,7 +46,6 @@ export class MpscConsumer implements RingConsumerCore {
   readonly #looksPerQuestion: number;
   #release: number;
   #looks = 0;
-  #records: number;
   #taken: Uint8Array<ArrayBuffer> | undefined;
   takenType = 0;
 
@@ -66,7 +70,6 @@ export class MpscConsumer implements RingConsumerCore {
     this.#capacity = memory.capacity;
     this.writer = writer;
     this.#isAlive = isAlive;
-    this.#records = this.#views.control[CONSUMER_RECORDS >> 2]!;
     this.#release = load(this.#views.control, DONE);
     readVersion(this.#views, this.#release, this.#released);
     // SYNC release-intent: a predecessor died while it freed cells. All before the intended place
@@ -132,7 +135,7 @@ export class MpscConsumer implements RingConsumerCore {
       if (units === 0 || units << layout.UNIT_SHIFT > this.#capacity - index) {
         throw corruptCell(cell, word);
       }
-      if (isClaim(word)) this.#views.control[PRODUCER_RECOVERED >> 2]!++;
+      if (isClaim(word)) this.#views.counters[CONSUMER_RECOVERED >> 3]!++;
       else if ((word & ~layout.UNITS_MASK) !== layout.PADDING) return word;
       this.#looks = 0;
       advance(at, units, this.#cells.length);
@@ -168,8 +171,7 @@ export class MpscConsumer implements RingConsumerCore {
       }
     } finally {
       if (count > 0) {
-        this.#records = (this.#records + count) | 0;
-        this.#views.control[CONSUMER_RECORDS >> 2] = this.#records;
+        this.#views.counters[CONSUMER_RECORDS >> 3]! += count;
         this.#publish();
       }
     }
@@ -206,6 +208,7 @@ export class MpscConsumer implements RingConsumerCore {
     this.#free();
     // A report; the truth is the version.
     control[CONSUMER_POSITION >> 2] = at.position;
+    this.#views.counters[CONSUMER_BYTES >> 3]! += (at.position - this.#released.position) | 0;
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
     store(control, DONE, release);
     this.#release = release;

@@ -35,7 +35,7 @@
  */
 import * as layout from "../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../layout/record-descriptor.ts";
-import { PRODUCER_FULL, PRODUCER_POSITION } from "../layout/ring-layout.ts";
+import { PRODUCER_FULL, PRODUCER_HIGH_WATER, PRODUCER_POSITION } from "../layout/ring-layout.ts";
 import { compareExchange, load, store } from "../memory/atomics.ts";
 import {
   DONE,
@@ -177,6 +177,8 @@ export class MpscProducer implements RingProducerCore {
     if (used >= 0 && this.#capacity - used >= wanted) return true;
     this.#refreshHead();
     const now = (this.#at.position - this.#head.position) | 0;
+    const { control } = this.#views;
+    if (now > control[PRODUCER_HIGH_WATER >> 2]!) control[PRODUCER_HIGH_WATER >> 2] = now;
     return now >= 0 && this.#capacity - now >= wanted;
   }
 
@@ -225,7 +227,7 @@ export class MpscProducer implements RingProducerCore {
 
   #full(): -1 {
     // A report, not exact: producers may overwrite each other's count.
-    this.#views.control[PRODUCER_FULL >> 2]!++;
+    this.#views.counters[PRODUCER_FULL >> 3]!++;
     return -1;
   }
 

@@ -25,6 +25,11 @@ export interface RingMemory {
   readonly capacity: number;
 }
 
+/** The control words of a ring as doubles: its counters. Reports, and no basis for decisions. */
+export function countersOf({ buffer, byteOffset, dataOffset }: RingMemory): Float64Array {
+  return new Float64Array(buffer, byteOffset, dataOffset >> 3);
+}
+
 /**
  * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's: they
  * are valid until the handler returns.

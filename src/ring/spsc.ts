@@ -26,20 +26,25 @@ import { LayoutError } from "../errors.ts";
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { load, store } from "../memory/atomics.ts";
-import type {
-  RecordHandler,
-  RingConsumerCore,
-  RingMemory,
-  RingProducerCore,
-  Wakeable,
+import {
+  type RecordHandler,
+  type RingConsumerCore,
+  type RingMemory,
+  type RingProducerCore,
+  type Wakeable,
+  countersOf,
 } from "./ring.ts";
 
 // Indices of the control words.
 const CONSUMER_POSITION = layout.CONSUMER_POSITION >> 2;
-const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 2;
 const PRODUCER_POSITION = layout.PRODUCER_POSITION >> 2;
-const PRODUCER_RECORDS = layout.PRODUCER_RECORDS >> 2;
-const PRODUCER_FULL = layout.PRODUCER_FULL >> 2;
+const PRODUCER_HIGH_WATER = layout.PRODUCER_HIGH_WATER >> 2;
+// Indices of the counters.
+const PRODUCER_RECORDS = layout.PRODUCER_RECORDS >> 3;
+const PRODUCER_BYTES = layout.PRODUCER_BYTES >> 3;
+const PRODUCER_FULL = layout.PRODUCER_FULL >> 3;
+const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
+const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
 
 /** The consumer gives room back at least this often within one read: each n-th of the ring. */
 const RELEASES_PER_LAP = 8;
@@ -67,6 +72,7 @@ export class SpscProducer implements RingProducerCore {
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #control: Int32Array;
+  readonly #counters: Float64Array;
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #mask: number;
@@ -82,6 +88,7 @@ export class SpscProducer implements RingProducerCore {
   #heldLength = 0;
   #heldRecords = 0;
   #records: number;
+  #written: number;
 
   /**
    * Goes on where the last producer ended. Walks over what is unread, once.
@@ -94,6 +101,7 @@ export class SpscProducer implements RingProducerCore {
     this.bytes = dataBytes(memory);
     this.reader = reader;
     this.#control = controlOf(memory);
+    this.#counters = countersOf(memory);
     this.#words = dataWords(memory);
     this.#capacity = memory.capacity;
     this.#mask = memory.capacity - 1;
@@ -102,7 +110,8 @@ export class SpscProducer implements RingProducerCore {
     const head = load(this.#control, CONSUMER_POSITION);
     this.#tail = findTail(this.#words, memory.capacity, head);
     this.#limit = (head + memory.capacity) | 0;
-    this.#records = this.#control[PRODUCER_RECORDS]!;
+    this.#records = this.#counters[PRODUCER_RECORDS]!;
+    this.#written = this.#counters[PRODUCER_BYTES]!;
   }
 
   tryClaim(length: number, type: number): number {
@@ -153,11 +162,12 @@ export class SpscProducer implements RingProducerCore {
       });
     }
     this.#limit = (head + this.#capacity) | 0;
+    if (used > this.#control[PRODUCER_HIGH_WATER]!) this.#control[PRODUCER_HIGH_WATER] = used;
     return this.#capacity - used >= wanted;
   }
 
   #full(): false {
-    this.#control[PRODUCER_FULL]!++;
+    this.#counters[PRODUCER_FULL]!++;
     return false;
   }
 
@@ -166,7 +176,7 @@ export class SpscProducer implements RingProducerCore {
     if (length === 0) return;
     this.#claimedLength = 0;
     this.#append(length, this.#claimedType);
-    this.#records = (this.#records + 1) | 0;
+    this.#records++;
     if (++this.#heldRecords >= this.#batch) this.flush();
   }
 
@@ -184,7 +194,9 @@ export class SpscProducer implements RingProducerCore {
     } else {
       this.#words[at] = length;
     }
-    this.#tail = (this.#tail + ((length + 7) & -8)) | 0;
+    const aligned = (length + 7) & -8;
+    this.#tail = (this.#tail + aligned) | 0;
+    this.#written += aligned;
   }
 
   flush(): void {
@@ -196,7 +208,8 @@ export class SpscProducer implements RingProducerCore {
     this.#heldLength = 0;
     this.#heldRecords = 0;
     this.#control[PRODUCER_POSITION] = this.#tail;
-    this.#control[PRODUCER_RECORDS] = this.#records;
+    this.#counters[PRODUCER_RECORDS] = this.#records;
+    this.#counters[PRODUCER_BYTES] = this.#written;
     this.reader.wake();
   }
 }
@@ -230,6 +243,7 @@ export class SpscConsumer implements RingConsumerCore {
   readonly writer: Wakeable;
   readonly #bytes: Uint8Array;
   readonly #control: Int32Array;
+  readonly #counters: Float64Array;
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #releaseStep: number;
@@ -237,7 +251,6 @@ export class SpscConsumer implements RingConsumerCore {
   #position: number;
   /** What the producer knows of it. */
   #released: number;
-  #records: number;
   #taken: Uint8Array<ArrayBuffer> | undefined;
   takenType = 0;
 
@@ -247,13 +260,13 @@ export class SpscConsumer implements RingConsumerCore {
     this.writer = writer;
     this.#bytes = dataBytes(memory);
     this.#control = controlOf(memory);
+    this.#counters = countersOf(memory);
     this.#words = dataWords(memory);
     this.#capacity = memory.capacity;
     this.#releaseStep = memory.capacity / RELEASES_PER_LAP;
     this.#position = load(this.#control, CONSUMER_POSITION);
     if ((this.#position & 7) !== 0) throw corrupt(0, this.#position);
     this.#released = this.#position;
-    this.#records = this.#control[CONSUMER_RECORDS]!;
   }
 
   hasRecord(): boolean {
@@ -289,9 +302,9 @@ export class SpscConsumer implements RingConsumerCore {
         if (((position - this.#released) | 0) >= this.#releaseStep) this.#release();
       }
     } finally {
-      if (position !== this.#released) {
-        this.#records = (this.#records + count) | 0;
-        this.#control[CONSUMER_RECORDS] = this.#records;
+      if (position !== start) {
+        this.#counters[CONSUMER_RECORDS]! += count;
+        this.#counters[CONSUMER_BYTES]! += (position - start) | 0;
         this.#release();
       }
     }

@@ -33,12 +33,11 @@ function look(): Look {
   return { at: performance.now(), structures };
 }
 
-/** What came between two readings of a 32-bit counter, a second. */
+/** What came between two readings of a counter, a second. */
 function rate(before: number | undefined, after: number | undefined, seconds: number): number {
   if (before === undefined || after === undefined || seconds <= 0) return 0;
-  const difference = (after - before) >>> 0;
   // A counter that went back belongs to a new object of the same name.
-  return difference > 2 ** 31 ? 0 : difference / seconds;
+  return Math.max(0, after - before) / seconds;
 }
 
 function compare(before: Look, after: Look): TopRow[] {
