@@ -2,8 +2,8 @@
  * Who may touch a message queue, and what happens when one of them dies.
  *
  * C programs know the mutex alone, a semaphore that does not say who holds it. Between Bun's
- * handles a lock in the bookkeeping comes first, whose word names its holder: so at most one handle,
- * the lock's holder, has the mutex, and these are the cases:
+ * handles a lock in the bookkeeping comes first, whose word names its holder: so at most one
+ * handle, the lock's holder, has the mutex, and these are the cases:
  *
  * 1. The lock's holder is dead (its lock byte is free, by the kernel's word). The next who wants it
  *    inherits it. Did the dead one hold the mutex? If the journal names a slot, yes: the heir

@@ -139,7 +139,7 @@ export function checkPlace(options: {
   return { name, geometry: { slots, slotSize }, chosen, semaphores: [mutex, items, spaces] };
 }
 
-/** Checks a text. @throws TypeError; RangeError when it is longer than `limit` bytes, or has a NUL. */
+/** Checks a text. @throws TypeError; RangeError for more than `limit` bytes, or a NUL. */
 export function checkText(text: string, truncate: boolean, limit: number): void {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot enqueue ${String(text)}: it is not a string`);
@@ -157,4 +157,12 @@ export function checkText(text: string, truncate: boolean, limit: number): void 
     `Cannot enqueue a text of ${byteLength} bytes: a slot holds at most ${limit}. ` +
       `Pass { truncate: true } to cut it`,
   );
+}
+
+/** Reports an event of one queue. */
+export type QueueLog = (type: MessageQueueEvent["type"], message: string) => void;
+
+/** Where a queue's events go. */
+export function logTo({ logger }: MessageQueueOptions, { name }: QueuePlace): QueueLog {
+  return (type, message) => logger?.({ type, queue: name, message });
 }

@@ -7,16 +7,16 @@ import {
   type MessageQueueAsyncOptions,
   type MessageQueueCreateOptions,
   type MessageQueueEnqueueOptions,
-  type MessageQueueEvent,
   type MessageQueueName,
   type MessageQueueOpenOptions,
-  type MessageQueueOptions,
   type MessageQueueStats,
   type MessageQueueWaitOptions,
   type QueueMode,
   type QueuePlace,
+  type QueueLog,
   checkPlace,
   checkText,
+  logTo,
 } from "./message-queue-options.ts";
 import {
   type OpenQueue,
@@ -76,22 +76,34 @@ export class MessageQueue {
   readonly #lines: readonly [AsyncLine, AsyncLine] = [new AsyncLine(), new AsyncLine()];
   #closed = false;
   #text = "";
-  #enqueued = 0;
-  #dequeued = 0;
+  /** Texts taken out, put in. */
+  readonly #done: [number, number] = [0, 0];
   #bytes = 0;
   #waits = 0;
   #timeouts = 0;
   /** Calls that found no token, by kind: empty, full. */
   readonly #hits: [number, number] = [0, 0];
 
-  private constructor(place: QueuePlace, queue: OpenQueue, log: Log, repair: { report: Report }) {
+  private constructor(place: QueuePlace, queue: OpenQueue, log: QueueLog) {
     this.name = place.name;
     this.created = queue.creatorLock !== undefined;
     this.synchronization = queue.mode;
     this.#place = place;
     this.#queue = queue;
     this.#guard = new QueueGuard(queue, (message) => log("recovered", message));
-    repair.report = (message) => this.#guard.recovered(message);
+  }
+
+  static #attach(
+    place: QueuePlace,
+    log: QueueLog,
+    open: (repaired: () => void) => OpenQueue,
+  ): MessageQueue {
+    let handle: MessageQueue | undefined;
+    const message = "A C program died between two stores: count agrees with head and tail again";
+    const queue = open(() => {
+      if (handle !== undefined) handle.#guard.recovered(message);
+    });
+    return (handle = new MessageQueue(place, queue, log));
   }
 
   /**
@@ -102,9 +114,9 @@ export class MessageQueue {
   static create(options: MessageQueueCreateOptions = {}): MessageQueue {
     const place = checkPlace(options);
     const log = logTo(options, place);
-    const { repair, repaired } = lateReport();
-    const queue = createQueue(place, { ...options, repaired }, log);
-    return new MessageQueue(place, queue, log, repair);
+    return MessageQueue.#attach(place, log, (repaired) =>
+      createQueue(place, { ...options, repaired }, log),
+    );
   }
 
   /**
@@ -116,9 +128,10 @@ export class MessageQueue {
    */
   static open(options: MessageQueueOpenOptions = {}): MessageQueue {
     const place = checkPlace(options);
-    const { repair, repaired } = lateReport();
-    const queue = openQueue(place, { wait: checkTimeout(options.waitMs ?? 0), repaired });
-    return new MessageQueue(place, queue, logTo(options, place), repair);
+    const wait = checkTimeout(options.waitMs ?? 0);
+    return MessageQueue.#attach(place, logTo(options, place), (repaired) =>
+      openQueue(place, { wait, repaired }),
+    );
   }
 
   /**
@@ -227,8 +240,8 @@ export class MessageQueue {
     this.#check();
     const { book } = this.#queue;
     return {
-      enqueued: this.#enqueued,
-      dequeued: this.#dequeued,
+      enqueued: this.#done[SPACES],
+      dequeued: this.#done[ITEMS],
       bytes: this.#bytes,
       waits: this.#waits,
       timeouts: this.#timeouts,
@@ -275,7 +288,7 @@ export class MessageQueue {
   /** One operation, if there is a token. @param hasToken Whether the caller waited for one. */
   #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
     const { slots, lock, mutex } = this.#queue;
-    const own = kind === ITEMS ? this.#queue.items : this.#queue.spaces;
+    const own = this.#counter(kind);
     let locked = false;
     let token = hasToken;
     let held = false;
@@ -288,16 +301,10 @@ export class MessageQueue {
       held = mutex.tryWait() || this.#guard.takeMutex(patienceMs);
       if (!held) return false;
       done = kind === SPACES ? slots.enqueue(text) : this.#take();
-      if (done) {
-        token = false;
-        this.#bytes += slots.lastLength;
-        if (kind === SPACES) this.#enqueued++;
-        else this.#dequeued++;
-      } else {
-        // Not given back: there was one too many.
-        token = false;
-        this.#guard.recovered("A token too many was dropped");
-      }
+      // One that led nowhere was one too many, and is not given back either.
+      token = false;
+      if (done) this.#bytes += slots.lastLength;
+      else this.#guard.recovered("A token too many was dropped");
     } finally {
       if (held) mutex.post();
       if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
@@ -305,14 +312,14 @@ export class MessageQueue {
       if (locked) lock.unlock();
       if (hasToken) this.#queue.participant.used(kind);
     }
+    if (done) this.#done[kind]++;
     return done;
   }
 
   #take(): boolean {
     const text = this.#queue.slots.dequeue();
-    if (text === undefined) return false;
-    this.#text = text;
-    return true;
+    if (text !== undefined) this.#text = text;
+    return text !== undefined;
   }
 
   /** Whether it looks as if an operation could succeed. */
@@ -404,17 +411,3 @@ export class MessageQueue {
 }
 
 const NO_OPTIONS: Readonly<Record<never, never>> = {};
-
-type Log = (type: MessageQueueEvent["type"], message: string) => void;
-type Report = (message: string) => void;
-
-function logTo({ logger }: MessageQueueOptions, { name }: QueuePlace): Log {
-  return (type, message) => logger?.({ type, queue: name, message });
-}
-
-/** The slots report a repair to a guard that is made after them. */
-function lateReport(): { repair: { report: Report }; repaired: () => void } {
-  const repair = { report: (_message: string): void => {} };
-  const message = "A C program died between two stores: count was made to agree with head and tail";
-  return { repair, repaired: () => repair.report(message) };
-}

@@ -1,5 +1,6 @@
 /* The classic producer: shared memory and three named semaphores.
- * Usage: producer NAME MUTEX ITEMS SPACES COUNT INTERVAL_MS */
+ * Usage: producer NAME MUTEX ITEMS SPACES COUNT INTERVAL_MS [LABEL]
+ * With a LABEL it joins a queue that is there, and its messages are LABEL:0, LABEL:1 ... */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -49,18 +50,22 @@ int main(int argc, char **argv) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
 
-  int fd = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
+  const char *label = argc > 7 ? argv[7] : NULL;
+  int create = label ? 0 : O_CREAT | O_EXCL;
+  int fd = shm_open(name, create | O_RDWR, 0600);
   must(fd >= 0, "shm_open");
-  must(ftruncate(fd, sizeof(MessageQueue)) == 0, "ftruncate");
+  if (create) must(ftruncate(fd, sizeof(MessageQueue)) == 0, "ftruncate");
   MessageQueue *queue = mmap(NULL, sizeof(MessageQueue), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   must(queue != MAP_FAILED, "mmap");
-  sem_t *mutex = sem_open(mutex_name, O_CREAT | O_EXCL, 0600, 1);
-  sem_t *items = sem_open(items_name, O_CREAT | O_EXCL, 0600, 0);
-  sem_t *spaces = sem_open(spaces_name, O_CREAT | O_EXCL, 0600, MAX_MESSAGES);
+  sem_t *mutex = sem_open(mutex_name, create, 0600, 1);
+  sem_t *items = sem_open(items_name, create, 0600, 0);
+  sem_t *spaces = sem_open(spaces_name, create, 0600, MAX_MESSAGES);
   must(mutex != SEM_FAILED && items != SEM_FAILED && spaces != SEM_FAILED, "sem_open");
-  queue->version = QUEUE_VERSION;
-  queue->head = queue->tail = queue->count = 0;
-  queue->magic = QUEUE_MAGIC;
+  if (create) {
+    queue->version = QUEUE_VERSION;
+    queue->head = queue->tail = queue->count = 0;
+    queue->magic = QUEUE_MAGIC;
+  }
   printf("Producer ready\n");
   fflush(stdout);
 
@@ -68,7 +73,8 @@ int main(int argc, char **argv) {
     if (sem_wait(spaces) != 0) break;
     if (sem_wait(mutex) != 0) break;
     char *slot = queue->messages[queue->tail];
-    snprintf(slot, MESSAGE_SIZE, "Message #%ld from PID %d", number, (int)getpid());
+    if (label) snprintf(slot, MESSAGE_SIZE, "%s:%ld", label, number);
+    else snprintf(slot, MESSAGE_SIZE, "Message #%ld from PID %d", number, (int)getpid());
     queue->tail = (queue->tail + 1) % MAX_MESSAGES;
     queue->count++;
     uint32_t size = queue->count;

@@ -1,0 +1,10 @@
+/** Enqueues LABEL:0, LABEL:1 … until it is killed, and says how far it came: NAME LABEL. */
+import { writeSync } from "node:fs";
+import { MessageQueue } from "../../src/index.ts";
+
+const [name, label] = process.argv.slice(2);
+const queue = MessageQueue.open({ name: name! });
+for (let number = 0; ; number++) {
+  if (number === 0) writeSync(1, "ready\n");
+  queue.enqueue(`${label}:${number}`);
+}
