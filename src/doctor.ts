@@ -140,7 +140,7 @@ function checkSize({ directory, size, free }: FileSystemInfo): Finding {
   const grow =
     container === undefined
       ? `bun-shm df --grow ${inMib(Math.max(size * 2, 256 * MIB)).replace(" MiB", "M")}`
-      : "Start the container with a larger --shm-size (Kubernetes: an emptyDir of medium Memory)";
+      : "start the container with a larger --shm-size (Kubernetes: an emptyDir of medium Memory)";
   if (free < SCARCE) {
     const text = `${directory} is full: ${free} of ${size} bytes are free.`;
     return mend("size", text, `bun-shm prune, or ${grow}`);

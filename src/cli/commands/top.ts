@@ -70,8 +70,8 @@ const SORT_NAMES = Object.keys(SORTS);
 const SORT_KEYS: Readonly<Record<string, string>> = { r: "rate", d: "depth", l: "lost", n: "name" };
 
 const BAR = 12;
-const HEAD =
-  `${"NAME".padEnd(22)} ${"KIND".padEnd(10)} ${"IN/s".padStart(8)} ${"OUT/s".padStart(8)} ` +
+const headText = (width: number): string =>
+  `${"NAME".padEnd(width)} ${"KIND".padEnd(10)} ${"IN/s".padStart(8)} ${"OUT/s".padStart(8)} ` +
   `${"BYTES/s".padStart(8)}  ${"DEPTH".padEnd(BAR + 6)} ${"HIGH".padStart(7)} ` +
   `${"WAITS".padStart(7)} ${"LOST".padStart(6)}  USERS`;
 
@@ -80,7 +80,7 @@ function levelText(activity: Activity, level: number | undefined): string {
   return activity.unit === "bytes" ? bytesText(level) : countText(level);
 }
 
-function rowText(row: TopRow, columns: number): string {
+function rowText(row: TopRow, columns: number, width: number): string {
   const { activity } = row;
   const { depth, capacity = 0, highWater, waits, lost } = activity;
   const count = (value: number | undefined): string =>
@@ -89,25 +89,28 @@ function rowText(row: TopRow, columns: number): string {
   const lostText = count(lost).padStart(6);
   const users = usersText(row);
   return (
-    `${paint("cyan", cut(safeText(row.name), 22).padEnd(22))} ${cut(row.kind, 10).padEnd(10)} ` +
+    `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ${cut(row.kind, 10).padEnd(10)} ` +
     `${countText(row.inRate).padStart(8)} ${countText(row.outRate).padStart(8)} ` +
     `${bytesText(row.bytesOutRate || row.bytesInRate).padStart(8)}  ` +
     `${bar} ${levelText(activity, depth).padStart(5)} ` +
     `${levelText(activity, highWater).padStart(7)} ${count(waits).padStart(7)} ` +
     `${(lost ?? 0) > 0 ? paint("red", lostText) : lostText}  ` +
-    cut(safeText(users), Math.max(0, columns - HEAD.length + 5))
+    cut(safeText(users), Math.max(0, columns - headText(width).length + 5))
   );
 }
 
 function frame(rows: readonly TopRow[], sort: string, columns: number): string[] {
   const time = new Date().toTimeString().slice(0, 8);
   const title = `bun-shm top  ${time}  ${rows.length} structures  sorted by ${sort}`;
+  // Names as wide as the other columns let them be.
+  const longest = Math.max(22, ...rows.map(({ name }) => name.length));
+  const width = Math.min(longest, Math.max(22, columns - 105), 60);
   const keys = "q quit  s next sort  r rate  d depth  l lost  n name";
-  const body = rows.map((row) => rowText(row, columns));
+  const body = rows.map((row) => rowText(row, columns, width));
   if (rows.length === 0) body.push("There is no structure; raw memory is in `bun-shm ls`");
   return [
     paint("bold", cut(title, columns)),
-    paint("inverse", cut(HEAD, columns)),
+    paint("inverse", cut(headText(width), columns)),
     ...body,
     "",
     paint("dim", cut(keys, columns)),
