@@ -68,3 +68,4 @@ export {
   type RingOpenOptions,
   type RingStats,
 } from "./ring-buffer.ts";
+export { PortableSegment } from "./portable-segment.ts";

@@ -9,6 +9,7 @@ import {
   SEGMENT_KINDS,
   SEGMENT_MAGIC,
 } from "../layout/segment-header.ts";
+import { PORTABLE_HEADER, PORTABLE_MAGIC } from "../layout/portable-layout.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { QUEUE_STRUCTURE } from "./queue-structure.ts";
@@ -47,11 +48,18 @@ const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
   [SEGMENT_KINDS.mpsc, MPSC_STRUCTURE],
 ]);
 
+const PORTABLE: Structure = {
+  ...plain("portable"),
+  parts: () => [{ layout: PORTABLE_HEADER, offset: 0 }],
+  damage: () => undefined,
+};
+
 /** What an object holds, or undefined for raw memory. */
 export function identify(reader: ObjectReader): Identified | undefined {
   const words = new ObjectWords(reader);
   const magic = words.u32(0);
   if (magic === QUEUE_MAGIC) return { structure: QUEUE_STRUCTURE, words };
+  if (magic === PORTABLE_MAGIC) return { structure: PORTABLE, words };
   if (magic !== SEGMENT_MAGIC || words.size < SEGMENT_HEADER_LENGTH) return undefined;
   const kind = words.u32(HEADER_KIND);
   return { structure: STRUCTURES.get(kind) ?? plain(`kind-${kind}`), words };
