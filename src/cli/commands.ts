@@ -1,5 +1,6 @@
 /** Every command, in the order of the help. */
 import type { Command } from "./command.ts";
+import { bench } from "./commands/bench.ts";
 import { completion } from "./commands/completion.ts";
 import { df } from "./commands/df.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -37,5 +38,6 @@ export const COMMANDS: readonly Command[] = [
   df,
   doctor,
   metrics,
+  bench,
   completion,
 ];

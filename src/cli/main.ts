@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
 /** The command `bun-shm`. */
+import { benchmarkPeer } from "./benchmark.ts";
 import { Call, EXIT, UsageError, parseCall, type Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { candidates } from "./completion.ts";
@@ -40,6 +41,10 @@ function report(error: unknown, command: Command | undefined): number {
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === "__complete") {
     for (const word of candidates(COMMANDS, args.slice(1))) print(word);
+    return EXIT.ok;
+  }
+  if (args[0] === "__bench-peer") {
+    benchmarkPeer(args[1] ?? "");
     return EXIT.ok;
   }
   const found = find(args);
