@@ -1,8 +1,8 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, from "free in this lap" to "claimed by
- * this slot, so many units". So there is no instant at which a record is claimed but its length or
+ * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and then:
+ * claimed by this slot, so many units. So there is no instant at which a record is claimed but its length or
  * its owner is unknown, and a producer that dies leaves nothing to guess. (A tail word that is
  * advanced first, and a header that is written next, has such an instant.)
  *
@@ -20,7 +20,8 @@
  *       `capacity` bytes lie between the consumer and it: records take at least 16 bytes and there
  *       is a cell for each 16. So a walk looks at the room first and at the cell next.
  *   C5  The consumer frees cells before it publishes its place, so nobody can claim one early (C4).
- *       It says first which cells (SYNC release-intent): if it dies, its successor frees them again.
+ *       It says first which cells (SYNC release-intent): if it dies, its successor frees them again,
+ *       and a producer's walk begins at the intended place, since the units before are gone.
  *
  * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word, then
  * that nobody holds the slot: whoever wrote the word is gone, because a new holder makes padding of
@@ -39,6 +40,7 @@ import { PRODUCER_FULL, PRODUCER_HIGH_WATER, PRODUCER_POSITION } from "../layout
 import { compareExchange, load, store } from "../memory/atomics.ts";
 import {
   DONE,
+  INTENT,
   type MpscViews,
   type Place,
   advance,
@@ -67,8 +69,10 @@ export class MpscProducer implements RingProducerCore {
   readonly #at: Place = { lap: 0, cell: 0, position: 0 };
   /** The last place of the walk whose position is certain. */
   readonly #certain: Place = { lap: 0, cell: 0, position: 0 };
-  /** The consumer's place as last read. */
+  /** The consumer's place as last read: what lies before it may be used again. */
   readonly #head: Place = { lap: 0, cell: 0, position: 0 };
+  /** Where the consumer is or is about to be: walks begin here. */
+  readonly #start: Place = { lap: 0, cell: 0, position: 0 };
   #openCell = -1;
   #openUnits = 0;
   #openIndex = 0;
@@ -111,11 +115,13 @@ export class MpscProducer implements RingProducerCore {
         }
         advance(this.#at, units, this.#cells.length);
       }
-      const full = this.#isFull();
       // C3: a free cell proves the walk. So does a consumer that has not moved.
-      const free = !full && word === this.#at.lap;
-      if (!free && this.#refreshHead()) continue;
-      if (!free && !full) throw corruptCell(this.#at.cell, word);
+      const full = this.#isFull();
+      if (full && this.#readHead()) continue;
+      if (!full && word !== this.#at.lap) {
+        if (this.#readStart()) continue;
+        throw corruptCell(this.#at.cell, word);
+      }
       this.#trust(this.#at);
       if (recovered) this.reader.wake();
       return;
@@ -175,7 +181,7 @@ export class MpscProducer implements RingProducerCore {
   #hasRoom(wanted: number): boolean {
     const used = (this.#at.position - this.#head.position) | 0;
     if (used >= 0 && this.#capacity - used >= wanted) return true;
-    this.#refreshHead();
+    this.#readHead();
     const now = (this.#at.position - this.#head.position) | 0;
     const { control } = this.#views;
     if (now > control[PRODUCER_HIGH_WATER >> 2]!) control[PRODUCER_HIGH_WATER >> 2] = now;
@@ -199,26 +205,40 @@ export class MpscProducer implements RingProducerCore {
     copyPlace(place, this.#certain);
   }
 
-  /** Goes to the consumer's place. @returns false when that is no news. */
+  /** Begins a walk anew. @returns false when that is the walk that just failed. */
   #restart(): boolean {
-    const moved = this.#refreshHead();
-    const isNews = moved || !samePlace(this.#certain, this.#head);
-    copyPlace(this.#head, this.#at);
-    copyPlace(this.#head, this.#certain);
+    this.#readHead();
+    const isNews = this.#readStart() || !samePlace(this.#certain, this.#start);
+    copyPlace(this.#start, this.#at);
+    copyPlace(this.#start, this.#certain);
     return isNews;
   }
 
-  /** Reads the consumer's place. @returns Whether it moved. */
-  #refreshHead(): boolean {
+  /** Reads what the consumer gave back. @returns Whether it moved. */
+  #readHead(): boolean {
     const { lap, cell } = this.#head;
     for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
-      // SYNC released: pairs with the consumer's store. The version is the one that is not being
-      // written, and it was not while the number stayed the same.
-      const release = load(this.#views.control, DONE);
-      readVersion(this.#views, release, this.#head);
-      if (load(this.#views.control, DONE) === release) break;
+      // SYNC released: pairs with the consumer's store. A version is written again only after the
+      // other one was published, so it is whole if the number is still the same.
+      const done = load(this.#views.control, DONE);
+      readVersion(this.#views, done, this.#head);
+      if (load(this.#views.control, DONE) === done) break;
     }
     return this.#head.lap !== lap || this.#head.cell !== cell;
+  }
+
+  /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
+  #readStart(): boolean {
+    const { lap, cell } = this.#start;
+    for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
+      // SYNC release-intent: pairs with the consumer's store. The version is whole, as above, while
+      // its release is under way or is the last one.
+      const intent = load(this.#views.control, INTENT);
+      readVersion(this.#views, intent, this.#start);
+      const behind = (intent - load(this.#views.control, DONE)) | 0;
+      if (behind === 0 || behind === 1) break;
+    }
+    return this.#start.lap !== lap || this.#start.cell !== cell;
   }
 
   #toEnd(): number {

@@ -18,6 +18,8 @@ import {
   explore,
 } from "../support/interleave.ts";
 
+/** The long form walks more states: minutes instead of seconds. */
+const LONG = process.env["BUN_SHM_SOAK"] !== undefined;
 const CAPACITY = 64;
 const dataOffset = mpscDataOffset(CAPACITY);
 const buffer = new ArrayBuffer(dataOffset + CAPACITY);
@@ -34,15 +36,18 @@ function startAt(lap: number, cell: number, position: number): void {
 }
 
 /** Sends records whose bytes say who sent them and which they are. */
-function producing(slot: number, lengths: readonly number[], first = 0): Participant["run"] {
+function producing(
+  slot: number,
+  lengths: readonly number[],
+  first = 0,
+  joining: "at once" | "step by step" = "at once",
+): Participant["run"] {
   return (turn) => {
-    const producer = new MpscProducer(memory, NOBODY, slot);
+    const make = (): MpscProducer => new MpscProducer(memory, NOBODY, slot);
+    const producer = joining === "at once" ? turn.atomically(make) : make();
     lengths.forEach((length, at) => {
-      let index = producer.tryClaim(length, slot);
-      while (index < 0) {
-        turn.pause();
-        index = producer.tryClaim(length, slot);
-      }
+      const index = producer.tryClaim(length, slot);
+      if (index < 0) return;
       producer.bytes.fill(16 * slot + first + at, index, index + length);
       turn.note(first + at);
       producer.commit();
@@ -57,17 +62,24 @@ type Seen = readonly [slot: number, number: number];
 /** Reads until all slots are free and nothing is left. */
 function consuming(slots: readonly number[], limit = 8): Participant["run"] {
   return (turn) => {
-    const consumer = new MpscConsumer(memory, NOBODY, turn.isLocked, 1);
-    for (;;) {
-      const gone = slots.every((slot) => !turn.isLocked(slot));
-      const count = consumer.read((view, index, length, type) => {
+    const consumer = turn.atomically(() => new MpscConsumer(memory, NOBODY, turn.isLocked, 1));
+    const read = (): number =>
+      consumer.read((view, index, length, type) => {
         const first = view.getUint8(index);
-        for (let at = 0; at < length; at++) expect(view.getUint8(index + at)).toBe(first);
-        expect(first >> 4).toBe(type);
+        // No `expect` here: this runs millions of times.
+        for (let at = 0; at < length; at++) {
+          if (view.getUint8(index + at) !== first) throw new Error("A torn record");
+        }
+        if (first >> 4 !== type) throw new Error("Another's record");
         turn.note([type, first & 15] satisfies Seen);
       }, limit);
-      if (count > 0) continue;
-      if (gone) return;
+    for (;;) {
+      turn.forget();
+      if (read() > 0) continue;
+      const gone = slots.every((slot) => !turn.isLocked(slot));
+      if (gone && read() === 0) return;
+      if (gone) continue;
+      turn.forget();
       turn.pause();
     }
   };
@@ -107,19 +119,28 @@ describe("MPSC, all interleavings", () => {
   for (const [where, lap, cell, position] of PLACES) {
     test(`two producers, ${where}`, () => {
       startAt(lap, cell, position);
-      for (const blocks of ["joined", "apart"] as const) {
-        const lengths = blocks === "joined" ? [8, 16, 8] : [8, 16];
-        run(`mpsc 2 producers x ${lengths.length}, ${where}, blocks ${blocks}`, {
-          blocks,
-          participants: {
-            a: { run: producing(0, lengths), locks: [0] },
-            b: { run: producing(1, lengths), locks: [1] },
-            consumer: { run: consuming([0, 1]) },
-          },
-          check: (outcome) =>
-            checkReceived(outcome, outcome.notes["consumer"] as Seen[], { a: 0, b: 1 }),
-        });
-      }
+      run(`mpsc, 2 producers, ${where}`, {
+        participants: {
+          a: { run: producing(0, LONG ? [8, 8] : [8]), locks: [0] },
+          b: { run: producing(1, [16]), locks: [1] },
+          consumer: { run: consuming([0, 1]) },
+        },
+        check: (outcome) =>
+          checkReceived(outcome, outcome.notes["consumer"] as Seen[], { a: 0, b: 1 }),
+      });
+    });
+
+    test(`a producer joins, ${where}`, () => {
+      startAt(lap, cell, position);
+      run(`mpsc, a producer joins, ${where}`, {
+        participants: {
+          a: { run: producing(0, LONG ? [8, 8] : [8]), locks: [0] },
+          joiner: { run: producing(1, [8], 0, "step by step"), locks: [1] },
+          consumer: { run: consuming([0, 1]) },
+        },
+        check: (outcome) =>
+          checkReceived(outcome, outcome.notes["consumer"] as Seen[], { a: 0, joiner: 1 }),
+      });
     });
 
     test(`a producer is killed at each step, and another takes its slot, ${where}`, () => {
@@ -128,13 +149,12 @@ describe("MPSC, all interleavings", () => {
         if (turn.tryLock(0)) producing(0, [8], 8)(turn);
       };
       run(`mpsc, producer killed, ${where}`, {
-        blocks: "apart",
         kill: ["a"],
         participants: {
-          a: { run: producing(0, [16, 8]), locks: [0] },
-          b: { run: producing(1, [8]), locks: [1] },
+          a: { run: producing(0, [16]), locks: [0] },
+          ...(LONG ? { b: { run: producing(1, [8]), locks: [1] } } : {}),
           successor: { run: successor, after: "a" },
-          consumer: { run: consuming([0, 1]) },
+          consumer: { run: consuming(LONG ? [0, 1] : [0]) },
         },
         check: (outcome) => {
           const seen = outcome.notes["consumer"] as Seen[];
@@ -143,7 +163,11 @@ describe("MPSC, all interleavings", () => {
           new MpscConsumer(memory, NOBODY, () => false, 1).read((view, index, _length, type) => {
             rest.push([type, view.getUint8(index) & 15]);
           }, 100);
-          checkReceived(outcome, [...seen, ...rest], { a: 0, b: 1, successor: 0 });
+          checkReceived(outcome, [...seen, ...rest], {
+            a: 0,
+            successor: 0,
+            ...(LONG ? { b: 1 } : {}),
+          });
         },
       });
     });
@@ -151,21 +175,22 @@ describe("MPSC, all interleavings", () => {
     test(`the consumer is killed at each step, and another goes on, ${where}`, () => {
       startAt(lap, cell, position);
       run(`mpsc, consumer killed, ${where}`, {
-        blocks: "apart",
         kill: ["consumer"],
         participants: {
           a: { run: producing(0, [16, 8, 8]), locks: [0] },
           consumer: { run: consuming([0], 2) },
           successor: { run: consuming([0]), after: "consumer" },
         },
-        check: ({ notes }) => {
+        check: ({ notes, killed }) => {
           const before = (notes["consumer"] as Seen[]).map(([, number]) => number);
           const after = (notes["successor"] as Seen[]).map(([, number]) => number);
-          expect(before).toEqual([0, 1, 2].slice(0, before.length));
+          // The third may have found no room.
+          const sent = [0, 1, 2].filter((number) => notes["a"]!.includes(`sent ${number}`));
+          expect(before).toEqual(sent.slice(0, before.length));
           // Again at most what was read and not released; without a gap.
-          const first = after[0] ?? 3;
-          expect(first).toBeLessThanOrEqual(before.length);
-          expect(after).toEqual([0, 1, 2].slice(first));
+          const first = after[0] ?? sent.length;
+          if (killed.length > 0) expect(first).toBeLessThanOrEqual(before.length);
+          expect(after).toEqual(sent.slice(first));
         },
       });
     });

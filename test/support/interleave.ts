@@ -13,9 +13,9 @@
  *     step      = one atomic access, or one call of the kernel (lock, futex) through `Turn`
  *     block     = the plain code between two steps
  *
- * A block is a unit of its own in the schedule (`blocks: "apart"`, the default): after a step the
- * others may run before the participant's plain code does. `blocks: "joined"` runs it at once, which
- * is enough where plain accesses are ordered by the atomic ones, and has far fewer schedules.
+ * A block runs together with the step before it (`blocks: "joined"`, the default): that is enough
+ * where plain accesses are ordered by the atomic ones, since such a block commutes with all that the
+ * others do. With `blocks: "apart"` it is a unit of its own, and others may run before it.
  *
  * Kills: a participant named in `kill` is also stopped for ever at each point where it could go on,
  * and in the middle of a block: with some of the words that the block would have written, and
@@ -24,8 +24,9 @@
  * States that were seen are not walked twice, but their schedules are counted. Two states are the
  * same when the memory is, and each participant got the same answers, each written by the same step
  * of the same participant. That determines what plain reads saw if they are ordered by the atomic
- * accesses (no data race). For code that races on purpose, as a seqlock does, set `racy`: then what
- * the whole memory held at the start of each block counts too. States are told apart by 53-bit hashes.
+ * accesses (no data race). For code that races on purpose, as a seqlock does, say after which words'
+ * accesses it does (`racyAfter`): those blocks are units of their own, and what the whole memory held
+ * at their start counts too. States are told apart by 53-bit hashes.
  */
 
 /** What a participant's program uses besides the code under test. */
@@ -34,6 +35,13 @@ export interface Turn {
   note(value: unknown): void;
   /** Lets others run; goes on only after another participant wrote, so a poll loop is finite. */
   pause(): void;
+  /**
+   * Says that all that the participant will do from here follows from its notes and from `state`.
+   * Each history of polls is a state of its own otherwise, and there are very many.
+   */
+  forget(state?: unknown): void;
+  /** Does all of it in one block, at its start: for what a model is not about, as constructors. */
+  atomically<Result>(action: () => Result): Result;
   /** Takes a kernel lock, which dies with the participant. */
   tryLock(lock: number): boolean;
   unlock(lock: number): void;
@@ -72,12 +80,16 @@ export interface Model {
   readonly kill?: readonly string[];
   /** How many may be killed in one schedule. Default 1. */
   readonly kills?: number;
+  /** Default "joined". */
   readonly blocks?: "apart" | "joined";
-  readonly racy?: boolean;
+  /** Indices of words; the blocks that follow an access to one race with others on purpose. */
+  readonly racyAfter?: readonly number[];
   /** Default true; false walks each schedule by itself, and trusts no hash. */
   readonly prune?: boolean;
   /** Most steps of one participant, against endless loops. Default 400. */
   readonly stepLimit?: number;
+  /** Most states, against models that are too large to walk. Default 1 million. */
+  readonly stateLimit?: number;
 }
 
 export interface Report {
@@ -97,6 +109,9 @@ interface Pending {
   readonly a: number;
   readonly b: number;
 }
+
+/** Words and their values. */
+type Writes = readonly (readonly [number, number])[];
 
 type Phase = "block" | "step" | "asleep" | "done" | "dead";
 
@@ -182,6 +197,9 @@ class Explorer {
   #answered = 0;
   #mode: "block" | "step" = "block";
   #stopped = false;
+  #atomic = false;
+  /** Whether the last block had a part that nothing interrupts. */
+  #wasAtomic = false;
   #settled = new Int32Array(0);
   #live = new Int32Array(0);
   #next!: { -readonly [Key in keyof State]: State[Key] };
@@ -222,7 +240,7 @@ class Explorer {
       const original = this.#original[kind] as Word;
       const access: Word = (words, index, a = 0, b = 0) => {
         // Accesses of `check` and `always` go through.
-        const isShared = this.#current >= 0 && words.buffer === this.#model.buffer;
+        const isShared = this.#current >= 0 && !this.#atomic && words.buffer === this.#model.buffer;
         if (!isShared) return original(words, index, a, b);
         const at = index + (words.byteOffset >> 2);
         return this.#access({ kind, index: at, a, b });
@@ -237,7 +255,8 @@ class Explorer {
       const known = this.#seen.get(key);
       if (known !== undefined) return known;
     }
-    this.#visited++;
+    const { stateLimit = 1_000_000 } = this.#model;
+    if (++this.#visited > stateLimit) this.#fail(new Error(`There are over ${stateLimit} states`));
     this.#longest = Math.max(this.#longest, this.#path.length);
     this.#model.always?.(this.#words);
     let schedules = 0;
@@ -344,8 +363,18 @@ class Explorer {
     const isStep = this.#states[who]!.phase === "step";
     this.#choice = choice;
     if (isStep) this.#replay(who, "step");
-    if (isStep && this.#model.blocks !== "joined") return;
+    if (isStep && this.#isApart(who)) return;
     if (this.#states[who]!.phase === "block") this.#replay(who, "block");
+  }
+
+  #isApart(who: number): boolean {
+    return this.#model.blocks === "apart" || this.#isRacy(this.#states[who]!);
+  }
+
+  /** Whether the block that comes next races on purpose. */
+  #isRacy({ pending }: Pick<State, "pending">): boolean {
+    if (pending === undefined || !ACCESSES.some((kind) => kind === pending.kind)) return false;
+    return this.#model.racyAfter?.includes(pending.index) === true;
   }
 
   #choice = 0;
@@ -392,7 +421,7 @@ class Explorer {
     if (this.#mode !== "block") throw new Error("A step comes after a block");
     this.#words.set(this.#live);
     this.#next.snapshots = [...snapshots, this.#live];
-    if (this.#model.racy === true) this.#next.hash = mixWords(this.#next.hash, this.#live);
+    if (this.#isRacy(this.#next)) this.#next.hash = mixWords(this.#next.hash, this.#live);
   }
 
   /** An access of the code under test: answered from the log, or taken, or not yet. */
@@ -479,7 +508,22 @@ class Explorer {
       note: (value) => {
         if (!this.#stopped) this.#next.notes = [...this.#next.notes, value];
       },
+      atomically: (action) => {
+        const isNew = this.#answered === this.#next.log.length && this.#mode === "block";
+        if (isNew) this.#next.hash = mixWords(this.#next.hash, this.#live);
+        this.#atomic = true;
+        if (isNew) this.#wasAtomic = true;
+        try {
+          return action();
+        } finally {
+          this.#atomic = false;
+        }
+      },
       pause: () => void step("pause"),
+      forget: (state = null) => {
+        const isNew = this.#answered === this.#next.log.length && this.#mode === "block";
+        if (isNew) this.#next.hash = hashText(show([this.#current, this.#next.notes, state]));
+      },
       tryLock: (lock) => step("tryLock", lock) === 1,
       unlock: (lock) => void step("unlock", lock),
       isLocked: (lock) => step("isLocked", lock) === 1,
@@ -497,8 +541,10 @@ class Explorer {
       const who = this.#names.indexOf(name);
       const { phase } = this.#states[who]!;
       if (phase === "done" || phase === "dead" || !this.#started(who)) continue;
-      for (const writes of phase === "block" ? this.#tornBlocks(who) : [[]]) {
+      for (const torn of this.#ends(who, phase)) {
         schedules += this.#try(who, -1, () => {
+          const { step, writes } = torn;
+          if (step) this.#replay(who, "step");
           for (const [at, value] of writes) this.#words[at] = value;
           const state = this.#states[who]!;
           const hash = mixWords(state.hash, this.#words);
@@ -512,17 +558,35 @@ class Explorer {
     return schedules;
   }
 
+  /** The ways to die here: at once, in a block, or in the block that is joined to the next step. */
+  #ends(who: number, phase: Phase): { step: boolean; writes: Writes }[] {
+    if (phase === "block") return this.#tornBlocks(who).map((writes) => ({ step: false, writes }));
+    const atOnce = { step: false, writes: [] };
+    const mayStep = this.#model.blocks !== "apart" && this.#choices(who).length > 0;
+    if (!mayStep || this.#states[who]!.pending!.kind === "futexWake") return [atOnce];
+    const memory = this.#words.slice();
+    const [states, locks, writers] = [this.#states, this.#locks, this.#writers];
+    this.#states = states.slice();
+    this.#replay(who, "step");
+    const torn = this.#states[who]!.phase === "block" ? this.#tornBlocks(who) : [];
+    this.#words.set(memory);
+    [this.#states, this.#locks, this.#writers] = [states, locks, writers];
+    return [atOnce, ...torn.map((writes) => ({ step: true, writes }))];
+  }
+
   /** What a block may have written when it is cut short. */
-  #tornBlocks(who: number): (readonly [number, number])[][] {
+  #tornBlocks(who: number): Writes[] {
     const before = this.#words.slice();
     const states = this.#states;
     this.#states = states.slice();
+    this.#wasAtomic = false;
     this.#replay(who, "block");
     const after = this.#words.slice();
     this.#words.set(before);
     this.#states = states;
     const writes = [...after.entries()].filter(([at, value]) => before[at] !== value);
-    const torn: (readonly [number, number])[][] = [[]];
+    const torn: Writes[] = [[]];
+    if (this.#wasAtomic) return torn;
     if (writes.length <= 4) {
       for (let subset = 1; subset < 2 ** writes.length - 1; subset++) {
         torn.push(writes.filter((_, bit) => (subset >> bit) & 1));
@@ -549,6 +613,12 @@ class Explorer {
 function pickAtomics(): Pick<typeof Atomics, (typeof ACCESSES)[number]> {
   const { load, store, add, sub, and, or, xor, exchange, compareExchange } = Atomics;
   return { load, store, add, sub, and, or, xor, exchange, compareExchange };
+}
+
+function hashText(text: string): number {
+  let hash = 0;
+  for (let at = 0; at < text.length; at++) hash = mix(hash, text.charCodeAt(at));
+  return hash;
 }
 
 function show(value: unknown): string {
