@@ -60,7 +60,7 @@ export class PortableSegment {
 
   /**
    * Attaches to one that exists.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or of another version.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version.
    */
   static open(name: string): PortableSegment {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);

@@ -149,5 +149,6 @@ export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] 
 
 /** The machine's name for people. */
 export function machineText(): string {
-  return `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} cores, Bun ${Bun.version}`;
+  const model = cpus()[0]?.model ?? "unknown processor";
+  return `${model}, ${availableParallelism()} cores, Bun ${Bun.version}`;
 }
