@@ -32,11 +32,37 @@ export type {
 export { MessageQueue } from "./message-queue.ts";
 export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./mutex.ts";
 export {
-  RingBuffer,
-  type RingCreateOptions,
-  type RingOpenOptions,
-  type RingStats,
-} from "./ring-buffer.ts";
+  Segment,
+  type SegmentCreateOptions,
+  type SegmentInfo,
+  type SegmentOpenOptions,
+  type SegmentOpenOrCreateOptions,
+} from "./segment.ts";
+export type { Backing } from "./memory/shared-object.ts";
+export {
+  SystemVSemaphore,
+  type SystemVSemaphoreCreateOptions,
+  type SystemVSemaphoreOpenOptions,
+} from "./system-v-semaphore.ts";
+export {
+  Semaphore,
+  type SemaphoreAsyncWaitOptions,
+  type SemaphoreCreateOptions,
+  type SemaphoreInitOptions,
+  type SemaphoreWaitOptions,
+} from "./semaphore.ts";
+export { type Finding, doctor } from "./doctor.ts";
+export type { Activity } from "./inspection/activity.ts";
+export type { ObjectUser } from "./inspection/processes.ts";
+export { type Metric, type MetricSample, metrics } from "./metrics.ts";
+export {
+  PROMETHEUS_CONTENT_TYPE,
+  type PromClient,
+  prometheusText,
+  registerMetrics,
+} from "./prometheus.ts";
+export { type PruneOptions, type PruneResult, prune } from "./prune.ts";
+export { type ObjectUsage, type UsageOptions, usage } from "./usage.ts";
 export {
   RingConsumer,
   type RingConsumerOptions,
@@ -93,3 +119,10 @@ export {
 } from "./system-v-semaphore.ts";
 export type { ValueOf, ValueType } from "./value-type.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
+export {
+  RingBuffer,
+  type RingCreateOptions,
+  type RingOpenOptions,
+  type RingStats,
+} from "./ring-buffer.ts";
+export { PortableSegment } from "./portable-segment.ts";

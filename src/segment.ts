@@ -19,6 +19,7 @@ import {
 } from "./memory/segment-checks.ts";
 import { checkSegmentName } from "./memory/segment-name.ts";
 import type { Backing, SharedObject } from "./memory/shared-object.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
 import { checkTimeout } from "./waiting/timeout.ts";
 
 /** How to make a segment. */
@@ -249,6 +250,14 @@ export class Segment {
       found.push({ name: `/${file}`, size, mode: mode & 0o7777, uid, gid, changed: ctime });
     }
     return found;
+  }
+
+  /**
+   * As `list`, with what each segment is, the memory that it takes, and the processes that have it;
+   * `usage()` tells of semaphores and System V too. @throws UnsupportedError as `list`.
+   */
+  static usage(): ObjectUsage[] {
+    return usage().filter(({ type }) => type === "segment");
   }
 
   /** Bytes of the object when it was last mapped here. */

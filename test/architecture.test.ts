@@ -21,6 +21,7 @@ const RANK: Record<string, number> = {
   ring: 2,
   state: 2,
   waiting: 2,
+  inspection: 1.5,
   layout: 3,
   memory: 3,
   libc: 4,

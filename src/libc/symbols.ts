@@ -242,3 +242,8 @@ export function has(name: keyof Libc): boolean {
 export function addressOf(name: string): Pointer {
   return loaded.addressOf(name);
 }
+
+/** The functions that this libc lacks; other platforms' errno functions do not count. */
+export function missingSymbols(): string[] {
+  return [...loaded.missing].filter((name) => !name.startsWith("__err"));
+}
