@@ -1,9 +1,12 @@
 export { Barrier, type BarrierOutcome } from "./barrier.ts";
 export { bytes, type Codec, json, structuredClone, utf8 } from "./codec.ts";
 export { Condition } from "./condition.ts";
+export { doctor, type Finding } from "./doctor.ts";
 export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
 export { type EventInitOptions, SharedEvent } from "./event.ts";
 export { ftok } from "./ftok.ts";
+export type { Activity } from "./inspection/activity.ts";
+export type { ObjectUser } from "./inspection/processes.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
 export { LEASE_LENGTH } from "./layout/lease-layout.ts";
@@ -30,39 +33,22 @@ export type {
   QueueMode,
 } from "./message-queue-options.ts";
 export { MessageQueue } from "./message-queue.ts";
+export { type Metric, metrics, type MetricSample } from "./metrics.ts";
 export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./mutex.ts";
+export { PortableSegment } from "./portable-segment.ts";
 export {
-  Segment,
-  type SegmentCreateOptions,
-  type SegmentInfo,
-  type SegmentOpenOptions,
-  type SegmentOpenOrCreateOptions,
-} from "./segment.ts";
-export type { Backing } from "./memory/shared-object.ts";
-export {
-  SystemVSemaphore,
-  type SystemVSemaphoreCreateOptions,
-  type SystemVSemaphoreOpenOptions,
-} from "./system-v-semaphore.ts";
-export {
-  Semaphore,
-  type SemaphoreAsyncWaitOptions,
-  type SemaphoreCreateOptions,
-  type SemaphoreInitOptions,
-  type SemaphoreWaitOptions,
-} from "./semaphore.ts";
-export { type Finding, doctor } from "./doctor.ts";
-export type { Activity } from "./inspection/activity.ts";
-export type { ObjectUser } from "./inspection/processes.ts";
-export { type Metric, type MetricSample, metrics } from "./metrics.ts";
-export {
-  PROMETHEUS_CONTENT_TYPE,
   type PromClient,
+  PROMETHEUS_CONTENT_TYPE,
   prometheusText,
   registerMetrics,
 } from "./prometheus.ts";
-export { type PruneOptions, type PruneResult, prune } from "./prune.ts";
-export { type ObjectUsage, type UsageOptions, usage } from "./usage.ts";
+export { prune, type PruneOptions, type PruneResult } from "./prune.ts";
+export {
+  RingBuffer,
+  type RingCreateOptions,
+  type RingOpenOptions,
+  type RingStats,
+} from "./ring-buffer.ts";
 export {
   RingConsumer,
   type RingConsumerOptions,
@@ -117,12 +103,6 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
+export { type ObjectUsage, usage, type UsageOptions } from "./usage.ts";
 export type { ValueOf, ValueType } from "./value-type.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
-export {
-  RingBuffer,
-  type RingCreateOptions,
-  type RingOpenOptions,
-  type RingStats,
-} from "./ring-buffer.ts";
-export { PortableSegment } from "./portable-segment.ts";
