@@ -88,3 +88,11 @@ export function corruptCell(cell: number, word: number): LayoutError {
     offset: layout.CELLS_OFFSET + cell * 4,
   });
 }
+
+export function corruptRelease(found: number): LayoutError {
+  return new LayoutError("The ring is corrupt: no such release can be under way", {
+    expected: "an intent that is the last release or the next",
+    found: String(found),
+    offset: layout.RELEASE_INTENT,
+  });
+}

@@ -11,6 +11,7 @@ import {
   type Place,
   advance,
   corruptCell,
+  corruptRelease,
   readVersion,
   versionIndex,
   viewsOf,
@@ -79,11 +80,7 @@ export class MpscConsumer implements RingConsumerCore {
   #finishRelease(intent: number): void {
     const { control } = this.#views;
     if (intent !== ((this.#release + 1) | 0)) {
-      throw new LayoutError("The ring is corrupt: no such release can be under way", {
-        expected: `release ${this.#release} or the next`,
-        found: String(intent),
-        offset: INTENT << 2,
-      });
+      throw corruptRelease(intent);
     }
     readVersion(this.#views, intent, this.#at);
     this.#free();

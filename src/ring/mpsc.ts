@@ -45,14 +45,15 @@ import {
   type Place,
   advance,
   corruptCell,
+  corruptRelease,
   isAfter,
   readVersion,
   viewsOf,
 } from "./mpsc-cells.ts";
 import type { RingMemory, RingProducerCore, Wakeable } from "./ring.ts";
 
-/** How often a walk begins again before it says "no room" to a ring that does not hold still. */
-const MAX_RESTARTS = 1 << 16;
+/** How often a walk begins again, and a place is read again, before that is no accident. */
+const MAX_RESTARTS = 1000;
 
 /** One writing side of an MPSC ring. Its slot's lock is held while it exists. */
 export class MpscProducer implements RingProducerCore {
@@ -143,7 +144,7 @@ export class MpscProducer implements RingProducerCore {
     const units = layout.unitsOf(length);
     const needed = units << layout.UNIT_SHIFT;
     const at = this.#at;
-    for (let step = 0; step < MAX_RESTARTS + this.#cells.length; step++) {
+    for (let step = 0; step < MAX_RESTARTS + 2 * this.#cells.length; step++) {
       const toEnd = this.#toEnd();
       const padding = needed > toEnd ? toEnd : 0;
       if (!this.#hasRoom(padding + needed)) {
@@ -220,9 +221,10 @@ export class MpscProducer implements RingProducerCore {
       // other one was published, so it is whole if the number is still the same.
       const done = load(this.#views.control, DONE);
       readVersion(this.#views, done, this.#head);
-      if (load(this.#views.control, DONE) === done) break;
+      if (load(this.#views.control, DONE) !== done) continue;
+      return this.#head.lap !== lap || this.#head.cell !== cell;
     }
-    return this.#head.lap !== lap || this.#head.cell !== cell;
+    throw corruptRelease(load(this.#views.control, DONE));
   }
 
   /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
@@ -234,9 +236,10 @@ export class MpscProducer implements RingProducerCore {
       const intent = load(this.#views.control, INTENT);
       readVersion(this.#views, intent, this.#start);
       const behind = (intent - load(this.#views.control, DONE)) | 0;
-      if (behind === 0 || behind === 1) break;
+      if (behind !== 0 && behind !== 1) continue;
+      return this.#start.lap !== lap || this.#start.cell !== cell;
     }
-    return this.#start.lap !== lap || this.#start.cell !== cell;
+    throw corruptRelease(load(this.#views.control, INTENT));
   }
 
   #toEnd(): number {
