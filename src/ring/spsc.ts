@@ -210,7 +210,7 @@ function findTail(words: Int32Array, capacity: number, head: number): number {
     const length = load(words, index >> 2);
     if (length <= 0) return position;
     const aligned = (length + 7) & -8;
-    if (length < RECORD_HEADER_LENGTH || aligned > capacity - index) throw corrupt(index, length);
+    if (length < RECORD_HEADER_LENGTH || length > capacity - index) throw corrupt(index, length);
     position = (position + aligned) | 0;
   }
   throw corrupt(head & (capacity - 1), load(words, (head & (capacity - 1)) >> 2));
@@ -275,7 +275,7 @@ export class SpscConsumer implements RingConsumerCore {
         const length = load(words, index >> 2);
         if (length <= 0) break;
         const aligned = (length + 7) & -8;
-        if (length < RECORD_HEADER_LENGTH || aligned > capacity - index) {
+        if (length < RECORD_HEADER_LENGTH || length > capacity - index) {
           throw corrupt(index, length);
         }
         const type = words[(index >> 2) + 1]!;

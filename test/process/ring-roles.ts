@@ -40,23 +40,24 @@ export function openRoles(name: string, kindName: string, capacity: number): Rol
   return { segment, memory, reports: new Int32Array(segment.buffer, 0, REPORTS_LENGTH / 4), kind };
 }
 
+/** Kept for good: a lock that is collected is released. */
+const held: ByteLock[] = [];
+
 /** Takes the first of these locks that is free, however long that takes. */
-function takeSlot(
-  segment: Segment,
-  first: number,
-  count: number,
-): { slot: number; lock: ByteLock } {
+function takeSlot(segment: Segment, first: number, count: number): number {
   for (;;) {
     for (let slot = 0; slot < count; slot++) {
       const lock = segment.tryLock(first + slot);
-      if (lock !== undefined) return { slot, lock };
+      if (lock === undefined) continue;
+      held.push(lock);
+      return slot;
     }
     Bun.sleepSync(1);
   }
 }
 
 export function becomeProducer({ segment, memory, kind }: Roles): RingProducerCore {
-  const { slot } = takeSlot(segment, 0, kind.name === "mpsc" ? SLOTS : 1);
+  const slot = takeSlot(segment, 0, kind.name === "mpsc" ? SLOTS : 1);
   if (kind.name === "spsc") return new SpscProducer(memory, NOBODY, 1);
   if (kind.name === "mpsc") return new MpscProducer(memory, NOBODY, slot);
   if (kind.name === "broadcast, overwrite") return new BroadcastProducer(memory, NOBODY, undefined);
@@ -71,10 +72,15 @@ export function becomeProducer({ segment, memory, kind }: Roles): RingProducerCo
 
 export function becomeConsumer({ segment, memory, kind }: Roles): RingConsumerCore {
   if (kind.name === "broadcast, overwrite") return new OverwriteConsumer(memory, NOBODY);
-  const { slot } = takeSlot(segment, CONSUMER_LOCKS, kind.keeps ? 1 : SLOTS);
+  const slot = takeSlot(segment, CONSUMER_LOCKS, kind.keeps ? 1 : SLOTS);
   if (kind.name === "spsc") return new SpscConsumer(memory, NOBODY);
   if (kind.name === "broadcast, block") return new BlockConsumer(memory, NOBODY, slot);
   return new MpscConsumer(memory, NOBODY, (producer) => segment.isLocked(producer));
+}
+
+/** Gives every role of this process back. */
+export function releaseRoles(): void {
+  for (const lock of held.splice(0)) lock.close();
 }
 
 /** A record says who wrote it, its number, and a sum over all of it. */

@@ -12,6 +12,7 @@ import {
   becomeProducer,
   checkRecord,
   openRoles,
+  releaseRoles,
   writeRecord,
 } from "../process/ring-roles.ts";
 import { uniqueName } from "./names.ts";
@@ -102,6 +103,7 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignResult> {
       ? await killProducers(roles, campaign)
       : await killConsumers(roles, campaign);
   } finally {
+    releaseRoles();
     roles.segment.close();
     Segment.unlink(name);
   }
