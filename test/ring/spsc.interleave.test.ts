@@ -51,7 +51,8 @@ function consuming(to: number): Participant["run"] {
     const consumer = new SpscConsumer(memory, NOBODY);
     let next = 0;
     let gone = false;
-    while (next < to) {
+    for (;;) {
+      if (next >= to) return;
       turn.forget([next, gone]);
       const count = consumer.read((view, index, length, type) => {
         if (length !== lengthOf(type)) throw new Error("A wrong length");

@@ -19,9 +19,12 @@ import { uniqueName } from "./names.ts";
 import { type Child, WATCHDOG_MS, spawnBun } from "./process.ts";
 import type { Random } from "./random.ts";
 
-const CAPACITY = 4096;
+const CAPACITY = 16384;
 /** Children that run or wait for the role, so that starting them costs no time between kills. */
 const POOL = 4;
+
+/** Reads or writes between two looks at the victims. */
+const POLLS = 300;
 
 export interface Campaign {
   readonly kind: string;
@@ -75,7 +78,7 @@ class Victims {
     for (const [generation, child] of this.#children) {
       if (child.exitCode !== null) throw new Error(`Victim ${generation} ended by itself`);
       if (this.report(generation, COUNT) === 0) continue;
-      const due = this.#dying.get(generation) ?? now + this.#campaign.random() ** 2 * 5;
+      const due = this.#dying.get(generation) ?? now + this.#campaign.random() ** 2 * 20;
       this.#dying.set(generation, due);
       if (now < due || this.done) continue;
       child.kill("SIGKILL");
@@ -130,7 +133,7 @@ async function killProducers(roles: Roles, campaign: Campaign): Promise<Campaign
   const victims = new Victims(roles, campaign);
   try {
     while (!victims.done) {
-      for (let turn = 0; turn < 50; turn++) if (consumer.read(handler, 1000) === 0) break;
+      for (let turn = 0; turn < POLLS; turn++) consumer.read(handler, 1000);
       victims.step();
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -170,7 +173,7 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
   };
   try {
     while (!victims.done) {
-      for (let turn = 0; turn < 100; turn++) if (!send()) break;
+      for (let turn = 0; turn < POLLS; turn++) send();
       victims.step();
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
