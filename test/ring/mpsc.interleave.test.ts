@@ -1,5 +1,5 @@
 /** All interleavings of small MPSC programs, and a kill at each of their steps. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   LAP_MASK,
   RELEASE_VERSIONS,
@@ -20,6 +20,7 @@ import {
 
 /** The long form walks more states: minutes instead of seconds. */
 const LONG = process.env["BUN_SHM_SOAK"] !== undefined;
+setDefaultTimeout(600_000);
 const CAPACITY = 64;
 const dataOffset = mpscDataOffset(CAPACITY);
 const buffer = new ArrayBuffer(dataOffset + CAPACITY);

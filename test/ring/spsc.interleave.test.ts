@@ -1,5 +1,5 @@
 /** All interleavings of small SPSC programs, and a kill at each of their steps. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
 import { NOBODY, type RingMemory } from "../../src/ring/ring.ts";
 import { SpscConsumer, SpscProducer } from "../../src/ring/spsc.ts";
@@ -7,6 +7,8 @@ import { type Model, type Participant, describeReport, explore } from "../suppor
 
 /** The long form walks more states. */
 const LONG = process.env["BUN_SHM_SOAK"] !== undefined;
+const FEW = LONG ? 4 : 3;
+setDefaultTimeout(600_000);
 const CAPACITY = 64;
 const buffer = new ArrayBuffer(RING_DATA_OFFSET + CAPACITY);
 const memory: RingMemory = {
@@ -98,18 +100,18 @@ describe("SPSC, all interleavings", () => {
       run(`spsc consumer killed, from ${position}`, {
         kill: ["consumer"],
         participants: {
-          producer: { run: producing(4, 1), locks: [0] },
-          consumer: { run: consuming(4) },
-          successor: { run: consuming(4), after: "consumer" },
+          producer: { run: producing(FEW, 1), locks: [0] },
+          consumer: { run: consuming(FEW) },
+          successor: { run: consuming(FEW), after: "consumer" },
         },
         check: ({ notes, killed }) => {
           const before = notes["consumer"] as number[];
           expect(before).toEqual(upTo(before.length));
-          if (killed.length === 0) return expect(before.length).toBe(4);
+          if (killed.length === 0) return expect(before.length).toBe(FEW);
           // Again at most what was read and not released; without a gap.
           const after = notes["successor"] as number[];
-          expect(after[0] ?? 4).toBeLessThanOrEqual(before.length);
-          expect(after).toEqual(upTo(4).slice(after[0] ?? 4));
+          expect(after[0] ?? FEW).toBeLessThanOrEqual(before.length);
+          expect(after).toEqual(upTo(FEW).slice(after[0] ?? FEW));
         },
       });
     });
@@ -119,7 +121,7 @@ describe("SPSC, all interleavings", () => {
       run(`spsc producer killed, from ${position}`, {
         kill: ["producer"],
         participants: {
-          producer: { run: producing(4, 2), locks: [0] },
+          producer: { run: producing(FEW, 2), locks: [0] },
           successor: { run: producing(10, 1, 9), after: "producer" },
           consumer: { run: consuming(10) },
         },
@@ -128,7 +130,7 @@ describe("SPSC, all interleavings", () => {
           expect(seen).toEqual(upTo(seen.length));
           // A batch is lost as a whole or not at all, and what was flushed is not.
           const flushed = notes["producer"]!.includes("flushed");
-          if (killed.length === 0 || flushed) expect(seen.length).toBe(4);
+          if (killed.length === 0 || flushed) expect(seen.length).toBe(FEW);
         },
       });
     });
