@@ -1,4 +1,5 @@
 export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
+export { ftok } from "./ftok.ts";
 export { ByteLock } from "./memory/byte-lock.ts";
 export {
   Segment,
@@ -7,3 +8,9 @@ export {
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
 } from "./segment.ts";
+export type { Backing } from "./memory/shared-object.ts";
+export {
+  SystemVSemaphore,
+  type SystemVSemaphoreCreateOptions,
+  type SystemVSemaphoreOpenOptions,
+} from "./system-v-semaphore.ts";

@@ -2,26 +2,22 @@ import { readdirSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { ClosedError, UnsupportedError } from "./errors.ts";
 import { E, fail } from "./libc/errno.ts";
-import { pageSize } from "./libc/fcntl.ts";
 import { msync } from "./libc/mman.ts";
 import { PLATFORM } from "./libc/platform.ts";
 import { monotonicMs, sleepMs } from "./libc/time.ts";
 import { ByteLock } from "./memory/byte-lock.ts";
-import { Descriptor } from "./memory/descriptor.ts";
-import { MAPPING_MAX, Mapping } from "./memory/mapping.ts";
-import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./memory/object-name.ts";
+import { MAPPING_MAX, type Mapping } from "./memory/mapping.ts";
+import { spaceOf } from "./memory/object-spaces.ts";
+import { posixObjects } from "./memory/posix-object.ts";
 import {
-  adoptObject,
-  createObject,
-  failSetSize,
-  hasUsers,
-  openDescriptor,
-  openObject,
-  setSize,
-  statObject,
-  truncateObject,
-  unlinkObject,
-} from "./memory/posix-object.ts";
+  WHOLE,
+  type Window,
+  checkCreate,
+  checkSize,
+  checkWindow,
+} from "./memory/segment-checks.ts";
+import { checkSegmentName } from "./memory/segment-name.ts";
+import type { Backing, SharedObject } from "./memory/shared-object.ts";
 import { checkTimeout } from "./waiting/timeout.ts";
 
 /** How to make a segment. */
@@ -37,6 +33,16 @@ export interface SegmentCreateOptions {
   reserve?: boolean;
   /** Refuse names over 31 bytes, which macOS does not take. Default false. */
   portable?: boolean;
+  /**
+   * Forbid for ever that a memfd shrinks or grows, so that no reader can be ended by a SIGBUS.
+   * Default true; other backings have no seals.
+   */
+  sealed?: boolean;
+  /**
+   * Use huge pages (memfd and System V; a file on a hugetlbfs has them by itself). The size must
+   * be a multiple of theirs, 2 MiB on most machines, and the system must have set some aside.
+   */
+  hugePages?: boolean;
 }
 
 /** How to make a segment, or attach to the one that is there. */
@@ -80,19 +86,21 @@ export interface SegmentInfo {
   readonly changed: Date;
 }
 
-interface Window {
-  readonly access: "readwrite" | "read";
-  readonly offset: number;
-  readonly length: number | undefined;
-}
-
-const WHOLE: Window = { access: "readwrite", offset: 0, length: undefined };
-
 /** How long a close waits before it asks again whether the buffer is still pinned, in ms. */
 const PINNED_RETRY_MS = 5;
 
 /**
  * A named piece of shared memory, mapped into this process.
+ *
+ * The name chooses where the memory lives:
+ *
+ * | name | memory |
+ * |---|---|
+ * | `/weather` | a POSIX shared memory object; until it is unlinked or the machine stops |
+ * | `sysv:0x4d51` or `sysv:private`, `sysv:#ID` | a System V segment by key, nameless, by id |
+ * | `memfd:LABEL` | nameless and sealed; gone with its last user |
+ * | `fd:3`, `/proc/PID/fd/N` | what an inherited or another process's descriptor stands for |
+ * | `file:/var/lib/weather` | a file; its bytes outlive the machine once they are synced |
  *
  * Every process that opens the same name sees the same bytes. The object lives until its name is
  * removed with `unlink` and the last process has closed it, also when all processes end before.
@@ -112,13 +120,13 @@ const PINNED_RETRY_MS = 5;
  * ```
  */
 export class Segment {
-  /** The object's name, with its leading slash. */
+  /** The object's name; `sysv:private` has become `sysv:#ID`. */
   readonly name: string;
   /** Whether this handle made the object, or gave one its size that was left empty. */
   readonly created: boolean;
 
   readonly #window: Window;
-  readonly #descriptor: Descriptor;
+  readonly #object: SharedObject;
   #mapping!: Mapping;
   #size!: number;
   #bytes: Uint8Array | undefined;
@@ -126,10 +134,10 @@ export class Segment {
   #closed = false;
   readonly #holds = new Set<string>();
 
-  private constructor(name: string, descriptor: Descriptor, created: boolean, window: Window) {
-    this.name = name;
+  private constructor(object: SharedObject, created: boolean, window: Window) {
+    this.name = object.name;
     this.created = created;
-    this.#descriptor = descriptor;
+    this.#object = object;
     this.#window = window;
     this.#map();
   }
@@ -143,10 +151,10 @@ export class Segment {
    */
   static create(name: string, options: SegmentCreateOptions): Segment {
     checkCreate(name, options);
-    const descriptor = createObject(name, options);
-    if (descriptor !== undefined) return Segment.#attach(name, descriptor, true, WHOLE);
+    const object = spaceOf(name).create(name, options);
+    if (object !== undefined) return Segment.#attach(object, true, WHOLE);
     const hint = "Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink";
-    return fail(`Cannot create segment "${name}"`, -E.EEXIST, "shm_open", name, hint);
+    return fail(`Cannot create segment "${name}"`, -E.EEXIST, openCall(name), name, hint);
   }
 
   /**
@@ -157,17 +165,19 @@ export class Segment {
    * @throws RangeError for a bad window, or an object over 4 GiB without one.
    */
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
-    checkObjectName(name, "segment", NAME_MAX);
+    checkSegmentName(name);
     const window = checkWindow(name, options);
     const deadline = monotonicMs() + checkTimeout(options.wait ?? 0);
     for (;;) {
-      const descriptor = openObject(name, window.access);
-      if (descriptor !== undefined) return Segment.#attach(name, descriptor, false, window);
+      const object = spaceOf(name).open(name, window.access);
+      if (object !== undefined) return Segment.#attach(object, false, window);
       if (monotonicMs() >= deadline) break;
       sleepMs(1);
     }
-    const hint = "Create it first, or use Segment.openOrCreate";
-    return fail(`Cannot open segment "${name}"`, -E.ENOENT, "shm_open", name, hint);
+    const hint = name.startsWith("memfd:")
+      ? "A memfd has no name for others: open its `path`, or hand its descriptor to a child"
+      : "Create it first, or use Segment.openOrCreate";
+    return fail(`Cannot open segment "${name}"`, -E.ENOENT, openCall(name), name, hint);
   }
 
   /**
@@ -180,10 +190,11 @@ export class Segment {
   static openOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
     checkCreate(name, options);
     for (;;) {
-      const made = createObject(name, options);
-      if (made !== undefined) return Segment.#attach(name, made, true, WHOLE);
-      const found = options.truncate ? truncateObject(name, options) : adoptObject(name, options);
-      if (found !== undefined) return Segment.#attach(name, found.descriptor, found.sized, WHOLE);
+      const space = spaceOf(name);
+      const made = space.create(name, options);
+      if (made !== undefined) return Segment.#attach(made, true, WHOLE);
+      const found = options.truncate ? space.truncate(name, options) : space.adopt(name, options);
+      if (found !== undefined) return Segment.#attach(found.object, found.sized, WHOLE);
       // Somebody removed it between the two attempts: begin again.
     }
   }
@@ -194,26 +205,25 @@ export class Segment {
    * @throws SystemError EACCES, EPERM.
    */
   static unlink(name: string): boolean {
-    checkObjectName(name, "segment", NAME_MAX);
-    return unlinkObject(name);
+    checkSegmentName(name);
+    return spaceOf(name).unlink(name);
   }
 
   /** Whether an object of this name exists; stale the moment it returns. */
   static exists(name: string): boolean {
-    checkObjectName(name, "segment", NAME_MAX);
-    const descriptor = openDescriptor(name, "read");
-    if (descriptor >= 0) new Descriptor(name, descriptor).close();
-    return descriptor !== -E.ENOENT;
+    checkSegmentName(name);
+    return spaceOf(name).exists(name);
   }
 
   /**
    * Whether a live process (this one included) has the segment open through this package, by the
    * kernel's word: right at once after `kill -9`, and across containers. C programs count when they
    * hold a shared `flock` on the object. Two that ask at the same instant may both be told yes.
+   * For System V the kernel counts every process that has it attached.
    */
   static inUse(name: string): boolean {
-    checkObjectName(name, "segment", NAME_MAX);
-    return hasUsers(name);
+    checkSegmentName(name);
+    return spaceOf(name).hasUsers(name);
   }
 
   /**
@@ -246,7 +256,35 @@ export class Segment {
 
   /** Permission bits of the object now. */
   get mode(): number {
-    return statObject(this.#descriptor.number).mode;
+    return this.#open.stat().mode;
+  }
+
+  /** Where the memory lives. */
+  get backing(): Backing {
+    return this.#object.backing;
+  }
+
+  /** Whether the kernel keeps everybody from shrinking it under its users. */
+  get sealed(): boolean {
+    return this.#open.isSealed();
+  }
+
+  /**
+   * The descriptor, to hand to a child: `Bun.spawn({ stdio: [0, 1, 2, segment.descriptor] })`, and
+   * `Segment.open("fd:3")` there. It stays this segment's own, and ends with it; undefined for
+   * System V.
+   */
+  get descriptor(): number | undefined {
+    return this.#open.descriptor?.number;
+  }
+
+  /**
+   * A path by which processes of this user can open the same object while this one has it open,
+   * also when it has no name (any more); undefined for System V.
+   */
+  get path(): string | undefined {
+    const number = this.descriptor;
+    return number === undefined ? undefined : `/proc/${process.pid}/fd/${number}`;
   }
 
   /** "read" when writes stay private to this process. */
@@ -284,6 +322,11 @@ export class Segment {
     return this.#mapping;
   }
 
+  get #open(): SharedObject {
+    if (this.#closed) throw new ClosedError(this.#what);
+    return this.#object;
+  }
+
   get #what(): string {
     return `segment "${this.name}"`;
   }
@@ -308,7 +351,8 @@ export class Segment {
     if (this.#window.offset !== 0 || this.#window.length !== undefined) {
       throw new TypeError(`${action}: only a part of it is mapped here`);
     }
-    const { size } = statObject(this.#descriptor.number);
+    this.#object.checkResizable(action);
+    const { size } = this.#object.stat();
     if (newSize < size && options.force !== true) {
       throw new RangeError(
         `${action}: it has ${size}, and shrinking ends any process that touches what is cut off. ` +
@@ -319,10 +363,19 @@ export class Segment {
     // object's old mapping must never be touched: there the bytes are let go of first.
     const shrink = newSize < size;
     if (shrink) this.#unmap();
-    const result = setSize(this.#descriptor.number, newSize, !shrink && options.reserve !== false);
+    const result = this.#object.setSize(newSize, !shrink && options.reserve !== false);
     if (result >= 0 && !shrink) this.#unmap();
     if (result >= 0 || shrink) this.#map();
-    if (result < 0) failSetSize(action, result, this.name, newSize);
+    if (result < 0) this.#failResize(action, result, newSize);
+  }
+
+  #failResize(action: string, result: number, newSize: number): never {
+    const hints: Record<number, string | undefined> = {
+      [-E.ENOSPC]:
+        this.backing === "posix" ? posixObjects.describeRoom(this.name, newSize) : undefined,
+      [-E.EPERM]: this.sealed ? "It is sealed; create it with { sealed: false }" : undefined,
+    };
+    return fail(action, result, "posix_fallocate", this.name, hints[result]);
   }
 
   /**
@@ -331,7 +384,7 @@ export class Segment {
    */
   remap(): boolean {
     this.#mustBeFree("remap");
-    if (statObject(this.#descriptor.number).size === this.#size) return false;
+    if (this.#object.stat().size === this.#size) return false;
     this.#unmap();
     this.#map();
     return true;
@@ -355,12 +408,15 @@ export class Segment {
    * @throws SystemError ENOSYS where the system has no such locks (FreeBSD).
    */
   tryLock(index: number): ByteLock | undefined {
-    return ByteLock.tryAcquire(this.#what, this.#descriptor, index);
+    const target = this.#open.lockTarget(true);
+    if (target === undefined) throw new ClosedError(this.#what);
+    return ByteLock.tryAcquire(this.#what, target, index);
   }
 
   /** Whether somebody alive holds the lock on byte `index`; stale the moment it returns. */
   isLocked(index: number): boolean {
-    return ByteLock.isHeld(this.#what, this.#descriptor, index);
+    const target = this.#open.lockTarget(false);
+    return target !== undefined && ByteLock.isHeld(this.#what, target, index);
   }
 
   /**
@@ -389,16 +445,17 @@ export class Segment {
   }
 
   #finishClose(): void {
-    if (this.#mapping.close()) this.#descriptor.close();
+    if (this.#mapping.close()) this.#object.close();
     else setTimeout(() => this.#finishClose(), PINNED_RETRY_MS).unref();
   }
 
   /**
    * Removes the segment's name, if it still stands for this very object and not for a newer one.
-   * @returns Whether this call removed it. @throws SystemError EACCES, EPERM.
+   * @returns Whether this call removed it; false for a nameless one.
+   * @throws SystemError EACCES, EPERM; ClosedError after `close()`: use `Segment.unlink` then.
    */
   unlink(): boolean {
-    return unlinkObject(this.name, statObject(this.#descriptor.number));
+    return this.#open.unlink();
   }
 
   [Symbol.dispose](): void {
@@ -420,7 +477,7 @@ export class Segment {
 
   #map(): void {
     const { access, offset } = this.#window;
-    const { size } = statObject(this.#descriptor.number);
+    const { size } = this.#object.stat();
     const length = this.#window.length ?? size - offset;
     if (offset + length > size || length < 1) {
       throw new RangeError(
@@ -433,58 +490,27 @@ export class Segment {
           `${MAPPING_MAX}. Open parts of it with offset and length`,
       );
     }
-    const mapping = Mapping.map(this.#what, this.#descriptor.number, { offset, length, access });
-    if (typeof mapping === "number") fail(`Cannot map ${this.#what}`, mapping, "mmap", this.name);
-    this.#descriptor.serve(mapping.buffer);
+    const mapping = this.#object.map({ offset, length, access });
+    if (typeof mapping === "number") {
+      fail(`Cannot map ${this.#what}`, mapping, this.#object.mapCall, this.name);
+    }
+    this.#object.serve(mapping.buffer);
     this.#mapping = mapping;
     this.#size = size;
   }
 
-  static #attach(name: string, descriptor: Descriptor, created: boolean, window: Window): Segment {
+  static #attach(object: SharedObject, created: boolean, window: Window): Segment {
     try {
-      return new Segment(name, descriptor, created, window);
+      return new Segment(object, created, window);
     } catch (error) {
-      if (created) unlinkObject(name, statObject(descriptor.number));
-      descriptor.close();
+      if (created) object.unlink();
+      object.close();
       throw error;
     }
   }
 }
 
-function checkSize(name: string, size: number): void {
-  if (Number.isInteger(size) && size >= 1 && size <= MAPPING_MAX) return;
-  throw new RangeError(
-    `Cannot give segment "${name}" a size of ${String(size)}: it must be an integer from 1 to ` +
-      `${MAPPING_MAX} bytes (4 GiB)`,
-  );
-}
-
-function checkCreate(name: string, { size, mode = 0, portable }: SegmentCreateOptions): void {
-  checkObjectName(name, "segment", portable === true ? PORTABLE_NAME_MAX : NAME_MAX);
-  checkSize(name, size);
-  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return;
-  throw new RangeError(
-    `Cannot create segment "${name}" with mode ${String(mode)}: it must be from 0 to 0o777`,
-  );
-}
-
-function checkWindow(name: string, options: SegmentOpenOptions): Window {
-  const { access = "readwrite", offset = 0, length } = options;
-  if (access !== "readwrite" && access !== "read") {
-    throw new TypeError(
-      `Cannot open segment "${name}" with access ${String(access)}: it is "readwrite" or "read"`,
-    );
-  }
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset % pageSize() !== 0) {
-    throw new RangeError(
-      `Cannot map segment "${name}" from offset ${String(offset)}: it must be a multiple of the ` +
-        `page size, ${pageSize()}`,
-    );
-  }
-  if (length !== undefined && (!Number.isSafeInteger(length) || length < 1)) {
-    throw new RangeError(
-      `Cannot map ${String(length)} bytes of segment "${name}": it must be an integer above 0`,
-    );
-  }
-  return { access, offset, length };
+function openCall(name: string): string {
+  const kind = checkSegmentName(name);
+  return kind === "posix" ? "shm_open" : kind === "sysv" ? "shmget" : "open";
 }

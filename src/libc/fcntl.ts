@@ -1,5 +1,5 @@
 /** fcntl.h, sys/file.h and unistd.h: descriptors, their sizes and their locks. */
-import { ptr } from "bun:ffi";
+import { type Pointer, ptr } from "bun:ffi";
 import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
 import { C } from "./platform.ts";
 import { libc } from "./symbols.ts";
@@ -15,6 +15,36 @@ export function open(path: string, flags: number, mode = 0): number {
 /** `int close(int fildes)`. The descriptor is gone whatever it answers (Linux, FreeBSD). */
 export function close(descriptor: number): number {
   return fromErrno(libc.close(descriptor));
+}
+
+/**
+ * `int unlink(const char *path)`. Errors: EACCES, ENOENT, EPERM, EROFS.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/unlink.html
+ */
+export function unlink(path: string): number {
+  return fromErrno(libc.unlink(path));
+}
+
+// fcntl's third argument is an int here; as a pointer's 64 bits it arrives the same.
+const control = (descriptor: number, command: number, argument: number): number =>
+  command === -1 ? -E.ENOSYS : fromErrno(libc.fcntl(descriptor, command, argument as Pointer));
+
+/** A second descriptor of the same open file description, close-on-exec (`F_DUPFD_CLOEXEC`). */
+export function dup(descriptor: number): number {
+  return control(descriptor, C.F_DUPFD_CLOEXEC, 0);
+}
+
+/**
+ * Forbids some changes to a memfd, for everybody and for good.
+ * `fcntl(fd, F_ADD_SEALS, …)`: https://man7.org/linux/man-pages/man2/F_GET_SEALS.2const.html
+ */
+export function addSeals(descriptor: number, seals: number): number {
+  return control(descriptor, C.F_ADD_SEALS, seals);
+}
+
+/** The seals of a memfd; -EINVAL for a file that can have none. */
+export function getSeals(descriptor: number): number {
+  return control(descriptor, C.F_GET_SEALS, 0);
 }
 
 /**

@@ -66,6 +66,12 @@ export function adoptMapping(address: number, length: number): ArrayBuffer {
   return toOwnedArrayBuffer(address, 0, length, length, addressOf("munmap"));
 }
 
+/** As `adoptMapping`, of what `shmat` answered: `shmdt(addr)` is the deallocator. */
+export function adoptAttachment(address: number, length: number): ArrayBuffer {
+  // shmdt has no second argument; a context of 0 would be refused.
+  return toOwnedArrayBuffer(address, 0, length, length, addressOf("shmdt"));
+}
+
 /**
  * `int mprotect(void *addr, size_t len, int prot)`. Errors: EACCES, EINVAL, ENOMEM.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/mprotect.html

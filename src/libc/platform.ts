@@ -32,9 +32,32 @@ export interface PlatformConstants {
   readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
+  readonly F_DUPFD_CLOEXEC: number;
+  /** Seals of a memfd; -1 where the platform has none. */
+  readonly F_ADD_SEALS: number;
+  readonly F_GET_SEALS: number;
+  readonly F_SEAL_SEAL: number;
+  readonly F_SEAL_SHRINK: number;
+  readonly F_SEAL_GROW: number;
+  readonly MFD_CLOEXEC: number;
+  readonly MFD_ALLOW_SEALING: number;
+  readonly MFD_HUGETLB: number;
+  readonly IPC_CREAT: number;
+  readonly IPC_EXCL: number;
+  readonly IPC_NOWAIT: number;
+  readonly IPC_RMID: number;
+  readonly IPC_STAT: number;
+  readonly SHM_RDONLY: number;
+  readonly SHM_HUGETLB: number;
+  readonly SHM_DEST: number;
+  readonly SEM_UNDO: number;
+  readonly SEM_GETPID: number;
+  readonly SEM_GETVAL: number;
+  readonly SEM_GETNCNT: number;
+  readonly SEM_SETVAL: number;
 }
 
-// Sources: asm-generic/fcntl.h, asm-generic/mman-common.h, linux/time.h.
+// Sources: asm-generic/fcntl.h and mman-common.h, linux/time.h, memfd.h, shm.h, sem.h.
 const LINUX: PlatformConstants = {
   O_RDONLY: 0,
   O_WRONLY: 1,
@@ -65,6 +88,28 @@ const LINUX: PlatformConstants = {
   F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
+  F_DUPFD_CLOEXEC: 1030,
+  F_ADD_SEALS: 1033,
+  F_GET_SEALS: 1034,
+  F_SEAL_SEAL: 1,
+  F_SEAL_SHRINK: 2,
+  F_SEAL_GROW: 4,
+  MFD_CLOEXEC: 1,
+  MFD_ALLOW_SEALING: 2,
+  MFD_HUGETLB: 4,
+  IPC_CREAT: 0o1000,
+  IPC_EXCL: 0o2000,
+  IPC_NOWAIT: 0o4000,
+  IPC_RMID: 0,
+  IPC_STAT: 2,
+  SHM_RDONLY: 0o10000,
+  SHM_HUGETLB: 0o4000,
+  SHM_DEST: 0o1000,
+  SEM_UNDO: 0x1000,
+  SEM_GETPID: 11,
+  SEM_GETVAL: 12,
+  SEM_GETNCNT: 14,
+  SEM_SETVAL: 16,
 };
 
 // Sources: xnu bsd/sys/fcntl.h, bsd/sys/mman.h, Libc time.h. Untested.
@@ -82,6 +127,9 @@ const DARWIN: PlatformConstants = {
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
+  F_DUPFD_CLOEXEC: 67,
+  F_ADD_SEALS: -1,
+  F_GET_SEALS: -1,
 };
 
 // Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.
@@ -99,6 +147,9 @@ const FREEBSD: PlatformConstants = {
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
+  F_DUPFD_CLOEXEC: 17,
+  F_ADD_SEALS: 19,
+  F_GET_SEALS: 20,
 };
 
 /** One supported operating system. */

@@ -27,7 +27,18 @@ const SYMBOLS = {
   ftruncate: { args: ["i32", "i64"], returns: "i32" },
   posix_fallocate: { args: ["i32", "i64", "i64"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  unlink: { args: ["cstring"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
+  // sys/ipc.h, sys/shm.h, sys/sem.h
+  ftok: { args: ["cstring", "i32"], returns: "i32" },
+  shmget: { args: ["i32", "u64", "i32"], returns: "i32" },
+  shmat: { args: ["i32", "ptr", "i32"], returns: "i64_fast" },
+  shmdt: { args: ["ptr"], returns: "i32" },
+  shmctl: { args: ["i32", "i32", "ptr"], returns: "i32" },
+  semget: { args: ["i32", "i32", "i32"], returns: "i32" },
+  semop: { args: ["i32", "ptr", "u64"], returns: "i32" },
+  semtimedop: { args: ["i32", "ptr", "u64", "ptr"], returns: "i32" },
+  semctl: { args: ["i32", "i32", "i32", "i64"], returns: "i32" },
   // semaphore.h
   sem_open: { args: ["cstring", "i32", "u32", "u32"], returns: "ptr" },
   sem_close: { args: ["ptr"], returns: "i32" },
@@ -57,6 +68,7 @@ const FIXED_ARGUMENTS: Readonly<Record<string, number>> = {
   open: 2,
   fcntl: 2,
   shm_open: 2,
+  semctl: 3,
 };
 
 interface ArgumentTypes {

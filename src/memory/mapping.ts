@@ -1,7 +1,8 @@
 /** The one owner of mapped memory: an ArrayBuffer that cannot be used after it is unmapped. */
 import { ClosedError } from "../errors.ts";
-import { adoptMapping, mmap } from "../libc/mman.ts";
+import { adoptAttachment, adoptMapping, mmap } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
+import { shmat } from "../libc/shm.ts";
 
 /** Most bytes that one ArrayBuffer covers. */
 export const MAPPING_MAX: number = 2 ** 32;
@@ -44,6 +45,13 @@ export class Mapping {
     const address = mmap(options.length, protection, flags, descriptor, options.offset);
     if (address < 0) return address;
     return new Mapping(what, address, adoptMapping(address, options.length));
+  }
+
+  /** Attaches the first `length` bytes of a System V segment. @returns Or shmat's negated errno. */
+  static attach(what: string, id: number, length: number): Mapping | number {
+    const address = shmat(id, 0);
+    if (address < 0) return address;
+    return new Mapping(what, address, adoptAttachment(address, length));
   }
 
   /** Where the memory is, for libc. @throws ClosedError once the buffer is detached. */

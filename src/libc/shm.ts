@@ -1,0 +1,85 @@
+/** sys/ipc.h and sys/shm.h: System V shared memory. */
+import { type Pointer, ptr } from "bun:ffi";
+import { fromErrno } from "./errno.ts";
+import { C } from "./platform.ts";
+import { libc } from "./symbols.ts";
+
+/** Makes a nameless object: the only way to it is its id. */
+export const IPC_PRIVATE = 0;
+
+/**
+ * `key_t ftok(const char *path, int id)`: a key from a file's inode and the low 8 bits of `id`.
+ * Two files can give the same key. Errors: EACCES, ENOENT, ENOTDIR.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/ftok.html
+ */
+export function ftok(path: string, id: number): number {
+  const key = libc.ftok(path, id);
+  // A key is any 32 bits but -1, so a negative one is no error.
+  return key === -1 ? fromErrno(key) : key >>> 0;
+}
+
+/**
+ * `int shmget(key_t key, size_t size, int shmflg)`: an id. The mode is in the flags' low bits, and
+ * no umask applies. Errors: EACCES, EEXIST, EINVAL (size), ENOENT, ENOMEM, ENOSPC (limits).
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shmget.html
+ */
+export function shmget(key: number, size: number, flags: number): number {
+  return fromErrno(libc.shmget(key | 0, size, flags));
+}
+
+/**
+ * `void *shmat(int shmid, const void *shmaddr, int shmflg)`: the address. Errors: EACCES, EIDRM,
+ * EINVAL, ENOMEM. https://pubs.opengroup.org/onlinepubs/9799919799/functions/shmat.html
+ */
+export function shmat(id: number, flags: number): number {
+  return fromErrno(Number(libc.shmat(id, null, flags)));
+}
+
+/** `int shmdt(const void *shmaddr)`; for an address that no ArrayBuffer owns. */
+export function shmdt(address: number): number {
+  return fromErrno(libc.shmdt(address as Pointer));
+}
+
+/** What IPC_STAT tells. */
+export interface ShmStat {
+  readonly key: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits, and SHM_DEST: removed, and gone with its last mapping. */
+  readonly mode: number;
+  readonly size: number;
+  /** Seconds since 1970 of the last change. */
+  readonly changed: number;
+  readonly creatorPid: number;
+  /** How many mappings there are, in all processes. */
+  readonly attachments: number;
+}
+
+// struct shmid_ds of 64-bit Linux: ipc_perm (key, uid, gid, cuid, cgid, mode …) in 48 bytes, then
+// shm_segsz, atime, dtime, ctime at 8 bytes each, cpid, lpid at 4, nattch. Source: bits/types.
+const statBuffer = new ArrayBuffer(128);
+const statView = new DataView(statBuffer);
+
+/**
+ * `int shmctl(int shmid, IPC_STAT, struct shmid_ds *buf)`. Errors: EACCES, EIDRM, EINVAL.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shmctl.html
+ */
+export function shmStat(id: number): ShmStat | number {
+  const result = fromErrno(libc.shmctl(id, C.IPC_STAT, ptr(statBuffer)));
+  if (result < 0) return result;
+  return {
+    key: statView.getUint32(0, true),
+    uid: statView.getUint32(4, true),
+    gid: statView.getUint32(8, true),
+    mode: statView.getUint32(20, true) & 0xffff,
+    size: Number(statView.getBigUint64(48, true)),
+    changed: Number(statView.getBigInt64(72, true)),
+    creatorPid: statView.getInt32(80, true),
+    attachments: Number(statView.getBigUint64(88, true)),
+  };
+}
+
+/** `int shmctl(int shmid, IPC_RMID, NULL)`: gone at once for `shmget`, and with its last user. */
+export function shmRemove(id: number): number {
+  return fromErrno(libc.shmctl(id, C.IPC_RMID, null));
+}

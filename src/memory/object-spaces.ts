@@ -1,0 +1,20 @@
+/** Finds the backing of a name. */
+import { fileObjects } from "./file-object.ts";
+import { inheritedObjects, memfdObjects } from "./memfd-object.ts";
+import { posixObjects } from "./posix-object.ts";
+import { type NameKind, nameKind } from "./segment-name.ts";
+import type { ObjectSpace } from "./shared-object.ts";
+import { sysvObjects } from "./sysv-object.ts";
+
+const SPACES: Readonly<Record<NameKind, ObjectSpace>> = {
+  posix: posixObjects,
+  sysv: sysvObjects,
+  memfd: memfdObjects,
+  file: fileObjects,
+  descriptor: inheritedObjects,
+};
+
+/** The objects among which a name is looked up. */
+export function spaceOf(name: string): ObjectSpace {
+  return SPACES[nameKind(name)];
+}
