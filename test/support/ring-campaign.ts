@@ -190,8 +190,9 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
   }
   if (!kind.keeps) return { kills: victims.kills, records: sent, lost: 0 };
 
-  // One reader at a time: each began with what the one before had not given back.
-  worked.sort((a, b) => victims.report(a, LAST) - victims.report(b, LAST));
+  // One reader at a time: each began with what the one before had not given back. What is given
+  // back only grows, so that is their order; how far they read is not.
+  worked.sort((a, b) => victims.report(a, FIRST) - victims.report(b, FIRST));
   let next = 0;
   for (const generation of worked) {
     const first = victims.report(generation, FIRST);
