@@ -1,4 +1,6 @@
-/** A reader of a broadcast ring that holds the producer back. The invariants are in broadcast.ts. */
+/**
+ * A reader of a broadcast ring that holds the producer back. The invariants are in broadcast.ts.
+ */
 import * as layout from "../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../layout/record-descriptor.ts";
 import { and, load, or, store } from "../memory/atomics.ts";

@@ -1,10 +1,10 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and then:
- * claimed by this slot, so many units. So there is no instant at which a record is claimed but its length or
- * its owner is unknown, and a producer that dies leaves nothing to guess. (A tail word that is
- * advanced first, and a header that is written next, has such an instant.)
+ * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and
+ * then: claimed by this slot, so many units. So there is no instant at which a record is claimed
+ * but its length or its owner is unknown, and a producer that dies leaves nothing to guess. (A
+ * tail word that is advanced first, and a header that is written next, has such an instant.)
  *
  * Nobody keeps a tail. A producer remembers a place (lap, cell, position) and walks over the cells
  * that others claimed meanwhile, adding up their units, until it finds a free one.
@@ -20,17 +20,17 @@
  *       `capacity` bytes lie between the consumer and it: records take at least 16 bytes and there
  *       is a cell for each 16. So a walk looks at the room first and at the cell next.
  *   C5  The consumer frees cells before it publishes its place, so nobody can claim one early (C4).
- *       It says first which cells (SYNC release-intent): if it dies, its successor frees them again,
- *       and a producer's walk begins at the intended place, since the units before are gone.
+ *       It says first which cells (SYNC release-intent): if it dies, its successor frees them
+ *       again, and a producer's walk begins at the intended place, since the units before are gone.
  *
- * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word, then
- * that nobody holds the slot: whoever wrote the word is gone, because a new holder makes padding of
- * its predecessor's claims before it claims (`MpscProducer` does so when constructed). Then it reads
- * the word again, since the writer may have committed before it went; nobody writes late. If it is
- * still a claim, the record is skipped, once, by the consumer alone.
+ * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word,
+ * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
+ * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
+ * Then it reads the word again, since the writer may have committed before it went; nobody writes
+ * late. If it is still a claim, the record is skipped, once, by the consumer alone.
  *
- * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer, its
- * last published place: what it read since is read again.
+ * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
+ * its last published place: what it read since is read again.
  *
  * Source: the per-cell lap is Vyukov's bounded MPMC queue; the length in the claim is new here.
  */

@@ -169,7 +169,9 @@ export class OverwriteConsumer implements RingConsumerCore {
     return true;
   }
 
-  /** Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss. */
+  /**
+   * Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss.
+   */
   #skip(): void {
     const { control, bytes, capacity } = this.#views;
     const intent = word.readWide(control, word.TAIL_INTENT);
