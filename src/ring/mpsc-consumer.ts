@@ -10,6 +10,7 @@ import {
   type MpscViews,
   type Place,
   advance,
+  copyPlace,
   corruptCell,
   corruptRelease,
   readVersion,
@@ -74,7 +75,7 @@ export class MpscConsumer implements RingConsumerCore {
     // was read by it.
     const intent = load(this.#views.control, INTENT);
     if (intent !== this.#release) this.#finishRelease(intent);
-    Object.assign(this.#at, this.#released);
+    copyPlace(this.#released, this.#at);
   }
 
   #finishRelease(intent: number): void {
@@ -86,7 +87,7 @@ export class MpscConsumer implements RingConsumerCore {
     this.#free();
     store(control, DONE, intent);
     this.#release = intent;
-    Object.assign(this.#released, this.#at);
+    copyPlace(this.#at, this.#released);
     this.writer.wake();
   }
 
@@ -206,7 +207,7 @@ export class MpscConsumer implements RingConsumerCore {
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
     store(control, DONE, release);
     this.#release = release;
-    Object.assign(this.#released, at);
+    copyPlace(at, this.#released);
     this.writer.wake();
   }
 

@@ -44,6 +44,7 @@ import {
   type MpscViews,
   type Place,
   advance,
+  copyPlace,
   corruptCell,
   corruptRelease,
   isAfter,
@@ -275,12 +276,6 @@ export class MpscProducer implements RingProducerCore {
 
   /** Nothing is held back: every record is published by its commit. */
   flush(): void {}
-}
-
-function copyPlace(from: Place, to: Place): void {
-  to.lap = from.lap;
-  to.cell = from.cell;
-  to.position = from.position;
 }
 
 function samePlace(a: Place, b: Place): boolean {
