@@ -1,9 +1,10 @@
 /** Real processes, killed at random instants under full traffic. The long form: `bun run soak`. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { seededRandom } from "../support/random.ts";
 import { runCampaign } from "../support/ring-campaign.ts";
 import { KINDS } from "./kinds.ts";
 
+setDefaultTimeout(600_000);
 const KILLS = 13;
 const random = seededRandom("kills");
 

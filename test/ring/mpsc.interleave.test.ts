@@ -178,7 +178,7 @@ describe("MPSC, all interleavings", () => {
       run(`mpsc, consumer killed, ${where}`, {
         kill: ["consumer"],
         participants: {
-          a: { run: producing(0, [16, 8, 8]), locks: [0] },
+          a: { run: producing(0, LONG ? [16, 8, 8] : [16, 8]), locks: [0] },
           consumer: { run: consuming([0], 2) },
           successor: { run: consuming([0]), after: "consumer" },
         },
