@@ -26,8 +26,8 @@ export interface RingMemory {
 }
 
 /**
- * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's: they
- * are valid until the handler returns.
+ * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's:
+ * they are valid until the handler returns.
  */
 export type RecordHandler = (view: DataView, index: number, length: number, type: number) => void;
 
