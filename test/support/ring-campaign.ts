@@ -1,4 +1,6 @@
 /** Kills processes that use a ring under full traffic, and checks what is left. */
+import { join } from "node:path";
+import type { Subprocess } from "bun";
 import { Segment } from "../../src/segment.ts";
 import { load } from "../../src/memory/atomics.ts";
 import {
@@ -16,9 +18,10 @@ import {
   writeRecord,
 } from "../process/ring-roles.ts";
 import { uniqueName } from "./names.ts";
-import { type Child, WATCHDOG_MS, spawnBun } from "./process.ts";
+import { BUN, WATCHDOG_MS } from "./process.ts";
 import type { Random } from "./random.ts";
 
+const VICTIM = join(import.meta.dir, "../process/ring-victim.ts");
 const CAPACITY = 16384;
 /** Children that run or wait for the role, so that starting them costs no time between kills. */
 const POOL = 4;
@@ -44,7 +47,8 @@ export interface CampaignResult {
 class Victims {
   readonly #roles: Roles;
   readonly #campaign: Campaign;
-  readonly #children = new Map<number, Child>();
+  readonly #children = new Map<number, Subprocess>();
+  readonly #ends: Promise<number>[] = [];
   readonly #dying = new Map<number, number>();
   kills = 0;
   generations = 0;
@@ -61,7 +65,9 @@ class Victims {
     const { kind, victims } = this.#campaign;
     const own = this.generations++;
     const args = [segment.name, kind, String(CAPACITY), victims, String(own)];
-    this.#children.set(own, spawnBun("test/process/ring-victim.ts", ...args));
+    // No pipes: their descriptors would be closed at some time during other tests.
+    const child = Bun.spawn([BUN, VICTIM, ...args], { stdio: ["ignore", "ignore", "inherit"] });
+    this.#children.set(own, child);
   }
 
   report(generation: number, field: number): number {
@@ -83,6 +89,7 @@ class Victims {
       if (now < due || this.done) continue;
       child.kill("SIGKILL");
       this.#children.delete(generation);
+      this.#ends.push(child.exited);
       this.kills++;
       this.#progress = Date.now();
       this.#spawn();
@@ -93,7 +100,8 @@ class Victims {
 
   async end(): Promise<void> {
     for (const child of this.#children.values()) child.kill("SIGKILL");
-    await Promise.all([...this.#children.values()].map((child) => child.exited));
+    for (const child of this.#children.values()) this.#ends.push(child.exited);
+    await Promise.all(this.#ends);
   }
 }
 
