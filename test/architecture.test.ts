@@ -23,9 +23,10 @@ const RANK: Record<string, number> = {
   waiting: 2,
   inspection: 1.5,
   layout: 3,
-  memory: 3,
-  libc: 4,
-  errors: 5,
+  // A layout may use the atomics: a segment's header is published with them.
+  memory: 4,
+  libc: 5,
+  errors: 6,
 };
 
 function layerOf(file: string): string {

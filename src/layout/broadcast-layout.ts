@@ -11,8 +11,8 @@
  * A record has a longer header here: after length and type, its number. Records are counted from 0,
  * in 64 bits, without padding; so a consumer knows how many it lost.
  *
- * Positions are 32 bits of a count that goes on for ever. `half_laps` counts how often their top bit
- * changed, and is written before the position that changes it. Who reads the position first and
+ * Positions are 32 bits of a count that goes on for ever. `half_laps` counts how often their top
+ * bit changed, and is written before the position that changes it. Who reads the position first and
  * `half_laps` next never takes an old position for a new one.
  */
 import { KIND_WORDS, PRODUCER_POSITION, RING, RING_DATA_OFFSET } from "./ring-layout.ts";
@@ -22,7 +22,6 @@ import { SEGMENT_HEADER } from "./segment-header.ts";
 
 /** Offsets in bytes from the start of the segment. */
 export const TAIL: number = PRODUCER_POSITION;
-export const BROADCAST_WORDS = 160;
 /** All before it may be overwritten, up to one capacity back. Above the tail while one writes. */
 export const TAIL_INTENT = 160;
 export const HALF_LAPS = 164;
@@ -44,7 +43,9 @@ export const BROADCAST_HEADER_LENGTH = 16;
 export const BROADCAST_ALIGNMENT = 16;
 export const BROADCAST_MIN_CAPACITY = 256;
 
-/** What happens to a consumer that does not keep up: it loses records, or holds the producer back. */
+/**
+ * What happens to a consumer that does not keep up: it loses records, or holds the producer back.
+ */
 export type BroadcastPolicy = "overwrite" | "block";
 
 const u32 = (name: string, offset: number, text: string, count?: number): Layout["fields"][0] => ({

@@ -29,7 +29,7 @@ export const RECORD_HEADER: Layout = {
       name: "length",
       type: "int32_t",
       offset: 0,
-      text: "Bytes with the header. 0: nothing yet. Negative: in progress. Written last, with release.",
+      text: "Bytes with the header. 0: nothing yet. Negative: in progress. Last, with release.",
     },
     { name: "type", type: "int32_t", offset: 4, text: "The user's, from 0; -1 is padding." },
   ],

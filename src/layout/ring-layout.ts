@@ -10,8 +10,8 @@
  *     1024  data                     `capacity` bytes, a power of two
  *
  * Words that different processes write are 128 bytes apart: two cache lines, since adjacent ones
- * are fetched in pairs. Positions count bytes since the ring was made, modulo 2^32, and are compared
- * by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
+ * are fetched in pairs. Positions count bytes since the ring was made, modulo 2^32, and are
+ * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
  */
 import { alignedLength } from "./record-descriptor.ts";
 import { type Layout, layoutHash } from "./layout.ts";

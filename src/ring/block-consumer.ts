@@ -1,4 +1,6 @@
-/** A reader of a broadcast ring that holds the producer back. The invariants are in broadcast.ts. */
+/**
+ * A reader of a broadcast ring that holds the producer back. The invariants are in broadcast.ts.
+ */
 import * as layout from "../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../layout/record-descriptor.ts";
 import { and, load, or, store } from "../memory/atomics.ts";
@@ -10,7 +12,7 @@ const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 /** The consumer gives room back at least this often within one read: each n-th of the ring. */
 const RELEASES_PER_LAP = 8;
 /** How often it tries to join while the producer runs on. */
-const MAX_ATTEMPTS = 100_000;
+const MAX_ATTEMPTS = 1000;
 
 /** One reading side. Its slot's lock is held while it exists. */
 export class BlockConsumer implements RingConsumerCore {
@@ -96,11 +98,12 @@ export class BlockConsumer implements RingConsumerCore {
       while (count < limit && this.#position !== end) {
         const index = this.#position & (capacity - 1);
         const length = words[index >> 2]!;
-        const aligned = (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
-        const left = (end - this.#position) | 0;
-        if (length < BROADCAST_HEADER_LENGTH || aligned > left || aligned > capacity - index) {
+        // Compared before it is rounded up, which a hostile length would overflow.
+        const left = Math.min((end - this.#position) | 0, capacity - index);
+        if (length < BROADCAST_HEADER_LENGTH || length > left) {
           throw word.corruptRecord(index, "a length that ends within the ring", length);
         }
+        const aligned = (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
         const type = words[(index >> 2) + 1]!;
         // Before the handler: a record whose handler throws has been read.
         this.#position = (this.#position + aligned) | 0;

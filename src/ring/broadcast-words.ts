@@ -41,8 +41,8 @@ export function slotIndex(slot: number): number {
 
 /**
  * Reads a position in full, at least as late as when its word is read. The word comes first: the
- * producer writes `half_laps` before the position whose top bit it is about, so what is read here is
- * the position's own count, or a later one.
+ * producer writes `half_laps` before the position whose top bit it is about, so what is read here
+ * is the position's own count, or a later one.
  */
 export function readWide(control: Int32Array, index: number): number {
   const low = load(control, index);

@@ -1,9 +1,9 @@
 /**
  * One producer, many consumers, each of which sees every record. Two policies:
  *
- * **overwrite**: the producer never waits, and does not know who reads. It announces how far it will
- * write, writes, and publishes the tail. A consumer copies bytes first and validates then: if the
- * announced end is at most one capacity after what was copied, nothing of it had been touched.
+ * **overwrite**: the producer never waits, and does not know who reads. It announces how far it
+ * will write, writes, and publishes the tail. A consumer copies bytes first and validates then: if
+ * the announced end is at most one capacity after what was copied, nothing of it had been touched.
  *
  *     producer                             consumer
  *     W1  tail_intent := end               R1  read tail
@@ -11,9 +11,9 @@
  *     W3  write the bytes                  R3  load fence
  *     W4  tail := end                      R4  read tail_intent: too far? lost
  *
- *   O1  If R2 copied a byte that W3 wrote one lap later, then R4 reads that W1 or a later one: W2 keeps
- *       W1 before W3, and R3 keeps R2 before R4 (SYNC overwrite: W1-W3 pairs with R2-R4). So what
- *       passes R4 is whole, and was published (R1-W4).
+ *   O1  If R2 copied a byte that W3 wrote one lap later, then R4 reads that W1 or a later one: W2
+ *       keeps W1 before W3, and R3 keeps R2 before R4 (SYNC overwrite: W1-W3 pairs with R2-R4). So
+ *       what passes R4 is whole, and was published (R1-W4).
  *   O2  tail_intent never goes back, not even for the successor of a producer that died between W1
  *       and W4: what the dead one may have written over stays excluded.
  *   O3  R4 compares positions in full, not modulo 2^32: a consumer that slept for any number of
@@ -26,17 +26,17 @@
  *       capacity.
  *   B2  Joining: the consumer publishes tail as its position and its bit in JOINED, and then reads
  *       LIMIT; the producer publishes LIMIT, and then reads the positions again (SYNC join). One of
- *       them sees the other: the consumer tries again with a newer tail, or the producer takes LIMIT
- *       back before it has used it.
- *   B3  A slot's bit is changed only by who holds the slot's lock: its consumer, or the producer that
- *       buries a dead one. So nobody alive is dropped.
+ *       them sees the other: the consumer tries again with a newer tail, or the producer takes
+ *       LIMIT back before it has used it.
+ *   B3  A slot's bit is changed only by who holds the slot's lock: its consumer, or the producer
+ *       that buries a dead one. So nobody alive is dropped.
  *
  * What a crash leaves: a killed producer, its published records; what it had not published is
  * overwritten by the next one. A killed consumer, nothing that lasts.
  *
- * Source: overwrite is Agrona's BroadcastTransmitter and -Receiver, with full positions, records that
- * know their number and marks to go on from; the fences are those of seqlocks (Boehm, "Can seqlocks
- * get along with programming language memory models?", 2012).
+ * Source: overwrite is Agrona's BroadcastTransmitter and -Receiver, with full positions, records
+ * that know their number and marks to go on from; the fences are those of seqlocks (Boehm, "Can
+ * seqlocks get along with programming language memory models?", 2012).
  */
 import * as layout from "../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../layout/record-descriptor.ts";

@@ -70,7 +70,13 @@ export function readVersion(views: MpscViews, release: number, into: Place): voi
   into.position = position;
 }
 
-/** How many records b is after a: negative when before. Laps wrap at 2^30. */
+export function copyPlace(from: Place, to: Place): void {
+  to.lap = from.lap;
+  to.cell = from.cell;
+  to.position = from.position;
+}
+
+/** Whether b is behind a in the order of records. Laps wrap at 2^30. */
 export function isAfter(b: Place, a: Place): boolean {
   const laps = ((b.lap - a.lap) << 2) >> 2;
   return laps > 0 || (laps === 0 && b.cell > a.cell);
@@ -110,4 +116,12 @@ export function mpscUnread(memory: RingMemory): { records: number; bytes: number
     advance(at, units, views.cells.length);
   }
   return { records, bytes };
+}
+
+export function corruptRelease(found: number): LayoutError {
+  return new LayoutError("The ring is corrupt: no such release can be under way", {
+    expected: "an intent that is the last release or the next",
+    found: String(found),
+    offset: layout.RELEASE_INTENT,
+  });
 }

@@ -15,7 +15,9 @@ import {
   type MpscViews,
   type Place,
   advance,
+  copyPlace,
   corruptCell,
+  corruptRelease,
   readVersion,
   versionIndex,
   viewsOf,
@@ -76,23 +78,19 @@ export class MpscConsumer implements RingConsumerCore {
     // was read by it.
     const intent = load(this.#views.control, INTENT);
     if (intent !== this.#release) this.#finishRelease(intent);
-    Object.assign(this.#at, this.#released);
+    copyPlace(this.#released, this.#at);
   }
 
   #finishRelease(intent: number): void {
     const { control } = this.#views;
     if (intent !== ((this.#release + 1) | 0)) {
-      throw new LayoutError("The ring is corrupt: no such release can be under way", {
-        expected: `release ${this.#release} or the next`,
-        found: String(intent),
-        offset: INTENT << 2,
-      });
+      throw corruptRelease(intent);
     }
     readVersion(this.#views, intent, this.#at);
     this.#free();
     store(control, DONE, intent);
     this.#release = intent;
-    Object.assign(this.#released, this.#at);
+    copyPlace(this.#at, this.#released);
     this.writer.wake();
   }
 
@@ -212,7 +210,7 @@ export class MpscConsumer implements RingConsumerCore {
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
     store(control, DONE, release);
     this.#release = release;
-    Object.assign(this.#released, at);
+    copyPlace(at, this.#released);
     this.writer.wake();
   }
 

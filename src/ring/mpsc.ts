@@ -1,10 +1,10 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and then:
- * claimed by this slot, so many units. So there is no instant at which a record is claimed but its length or
- * its owner is unknown, and a producer that dies leaves nothing to guess. (A tail word that is
- * advanced first, and a header that is written next, has such an instant.)
+ * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and
+ * then: claimed by this slot, so many units. So there is no instant at which a record is claimed
+ * but its length or its owner is unknown, and a producer that dies leaves nothing to guess. (A
+ * tail word that is advanced first, and a header that is written next, has such an instant.)
  *
  * Nobody keeps a tail. A producer remembers a place (lap, cell, position) and walks over the cells
  * that others claimed meanwhile, adding up their units, until it finds a free one.
@@ -20,17 +20,17 @@
  *       `capacity` bytes lie between the consumer and it: records take at least 16 bytes and there
  *       is a cell for each 16. So a walk looks at the room first and at the cell next.
  *   C5  The consumer frees cells before it publishes its place, so nobody can claim one early (C4).
- *       It says first which cells (SYNC release-intent): if it dies, its successor frees them again,
- *       and a producer's walk begins at the intended place, since the units before are gone.
+ *       It says first which cells (SYNC release-intent): if it dies, its successor frees them
+ *       again, and a producer's walk begins at the intended place, since the units before are gone.
  *
- * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word, then
- * that nobody holds the slot: whoever wrote the word is gone, because a new holder makes padding of
- * its predecessor's claims before it claims (`MpscProducer` does so when constructed). Then it reads
- * the word again, since the writer may have committed before it went; nobody writes late. If it is
- * still a claim, the record is skipped, once, by the consumer alone.
+ * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word,
+ * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
+ * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
+ * Then it reads the word again, since the writer may have committed before it went; nobody writes
+ * late. If it is still a claim, the record is skipped, once, by the consumer alone.
  *
- * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer, its
- * last published place: what it read since is read again.
+ * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
+ * its last published place: what it read since is read again.
  *
  * Source: the per-cell lap is Vyukov's bounded MPMC queue; the length in the claim is new here.
  */
@@ -44,15 +44,17 @@ import {
   type MpscViews,
   type Place,
   advance,
+  copyPlace,
   corruptCell,
+  corruptRelease,
   isAfter,
   readVersion,
   viewsOf,
 } from "./mpsc-cells.ts";
 import type { RingMemory, RingProducerCore, Wakeable } from "./ring.ts";
 
-/** How often a walk begins again before it says "no room" to a ring that does not hold still. */
-const MAX_RESTARTS = 1 << 16;
+/** How often a walk begins again, and a place is read again, before that is no accident. */
+const MAX_RESTARTS = 1000;
 
 /** One writing side of an MPSC ring. Its slot's lock is held while it exists. */
 export class MpscProducer implements RingProducerCore {
@@ -143,7 +145,7 @@ export class MpscProducer implements RingProducerCore {
     const units = layout.unitsOf(length);
     const needed = units << layout.UNIT_SHIFT;
     const at = this.#at;
-    for (let step = 0; step < MAX_RESTARTS + this.#cells.length; step++) {
+    for (let step = 0; step < MAX_RESTARTS + 2 * this.#cells.length; step++) {
       const toEnd = this.#toEnd();
       const padding = needed > toEnd ? toEnd : 0;
       if (!this.#hasRoom(padding + needed)) {
@@ -222,9 +224,10 @@ export class MpscProducer implements RingProducerCore {
       // other one was published, so it is whole if the number is still the same.
       const done = load(this.#views.control, DONE);
       readVersion(this.#views, done, this.#head);
-      if (load(this.#views.control, DONE) === done) break;
+      if (load(this.#views.control, DONE) !== done) continue;
+      return this.#head.lap !== lap || this.#head.cell !== cell;
     }
-    return this.#head.lap !== lap || this.#head.cell !== cell;
+    throw corruptRelease(load(this.#views.control, DONE));
   }
 
   /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
@@ -236,9 +239,10 @@ export class MpscProducer implements RingProducerCore {
       const intent = load(this.#views.control, INTENT);
       readVersion(this.#views, intent, this.#start);
       const behind = (intent - load(this.#views.control, DONE)) | 0;
-      if (behind === 0 || behind === 1) break;
+      if (behind !== 0 && behind !== 1) continue;
+      return this.#start.lap !== lap || this.#start.cell !== cell;
     }
-    return this.#start.lap !== lap || this.#start.cell !== cell;
+    throw corruptRelease(load(this.#views.control, INTENT));
   }
 
   #toEnd(): number {
@@ -274,12 +278,6 @@ export class MpscProducer implements RingProducerCore {
 
   /** Nothing is held back: every record is published by its commit. */
   flush(): void {}
-}
-
-function copyPlace(from: Place, to: Place): void {
-  to.lap = from.lap;
-  to.cell = from.cell;
-  to.position = from.position;
 }
 
 function samePlace(a: Place, b: Place): boolean {

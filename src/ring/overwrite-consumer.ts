@@ -9,7 +9,7 @@ import type { RecordHandler, RingConsumerCore, RingMemory, Wakeable } from "./ri
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
 /** How often it tries to find its place while the producer laps it. */
-const MAX_ATTEMPTS = 1000;
+const MAX_ATTEMPTS = 100;
 /** Bytes copied at once at most, if records are not longer; much more is lapped too easily. */
 const COPY_LENGTH = 16384;
 
@@ -144,10 +144,12 @@ export class OverwriteConsumer implements RingConsumerCore {
     while (end < length) {
       const at = end >> 2;
       const recordLength = words[at]!;
-      const next = end + align(recordLength);
-      if (recordLength < BROADCAST_HEADER_LENGTH || index + next > this.#views.capacity) {
+      // Compared before it is rounded up, which a hostile length would overflow.
+      const left = this.#views.capacity - index - end;
+      if (recordLength < BROADCAST_HEADER_LENGTH || recordLength > left) {
         throw word.corruptRecord(index + end, "a length that ends within the ring", recordLength);
       }
+      const next = end + align(recordLength);
       // The rest of it comes with the next copy.
       if (next > length) break;
       const found = numberAt(words, at);
@@ -167,7 +169,9 @@ export class OverwriteConsumer implements RingConsumerCore {
     return true;
   }
 
-  /** Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss. */
+  /**
+   * Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss.
+   */
   #skip(): void {
     const { control, bytes, capacity } = this.#views;
     const intent = word.readWide(control, word.TAIL_INTENT);

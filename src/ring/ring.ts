@@ -31,8 +31,8 @@ export function countersOf({ buffer, byteOffset, dataOffset }: RingMemory): Floa
 }
 
 /**
- * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's: they
- * are valid until the handler returns.
+ * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's:
+ * they are valid until the handler returns.
  */
 export type RecordHandler = (view: DataView, index: number, length: number, type: number) => void;
 

@@ -7,17 +7,18 @@
  *
  * Invariants, each kept by the one who writes the words that it names:
  *
- *   P1  The header at the producer's tail has length 0 whenever the records before it are published:
- *       the producer writes that terminator first, and then the length that lets the consumer come
- *       there (SYNC published).
+ *   P1  The header at the producer's tail has length 0 whenever the records before it are
+ *       published: the producer writes that terminator first, and then the length that lets the
+ *       consumer come there (SYNC published).
  *   P2  Records of a batch lie behind its first one, whose length is written last. Until then the
  *       consumer stands before it, and sees none of them.
- *   P3  The producer writes only from its tail to `consumerPosition + capacity`, terminator included.
- *   C1  The consumer reads only from its position to the terminator, and moves consumerPosition past
- *       a record only when its handler has returned or thrown (SYNC released).
+ *   P3  The producer writes only from its tail to `consumerPosition + capacity`, terminator
+ *       included.
+ *   C1  The consumer reads only from its position to the terminator, and moves consumerPosition
+ *       past a record only when its handler has returned or thrown (SYNC released).
  *
- * What a crash leaves: a producer killed anywhere leaves its published records and a terminator (P1,
- * P2); the next one finds its tail by walking there from consumerPosition. A consumer killed
+ * What a crash leaves: a producer killed anywhere leaves its published records and a terminator
+ * (P1, P2); the next one finds its tail by walking there from consumerPosition. A consumer killed
  * anywhere leaves consumerPosition; the next one reads again what was read but not released.
  *
  * Source: the terminator is that of MengRao's SPSC_Queue (SPSCVarQueueOPT.h); the claim, Agrona's.
@@ -229,7 +230,7 @@ function findTail(words: Int32Array, capacity: number, head: number): number {
     const length = load(words, index >> 2);
     if (length <= 0) return position;
     const aligned = (length + 7) & -8;
-    if (length < RECORD_HEADER_LENGTH || aligned > capacity - index) throw corrupt(index, length);
+    if (length < RECORD_HEADER_LENGTH || length > capacity - index) throw corrupt(index, length);
     position = (position + aligned) | 0;
   }
   throw corrupt(head & (capacity - 1), load(words, (head & (capacity - 1)) >> 2));
@@ -299,7 +300,7 @@ export class SpscConsumer implements RingConsumerCore {
       do {
         const index = position & mask;
         const aligned = (length + 7) & -8;
-        if (length < RECORD_HEADER_LENGTH || aligned > this.#capacity - index) {
+        if (length < RECORD_HEADER_LENGTH || length > this.#capacity - index) {
           throw corrupt(index, length);
         }
         const type = words[(index >> 2) + 1]!;

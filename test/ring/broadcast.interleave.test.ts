@@ -1,5 +1,5 @@
 /** All interleavings of small broadcast programs, and a kill at each of their steps. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   HALF_LAPS,
   TAIL,
@@ -20,6 +20,7 @@ import {
   explore,
 } from "../support/interleave.ts";
 
+setDefaultTimeout(600_000);
 const CAPACITY = 256;
 /** Payload that makes records of 48 bytes: five of them fit, and padding. */
 const LENGTH = 32;
@@ -176,7 +177,7 @@ describe("broadcast, all interleavings", () => {
       run(`overwrite, a consumer joins, ${where}`, overwrite, {
         racyAfter: RACY,
         participants: {
-          producer: { run: producing(overwrite, 0, 3, 1) },
+          producer: { run: producing(overwrite, 0, LONG ? 3 : 2, 1) },
           consumer: { run: following(overwrite, 1, "step by step") },
         },
         check: ({ notes }) => checkSeen(notes["consumer"]!),
@@ -238,7 +239,7 @@ describe("broadcast, all interleavings", () => {
       run(`block, producer killed, ${where}`, block, {
         kill: ["producer"],
         participants: {
-          producer: { run: producing(block, 0, 6, 4) },
+          producer: { run: producing(block, 0, LONG ? 6 : 5, 4) },
           consumer: { run: following(block, 1), locks: [0] },
         },
         check: ({ notes }) => {

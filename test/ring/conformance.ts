@@ -1,6 +1,6 @@
 /** What every kind of ring does, over every kind of memory. */
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { RingConsumerCore, RingMemory, RingProducerCore } from "../../src/ring/ring.ts";
 import type { Kind } from "./kinds.ts";
 
