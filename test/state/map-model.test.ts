@@ -1,6 +1,6 @@
 /** The map's algorithms against a plain Map, on a plain ArrayBuffer. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { LayoutError } from "../../src/errors.ts";
 import { MapMemory } from "../../src/state/map-memory.ts";
 import { ABSENT, MapReader } from "../../src/state/map-reader.ts";
