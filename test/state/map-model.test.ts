@@ -141,7 +141,7 @@ describe("the map against a model", () => {
 
   test("an entry that expires is gone, and its memory comes back", async () => {
     const map = new LocalMap(2 ** 15);
-    const soon = Date.now() + 60;
+    const soon = Date.now() + 500;
     let count = 0;
     while (map.set(`soon${count}`, "x".repeat(100), soon)) count++;
     expect(map.set("late", "x".repeat(100))).toBe(false);
