@@ -92,8 +92,8 @@ export {
   type FieldValue,
   type Infer,
   type Schema,
-  type Struct,
   struct,
+  type Struct,
   type StructValue,
   type StructView,
 } from "./struct.ts";

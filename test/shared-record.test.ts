@@ -99,7 +99,7 @@ describe("SharedRecord", () => {
     const abort = new AbortController();
     const aborted = record.changed({ signal: abort.signal });
     abort.abort(new Error("enough"));
-    expect(aborted).rejects.toThrow("enough");
+    await expect(aborted).rejects.toThrow("enough");
   });
 
   test("a loop sees the newest value, and skips what came between", async () => {
@@ -119,7 +119,7 @@ describe("SharedRecord", () => {
     })();
     await Bun.sleep(5);
     abort.abort(new Error("enough"));
-    expect(loop).rejects.toThrow("enough");
+    await expect(loop).rejects.toThrow("enough");
   });
 
   test("refuses another struct, another structure, and bad options", () => {

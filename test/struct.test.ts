@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type Infer, arrayOf, byteArray, struct, charArray } from "../src/struct.ts";
 import { C_COMPILER } from "./support/process.ts";
 

@@ -12,7 +12,10 @@ export interface MapOptions {
   readonly keys?: "utf8" | "bytes";
   /** "refuse": `set` answers false. "evict": what was not read lately goes. Default "refuse". */
   readonly whenFull?: "refuse" | "evict";
-  /** Bytes of a typical key and its value together; decides how large the index is. Default 96. */
+  /**
+   * Bytes of a typical key and its value together; decides how large the index is. Rather too small
+   * than too large: where entries are much smaller, the index is full before the memory. Default 96.
+   */
   readonly entryLength?: number;
   /**
    * Bytes of a unit, in which memory is given out; a power of two from 64 to 4096. Large values

@@ -72,8 +72,8 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
 
 const STRIPES_MAX = 64;
 /**
- * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and the
- * smaller they are the less evenly they fill. Below 128 KiB, so that a size of 2^n gives 2^m stripes.
+ * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and
+ * the smaller they are the less evenly they fill. Below 128 KiB: a size of 2^n gives 2^m stripes.
  */
 const STRIPE_BYTES_MIN = 120_000;
 /** So many entries in a stripe spread evenly enough: one is full when the others nearly are. */

@@ -82,7 +82,7 @@ describe(`${KILLS} kills each`, () => {
     expect(checkMap(map)).toBe(300);
     expect(map.size).toBe(300);
     console.log(`map: ${map.stats().repairs} repairs`);
-    for (const key of [...map.keys()]) expect(map.delete(key)).toBe(true);
+    for (const key of map.keys()) expect(map.delete(key)).toBe(true);
     const { freeBytes, byteLength } = map.stats();
     expect(freeBytes).toBe(byteLength);
     Segment.unlink(name);
