@@ -27,6 +27,43 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./system-v-semaphore.ts";
+export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export { Mutex, MutexGuard, type LockOptions, type MutexOptions } from "./mutex.ts";
+export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
+export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
+export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
+export {
+  type ArrayField,
+  type FieldType,
+  type FieldValue,
+  type Infer,
+  type Schema,
+  type Struct,
+  type StructValue,
+  type StructView,
+  arrayOf,
+  byteArray,
+  charArray,
+  struct,
+} from "./struct.ts";
+export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
+export type { ValueOf, ValueType } from "./value-type.ts";
+export type { MapStats } from "./state/map-stats.ts";
+export { HeldGuard } from "./waiting/held-guard.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+export { Condition } from "./condition.ts";
+export { SharedEvent, type EventInitOptions } from "./event.ts";
+export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
+export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export { Barrier, type BarrierOutcome } from "./barrier.ts";
+export { LEASE_LENGTH } from "./layout/lease-layout.ts";
+export {
+  Lease,
+  LeaseTerm,
+  type LeaseAcquireOptions,
+  type LeaseEnd,
+  type LeaseHolder,
+} from "./lease.ts";
 export {
   Semaphore,
   type SemaphoreAsyncWaitOptions,

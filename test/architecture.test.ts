@@ -19,6 +19,7 @@ const RANK: Record<string, number> = {
   cli: 0,
   nouns: 1,
   ring: 2,
+  state: 2,
   waiting: 2,
   inspection: 1.5,
   layout: 3,

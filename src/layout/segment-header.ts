@@ -44,6 +44,7 @@ export const SEGMENT_KINDS = {
   lockTable: 5,
   record: 6,
   map: 7,
+  atomics: 8,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {
