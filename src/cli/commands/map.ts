@@ -23,7 +23,7 @@ type ValueKind = "bytes" | "utf8" | "json" | "number" | "other";
 const VALUE_HASH = HEADER_PARAMETERS + 28;
 
 interface OpenMap extends Disposable {
-  readonly map: SharedMap<Uint8Array>;
+  readonly map: SharedMap<unknown>;
   readonly kind: ValueKind;
 }
 
@@ -35,37 +35,31 @@ function openMap(typed: string): OpenMap {
   const hash = new ObjectWords(reader).u32(VALUE_HASH);
   const kinds = ["bytes", "utf8", "json", "number"] as const;
   const kind = kinds.find((one) => codecOf(one).hash === hash) ?? "other";
-  const map = SharedMap.open(name, AS_BYTES) as unknown as SharedMap<Uint8Array>;
+  if (kind === "other" && hash !== 0) {
+    throw new UnsupportedError(`Cannot use "${name}" here: its values are structs of its program`);
+  }
+  const map = SharedMap.open(name, kind === "other" ? AS_BYTES : kind) as SharedMap<unknown>;
   return { map, kind, [Symbol.dispose]: () => map.close() };
 }
 
-/** A value as text; bytes that are no text, and structs, in hex. */
-function textOf(value: Uint8Array, kind: ValueKind): string {
-  if (kind === "number" && value.length === 8) {
-    return String(new DataView(value.buffer, value.byteOffset).getFloat64(0, true));
-  }
-  if (kind === "utf8" || kind === "json") return new TextDecoder().decode(value);
-  return Buffer.from(value).toString("hex");
+/** A value as text; bytes in hex. */
+function textOf(value: unknown, kind: ValueKind): string {
+  if (kind === "json") return JSON.stringify(value);
+  return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 }
 
-function valueOf(text: string, kind: ValueKind): Uint8Array {
-  if (kind === "number") {
-    const bytes = new Uint8Array(8);
-    const number = parseNumber("VALUE", text, Number.NEGATIVE_INFINITY);
-    new DataView(bytes.buffer).setFloat64(0, number, true);
-    return bytes;
-  }
-  if (kind === "json") {
-    try {
-      JSON.parse(text);
-    } catch (error) {
-      throw new UsageError(`VALUE is no JSON, which this map holds: ${(error as Error).message}`);
-    }
-  }
+function valueOf(text: string, kind: ValueKind): unknown {
+  if (kind === "utf8") return text;
+  if (kind === "bytes") return new TextEncoder().encode(text);
+  if (kind === "number") return parseNumber("VALUE", text, Number.NEGATIVE_INFINITY);
   if (kind === "other") {
-    throw new UsageError("This map holds structs or values of its own codec: write it from code");
+    throw new UsageError("This map's values have a codec of their own: write it from code");
   }
-  return new TextEncoder().encode(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`VALUE is no JSON, which this map holds: ${(error as Error).message}`);
+  }
 }
 
 export const get: Command = {
@@ -74,7 +68,7 @@ export const get: Command = {
   operands: "NAME KEY",
   count: [2, 2],
   completes: "objects",
-  options: { raw: { text: "Write the value's bytes as they are." } },
+  options: { raw: { text: "Write bytes as they are, and not in hex." } },
   examples: [["bun-shm get sessions s1", "the value of s1"]],
   run(call: Call): number {
     const [name, key] = call.operands;
@@ -82,7 +76,7 @@ export const get: Command = {
     const value = opened.map.get(key!);
     const text = value === undefined ? undefined : textOf(value, opened.kind);
     if (call.has("json")) printJson({ key, found: value !== undefined, value: text ?? null });
-    else if (value !== undefined && call.has("raw")) writeAll(1, value);
+    else if (value instanceof Uint8Array && call.has("raw")) writeAll(1, value);
     else if (text !== undefined) print(opened.kind === "json" ? text : safeText(text));
     return value === undefined ? EXIT.no : EXIT.ok;
   },
