@@ -26,7 +26,10 @@ describe("a map", () => {
       found: false,
       value: null,
     });
-    expect(await shmJson<object>("stat", name)).toMatchObject({ kind: "map" });
+    expect(await shmJson<object>("stat", name)).toMatchObject({
+      kind: "map",
+      activity: { depth: 1, unit: "entries" },
+    });
     map.unlink();
   });
 
