@@ -92,8 +92,8 @@ export {
   type FieldValue,
   type Infer,
   type Schema,
-  struct,
   type Struct,
+  struct,
   type StructValue,
   type StructView,
 } from "./struct.ts";

@@ -178,6 +178,8 @@ export class RingConsumer<T = Uint8Array> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // What was read is not read again by the next consumer. A closed segment has no bytes any more.
+    if (this.#core.view.buffer.byteLength > 0) this.#core.giveBack?.();
     this.#records.endWaits();
     this.#role.lock.close();
   }

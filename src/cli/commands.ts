@@ -8,6 +8,7 @@ import { dump } from "./commands/dump.ts";
 import { cp, create, prune, resize, restore, rm } from "./commands/life.ts";
 import { cat, tail } from "./commands/look.ts";
 import { ls } from "./commands/ls.ts";
+import { del, get, keys, set } from "./commands/map.ts";
 import { metrics } from "./commands/metrics.ts";
 import { recv, send } from "./commands/pipe.ts";
 import { semGet, semLs, semPost, semWait } from "./commands/sem.ts";
@@ -23,6 +24,10 @@ export const COMMANDS: readonly Command[] = [
   tail,
   send,
   recv,
+  get,
+  set,
+  del,
+  keys,
   top,
   watch,
   rm,

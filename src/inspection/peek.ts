@@ -8,7 +8,7 @@ import {
   HEAD_WORD,
   QUEUE_HEADER_LENGTH,
 } from "../layout/message-queue-layout.ts";
-import { CONSUMER_RECORDS } from "../layout/ring-layout.ts";
+import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
 import { MpscConsumer } from "../ring/mpsc-consumer.ts";
 import {
@@ -45,14 +45,23 @@ function ringConsumer(kind: string, memory: RingMemory): RingConsumerCore {
   return new MpscConsumer(memory, NOBODY, () => true);
 }
 
-function recordsOf(kind: string, memory: RingMemory, first: number): Peeked[] {
-  const records: Peeked[] = [];
+function recordsOf(kind: string, memory: RingMemory): Peeked[] {
+  const counters = new DataView(memory.buffer as ArrayBuffer);
+  const records: { number: number; bytes: Uint8Array; type: number }[] = [];
   const keep: RecordHandler = ({ buffer, byteOffset }, index, length, type) => {
     const bytes = new Uint8Array(buffer, byteOffset + index, length).slice();
-    records.push({ number: first + records.length, bytes, type });
+    records.push({ number: records.length, bytes, type });
   };
+  // Reading the copy counts in the copy.
+  const taken = counters.getFloat64(CONSUMER_RECORDS, true);
   const consumer = ringConsumer(kind, memory);
   while (consumer.read(keep, 2 ** 30) > 0);
+  // One producer counts what it published, also what was read and lies there still. Many do not.
+  const first =
+    kind === "ring"
+      ? Math.max(0, counters.getFloat64(PRODUCER_RECORDS, true) - records.length)
+      : taken;
+  for (const record of records) record.number += first;
   return records;
 }
 
@@ -71,7 +80,7 @@ export function peekRing(reader: ObjectReader, kind: string): Peek {
       capacity: view.getUint32(HEADER_DATA_LENGTH, true),
     };
     try {
-      const records = recordsOf(kind, memory, view.getFloat64(CONSUMER_RECORDS, true));
+      const records = recordsOf(kind, memory);
       return { records: records.filter(({ number }) => number >= first), first };
     } catch (error) {
       // The ring went on while it was copied; a corrupt one stays so.

@@ -14,6 +14,7 @@ import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { QUEUE_STRUCTURE } from "./queue-structure.ts";
 import { MPSC_STRUCTURE, RING_STRUCTURE } from "./ring-structure.ts";
+import { mapActivity, mapParts, recordActivity, recordParts } from "./state-structures.ts";
 import type { Structure } from "./structure.ts";
 
 /** A structure, and the object's words as they were read. */
@@ -46,6 +47,8 @@ const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
   }),
   [SEGMENT_KINDS.spsc, RING_STRUCTURE],
   [SEGMENT_KINDS.mpsc, MPSC_STRUCTURE],
+  [SEGMENT_KINDS.record, { ...plain("record"), parts: recordParts, activity: recordActivity }],
+  [SEGMENT_KINDS.map, { ...plain("map"), parts: mapParts, activity: mapActivity }],
 ]);
 
 const PORTABLE: Structure = {

@@ -85,4 +85,6 @@ export interface RingConsumerCore {
   readonly takenType: number;
   /** Whether a record is there. @throws nothing: what is wrong is said by `read`. */
   hasRecord(): boolean;
+  /** Gives back the room of what was read, where `read` does not always do so at once. */
+  giveBack?(): void;
 }

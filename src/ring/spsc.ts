@@ -347,6 +347,10 @@ export class SpscConsumer implements RingConsumerCore {
     this.#taken.set(this.#bytes.subarray(index, index + length));
   };
 
+  giveBack(): void {
+    if (this.#position !== this.#released) this.#release();
+  }
+
   #release(): void {
     this.#counters[CONSUMER_BYTES]! += (this.#position - this.#released) | 0;
     this.#released = this.#position;

@@ -54,6 +54,7 @@ describe("send and recv", () => {
       terminal.type("q");
       expect(Segment.exists(name)).toBe(false);
     },
+    300_000,
   );
 
   test("lines of any length arrive as they were, and both may make the ring", async () => {

@@ -45,6 +45,7 @@ export class Terminal implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#tmux("kill-server");
+    // The server is gone already when its last program has ended.
+    Bun.spawnSync([TMUX!, "-L", this.#socket, "kill-server"]);
   }
 }

@@ -89,8 +89,9 @@ function rowText(row: TopRow, columns: number, width: number): string {
   const lostText = count(lost).padStart(6);
   const users = usersText(row);
   return (
-    `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ${cut(row.kind, 10).padEnd(10)} ` +
-    `${countText(row.inRate).padStart(8)} ${countText(row.outRate).padStart(8)} ` +
+    `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ` +
+    `${cut(row.kind, 10).padEnd(10)} ${countText(row.inRate).padStart(8)} ` +
+    `${countText(row.outRate).padStart(8)} ` +
     `${bytesText(row.bytesOutRate || row.bytesInRate).padStart(8)}  ` +
     `${bar} ${levelText(activity, depth).padStart(5)} ` +
     `${levelText(activity, highWater).padStart(7)} ${count(waits).padStart(7)} ` +
