@@ -131,6 +131,8 @@ export function describeConformance(kind: Kind, makeMemory: MakeMemory, seed: nu
       for (const record of records) send(kind.producer(memory), record);
       const consumer = kind.keeps ? kind.consumer(memory) : first;
       expect(receive(consumer)).toEqual(records);
+      // As the noun does when it is closed.
+      consumer.giveBack?.();
     }
   });
 
