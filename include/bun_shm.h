@@ -116,7 +116,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_wait_point, bells) == 4, "wait_point.bells");
 
 /* Starts every record; the payload follows. */
 typedef struct bun_shm_record_header {
-  /* Bytes with the header. 0: nothing yet. Negative: in progress. Written last, with release. */
+  /* Bytes with the header. 0: nothing yet. Negative: in progress. Last, with release. */
   int32_t length;
   /* The user's, from 0; -1 is padding. */
   int32_t type;

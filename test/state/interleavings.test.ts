@@ -127,6 +127,7 @@ describe("record", () => {
       participants: { writer: writer(1, 3), reader: reader(times, true) },
       blocks,
       racyAfter: everyWordOf(buffer),
+      stateLimit: 20_000_000,
       check({ notes }) {
         const [first, second = first] = notes["reader"] as [number, number?];
         expect(first).toBeGreaterThanOrEqual(0);
@@ -230,34 +231,38 @@ describe("map", () => {
   });
 
   // One writer needs no lock: without it there are far fewer schedules.
+  // Two replacements have over a million states: in the long form alone.
   test.each([
-    [["b", "c"], ["k"]],
+    ...(process.env["BUN_SHM_SOAK"] === undefined ? [] : [[["b", "c"], ["k"]]]),
     [["b"], ["k", "k"]],
-  ])("while %p is set, a reader sees whole values in their order", (letters, names) => {
-    prepare({ k: "0" });
-    prepare({ k: "a" });
-    const { schedules, states } = explore({
-      buffer,
-      participants: {
-        writer: {
-          run() {
-            const map = handle();
-            for (const letter of letters) set(map, "k", letter);
+  ] as [string[], string[]][])(
+    "while %p is set, a reader sees whole values in their order",
+    (letters, names) => {
+      prepare({ k: "0" });
+      prepare({ k: "a" });
+      const { schedules, states } = explore({
+        buffer,
+        participants: {
+          writer: {
+            run() {
+              const map = handle();
+              for (const letter of letters) set(map, "k", letter);
+            },
           },
+          reader: reads(names),
         },
-        reader: reads(names),
-      },
-      blocks: "joined",
-      racyAfter: everyWordOf(buffer),
-      check({ notes }) {
-        const [first, second = first] = notes["reader"] as [string, string?];
-        expect(["a", "b", "c"]).toContain(first);
-        expect(["a", "b", "c"]).toContain(second);
-        expect(second >= first).toBe(true);
-      },
-    });
-    console.log(`map, replaced: ${schedules} schedules, ${states} states`);
-  });
+        blocks: "joined",
+        racyAfter: everyWordOf(buffer),
+        check({ notes }) {
+          const [first, second = first] = notes["reader"] as [string, string?];
+          expect(["a", "b", "c"]).toContain(first);
+          expect(["a", "b", "c"]).toContain(second);
+          expect(second >= first).toBe(true);
+        },
+      });
+      console.log(`map, replaced: ${schedules} schedules, ${states} states`);
+    },
+  );
 
   test("an entry that goes makes room for another, and neither is taken for the other", () => {
     prepare({ k: "a" });
