@@ -38,8 +38,8 @@ export function json<T>(): Codec<T> {
 }
 
 /**
- * The structured clone algorithm: Map, Set, Date, typed arrays, cycles. Between Bun processes of one
- * version, and never from a process that is not trusted.
+ * The structured clone algorithm: Map, Set, Date, typed arrays, cycles. Between Bun processes of
+ * one version, and never from a process that is not trusted.
  */
 export function structuredClone<T>(): Codec<T> {
   return {

@@ -1,14 +1,17 @@
 import type { Codec } from "./codec.ts";
+import { LayoutError } from "./errors.ts";
+import type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 import * as layout from "./layout/ring-layout.ts";
+import { HEADER_DATA_OFFSET } from "./layout/segment-header.ts";
 import { load } from "./memory/atomics.ts";
 import { RingConsumer, type RingConsumerOptions } from "./ring-consumer.ts";
 import {
   RING_KINDS,
-  RING_KINDS_BY_ID,
   type RingKind,
   type RingKindName,
   type RingPlace,
   checkCapacity,
+  ringKind,
 } from "./ring-kinds.ts";
 import { RingProducer, type RingProducerOptions } from "./ring-producer.ts";
 import { countersOf } from "./ring/ring.ts";
@@ -29,11 +32,21 @@ export interface RingCreateOptions<T> extends RingOpenOptions<T> {
   capacity?: number;
   /** Default "spsc". */
   kind?: RingKindName;
+  /**
+   * What becomes of a consumer of a broadcast ring that does not keep up: it loses records, and is
+   * told how many ("overwrite"), or holds the producer back while it lives ("block"). Default
+   * "overwrite".
+   */
+  policy?: BroadcastPolicy;
   /** Permission bits. Default 0o600: this user only. */
   mode?: number;
 }
 
-/** What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest. */
+/**
+ * What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest, but
+ * where several processes count in one place (`full` and waits, and the consumers of a broadcast
+ * ring), which may lose a few.
+ */
 export interface RingStats {
   /** Records published, and not aborted. */
   readonly recordsIn: number;
@@ -43,7 +56,7 @@ export interface RingStats {
   readonly bytesIn: number;
   /** Bytes read and given back, with headers and padding. */
   readonly bytesOut: number;
-  /** Bytes in use now. */
+  /** Bytes in use now. 0 for a broadcast ring, where each consumer is elsewhere. */
   readonly depth: number;
   /** Most bytes in use that a producer found when it looked for room. */
   readonly highWater: number;
@@ -79,6 +92,7 @@ const DEFAULT_CAPACITY = 1 << 20;
  * |---|---|---|---|
  * | `spsc` | 1 | 1 | wait-free |
  * | `mpsc` | up to 63 | 1 | lock-free between producers; one order of all records |
+ * | `broadcast` | 1 | many | each consumer sees every record published after it joined |
  *
  * A record is published when it is committed, whole, and is read once, in order. Roles are
  * exclusive where the kind says so, by a lock that the kernel releases: a dead holder is replaced.
@@ -117,10 +131,18 @@ export class RingBuffer<T = Uint8Array> {
   private constructor(structure: Structure, codec: Codec<T> | undefined) {
     const { segment, what, header } = structure;
     this.#structure = structure;
-    this.#kind = RING_KINDS_BY_ID[header.kind]!;
+    this.#kind = RING_KINDS[header.kind]!;
     this.#codec = codec;
     const { dataOffset, dataLength: capacity } = header;
-    checkCapacity(capacity);
+    checkCapacity(this.#kind, capacity);
+    const expected = this.#kind.dataOffset(capacity);
+    if (dataOffset !== expected) {
+      throw new LayoutError(`Cannot open ${what}: its data lie elsewhere`, {
+        expected: String(expected),
+        found: String(dataOffset),
+        offset: HEADER_DATA_OFFSET,
+      });
+    }
     const memory = { buffer: segment.buffer, byteOffset: 0, dataOffset, capacity };
     this.#place = { what, segment, memory };
   }
@@ -147,7 +169,7 @@ export class RingBuffer<T = Uint8Array> {
     target: string | Segment,
     options: RingOpenOptions<T> = {},
   ): RingBuffer<T> {
-    const structure = Structure.open("ring", target, RING_KINDS_BY_ID, options);
+    const structure = Structure.open("ring", target, RING_KINDS, options);
     return new RingBuffer(structure, options.codec);
   }
 
@@ -157,7 +179,7 @@ export class RingBuffer<T = Uint8Array> {
     options: RingCreateOptions<T> = {},
   ): RingBuffer<T> {
     const header = headerOf(options);
-    const kinds = RING_KINDS_BY_ID;
+    const kinds = RING_KINDS;
     const structure = Structure.openOrCreate("ring", target, kinds, header, options, () => {});
     return new RingBuffer(structure, options.codec);
   }
@@ -174,6 +196,11 @@ export class RingBuffer<T = Uint8Array> {
 
   get kind(): RingKindName {
     return this.#kind.name;
+  }
+
+  /** Of a broadcast ring. */
+  get policy(): BroadcastPolicy | undefined {
+    return this.#kind.policy;
   }
 
   /** The longest record, in bytes. */
@@ -217,7 +244,7 @@ export class RingBuffer<T = Uint8Array> {
     const recordsOut = count(layout.CONSUMER_RECORDS);
     const bytesOut = count(layout.CONSUMER_BYTES);
     const { records: recordsIn, bytes: bytesIn } = this.#kind.published(memory);
-    const depth = Math.max(bytesIn - bytesOut, 0);
+    const depth = this.kind === "broadcast" ? 0 : Math.max(bytesIn - bytesOut, 0);
     return {
       recordsIn,
       recordsOut,
@@ -252,18 +279,15 @@ export class RingBuffer<T = Uint8Array> {
   }
 }
 
-function headerOf<T>({ capacity = DEFAULT_CAPACITY, kind = "spsc" }: RingCreateOptions<T>): {
+function headerOf<T>(options: RingCreateOptions<T>): {
   kind: number;
   layoutHash: number;
   dataOffset: number;
   dataLength: number;
 } {
-  const known = RING_KINDS[kind] as RingKind | undefined;
-  if (known === undefined) {
-    const names = Object.keys(RING_KINDS).join(", ");
-    throw new TypeError(`Cannot make a ring of kind ${String(kind)}: it is one of ${names}`);
-  }
-  checkCapacity(capacity);
-  const { id, layoutHash } = known;
-  return { kind: id, layoutHash, dataOffset: known.dataOffset(capacity), dataLength: capacity };
+  const { capacity = DEFAULT_CAPACITY } = options;
+  const kind = ringKind(options.kind, options.policy);
+  checkCapacity(kind, capacity);
+  const { id, layoutHash } = kind;
+  return { kind: id, layoutHash, dataOffset: kind.dataOffset(capacity), dataLength: capacity };
 }

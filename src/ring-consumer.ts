@@ -28,7 +28,7 @@ export interface RingReadAsyncOptions extends AsyncWaitOptions {
 const NO_LIMIT = 0x7fffffff;
 
 /**
- * The reading side of a ring; there is one in the world.
+ * The reading side of a ring: the only one in the world, or one of many (`broadcast`).
  *
  * For one thread. Nothing here blocks but what is given a `timeoutMs`. Room is given back to the
  * producer at the end of each read, and within a long one at each eighth of the ring.
@@ -170,6 +170,14 @@ export class RingConsumer<T = Uint8Array> {
     }
   }
 
+  /**
+   * Records that were overwritten before this consumer read them, since it joined a broadcast ring.
+   * Exact; 0 in every other ring.
+   */
+  get lost(): number {
+    return this.#core.lost ?? 0;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -181,7 +189,7 @@ export class RingConsumer<T = Uint8Array> {
     // What was read is not read again by the next consumer. A closed segment has no bytes any more.
     if (this.#core.view.buffer.byteLength > 0) this.#core.giveBack?.();
     this.#records.endWaits();
-    this.#role.lock.close();
+    this.#role.lock?.close();
   }
 
   [Symbol.dispose](): void {

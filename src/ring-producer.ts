@@ -38,7 +38,7 @@ const SHORT = 24;
 export type RingInput = Uint8Array | DataView | string;
 
 /**
- * The writing side of a ring: at most one in the world (`spsc`), or one of many (`mpsc`).
+ * The writing side of a ring: the only one in the world, or one of many (`mpsc`).
  *
  * For one thread. Nothing here blocks but `write` and `claim` with a `timeoutMs`. What a crash
  * leaves is told at `RingBuffer`.
@@ -232,7 +232,7 @@ export class RingProducer<T = Uint8Array> {
     this.#closed = true;
     this.#claimable = -1;
     this.#room.endWaits();
-    this.#role.lock.close();
+    this.#role.lock?.close();
   }
 
   /** Whether the segment was closed under the producer. */

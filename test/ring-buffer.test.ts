@@ -222,6 +222,102 @@ for (const kind of ["spsc", "mpsc"] as const) {
   });
 }
 
+describe("RingBuffer, broadcast", () => {
+  const numbers = { encode: (n: number) => Buffer.from([n]), decode: (b: Uint8Array) => b[0]! };
+  const drain = <T>({ take }: { take: () => T | undefined }): T[] => {
+    const taken: T[] = [];
+    for (let one = take(); one !== undefined; one = take()) taken.push(one);
+    return taken;
+  };
+
+  for (const policy of ["overwrite", "block"] as const) {
+    test(`${policy}: each consumer sees what is published after it joined`, async () => {
+      using ring = RingBuffer.create(fresh(), { kind: "broadcast", policy, codec: numbers });
+      expect([ring.kind, ring.policy]).toEqual(["broadcast", policy]);
+      using producer = ring.producer();
+      using early = ring.consumer();
+      producer.write(1);
+      using late = ring.consumer();
+      producer.write(2);
+      const pending = Promise.all([early, late].map(async (one) => (await one.takeAsync())!));
+      expect(await pending).toEqual([1, 2]);
+      const waiting = late.takeAsync();
+      await Bun.sleep(10);
+      producer.write(3);
+      expect(await waiting).toBe(3);
+      expect(drain({ take: () => early.take() })).toEqual([2, 3]);
+      expect([early.lost, late.lost]).toEqual([0, 0]);
+      expect(ring.stats()).toMatchObject({ recordsIn: 3, lost: 0, depth: 0 });
+      expect(() => ring.producer()).toThrow("EBUSY");
+    });
+
+    test(`${policy}: other processes read 20,000 records in order`, async () => {
+      const name = fresh();
+      using ring = RingBuffer.create(name, { capacity: 1 << 20, kind: "broadcast", policy });
+      const peers = ["async", "block"].map((mode) =>
+        spawnBun(PROGRAM, `join-${mode}`, name, "20000"),
+      );
+      using producer = ring.producer();
+      // Records are for those that joined: both say so first.
+      const outputs = peers.map((peer) =>
+        peer.stdout.pipeThrough(new TextDecoderStream()).getReader(),
+      );
+      for (const output of outputs) expect((await output.read()).value).toBe("joined\n");
+      const view = new DataView(new ArrayBuffer(200));
+      for (let sequence = 0; sequence < 20_000; sequence++) {
+        view.setUint32(0, sequence, true);
+        const record = new Uint8Array(view.buffer, 0, 4 + ((sequence * 7) % 190));
+        expect(await producer.writeAsync(record, { timeoutMs: 60_000 })).toBe(true);
+      }
+      view.setUint32(0, 0xffffffff, true);
+      await producer.writeAsync(new Uint8Array(view.buffer, 0, 4));
+      for (const output of outputs) {
+        const { value = "" } = await output.read();
+        const { read, lost } = JSON.parse(value) as { read: number; lost: number };
+        expect(read + lost).toBe(20_000);
+        if (policy === "block") expect(lost).toBe(0);
+      }
+    });
+  }
+
+  test("overwrite: a lapped consumer learns exactly how many it lost", () => {
+    using ring = RingBuffer.create(fresh(), { capacity: 1024, kind: "broadcast", codec: numbers });
+    using producer = ring.producer();
+    using consumer = ring.consumer();
+    for (let number = 0; number < 200; number++) expect(producer.write(number)).toBe(true);
+    const seen = drain({ take: () => consumer.take() });
+    expect(seen.length).toBeGreaterThan(10);
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, at) => 200 - seen.length + at));
+    expect(consumer.lost).toBe(200 - seen.length);
+    expect(ring.stats().lost).toBe(consumer.lost);
+  });
+
+  test("block: a live consumer holds the producer back, a dead one does not", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 1024, kind: "broadcast", policy: "block" });
+    using producer = ring.producer();
+    const child = spawnBun(PROGRAM, "hold", name);
+    const reader = child.stdout.getReader();
+    await reader.read();
+    reader.releaseLock();
+    const record = new Uint8Array(16);
+    while (producer.write(record));
+    expect(producer.write(record, { timeoutMs: 100 })).toBe(false);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(producer.write(record, { timeoutMs: 30_000 })).toBe(true);
+  });
+
+  test("what cannot be is refused", () => {
+    const make = (options: object) => () => RingBuffer.create(fresh(), options);
+    expect(make({ kind: "broadcast", capacity: 128 })).toThrow("a broadcast ring has at least 256");
+    expect(make({ kind: "broadcast", policy: "drop" })).toThrow(
+      'with policy "overwrite" or "block"',
+    );
+    expect(make({ kind: "spsc", policy: "block" })).toThrow(TypeError);
+  });
+});
+
 describe("RingBuffer", () => {
   test("openOrCreate finds what is there, and open refuses what is none", () => {
     const name = fresh();

@@ -3,7 +3,7 @@
  * the words of every ring.
  *
  *     128    producer_position is the tail: the end of what is published
- *     160    broadcast words       written by the producer alone
+ *     168    broadcast words       written by the producer alone
  *     640    joined                one bit for each consumer; its consumer, or who buries it
  *     1024   slots                 32 of 128 bytes, each its consumer's; only where consumers block
  *     …      data                  `capacity` bytes
@@ -23,15 +23,15 @@ import { SEGMENT_HEADER } from "./segment-header.ts";
 /** Offsets in bytes from the start of the segment. */
 export const TAIL: number = PRODUCER_POSITION;
 /** All before it may be overwritten, up to one capacity back. Above the tail while one writes. */
-export const TAIL_INTENT = 160;
-export const HALF_LAPS = 164;
+export const TAIL_INTENT = 168;
+export const HALF_LAPS = 172;
 /** Where consumers that block hold the producer back. */
-export const LIMIT = 168;
+export const LIMIT = 176;
 /** Two versions of a tail and the number of the record that follows it; which holds, TAIL says. */
-export const TAIL_NUMBERS = 172;
+export const TAIL_NUMBERS = 180;
 export const TAIL_NUMBER_LENGTH = 12;
 /** For each quarter of the ring, where the last record that starts in it does. */
-export const QUARTER_MARKS = 196;
+export const QUARTER_MARKS = 204;
 export const QUARTERS = 4;
 export const JOINED: number = KIND_WORDS;
 export const CONSUMER_SLOTS_OFFSET: number = RING_DATA_OFFSET;
@@ -58,7 +58,7 @@ const u32 = (name: string, offset: number, text: string, count?: number): Layout
 
 export const BROADCAST: Layout = {
   name: "broadcast",
-  text: "At byte 160 of a broadcast ring. Producer alone.",
+  text: "At byte 168 of a broadcast ring. Producer alone.",
   length: 52,
   fields: [
     u32("tail_intent", 0, "End of what may be being written. Before the bytes, with a fence."),

@@ -45,6 +45,7 @@ export const SEGMENT_KINDS = {
   record: 6,
   map: 7,
   atomics: 8,
+  broadcastBlock: 9,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {

@@ -73,7 +73,7 @@ export class BlockConsumer implements RingConsumerCore {
   }
 
   /** Leaves: the producer waits for it no more. The lock is given back afterwards. */
-  leave(): void {
+  giveBack(): void {
     and(this.#views.control, word.JOINED, ~(1 << this.#slot));
     this.writer.wake();
   }

@@ -40,10 +40,10 @@
  */
 import * as layout from "../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../layout/record-descriptor.ts";
-import { PRODUCER_FULL, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
+import { PRODUCER_BYTES, PRODUCER_FULL, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { and, load, store, storeFence } from "../memory/atomics.ts";
 import * as word from "./broadcast-words.ts";
-import type { RingMemory, RingProducerCore, Wakeable } from "./ring.ts";
+import { type RingMemory, type RingProducerCore, type Wakeable, countersOf } from "./ring.ts";
 
 /** Does something while it holds a slot's lock. @returns false when somebody alive has it. */
 export type WhileHeld = (slot: number, action: () => void) => boolean;
@@ -60,6 +60,7 @@ export class BroadcastProducer implements RingProducerCore {
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #control: Int32Array;
+  readonly #counters: Float64Array;
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #batch: number;
@@ -102,6 +103,7 @@ export class BroadcastProducer implements RingProducerCore {
     this.reader = reader;
     this.maxRecordLength = layout.broadcastMaxRecordLength(memory.capacity);
     this.#control = views.control;
+    this.#counters = countersOf(memory);
     this.#words = views.words;
     this.#capacity = memory.capacity;
     this.#batch = batch;
@@ -154,7 +156,7 @@ export class BroadcastProducer implements RingProducerCore {
     if (++this.#looks % this.#looksPerBurial === 0 && this.#bury() && this.#findRoom(wanted)) {
       return true;
     }
-    this.#control[PRODUCER_FULL >> 2]!++;
+    this.#counters[PRODUCER_FULL >> 3]!++;
     return false;
   }
 
@@ -260,7 +262,9 @@ export class BroadcastProducer implements RingProducerCore {
     control[at] = this.#tail;
     control[at + 1] = this.#numberLow;
     control[at + 2] = this.#numberHigh;
-    control[PRODUCER_RECORDS >> 2] = this.#numberLow;
+    const records = this.#numberHigh * 2 ** 32 + (this.#numberLow >>> 0);
+    this.#counters[PRODUCER_RECORDS >> 3] = records;
+    this.#counters[PRODUCER_BYTES >> 3]! += (this.#tail - this.#published) | 0;
     if (this.#whileHeld !== undefined) this.#countHalfLap(this.#published, this.#tail);
     // SYNC published: pairs with the consumers' load. Releases records and numbers. W4.
     store(control, word.TAIL, this.#tail);

@@ -2,9 +2,15 @@
 import * as layout from "../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../layout/record-descriptor.ts";
 import { CONSUMER_LOST } from "../layout/ring-layout.ts";
-import { add, load, loadFence } from "../memory/atomics.ts";
+import { load, loadFence } from "../memory/atomics.ts";
 import * as word from "./broadcast-words.ts";
-import type { RecordHandler, RingConsumerCore, RingMemory, Wakeable } from "./ring.ts";
+import {
+  type RecordHandler,
+  type RingConsumerCore,
+  type RingMemory,
+  type Wakeable,
+  countersOf,
+} from "./ring.ts";
 
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
@@ -19,6 +25,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   readonly view: DataView;
   readonly writer: Wakeable;
   readonly #views: word.BroadcastViews;
+  readonly #counters: Float64Array;
   readonly #copied: Uint8Array<ArrayBuffer>;
   readonly #copiedWords: Int32Array;
   /** What is copied and not handed over yet. */
@@ -35,6 +42,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   /** Joins: sees what is published from now on. @throws LayoutError. */
   constructor(memory: RingMemory, writer: Wakeable) {
     this.#views = word.viewsOf(memory);
+    this.#counters = countersOf(memory);
     this.writer = writer;
     const longest = layout.broadcastMaxRecordLength(memory.capacity) + 2 * BROADCAST_HEADER_LENGTH;
     this.#copied = new Uint8Array(new ArrayBuffer(Math.max(longest, COPY_LENGTH)));
@@ -203,7 +211,8 @@ export class OverwriteConsumer implements RingConsumerCore {
       throw word.corruptRecord((position | 0) & (this.#views.capacity - 1), expected, number);
     }
     this.#lost += lost;
-    add(this.#views.control, CONSUMER_LOST >> 2, lost | 0);
+    // A report, not exact: consumers may overwrite each other's count. Their own is.
+    this.#counters[CONSUMER_LOST >> 3]! += lost;
     this.#position = position;
     this.#number = number;
   }

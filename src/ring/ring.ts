@@ -85,6 +85,8 @@ export interface RingConsumerCore {
   readonly takenType: number;
   /** Whether a record is there. @throws nothing: what is wrong is said by `read`. */
   hasRecord(): boolean;
-  /** Gives back the room of what was read, where `read` does not always do so at once. */
+  /** The end of its work: gives back what the algorithm still holds of the ring. */
   giveBack?(): void;
+  /** Records that were overwritten before they were read; only where that can happen. */
+  readonly lost?: number;
 }

@@ -10,6 +10,27 @@ if (mode === "hold") {
   setInterval(() => consumer.closed, 1000);
 } else if (mode === "unref") {
   void ring.consumer().takeAsync({ ref: false });
+} else if (mode.startsWith("join-")) {
+  using consumer = ring.consumer();
+  console.log("joined");
+  let read = 0;
+  let last = -1;
+  let done = false;
+  const check = (view: DataView, index: number): void => {
+    const sequence = view.getUint32(index, true);
+    if (sequence === 0xffffffff) {
+      done = true;
+      return;
+    }
+    if (sequence <= last) throw new Error(`Read ${sequence} after ${last}`);
+    last = sequence;
+    read++;
+  };
+  while (!done) {
+    if (mode === "join-async") await consumer.readAsync(check);
+    else consumer.read(check, { timeoutMs: 1000 });
+  }
+  console.log(JSON.stringify({ read, lost: consumer.lost }));
 } else {
   const total = Number(count);
   let next = 0;

@@ -121,7 +121,7 @@ function following(
     }
     turn.forget();
     if (consumer instanceof BlockConsumer) {
-      consumer.leave();
+      consumer.giveBack();
       turn.unlock(slot);
     }
   };
