@@ -54,6 +54,7 @@
 #define BUN_SHM_KIND_RECORD 6
 #define BUN_SHM_KIND_MAP 7
 #define BUN_SHM_KIND_ATOMICS 8
+#define BUN_SHM_KIND_BROADCAST_BLOCK 9
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -100,7 +101,7 @@ typedef struct bun_shm_wait_point {
   /* wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a
    * wake, by compare-and-swap. A futex. */
   uint32_t state;
-  /* Doorbell ids of waiting event loops; 0 is free. Each waiter its own, a waker a dead one. */
+  /* Doorbell ids of waiting event loops, 0: free. Each waiter its own, a waker a dead one. */
   uint32_t bells[31];
 } bun_shm_wait_point;
 BUN_SHM_ASSERT(sizeof(bun_shm_wait_point) == 128, "wait_point");
@@ -217,6 +218,63 @@ typedef struct bun_shm_mpsc_cell {
 } bun_shm_mpsc_cell;
 BUN_SHM_ASSERT(sizeof(bun_shm_mpsc_cell) == 4, "mpsc_cell");
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
+
+/* ---- Broadcast ring ---- */
+
+#define BUN_SHM_TAIL_INTENT 168
+#define BUN_SHM_JOINED 640
+#define BUN_SHM_CONSUMER_SLOTS 32
+#define BUN_SHM_CONSUMER_SLOTS_OFFSET 1024
+#define BUN_SHM_BROADCAST_HEADER_LENGTH 16
+#define BUN_SHM_BROADCAST_ALIGNMENT 16
+#define BUN_SHM_BROADCAST_MIN_CAPACITY 256
+#define BUN_SHM_BROADCAST_LAYOUT_HASH 0x0727740bu
+
+/* At byte 168 of a broadcast ring. Producer alone. */
+typedef struct bun_shm_broadcast {
+  /* End of what may be being written. Before the bytes, with a fence. */
+  uint32_t tail_intent;
+  /* Changes of the top bit of tail_intent (overwrite) or tail (block). */
+  uint32_t half_laps;
+  /* Where the tail may go; above no consumer's position by more than capacity. */
+  uint32_t limit;
+  /* Two times: tail, number of the next record (low, high). */
+  uint32_t tail_numbers[6];
+  /* Start of the latest first record in each quarter of the ring. */
+  uint32_t quarter_marks[4];
+} bun_shm_broadcast;
+BUN_SHM_ASSERT(sizeof(bun_shm_broadcast) == 52, "broadcast");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, tail_intent) == 0, "broadcast.tail_intent");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, half_laps) == 4, "broadcast.half_laps");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, limit) == 8, "broadcast.limit");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, tail_numbers) == 12, "broadcast.tail_numbers");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, quarter_marks) == 36, "broadcast.quarter_marks");
+
+/* 32 of them from byte 1024, where consumers block. Its consumer alone. */
+typedef struct bun_shm_broadcast_slot {
+  /* Bytes that its consumer has given back. With release. */
+  uint32_t position;
+  uint8_t reserved_at_4[124];
+} bun_shm_broadcast_slot;
+BUN_SHM_ASSERT(sizeof(bun_shm_broadcast_slot) == 128, "broadcast_slot");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_slot, position) == 0, "broadcast_slot.position");
+
+/* Starts every record of a broadcast ring; the payload follows. */
+typedef struct bun_shm_broadcast_record_header {
+  /* Bytes with the header. 0: nothing yet. Negative: in progress. Last, with release. */
+  int32_t length;
+  /* The user's, from 0; -1 is padding. */
+  int32_t type;
+  /* Number of the record, from 0; of padding, that of the next record. */
+  uint32_t number_low;
+  /* Its upper 32 bits. */
+  uint32_t number_high;
+} bun_shm_broadcast_record_header;
+BUN_SHM_ASSERT(sizeof(bun_shm_broadcast_record_header) == 16, "broadcast_record_header");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, length) == 0, "broadcast_record_header.length");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, type) == 4, "broadcast_record_header.type");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_low) == 8, "broadcast_record_header.number_low");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "broadcast_record_header.number_high");
 
 /* ---- Shared record ---- */
 

@@ -43,9 +43,9 @@ export interface RingCreateOptions<T> extends RingOpenOptions<T> {
 }
 
 /**
- * What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest, but
- * where several processes count in one place (`full` and waits, and the consumers of a broadcast
- * ring), which may lose a few.
+ * What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest,
+ * but where several processes count in one place (`full` and waits, and the consumers of a
+ * broadcast ring), which may lose a few.
  */
 export interface RingStats {
   /** Records published, and not aborted. */

@@ -94,7 +94,8 @@ export class RingProducer<T = Uint8Array> {
    * @param length Bytes, from 0 to `maxRecordLength`.
    * @param type As of `RingWriteOptions`.
    * @returns The record's index in `view`; -1 when the ring is full. Ends with `commit` or `abort`.
-   * @throws RangeError for a length or type that cannot be; Error while a claim is open; ClosedError.
+   * @throws RangeError for a length or type that cannot be; Error while a claim is open;
+   * ClosedError.
    */
   tryClaim(length: number, type = 0): number {
     this.#checkClaim(length, type);
@@ -264,7 +265,8 @@ export class RingProducer<T = Uint8Array> {
     }
     if ((type | 0) !== type || type < 0) {
       throw new RangeError(
-        `Cannot write a record of type ${String(type)}: it must be an integer from 0 to ${MAX_TYPE}`,
+        `Cannot write a record of type ${String(type)}: it must be an integer from 0 to ` +
+          String(MAX_TYPE),
       );
     }
     throw new RangeError(
@@ -330,7 +332,8 @@ function lengthOf(input: RingInput): number {
   if (typeof input === "string") return Buffer.byteLength(input);
   if (ArrayBuffer.isView(input)) return input.byteLength;
   throw new TypeError(
-    `Cannot write ${String(input)}: without a codec a record is a Uint8Array, a DataView or a string`,
+    `Cannot write ${String(input)}: without a codec a record is a Uint8Array, a DataView or ` +
+      "a string",
   );
 }
 

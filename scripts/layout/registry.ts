@@ -1,6 +1,7 @@
 /** Every structure of the binary contract, in the order of docs/LAYOUT.md and the C header. */
 import type { Layout } from "../../src/layout/layout.ts";
 import * as atomics from "../../src/layout/atomics-layout.ts";
+import * as broadcast from "../../src/layout/broadcast-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as record from "../../src/layout/record-descriptor.ts";
@@ -72,6 +73,22 @@ export const CHAPTERS: readonly Chapter[] = [
     TEXTS.mpsc,
     [mpsc.MPSC_RELEASE, mpsc.MPSC_CELL],
     pick(mpsc, "UNIT", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
+  ),
+  chapter(
+    "Broadcast ring",
+    TEXTS.broadcast,
+    [broadcast.BROADCAST, broadcast.BROADCAST_SLOT, broadcast.BROADCAST_RECORD_HEADER],
+    pick(
+      broadcast,
+      "TAIL_INTENT",
+      "JOINED",
+      "CONSUMER_SLOTS",
+      "CONSUMER_SLOTS_OFFSET",
+      "BROADCAST_HEADER_LENGTH",
+      "BROADCAST_ALIGNMENT",
+      "BROADCAST_MIN_CAPACITY",
+      "BROADCAST_LAYOUT_HASH",
+    ),
   ),
   chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
   chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),

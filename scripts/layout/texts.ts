@@ -1,6 +1,14 @@
 /** A key of TEXTS. */
 type Topic =
-  "header" | "waitPoint" | "record" | "ring" | "mpsc" | "sharedRecord" | "map" | "atomics";
+  | "header"
+  | "waitPoint"
+  | "record"
+  | "ring"
+  | "mpsc"
+  | "broadcast"
+  | "sharedRecord"
+  | "map"
+  | "atomics";
 
 /** What docs/LAYOUT.md says about each structure, beside its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
@@ -56,6 +64,22 @@ records are multiples of 16, so cells never run out before bytes do. One compare
 
 Memory that is all zero is a ring whose cells are free in lap 0. A producer holds the lock on byte 64 + its slot, of 63. A
 claim whose slot is not locked is a dead producer's, and becomes padding. The consumer holds the lock on byte 1.`,
+
+  broadcast: `
+At 168 the producer's words. \`producer_position\` is the tail: the end of what is published. Records are multiples of 16, have a
+longer header that holds their number, and are at most an eighth of the capacity long.
+
+**Overwrite** (\`KIND_BROADCAST\`, data at 1024). The producer stores \`tail_intent\`, then (behind a store fence) writes the
+records, and then stores the tail. A consumer copies what lies before the tail, and then (behind a load fence) reads
+\`tail_intent\`: what is more than one capacity before it may be torn, and counts as lost. The difference of two
+record numbers says how many were lost.
+
+**Block** (\`KIND_BROADCAST_BLOCK\`, slots at 1024, data at 5120). A consumer holds the lock on byte 64 + its slot, of 32. It stores the tail as its
+position, sets its bit in \`joined\` (at 640), and reads \`limit\`; the producer stores \`limit\`, and then reads the positions
+again. The tail stays at or below \`limit\`, and \`limit\` at or below every joined position plus the capacity. A bit whose
+lock is free belonged to a dead consumer, and the producer clears it.
+
+The producer holds the lock on byte 0.`,
 
   sharedRecord: `
 The latest value of a struct (\`KIND_RECORD\`). The slots follow at offset 384 of the data; each is \`version\`, 4 bytes of

@@ -53,7 +53,8 @@ function refuse(name: string, kind: string): never {
   );
 }
 
-const isRing = (kind: string): boolean => kind === "ring" || kind === "mpsc-ring";
+const RINGS: readonly string[] = ["ring", "mpsc-ring", "broadcast", "broadcast-block"];
+const isRing = (kind: string): boolean => RINGS.includes(kind);
 
 export function openOutlet(name: string): Outlet {
   const kind = kindOf(name);
@@ -79,7 +80,8 @@ export function openInlet(name: string): Inlet {
   const ring = RingBuffer.open(name);
   const consumer = ring.consumer();
   const { segment } = ring;
-  const bytes = { lock: kind === "ring" ? 0 : 64, count: kind === "ring" ? 1 : 63 };
+  const many = kind === "mpsc-ring";
+  const bytes = { lock: many ? 64 : 0, count: many ? 63 : 1 };
   return {
     read: (sink, limit, timeoutMs) =>
       consumer.read(

@@ -1,4 +1,5 @@
 /** The rings: one producer or many. */
+import { BROADCAST, TAIL_INTENT } from "../layout/broadcast-layout.ts";
 import { MPSC_RELEASE } from "../layout/mpsc-layout.ts";
 import {
   CONSUMER_BYTES,
@@ -28,6 +29,7 @@ import type { Structure } from "./structure.ts";
 
 const header = { layout: SEGMENT_HEADER, offset: 0 };
 const words = { layout: RING, offset: 0 };
+const broadcast = { layout: BROADCAST, offset: TAIL_INTENT };
 const release = { layout: MPSC_RELEASE, offset: KIND_WORDS };
 
 /** A ring up to this size is copied to be looked at as a whole, in bytes. */
@@ -52,6 +54,12 @@ function activity(ring: ObjectWords): Activity {
     lost: ring.f64(CONSUMER_LOST),
     recovered: ring.f64(CONSUMER_RECOVERED),
   };
+}
+
+/** Each consumer of a broadcast ring is elsewhere: there is no one depth. */
+function broadcastActivity(ring: ObjectWords): Activity {
+  const { depth: _depth, highWater: _highWater, ...rest } = activity(ring);
+  return rest;
 }
 
 /** Many producers share no counter: what is unread is counted in a copy of the ring. */
@@ -92,6 +100,13 @@ function roles(held: readonly number[]): string[] {
   });
 }
 
+/** Of a broadcast ring: consumers have slots where they hold the producer back. */
+function broadcastRoles(held: readonly number[]): string[] {
+  return roles(held).map((role, at) => {
+    return role.startsWith("producer ") ? `consumer ${held[at]! - 64}` : role;
+  });
+}
+
 export const RING_STRUCTURE: Structure = {
   kind: "ring",
   parts: () => [header, words],
@@ -106,4 +121,17 @@ export const MPSC_STRUCTURE: Structure = {
   activity: mpscActivity,
   damage,
   roles,
+};
+
+export const BROADCAST_STRUCTURE: Structure = {
+  kind: "broadcast",
+  parts: () => [header, words, broadcast],
+  activity: broadcastActivity,
+  damage,
+  roles: broadcastRoles,
+};
+
+export const BROADCAST_BLOCK_STRUCTURE: Structure = {
+  ...BROADCAST_STRUCTURE,
+  kind: "broadcast-block",
 };

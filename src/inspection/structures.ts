@@ -13,7 +13,12 @@ import { PORTABLE_HEADER, PORTABLE_MAGIC } from "../layout/portable-layout.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { QUEUE_STRUCTURE } from "./queue-structure.ts";
-import { MPSC_STRUCTURE, RING_STRUCTURE } from "./ring-structure.ts";
+import {
+  BROADCAST_BLOCK_STRUCTURE,
+  BROADCAST_STRUCTURE,
+  MPSC_STRUCTURE,
+  RING_STRUCTURE,
+} from "./ring-structure.ts";
 import { mapActivity, mapParts, recordActivity, recordParts } from "./state-structures.ts";
 import type { Structure } from "./structure.ts";
 
@@ -47,6 +52,8 @@ const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
   }),
   [SEGMENT_KINDS.spsc, RING_STRUCTURE],
   [SEGMENT_KINDS.mpsc, MPSC_STRUCTURE],
+  [SEGMENT_KINDS.broadcast, BROADCAST_STRUCTURE],
+  [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_STRUCTURE],
   [SEGMENT_KINDS.record, { ...plain("record"), parts: recordParts, activity: recordActivity }],
   [SEGMENT_KINDS.map, { ...plain("map"), parts: mapParts, activity: mapActivity }],
 ]);

@@ -28,15 +28,15 @@ export const WAIT_POINT: Layout = {
       type: "uint32_t",
       offset: 0,
       text:
-        "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a wake, " +
-        "by compare-and-swap. A futex.",
+        "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a " +
+        "wake, by compare-and-swap. A futex.",
     },
     {
       name: "bells",
       type: "uint32_t",
       offset: FIRST_BELL_WORD * 4,
       count: BELL_COUNT,
-      text: "Doorbell ids of waiting event loops; 0 is free. Each waiter its own, a waker a dead one.",
+      text: "Doorbell ids of waiting event loops, 0: free. Each waiter its own, a waker a dead one.",
     },
   ],
 };

@@ -48,9 +48,9 @@ const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
 const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
 
 /**
- * The consumer gives room back each n-th of the ring, and when it has read everything. What it keeps
- * back in between never holds up a producer: with the ring read, n - 1 of n parts are free, and a
- * record with its padding takes at most half.
+ * The consumer gives room back each n-th of the ring, and when it has read everything. What it
+ * keeps back in between never holds up a producer: with the ring read, n - 1 of n parts are free,
+ * and a record with its padding takes at most half.
  */
 const RELEASES_PER_LAP = 8;
 /** About 60 ns. */

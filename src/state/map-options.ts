@@ -14,7 +14,8 @@ export interface MapOptions {
   readonly whenFull?: "refuse" | "evict";
   /**
    * Bytes of a typical key and its value together; decides how large the index is. Rather too small
-   * than too large: where entries are much smaller, the index is full before the memory. Default 96.
+   * than too large: where entries are much smaller, the index is full before the memory. Default
+   * 96.
    */
   readonly entryLength?: number;
   /**
