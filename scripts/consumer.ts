@@ -22,8 +22,8 @@ const intervalMs = process.argv.some((word) => word.startsWith("--interval"))
   ? options.intervalMs
   : 0;
 
-async function open(): Promise<MessageQueue | undefined> {
-  const deadline = performance.now() + options.waitMs;
+async function open(waitMs: number): Promise<MessageQueue | undefined> {
+  const deadline = performance.now() + waitMs;
   for (;;) {
     try {
       return MessageQueue.open({ name, logger: logTo(json) });
@@ -36,7 +36,7 @@ async function open(): Promise<MessageQueue | undefined> {
 }
 
 try {
-  using queue = await open();
+  let queue = await open(options.waitMs);
   if (queue === undefined) {
     if (stopped.aborted) process.exit(0);
     refuse("Producer not running. Start producer first.", json);
@@ -45,8 +45,12 @@ try {
     for (let taken = 0; taken < options.count && !stopped.aborted;) {
       const text = await queue.dequeueAsync({ timeoutMs: 1000, signal: stopped });
       if (text === undefined) {
-        // Nothing in it, and nobody can find it any more: the producer has gone.
-        if (queue.unlinked) break;
+        if (!queue.unlinked) continue;
+        // Nothing in it, and nobody can find it any more: its producer has gone. Another may be there.
+        const next = await open(0);
+        if (next === undefined) break;
+        queue.close();
+        queue = next;
         continue;
       }
       const atMs = performance.timeOrigin + performance.now();
@@ -59,6 +63,7 @@ try {
     if (!isAbort(error, stopped)) throw error;
   }
   say("Exiting", { event: "exiting", stats: queue.stats() });
+  queue.close();
 } catch (error) {
   refuse((error as Error).message, json);
 }

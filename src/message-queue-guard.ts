@@ -85,6 +85,11 @@ export class QueueGuard {
     this.#log(message);
   }
 
+  /** The slots found a count that did not agree with head and tail. */
+  countCorrected(): void {
+    this.recovered("A C program died between two stores: count agrees with head and tail again");
+  }
+
   /** Takes the lock. @returns false when the time was over. */
   lock(timeoutMs: number): boolean {
     const { lock } = this.#parts;

@@ -99,9 +99,8 @@ export class MessageQueue {
     open: (repaired: () => void) => OpenQueue,
   ): MessageQueue {
     let handle: MessageQueue | undefined;
-    const message = "A C program died between two stores: count agrees with head and tail again";
     const queue = open(() => {
-      if (handle !== undefined) handle.#guard.recovered(message);
+      if (handle !== undefined) handle.#guard.countCorrected();
     });
     return (handle = new MessageQueue(place, queue, log));
   }
@@ -285,7 +284,12 @@ export class MessageQueue {
     return kind === ITEMS ? this.#queue.items : this.#queue.spaces;
   }
 
-  /** One operation, if there is a token. @param hasToken Whether the caller waited for one. */
+  /**
+   * One operation, if there is a token.
+   *
+   * @param hasToken Whether the caller waited for one.
+   * @param patienceMs How long to wait for those who are inside.
+   */
   #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
     const { slots, lock, mutex } = this.#queue;
     const own = this.#counter(kind);
@@ -294,11 +298,11 @@ export class MessageQueue {
     let held = false;
     let done = false;
     try {
-      locked = lock.tryLock() || this.#guard.lock(patienceMs);
+      locked = lock.tryLock() || (patienceMs > 0 && this.#guard.lock(patienceMs));
       if (!locked) return false;
       token ||= own.tryWait();
       if (!token) return false;
-      held = mutex.tryWait() || this.#guard.takeMutex(patienceMs);
+      held = mutex.tryWait() || (patienceMs > 0 && this.#guard.takeMutex(patienceMs));
       if (!held) return false;
       done = kind === SPACES ? slots.enqueue(text) : this.#take();
       // One that led nowhere was one too many, and is not given back either.
@@ -341,7 +345,7 @@ export class MessageQueue {
     const { participant } = this.#queue;
     const counter = this.#counter(kind);
     for (let look = 0; look < SPIN_LOOKS; look++) {
-      if (this.#looksReady(kind) && this.#attempt(kind, text, false, SLICE_MS)) return true;
+      if (this.#looksReady(kind) && this.#attempt(kind, text, false, 0)) return true;
     }
     for (;;) {
       const left = deadline - monotonicMs();
@@ -401,8 +405,7 @@ export class MessageQueue {
     let took = false;
     participant.waits(kind);
     try {
-      const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-      took = await this.#counter(kind).waitAsync(options);
+      took = await this.#counter(kind).waitAsync({ timeoutMs, signal });
     } finally {
       if (!this.#closed) participant.waited(kind, took);
     }

@@ -40,7 +40,7 @@ export interface SemaphoreWaitOptions {
 /** How long a wait in the event loop lasts. */
 export interface SemaphoreAsyncWaitOptions extends SemaphoreWaitOptions {
   /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The longest uninterrupted sleep, in ms: signals and thread termination take effect after it. */

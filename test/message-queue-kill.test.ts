@@ -1,14 +1,20 @@
 /** Peers of a message queue are killed: at each single step, and at random. */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { MessageQueue, Semaphore } from "../src/index.ts";
+import { readFileSync } from "node:fs";
+import { MessageQueue, type MessageQueueEvent, Semaphore } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { C_COMPILER, type Child, compileC, finished, spawnBun } from "./support/process.ts";
 import { type Random, seededRandom } from "./support/random.ts";
 
 const PROCESS = join(import.meta.dir, "process");
 
-function spawnKilled(name: string, operation: string, step: number): Child {
+function spawnKilled(
+  name: string,
+  operation: string,
+  step: number,
+  signal: string = "SIGKILL",
+): Child {
   return Bun.spawn(
     [
       process.execPath,
@@ -19,7 +25,10 @@ function spawnKilled(name: string, operation: string, step: number): Child {
       operation,
       String(step),
     ],
-    { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } },
+    {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, NO_COLOR: "1", BUN_SHM_STEP_SIGNAL: signal },
+    },
   );
 }
 
@@ -41,20 +50,24 @@ function values(name: string): number[] {
 }
 
 describe("a handle killed at each step", () => {
-  for (const [operation, filled, firstStep] of [
-    ["enqueue", 3, 1],
-    ["dequeue", 3, 1],
-    ["enqueue", 9, 1],
+  for (const [operation, filled, firstStep, synchronization] of [
+    ["enqueue", 3, 1, "named"],
+    ["dequeue", 3, 1, "named"],
+    ["enqueue", 9, 1, "segment"],
+    ["dequeue", 10, 1, "polling"],
     // One that finds nothing looks for a while before it sleeps.
-    ["dequeue", 0, 1995],
+    ["dequeue", 0, 1995, "named"],
   ] as const) {
-    test(`of ${operation} with ${filled} messages in the queue`, async () => {
+    test(`of ${operation} with ${filled} of 10 messages, ${synchronization} tokens`, async () => {
+      const events: MessageQueueEvent[] = [];
+      const logger = (event: MessageQueueEvent): void => void events.push(event);
       const name = uniqueName("killed");
       let survived = false;
+      let repairs = 0;
       let step = firstStep - 1;
       while (!survived) {
         step++;
-        using queue = MessageQueue.create({ name });
+        using queue = MessageQueue.create({ name, synchronization, logger });
         const before = Array.from({ length: filled }, (_, number) => `m${number}`);
         for (const text of before) queue.enqueue(text);
         const { stdout, stderr, signal } = await finished(spawnKilled(name, operation, step));
@@ -66,17 +79,38 @@ describe("a handle killed at each step", () => {
         const whole =
           operation === "enqueue" ? before : before.slice(texts.length < filled ? 1 : 0);
         expect(texts).toEqual(victim ? [...whole, "victim"] : whole);
-        expect(values(name)).toEqual([1, 0, 10]);
+        if (synchronization === "named") expect(values(name)).toEqual([1, 0, 10]);
         // And it goes on as if nothing had been.
         for (let number = 0; number < 10; number++) queue.enqueue(`n${number}`);
         expect(queue.enqueue("too many", { timeoutMs: 0 })).toBe(false);
         for (let number = 0; number < 10; number++) expect(queue.dequeue()).toBe(`n${number}`);
+        expect(queue.stats().recoveries).toBe(events.length);
+        repairs += events.splice(0).filter(({ type }) => type === "recovered").length;
         queue.unlink();
       }
-      console.log(`${operation} with ${filled} in the queue: killed at ${step - firstStep} steps`);
-      expect(step - firstStep).toBeGreaterThan(8);
+      const kills = step - firstStep;
+      console.log(`${operation} with ${filled}: killed at ${kills} steps, ${repairs} repairs`);
+      expect(kills).toBeGreaterThan(8);
+      if (filled > 0) expect(repairs).toBeGreaterThan(0);
     });
   }
+});
+
+test("one that is stopped inside the mutex is not taken for dead", async () => {
+  const name = uniqueName("stopped");
+  using queue = MessageQueue.create({ name });
+  for (let number = 0; number < 3; number++) queue.enqueue(`m${number}`);
+  // Between the stores of tail and count.
+  const child = spawnKilled(name, "enqueue", 12, "SIGSTOP");
+  const stat = (): string => readFileSync(`/proc/${child.pid}/stat`, "latin1");
+  while (!/\) T /.test(stat())) await Bun.sleep(5);
+  expect(queue.dequeue({ timeoutMs: 1500 })).toBeUndefined();
+  expect(queue.stats().recoveries).toBe(0);
+  child.kill("SIGCONT");
+  expect((await finished(child)).stdout).toBe("survived\n");
+  expect(drain(queue)).toEqual(["m0", "m1", "m2", "victim"]);
+  expect(queue.stats().recoveries).toBe(0);
+  queue.unlink();
 });
 
 /** Reads a child's lines until it ends. A last line without its end was not said. */

@@ -11,7 +11,7 @@ export interface TokenCounter {
   tryWait(): boolean;
   /** One uninterrupted sleep. @returns Whether it took a token. */
   waitSlice(sliceMs: number): boolean;
-  waitAsync(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<boolean>;
+  waitAsync(options: { timeoutMs?: number; signal?: AbortSignal | undefined }): Promise<boolean>;
   close(): void;
 }
 
@@ -55,7 +55,10 @@ export class PolledTokens implements TokenCounter {
     }
   }
 
-  async waitAsync(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<boolean> {
+  async waitAsync(options: {
+    timeoutMs?: number;
+    signal?: AbortSignal | undefined;
+  }): Promise<boolean> {
     const deadline = performance.now() + checkTimeout(options.timeoutMs);
     for (;;) {
       options.signal?.throwIfAborted();

@@ -35,7 +35,7 @@ export class SemaphoreQueue {
     this.#semaphore = semaphore;
   }
 
-  async wait(options: { timeoutMs?: number; signal?: AbortSignal }): Promise<boolean> {
+  async wait(options: { timeoutMs?: number; signal?: AbortSignal | undefined }): Promise<boolean> {
     const milliseconds = checkTimeout(options.timeoutMs);
     options.signal?.throwIfAborted();
     // Whoever waits already comes first.

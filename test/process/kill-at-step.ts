@@ -5,12 +5,14 @@
 import { plugin } from "bun";
 import { readFileSync } from "node:fs";
 
+/** SIGKILL, or what the environment says. */
+const signal = process.env["BUN_SHM_STEP_SIGNAL"] ?? "SIGKILL";
 let left = 0;
 const global = globalThis as { step?: () => void; killAtStep?: (step: number) => void };
 
 global.killAtStep = (step) => (left = step);
 global.step = () => {
-  if (left > 0 && --left === 0) process.kill(process.pid, "SIGKILL");
+  if (left > 0 && --left === 0) process.kill(process.pid, signal);
 };
 
 plugin({
