@@ -101,7 +101,7 @@ typedef struct bun_shm_wait_point {
   /* wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a
    * wake, by compare-and-swap. A futex. */
   uint32_t state;
-  /* Doorbell ids of waiting event loops, 0: free. Each waiter its own, a waker a dead one. */
+  /* Doorbell ids of waiting event loops; 0: none. Each waiter its own, a waker a dead one. */
   uint32_t bells[31];
 } bun_shm_wait_point;
 BUN_SHM_ASSERT(sizeof(bun_shm_wait_point) == 128, "wait_point");
