@@ -52,7 +52,7 @@ function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64
   }
 }
 
-const warm = Math.ceil(count / 5);
+const warm = count;
 
 if (role === "ping" || role === "pong") {
   const there = RingBuffer.openOrCreate(`${name}-there`, { capacity: 1 << 18 });

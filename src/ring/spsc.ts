@@ -53,8 +53,13 @@ const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
  * and a record with its padding takes at most half.
  */
 const RELEASES_PER_LAP = 8;
-/** About 60 ns. */
-const CATCH_UP_TURNS = 50;
+/** Pauses of a consumer that has caught up, in turns of about 1.2 ns. */
+const SHORTEST_PAUSE = 256;
+const LONGEST_PAUSE = 1024;
+/** As many records after a pause are a stream. */
+const STREAM = 4;
+/** One catching up of 64 pauses to find out whether records come in a stream. */
+const TRIAL_MASK = 63;
 
 function controlOf({ buffer, byteOffset, dataOffset }: RingMemory): Int32Array {
   return new Int32Array(buffer, byteOffset, dataOffset >> 2);
@@ -258,6 +263,11 @@ export class SpscConsumer implements RingConsumerCore {
   #position: number;
   /** What the producer knows of it. */
   #released: number;
+  /** The pause of the next catching up, in turns. */
+  #pause = 0;
+  #paused = false;
+  #readSince = 0;
+  #looks = 0;
   /** What the pause computes; kept, so that the loop is not optimised away. */
   #idle = 0;
   #taken: Uint8Array<ArrayBuffer> | undefined;
@@ -316,22 +326,37 @@ export class SpscConsumer implements RingConsumerCore {
       } while (length > 0 && count < limit && ((position - start) | 0) < this.#capacity);
     } finally {
       this.#counters[CONSUMER_RECORDS]! += count;
+      this.#readSince += count;
     }
     return count;
   }
 
   /**
-   * Has read everything: gives the room back, and lets the producer get ahead for a moment. A
-   * consumer that looks again at once takes each line of the ring out of the producer's cache as
-   * soon as it is written, and both do nothing but wait for each other's lines.
+   * Has read everything: gives the room back and, where records come in a stream, stays away for a
+   * moment. A consumer that looks again at once takes each line of the ring out of the producer's
+   * cache as soon as it is written, and both do little but wait for each other's lines.
+   *
+   * How long is learned from what each pause brings: several records make the next one longer, a
+   * single one (somebody waits for our answer, say) makes it shorter. Without pauses, one look in
+   * many is delayed, to find out.
    *
    * @returns Whether there are records now.
    */
   #catchUp(): boolean {
     this.#release();
-    let mixed = this.#idle;
-    for (let turn = 0; turn < CATCH_UP_TURNS; turn++) mixed = Math.imul(mixed, 0x2c1b3c6d) ^ turn;
-    this.#idle = mixed;
+    if (this.#paused) {
+      const longer = Math.min(Math.max(this.#pause * 2, SHORTEST_PAUSE), LONGEST_PAUSE);
+      if (this.#readSince >= STREAM) this.#pause = longer;
+      else this.#pause = this.#pause > SHORTEST_PAUSE ? this.#pause >> 1 : 0;
+    }
+    this.#readSince = 0;
+    this.#paused = this.#pause > 0 || (++this.#looks & TRIAL_MASK) === 0;
+    if (this.#paused) {
+      let mixed = this.#idle;
+      const turns = this.#pause || SHORTEST_PAUSE;
+      for (let turn = 0; turn < turns; turn++) mixed = Math.imul(mixed, 0x2c1b3c6d) ^ turn;
+      this.#idle = mixed;
+    }
     return this.hasRecord();
   }
 
