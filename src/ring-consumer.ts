@@ -31,7 +31,8 @@ const NO_LIMIT = 0x7fffffff;
  * The reading side of a ring: the only one in the world, or one of many (`broadcast`).
  *
  * For one thread. Nothing here blocks but what is given a `timeoutMs`. Room is given back to the
- * producer at the end of each read, and within a long one at each eighth of the ring.
+ * producer at each eighth of the ring at the latest, and at the end of a read when everything is
+ * read or a producer sleeps for want of room.
  *
  * A record counts as read before its handler is called: one that throws loses its own record, and
  * no other.

@@ -101,6 +101,28 @@ for (const kind of ["spsc", "mpsc"] as const) {
       expect(stats.bytesIn).toBe(stats.bytesOut);
     });
 
+    test("a slow reader keeps no room from a producer that sleeps", async () => {
+      using ring = RingBuffer.create(fresh(), { capacity: 1 << 14, kind });
+      using producer = ring.producer();
+      using consumer = ring.consumer();
+      const record = new Uint8Array(24);
+      while (producer.write(record));
+      let written = false;
+      const writing = producer.writeAsync(record).then((ok) => (written = ok));
+      await Bun.sleep(20);
+      // A few records, far from an eighth of the ring; more than one for kinds that free cells.
+      let read = 0;
+      for (; read < 8 && !written; read++) {
+        expect(consumer.read(() => undefined, 1)).toBe(1);
+        await Bun.sleep(20);
+      }
+      const inTime = written;
+      // So that a failure ends the wait too.
+      consumer.read(() => undefined);
+      await writing;
+      expect(inTime).toBe(true);
+    });
+
     test("a handler that throws has read its record, and loses no other", () => {
       using ring = RingBuffer.create(fresh(), { capacity: 1024, kind, codec: utf8 });
       using producer = ring.producer();

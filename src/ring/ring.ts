@@ -9,10 +9,12 @@
 export interface Wakeable {
   /** Called after every publish or release; cheap when nobody sleeps. */
   wake(): void;
+  /** Whether somebody is asleep; stale the moment it returns. One atomic load. */
+  readonly hasWaiters: boolean;
 }
 
 /** For rings whose sides never sleep. */
-export const NOBODY: Wakeable = { wake(): void {} };
+export const NOBODY: Wakeable = { wake(): void {}, hasWaiters: false };
 
 /** The bytes of one ring: the control words, and the data that they are about. */
 export interface RingMemory {

@@ -48,9 +48,8 @@ const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
 const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
 
 /**
- * The consumer gives room back each n-th of the ring, and when it has read everything. What it
- * keeps back in between never holds up a producer: with the ring read, n - 1 of n parts are free,
- * and a record with its padding takes at most half.
+ * The consumer gives room back each n-th of the ring, when it has read everything, and after each
+ * read while a producer sleeps for want of room. One that only spins gets it by the n-th.
  */
 const RELEASES_PER_LAP = 8;
 /** Pauses of a consumer that has caught up, in turns of about 1.2 ns. */
@@ -327,6 +326,8 @@ export class SpscConsumer implements RingConsumerCore {
     } finally {
       this.#counters[CONSUMER_RECORDS]! += count;
       this.#readSince += count;
+      // A producer that announces itself after this look has it at the end of the next read.
+      if (this.writer.hasWaiters && position !== this.#released) this.#release();
     }
     return count;
   }

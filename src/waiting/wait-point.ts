@@ -87,6 +87,11 @@ export class WaitPoint {
     this.#state = 0;
   }
 
+  /** Whether somebody sleeps here. One who spins is not seen. Stale the moment it returns. */
+  get hasWaiters(): boolean {
+    return hasWaiters(this.#words, this.#state);
+  }
+
   /** Wakes everybody who waits here, after something was published with an atomic store. */
   wake(): void {
     if (hasWaiters(this.#words, this.#state)) this.#wakeAll();
