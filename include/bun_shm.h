@@ -276,6 +276,34 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, type) == 4, "broadcast_
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_low) == 8, "broadcast_record_header.number_low");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "broadcast_record_header.number_high");
 
+/* ---- Message queue ---- */
+
+#define BUN_SHM_QUEUE_MAGIC 0x4d51534du
+#define BUN_SHM_QUEUE_VERSION 1
+
+/* The classic struct of 2580 bytes: 10 slots of 256 bytes each. */
+typedef struct bun_shm_message_queue {
+  /* 0x4D51534D. The creator, last. */
+  uint32_t magic;
+  /* 1. The creator. */
+  uint32_t version;
+  /* The slot that is read next. A consumer that holds the mutex. */
+  uint32_t head;
+  /* The slot that is written next. A producer that holds the mutex. */
+  uint32_t tail;
+  /* Messages now queued. Whoever holds the mutex. */
+  uint32_t count;
+  /* Each a NUL-terminated text. A producer that holds the mutex. */
+  uint8_t slots[2560];
+} bun_shm_message_queue;
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue) == 2580, "message_queue");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, magic) == 0, "message_queue.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, version) == 4, "message_queue.version");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, head) == 8, "message_queue.head");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, tail) == 12, "message_queue.tail");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, count) == 16, "message_queue.count");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slots");
+
 /* ---- Shared record ---- */
 
 /* The latest value of a struct. The slots follow, each a multiple of 128 bytes. */
@@ -409,6 +437,186 @@ typedef struct bun_shm_atomic_cell {
 BUN_SHM_ASSERT(sizeof(bun_shm_atomic_cell) == 128, "atomic_cell");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, low) == 0, "atomic_cell.low");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, half) == 4, "atomic_cell.half");
+
+/* ---- Mutex and readers-writer lock ---- */
+
+#define BUN_SHM_MUTEX_MAGIC 0x5854554du
+#define BUN_SHM_RW_LOCK_MAGIC 0x4b4c5752u
+
+/* libc's own mutex, with a guard, and a place to wait for it in an event loop. */
+typedef struct bun_shm_mutex {
+  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. */
+  uint8_t mutex[64];
+  /* The creator, last, with release. */
+  uint32_t magic;
+  /* libc << 16 | processor. The creator. */
+  uint32_t abi;
+  /* Owners that died holding it, mod 2^32. The owner that found out. */
+  uint32_t deaths;
+  /* 1 once a repair failed; never back to 0. Whoever finds out. */
+  uint32_t lost;
+  uint8_t reserved_at_80[48];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_mutex;
+BUN_SHM_ASSERT(sizeof(bun_shm_mutex) == 256, "mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, mutex) == 0, "mutex.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, magic) == 64, "mutex.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, abi) == 68, "mutex.abi");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, deaths) == 72, "mutex.deaths");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, lost) == 76, "mutex.lost");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, wait_point) == 128, "mutex.wait_point");
+
+/* A mutex for writers, and a row of places of which a reader takes one and a writer all. */
+typedef struct bun_shm_rw_lock {
+  /* See the mutex. */
+  uint8_t writers[256];
+  /* The creator, last, with release. */
+  uint32_t magic;
+  /* How many readers at once. The creator. */
+  uint32_t places;
+  /* 0 free, 1 wanted, 2 writing, 3 lost. Who has the writers' mutex. */
+  uint32_t state;
+  /* 1 since a writer died while writing. The same. */
+  uint32_t unrepaired;
+  /* Locks taken after a wait, mod 2^32. Whoever waited. */
+  uint32_t turns;
+  uint8_t reserved_at_276[108];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_rw_lock;
+BUN_SHM_ASSERT(sizeof(bun_shm_rw_lock) == 512, "rw_lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, writers) == 0, "rw_lock.writers");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, magic) == 256, "rw_lock.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, places) == 260, "rw_lock.places");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, state) == 264, "rw_lock.state");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, unrepaired) == 268, "rw_lock.unrepaired");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, turns) == 272, "rw_lock.turns");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, wait_point) == 384, "rw_lock.wait_point");
+
+/* `places` of them follow the lock. */
+typedef struct bun_shm_rw_lock_place {
+  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. */
+  uint8_t mutex[64];
+  uint8_t reserved_at_64[64];
+} bun_shm_rw_lock_place;
+BUN_SHM_ASSERT(sizeof(bun_shm_rw_lock_place) == 128, "rw_lock_place");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock_place, mutex) == 0, "rw_lock_place.mutex");
+
+/* ---- Condition, event, barrier, lease ---- */
+
+#define BUN_SHM_CONDITION_MAGIC 0x444e4f43u
+#define BUN_SHM_EVENT_MAGIC 0x544e5645u
+#define BUN_SHM_BARRIER_MAGIC 0x52524142u
+#define BUN_SHM_LEASE_MAGIC 0x5341454cu
+
+/* A condition that belongs to a mutex. */
+typedef struct bun_shm_condition {
+  /* The creator, last, with release. */
+  uint32_t magic;
+  /* `notifyAll`s, mod 2^32. Who has the mutex. */
+  uint32_t epoch;
+  /* Of this epoch; the dead stay counted. Who has the mutex. */
+  uint32_t waiters;
+  /* `notifyOne`s not taken yet, at most `waiters`. Both sides. */
+  uint32_t signals;
+  uint8_t reserved_at_16[112];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_condition;
+BUN_SHM_ASSERT(sizeof(bun_shm_condition) == 256, "condition");
+BUN_SHM_ASSERT(offsetof(bun_shm_condition, magic) == 0, "condition.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_condition, epoch) == 4, "condition.epoch");
+BUN_SHM_ASSERT(offsetof(bun_shm_condition, waiters) == 8, "condition.waiters");
+BUN_SHM_ASSERT(offsetof(bun_shm_condition, signals) == 12, "condition.signals");
+BUN_SHM_ASSERT(offsetof(bun_shm_condition, wait_point) == 128, "condition.wait_point");
+
+/* An event, auto or manual reset. */
+typedef struct bun_shm_event {
+  /* The creator, last, with release. */
+  uint32_t magic;
+  /* 1 auto, 2 manual reset. The creator. */
+  uint32_t kind;
+  /* 0 or 1. Anyone; a wait for an auto event takes it back to 0. */
+  uint32_t set;
+  uint8_t reserved_at_12[116];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_event;
+BUN_SHM_ASSERT(sizeof(bun_shm_event) == 256, "event");
+BUN_SHM_ASSERT(offsetof(bun_shm_event, magic) == 0, "event.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_event, kind) == 4, "event.kind");
+BUN_SHM_ASSERT(offsetof(bun_shm_event, set) == 8, "event.set");
+BUN_SHM_ASSERT(offsetof(bun_shm_event, wait_point) == 128, "event.wait_point");
+
+/* A barrier for a number of parties, each with a seat. */
+typedef struct bun_shm_barrier {
+  /* Over everything below. See the mutex. */
+  uint8_t mutex[256];
+  /* The creator, last, with release. */
+  uint32_t magic;
+  /* How many meet. The creator. */
+  uint32_t parties;
+  /* 0 or 1. Who has the mutex. */
+  uint32_t broken;
+  /* 1 while the last to arrive lets the others go. Who has the mutex. */
+  uint32_t releasing;
+  uint8_t reserved_at_272[112];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_barrier;
+BUN_SHM_ASSERT(sizeof(bun_shm_barrier) == 512, "barrier");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, mutex) == 0, "barrier.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, magic) == 256, "barrier.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, parties) == 260, "barrier.parties");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, broken) == 264, "barrier.broken");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, releasing) == 268, "barrier.releasing");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier, wait_point) == 384, "barrier.wait_point");
+
+/* `parties` of them follow the barrier. */
+typedef struct bun_shm_barrier_seat {
+  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held while one takes part. */
+  uint8_t mutex[64];
+  /* 0 idle, 1 arrived, 2 passed, 3 broken. Who has the mutex, or the seat. */
+  uint32_t state;
+  uint8_t reserved_at_68[60];
+} bun_shm_barrier_seat;
+BUN_SHM_ASSERT(sizeof(bun_shm_barrier_seat) == 128, "barrier_seat");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, mutex) == 0, "barrier_seat.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state");
+
+/* What is told about a role's holder; the kernel's lock says who it is. */
+typedef struct bun_shm_lease {
+  /* Whoever finds zeros, with the lock, last, with release. */
+  uint32_t magic;
+  /* Which of the two tokens counts, 0 or 1. The holder, like all below. */
+  uint32_t current;
+  /* Two fencing tokens, each low word, high word. */
+  uint32_t tokens[4];
+  /* Odd while what follows is written. */
+  uint32_t version;
+  /* For people. */
+  uint32_t pid;
+  /* Milliseconds since 1970. */
+  double since;
+  /* Bytes. */
+  uint32_t text_length;
+  uint8_t reserved_at_44[20];
+  /* UTF-8. */
+  uint8_t text[320];
+  /* See the wait point. */
+  uint32_t wait_point[32];
+} bun_shm_lease;
+BUN_SHM_ASSERT(sizeof(bun_shm_lease) == 512, "lease");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, magic) == 0, "lease.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, current) == 4, "lease.current");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, tokens) == 8, "lease.tokens");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, version) == 24, "lease.version");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, pid) == 28, "lease.pid");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, since) == 32, "lease.since");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, text_length) == 40, "lease.text_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, text) == 64, "lease.text");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 /* ---- The classic message queue ---- */
 
 #define BUN_SHM_QUEUE_SLOTS 10

@@ -46,6 +46,28 @@
 #define BUN_SHM_QUEUE_SLOTS 10
 #define BUN_SHM_QUEUE_SLOT_SIZE 256
 
+/* The text in slot `n` of a classic queue. */
+#define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
+
+#if defined(__linux__) && !defined(BUN_SHM_LAYOUT_ONLY) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define BUN_SHM_ASSERT(condition, what) static_assert(condition, what)
+#else
+#define BUN_SHM_ASSERT(condition, what) _Static_assert(condition, what)
+#endif
+
+/* @generated */
+/* ---- The classic message queue ---- */
+
+#define BUN_SHM_QUEUE_SLOTS 10
+#define BUN_SHM_QUEUE_SLOT_SIZE 256
+
 /*
  * The queue that textbooks make: `mutex`, `items` and `spaces` are named semaphores beside it.
  * Each field is written by whoever holds the mutex, but magic and version, which the creator writes.

@@ -1,12 +1,19 @@
 /** Every structure of the binary contract, in the order of docs/LAYOUT.md and the C header. */
 import type { Layout } from "../../src/layout/layout.ts";
 import * as atomics from "../../src/layout/atomics-layout.ts";
+import * as barrier from "../../src/layout/barrier-layout.ts";
 import * as broadcast from "../../src/layout/broadcast-layout.ts";
+import * as condition from "../../src/layout/condition-layout.ts";
+import * as event from "../../src/layout/event-layout.ts";
+import * as lease from "../../src/layout/lease-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
+import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
+import * as mutex from "../../src/layout/mutex-layout.ts";
 import * as record from "../../src/layout/record-descriptor.ts";
 import * as sharedRecord from "../../src/layout/record-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
+import * as rwLock from "../../src/layout/rw-lock-layout.ts";
 import * as header from "../../src/layout/segment-header.ts";
 import * as waitPoint from "../../src/layout/wait-point-layout.ts";
 import { TEXTS } from "./texts.ts";
@@ -90,7 +97,30 @@ export const CHAPTERS: readonly Chapter[] = [
       "BROADCAST_LAYOUT_HASH",
     ),
   ),
+  chapter(
+    "Message queue",
+    TEXTS.messageQueue,
+    [messageQueue.MESSAGE_QUEUE],
+    pick(messageQueue, "QUEUE_MAGIC", "QUEUE_VERSION"),
+  ),
   chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
   chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
+  chapter(
+    "Mutex and readers-writer lock",
+    TEXTS.locks,
+    [mutex.MUTEX, rwLock.RW_LOCK, rwLock.RW_LOCK_PLACE],
+    { ...pick(mutex, "MUTEX_MAGIC"), ...pick(rwLock, "RW_LOCK_MAGIC") },
+  ),
+  chapter(
+    "Condition, event, barrier, lease",
+    TEXTS.meetings,
+    [condition.CONDITION, event.EVENT, barrier.BARRIER, barrier.BARRIER_SEAT, lease.LEASE],
+    {
+      ...pick(condition, "CONDITION_MAGIC"),
+      ...pick(event, "EVENT_MAGIC"),
+      ...pick(barrier, "BARRIER_MAGIC"),
+      ...pick(lease, "LEASE_MAGIC"),
+    },
+  ),
 ];

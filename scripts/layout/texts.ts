@@ -8,7 +8,10 @@ type Topic =
   | "broadcast"
   | "sharedRecord"
   | "map"
-  | "atomics";
+  | "atomics"
+  | "messageQueue"
+  | "locks"
+  | "meetings";
 
 /** What docs/LAYOUT.md says about each structure, beside its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
@@ -110,4 +113,21 @@ The header's first parameter is their number.
 
 A counter's count is h * 2^31 + (\`low\` mod 2^31), where h is \`half\` if its bit 0 equals bit 31 of \`low\`, and else \`half\` + 1: then
 the step of \`half\` is missing, and whoever sees that makes it by compare-and-swap. Additions are of at most 2^24.`,
+
+  messageQueue: `
+The textbook queue, byte for byte: this struct in shared memory, and the named semaphores \`/mq_mutex\` (1), \`/mq_items\` (0) and
+\`/mq_spaces\` (10). To enqueue: wait for spaces, wait for the mutex, copy, advance \`tail\` and \`count\`, post the mutex, post items. To
+dequeue: the same with items and spaces changed, and \`head\`. A queue of another geometry has other slots and the same header.
+
+Bun's handles keep their bookkeeping behind it, from the next multiple of 128 bytes on, where C programs do not look:
+\`src/layout/message-queue-layout.ts\` describes it.`,
+
+  locks: `
+These lie wherever the user puts them in a segment, at a multiple of 128. The \`pthread_mutex_t\` is libc's own: a process of another libc or
+processor is refused by \`abi\`. A C program may lock it; if it does not wake the wait point, event loops that wait find out
+by their re-check.`,
+
+  meetings: `
+These too lie wherever the user puts them, at a multiple of 128. Each wakes who waits through its wait point. Who holds a lease is known by the
+kernel's lock on the byte at the lease's own offset.`,
 };

@@ -1,17 +1,7 @@
 /**
  * The barrier.
- *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | mutex over everything below | see mutex-layout.ts |
- * | 256 | magic, u32 | the creator, last, with release |
- * | 260 | parties, u32: how many meet | the creator |
- * | 264 | broken, u32: 0 or 1 | who has the mutex |
- * | 268 | releasing, u32: 1 while the last to arrive lets the others go | who has the mutex |
- * | 384 | wait point | see wait-point-layout.ts |
- * | 512 | seats, 128 bytes each: a `pthread_mutex_t`, taken while the participant is one | libc |
- * | 576 | in each seat: state, u32: IDLE, ARRIVED, PASSED, BROKEN | who has the mutex, its owner |
  */
+import { type Layout, bytes, u32 } from "./layout.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
@@ -25,6 +15,43 @@ export const BARRIER_SEAT_LENGTH = 128;
 /** From the start of a seat to its state. */
 export const BARRIER_SEAT_STATE_OFFSET = 64;
 export const BARRIER_MAX_PARTIES = 256;
+
+export const BARRIER: Layout = {
+  name: "barrier",
+  text: "A barrier for a number of parties, each with a seat.",
+  length: BARRIER_FIRST_SEAT_OFFSET,
+  fields: [
+    bytes("mutex", 0, MUTEX_LENGTH, "Over everything below. See the mutex."),
+    u32("magic", BARRIER_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("parties", BARRIER_PARTIES_OFFSET, "How many meet. The creator."),
+    u32("broken", BARRIER_BROKEN_OFFSET, "0 or 1. Who has the mutex."),
+    u32(
+      "releasing",
+      BARRIER_RELEASING_OFFSET,
+      "1 while the last to arrive lets the others go. Who has the mutex.",
+    ),
+    u32("wait_point", BARRIER_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
+
+export const BARRIER_SEAT: Layout = {
+  name: "barrier_seat",
+  text: "`parties` of them follow the barrier.",
+  length: BARRIER_SEAT_LENGTH,
+  fields: [
+    bytes(
+      "mutex",
+      0,
+      64,
+      "`pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held while one takes part.",
+    ),
+    u32(
+      "state",
+      BARRIER_SEAT_STATE_OFFSET,
+      "0 idle, 1 arrived, 2 passed, 3 broken. Who has the mutex, or the seat.",
+    ),
+  ],
+};
 
 /** "BARR", little-endian. */
 export const BARRIER_MAGIC = 0x52524142;

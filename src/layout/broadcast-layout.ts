@@ -16,7 +16,7 @@
  * `half_laps` next never takes an old position for a new one.
  */
 import { KIND_WORDS, PRODUCER_POSITION, RING, RING_DATA_OFFSET } from "./ring-layout.ts";
-import { type Layout, layoutHash } from "./layout.ts";
+import { type Layout, layoutHash, u32 } from "./layout.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
@@ -47,14 +47,6 @@ export const BROADCAST_MIN_CAPACITY = 256;
  * What happens to a consumer that does not keep up: it loses records, or holds the producer back.
  */
 export type BroadcastPolicy = "overwrite" | "block";
-
-const u32 = (name: string, offset: number, text: string, count?: number): Layout["fields"][0] => ({
-  name,
-  type: "uint32_t",
-  offset,
-  text,
-  ...(count === undefined ? {} : { count }),
-});
 
 export const BROADCAST: Layout = {
   name: "broadcast",

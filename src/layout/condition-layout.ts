@@ -1,14 +1,7 @@
 /**
  * The condition.
- *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | magic, u32 | the creator, last, with release |
- * | 4 | epoch, u32: `notifyAll`s, mod 2^32 | who has the mutex |
- * | 8 | waiters, u32: of this epoch; the dead stay counted | who has the mutex |
- * | 12 | signals, u32: `notifyOne`s not taken yet, at most `waiters` | both sides |
- * | 128 | wait point | see wait-point-layout.ts |
  */
+import { type Layout, u32 } from "./layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const CONDITION_MAGIC_OFFSET = 0;
@@ -19,6 +12,27 @@ export const CONDITION_WAIT_POINT_OFFSET = 128;
 
 /** Bytes in a condition. */
 export const CONDITION_LENGTH: number = CONDITION_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
+
+export const CONDITION: Layout = {
+  name: "condition",
+  text: "A condition that belongs to a mutex.",
+  length: CONDITION_LENGTH,
+  fields: [
+    u32("magic", CONDITION_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("epoch", CONDITION_EPOCH_OFFSET, "`notifyAll`s, mod 2^32. Who has the mutex."),
+    u32(
+      "waiters",
+      CONDITION_WAITERS_OFFSET,
+      "Of this epoch; the dead stay counted. Who has the mutex.",
+    ),
+    u32(
+      "signals",
+      CONDITION_SIGNALS_OFFSET,
+      "`notifyOne`s not taken yet, at most `waiters`. Both sides.",
+    ),
+    u32("wait_point", CONDITION_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
 
 /** "COND", little-endian. */
 export const CONDITION_MAGIC = 0x444e4f43;

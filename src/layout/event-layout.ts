@@ -1,13 +1,7 @@
 /**
  * The event.
- *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | magic, u32 | the creator, last, with release |
- * | 4 | kind, u32: AUTO or MANUAL | the creator |
- * | 8 | set, u32: 0 or 1 | anyone; a wait for an AUTO event takes it back to 0 |
- * | 128 | wait point | see wait-point-layout.ts |
  */
+import { type Layout, u32 } from "./layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const EVENT_MAGIC_OFFSET = 0;
@@ -17,6 +11,18 @@ export const EVENT_WAIT_POINT_OFFSET = 128;
 
 /** Bytes in an event. */
 export const EVENT_LENGTH: number = EVENT_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
+
+export const EVENT: Layout = {
+  name: "event",
+  text: "An event, auto or manual reset.",
+  length: EVENT_LENGTH,
+  fields: [
+    u32("magic", EVENT_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("kind", EVENT_KIND_OFFSET, "1 auto, 2 manual reset. The creator."),
+    u32("set", EVENT_SET_OFFSET, "0 or 1. Anyone; a wait for an auto event takes it back to 0."),
+    u32("wait_point", EVENT_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
 
 /** "EVNT", little-endian. */
 export const EVENT_MAGIC = 0x544e5645;

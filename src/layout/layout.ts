@@ -37,6 +37,16 @@ export interface Layout {
   readonly fields: readonly Field[];
 }
 
+/** A field of one 32-bit word, or of several. */
+export function u32(name: string, offset: number, text: string, count?: number): Field {
+  return { name, type: "uint32_t", offset, text, ...(count === undefined ? {} : { count }) };
+}
+
+/** A field of bytes. */
+export function bytes(name: string, offset: number, count: number, text: string): Field {
+  return { name, type: "uint8_t", offset, count, text };
+}
+
 /** Bytes that a field occupies. */
 export function fieldLength(field: Field): number {
   return FIELD_SIZES[field.type] * (field.count ?? 1);

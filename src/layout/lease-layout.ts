@@ -1,20 +1,8 @@
 /**
  * The lease. Who holds it is known by the kernel's lock on the byte at its own offset; the bytes
  * here only tell about the holder.
- *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | magic, u32 | whoever finds zeros, with the lock, last, with release |
- * | 4 | current, u32: which of the two tokens counts, 0 or 1 | the holder |
- * | 8 | token 0: two u32, low word first | the holder, while `current` is 1 |
- * | 16 | token 1: the same | the holder, while `current` is 0 |
- * | 24 | version, u32: odd while what follows is written | the holder |
- * | 28 | pid, u32 | the holder |
- * | 32 | since, f64: milliseconds since 1970 | the holder |
- * | 40 | text length, u32: bytes | the holder |
- * | 64 | text, UTF-8 | the holder |
- * | 384 | wait point | see wait-point-layout.ts |
  */
+import { type Layout, bytes, u32 } from "./layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const LEASE_MAGIC_OFFSET = 0;
@@ -31,6 +19,27 @@ export const LEASE_WAIT_POINT_OFFSET: number = LEASE_TEXT_OFFSET + LEASE_TEXT_MA
 
 /** Bytes in a lease. */
 export const LEASE_LENGTH: number = LEASE_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
+
+export const LEASE: Layout = {
+  name: "lease",
+  text: "What is told about a role's holder; the kernel's lock says who it is.",
+  length: LEASE_LENGTH,
+  fields: [
+    u32("magic", LEASE_MAGIC_OFFSET, "Whoever finds zeros, with the lock, last, with release."),
+    u32(
+      "current",
+      LEASE_CURRENT_OFFSET,
+      "Which of the two tokens counts, 0 or 1. The holder, like all below.",
+    ),
+    u32("tokens", LEASE_TOKENS_OFFSET, "Two fencing tokens, each low word, high word.", 4),
+    u32("version", LEASE_VERSION_OFFSET, "Odd while what follows is written."),
+    u32("pid", LEASE_PID_OFFSET, "For people."),
+    { name: "since", type: "double", offset: LEASE_SINCE_OFFSET, text: "Milliseconds since 1970." },
+    u32("text_length", LEASE_TEXT_LENGTH_OFFSET, "Bytes."),
+    bytes("text", LEASE_TEXT_OFFSET, LEASE_TEXT_MAX, "UTF-8."),
+    u32("wait_point", LEASE_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
 
 /** "LEAS", little-endian. */
 export const LEASE_MAGIC = 0x5341454c;

@@ -2,19 +2,12 @@
  * The message queue: a header and slots as the classic C program lays them out, and behind them the
  * bookkeeping by which Bun's handles survive each other's death. C programs do not look there.
  *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | magic u32 = 0x4D51534D | the creator, last |
- * | 4 | version u32 = 1 | the creator |
- * | 8 | head u32, the slot that is read next | a consumer that holds the mutex |
- * | 12 | tail u32, the slot that is written next | a producer that holds the mutex |
- * | 16 | count u32, messages now queued | whoever holds the mutex |
- * | 20 | slots, each a NUL-terminated text | a producer that holds the mutex |
- *
  * The bookkeeping starts at the next multiple of 128, and is the end of the object. With 10 slots
  * of 256 bytes everything fits one page of 4096: a C producer that truncates the object to its 2580
  * bytes clears the bookkeeping, and ends no process with a SIGBUS.
  */
+
+import { type Layout, bytes, u32 } from "./layout.ts";
 
 export const QUEUE_MAGIC = 0x4d51534d;
 export const QUEUE_VERSION = 1;
@@ -32,6 +25,26 @@ export const DEFAULT_SLOTS = 10;
 export const DEFAULT_SLOT_SIZE = 256;
 /** Most slots: their numbers and a flag share one word of the journal. */
 export const MAX_SLOTS: number = 2 ** 24;
+
+/** What a C program sees, at the default geometry. */
+export const MESSAGE_QUEUE: Layout = {
+  name: "message_queue",
+  text: "The classic struct of 2580 bytes: 10 slots of 256 bytes each.",
+  length: QUEUE_HEADER_LENGTH + DEFAULT_SLOTS * DEFAULT_SLOT_SIZE,
+  fields: [
+    u32("magic", MAGIC_WORD * 4, "0x4D51534D. The creator, last."),
+    u32("version", VERSION_WORD * 4, "1. The creator."),
+    u32("head", HEAD_WORD * 4, "The slot that is read next. A consumer that holds the mutex."),
+    u32("tail", TAIL_WORD * 4, "The slot that is written next. A producer that holds the mutex."),
+    u32("count", COUNT_WORD * 4, "Messages now queued. Whoever holds the mutex."),
+    bytes(
+      "slots",
+      QUEUE_HEADER_LENGTH,
+      DEFAULT_SLOTS * DEFAULT_SLOT_SIZE,
+      "Each a NUL-terminated text. A producer that holds the mutex.",
+    ),
+  ],
+};
 
 /** Shape of a queue. */
 export interface QueueGeometry {

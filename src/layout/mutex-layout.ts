@@ -1,18 +1,10 @@
 /**
  * The mutex: libc's own, with a guard, and a place to wait for it in an event loop.
  *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | `pthread_mutex_t`: robust, process-shared, errorcheck | libc |
- * | 64 | magic, u32 | the creator, last, with release |
- * | 68 | abi, u32: libc << 16 \| processor | the creator |
- * | 72 | deaths, u32: owners that died holding it, mod 2^32 | the owner that found out |
- * | 76 | lost, u32: 1 once a repair failed | whoever finds out; never back to 0 |
- * | 128 | wait point | see wait-point-layout.ts |
- *
  * A C program locks the `pthread_mutex_t` as its own. If it never wakes the wait point, event loops
  * that wait find out by their re-check.
  */
+import { type Layout, bytes, u32 } from "./layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const MUTEX_MAGIC_OFFSET = 64;
@@ -23,6 +15,24 @@ export const MUTEX_WAIT_POINT_OFFSET = 128;
 
 /** Bytes in a mutex. */
 export const MUTEX_LENGTH: number = MUTEX_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
+
+export const MUTEX: Layout = {
+  name: "mutex",
+  text: "libc's own mutex, with a guard, and a place to wait for it in an event loop.",
+  length: MUTEX_LENGTH,
+  fields: [
+    bytes("mutex", 0, 64, "`pthread_mutex_t`: robust, process-shared, errorcheck. libc."),
+    u32("magic", MUTEX_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("abi", MUTEX_ABI_OFFSET, "libc << 16 | processor. The creator."),
+    u32(
+      "deaths",
+      MUTEX_DEATHS_OFFSET,
+      "Owners that died holding it, mod 2^32. The owner that found out.",
+    ),
+    u32("lost", MUTEX_LOST_OFFSET, "1 once a repair failed; never back to 0. Whoever finds out."),
+    u32("wait_point", MUTEX_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
 
 /** "MUTX", little-endian. */
 export const MUTEX_MAGIC = 0x5854554d;

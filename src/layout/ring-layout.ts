@@ -14,7 +14,7 @@
  * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
  */
 import { alignedLength } from "./record-descriptor.ts";
-import { type Layout, layoutHash } from "./layout.ts";
+import { type Field, type Layout, layoutHash, u32 } from "./layout.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER, SEGMENT_KINDS } from "./segment-header.ts";
 
@@ -43,22 +43,13 @@ export const MIN_CAPACITY = 64;
 /** Half the range of positions would do; a quarter leaves a margin that can be checked. */
 export const MAX_CAPACITY: number = 2 ** 30;
 
-const u32 = (name: string, offset: number, text: string): Layout["fields"][0] => ({
-  name,
-  type: "uint32_t",
-  offset,
-  text,
-});
-const count = (name: string, offset: number, text: string): Layout["fields"][0] => ({
+const count = (name: string, offset: number, text: string): Field => ({
   name,
   type: "double",
   offset,
   text,
 });
-const point = (name: string, offset: number, text: string): Layout["fields"][0] => ({
-  ...u32(name, offset, text),
-  count: 32,
-});
+const point = (name: string, offset: number, text: string): Field => u32(name, offset, text, 32);
 
 export const RING: Layout = {
   name: "ring",

@@ -1,18 +1,8 @@
 /**
  * The readers-writer lock: a mutex for writers, and a row of mutexes of which a reader takes one
  * and a writer all.
- *
- * | offset | field | who writes it |
- * |---|---|---|
- * | 0 | the writers' mutex | see mutex-layout.ts |
- * | 256 | magic, u32 | the creator, last, with release |
- * | 260 | places, u32: how many readers at once | the creator |
- * | 264 | state, u32: FREE, WANTED, WRITING, LOST | who has the writers' mutex |
- * | 268 | unrepaired, u32: 1 since a writer died while writing | who has the writers' mutex |
- * | 272 | turns, u32: locks taken after a wait, mod 2^32 | whoever waited |
- * | 384 | wait point | see wait-point-layout.ts |
- * | 512 | places, 128 bytes each: a `pthread_mutex_t` | libc |
  */
+import { type Layout, bytes, u32 } from "./layout.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
@@ -26,6 +16,32 @@ export const RW_LOCK_FIRST_PLACE_OFFSET: number = RW_LOCK_WAIT_POINT_OFFSET + WA
 export const RW_LOCK_PLACE_LENGTH = 128;
 /** Most readers at once: a writer takes the place of each. */
 export const RW_LOCK_MAX_PLACES = 256;
+
+export const RW_LOCK: Layout = {
+  name: "rw_lock",
+  text: "A mutex for writers, and a row of places of which a reader takes one and a writer all.",
+  length: RW_LOCK_FIRST_PLACE_OFFSET,
+  fields: [
+    bytes("writers", 0, MUTEX_LENGTH, "See the mutex."),
+    u32("magic", RW_LOCK_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("places", RW_LOCK_PLACES_OFFSET, "How many readers at once. The creator."),
+    u32(
+      "state",
+      RW_LOCK_STATE_OFFSET,
+      "0 free, 1 wanted, 2 writing, 3 lost. Who has the writers' mutex.",
+    ),
+    u32("unrepaired", RW_LOCK_UNREPAIRED_OFFSET, "1 since a writer died while writing. The same."),
+    u32("turns", RW_LOCK_TURNS_OFFSET, "Locks taken after a wait, mod 2^32. Whoever waited."),
+    u32("wait_point", RW_LOCK_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+  ],
+};
+
+export const RW_LOCK_PLACE: Layout = {
+  name: "rw_lock_place",
+  text: "`places` of them follow the lock.",
+  length: RW_LOCK_PLACE_LENGTH,
+  fields: [bytes("mutex", 0, 64, "`pthread_mutex_t`: robust, process-shared, errorcheck. libc.")],
+};
 
 /** "RWLK", little-endian. */
 export const RW_LOCK_MAGIC = 0x4b4c5752;

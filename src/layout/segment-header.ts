@@ -7,7 +7,7 @@
  */
 import { LayoutError } from "../errors.ts";
 import { load, store } from "../memory/atomics.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, u32 } from "./layout.ts";
 
 /** "BSHM" as bytes in memory. */
 export const SEGMENT_MAGIC = 0x4d485342;
@@ -53,21 +53,17 @@ export const SEGMENT_HEADER: Layout = {
   text: "Starts every structured segment. Written once, by the creator; `state` may change.",
   length: SEGMENT_HEADER_LENGTH,
   fields: [
-    field("magic", HEADER_MAGIC, '"BSHM". Written last, with release: all else is valid then.'),
-    field("version", HEADER_VERSION, "Of the binary contract."),
-    field("creator_pid", HEADER_CREATOR_PID, "For people; nothing relies on it."),
-    field("state", HEADER_STATE, "1 open, 2 retired."),
-    field("kind", HEADER_KIND, "Which structure this is."),
-    field("layout_hash", HEADER_LAYOUT_HASH, "FNV-1a over the fields of the structure's layout."),
-    field("data_offset", HEADER_DATA_OFFSET, "Bytes from the start of the segment to the data."),
-    field("data_length", HEADER_DATA_LENGTH, "Bytes of data."),
-    field("parameters", HEADER_PARAMETERS, "Of the kind.", HEADER_PARAMETER_COUNT),
+    u32("magic", HEADER_MAGIC, '"BSHM". Written last, with release: all else is valid then.'),
+    u32("version", HEADER_VERSION, "Of the binary contract."),
+    u32("creator_pid", HEADER_CREATOR_PID, "For people; nothing relies on it."),
+    u32("state", HEADER_STATE, "1 open, 2 retired."),
+    u32("kind", HEADER_KIND, "Which structure this is."),
+    u32("layout_hash", HEADER_LAYOUT_HASH, "FNV-1a over the fields of the structure's layout."),
+    u32("data_offset", HEADER_DATA_OFFSET, "Bytes from the start of the segment to the data."),
+    u32("data_length", HEADER_DATA_LENGTH, "Bytes of data."),
+    u32("parameters", HEADER_PARAMETERS, "Of the kind.", HEADER_PARAMETER_COUNT),
   ],
 };
-
-function field(name: string, offset: number, text: string, count?: number): Layout["fields"][0] {
-  return { name, type: "uint32_t", offset, text, ...(count === undefined ? {} : { count }) };
-}
 
 /** What a header says of its segment. */
 export interface SegmentHeader {

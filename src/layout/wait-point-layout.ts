@@ -36,7 +36,7 @@ export const WAIT_POINT: Layout = {
       type: "uint32_t",
       offset: FIRST_BELL_WORD * 4,
       count: BELL_COUNT,
-      text: "Doorbell ids of waiting event loops; 0: none. Each waiter its own, a waker a dead one.",
+      text: "Doorbell ids of waiting event loops, or 0. Each waiter its own, a waker a dead one.",
     },
   ],
 };
