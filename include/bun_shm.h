@@ -101,7 +101,7 @@ typedef struct bun_shm_wait_point {
   /* wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a
    * wake, by compare-and-swap. A futex. */
   uint32_t state;
-  /* Doorbell ids of waiting event loops; 0: none. Each waiter its own, a waker a dead one. */
+  /* Doorbell ids of waiting event loops, or 0. Each waiter its own, a waker a dead one. */
   uint32_t bells[31];
 } bun_shm_wait_point;
 BUN_SHM_ASSERT(sizeof(bun_shm_wait_point) == 128, "wait_point");
@@ -622,21 +622,8 @@ BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 #define BUN_SHM_QUEUE_SLOTS 10
 #define BUN_SHM_QUEUE_SLOT_SIZE 256
 
-/*
- * The queue that textbooks make: `mutex`, `items` and `spaces` are named semaphores beside it.
- * Each field is written by whoever holds the mutex, but magic and version, which the creator writes.
- */
-typedef struct bun_shm_message_queue {
-  uint32_t magic;
-  uint32_t version;
-  /* The slot that is read next, the slot that is written next, and how many are in use. */
-  uint32_t head;
-  uint32_t tail;
-  uint32_t count;
-  char slots[BUN_SHM_QUEUE_SLOTS][BUN_SHM_QUEUE_SLOT_SIZE];
-} bun_shm_message_queue;
-BUN_SHM_ASSERT(sizeof(bun_shm_message_queue) == 2580, "message_queue");
-BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slots");
+/* The text in slot `n` of a classic queue. */
+#define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
 
 #if defined(__linux__) && !defined(BUN_SHM_LAYOUT_ONLY)
 

@@ -49,41 +49,6 @@
 /* The text in slot `n` of a classic queue. */
 #define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
 
-#if defined(__linux__) && !defined(BUN_SHM_LAYOUT_ONLY) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE 1
-#endif
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-#define BUN_SHM_ASSERT(condition, what) static_assert(condition, what)
-#else
-#define BUN_SHM_ASSERT(condition, what) _Static_assert(condition, what)
-#endif
-
-/* @generated */
-/* ---- The classic message queue ---- */
-
-#define BUN_SHM_QUEUE_SLOTS 10
-#define BUN_SHM_QUEUE_SLOT_SIZE 256
-
-/*
- * The queue that textbooks make: `mutex`, `items` and `spaces` are named semaphores beside it.
- * Each field is written by whoever holds the mutex, but magic and version, which the creator writes.
- */
-typedef struct bun_shm_message_queue {
-  uint32_t magic;
-  uint32_t version;
-  /* The slot that is read next, the slot that is written next, and how many are in use. */
-  uint32_t head;
-  uint32_t tail;
-  uint32_t count;
-  char slots[BUN_SHM_QUEUE_SLOTS][BUN_SHM_QUEUE_SLOT_SIZE];
-} bun_shm_message_queue;
-BUN_SHM_ASSERT(sizeof(bun_shm_message_queue) == 2580, "message_queue");
-BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slots");
-
 #if defined(__linux__) && !defined(BUN_SHM_LAYOUT_ONLY)
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
