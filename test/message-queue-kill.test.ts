@@ -1,11 +1,14 @@
 /** Peers of a message queue are killed: at each single step, and at random. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { MessageQueue, type MessageQueueEvent, Semaphore } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { C_COMPILER, type Child, compileC, finished, spawnBun } from "./support/process.ts";
 import { type Random, seededRandom } from "./support/random.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
 
 const PROCESS = join(import.meta.dir, "process");
 
