@@ -59,7 +59,7 @@ describe("a handle killed at each step", () => {
     ["enqueue", 9, 1, "segment"],
     ["dequeue", 10, 1, "polling"],
     // One that finds nothing looks for a while before it sleeps.
-    ["dequeue", 0, 1995, "named"],
+    ["dequeue", 0, 5995, "named"],
   ] as const) {
     test(`of ${operation} with ${filled} of 10 messages, ${synchronization} tokens`, async () => {
       const events: MessageQueueEvent[] = [];
