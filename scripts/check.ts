@@ -34,7 +34,7 @@ for (const [name, command] of gates) {
   else failed++;
 }
 
-const tests = await runGate("tests", [BUN, "test"]);
+const tests = await runGate("tests", [BUN, "run", "test"]);
 const count = (what: string): number =>
   Number(new RegExp(`^\\s*(\\d+) ${what}$`, "m").exec(tests.text)?.[1] ?? 0);
 passed += count("pass");

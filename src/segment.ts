@@ -6,6 +6,7 @@ import { msync } from "./libc/mman.ts";
 import { PLATFORM } from "./libc/platform.ts";
 import { monotonicMs, sleepMs } from "./libc/time.ts";
 import { ByteLock } from "./memory/byte-lock.ts";
+import { Holds } from "./memory/holds.ts";
 import { MAPPING_MAX, type Mapping } from "./memory/mapping.ts";
 import { spaceOf } from "./memory/object-spaces.ts";
 import { posixObjects } from "./memory/posix-object.ts";
@@ -18,6 +19,7 @@ import {
 } from "./memory/segment-checks.ts";
 import { checkSegmentName } from "./memory/segment-name.ts";
 import type { Backing, SharedObject } from "./memory/shared-object.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
 import { checkTimeout } from "./waiting/timeout.ts";
 
 /** How to make a segment. */
@@ -132,7 +134,8 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  readonly #holds = new Set<string>();
+  /** What is held here. @internal */
+  readonly holds: Holds = new Holds();
 
   private constructor(object: SharedObject, created: boolean, window: Window) {
     this.name = object.name;
@@ -247,6 +250,14 @@ export class Segment {
       found.push({ name: `/${file}`, size, mode: mode & 0o7777, uid, gid, changed: ctime });
     }
     return found;
+  }
+
+  /**
+   * As `list`, with what each segment is, the memory that it takes, and the processes that have it;
+   * `usage()` tells of semaphores and System V too. @throws UnsupportedError as `list`.
+   */
+  static usage(): ObjectUsage[] {
+    return usage().filter(({ type }) => type === "segment");
   }
 
   /** Bytes of the object when it was last mapped here. */
@@ -424,8 +435,7 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
-    this.#holds.add(what);
-    return () => this.#holds.delete(what);
+    return this.holds.add(what);
   }
 
   /**
@@ -464,7 +474,7 @@ export class Segment {
 
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
-    const [held] = this.#holds;
+    const held = this.holds.find();
     if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
   }
 

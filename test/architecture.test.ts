@@ -19,11 +19,14 @@ const RANK: Record<string, number> = {
   cli: 0,
   nouns: 1,
   ring: 2,
+  state: 2,
   waiting: 2,
+  inspection: 1.5,
   layout: 3,
-  memory: 3,
-  libc: 4,
-  errors: 5,
+  // A layout may use the atomics: a segment's header is published with them.
+  memory: 4,
+  libc: 5,
+  errors: 6,
 };
 
 function layerOf(file: string): string {

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
-  closeSync,
-  openSync,
   readFileSync,
+  readdirSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -42,12 +41,7 @@ function thrownBy(call: () => unknown): Error & { code?: string } {
 const forgottenMappings = (): number =>
   readFileSync("/proc/self/maps", "utf8").split("forgotten").length - 1;
 
-/** The descriptor that the next open gets: it grows when descriptors leak. */
-function nextDescriptor(): number {
-  const descriptor = openSync("/dev/null", "r");
-  closeSync(descriptor);
-  return descriptor;
-}
+const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
 describe("create, open, openOrCreate", () => {
   test("create makes a zero-filled object of exactly the size, mode 0600", () => {
@@ -491,7 +485,7 @@ describe("unlink and who lives", () => {
   test("hundreds of handles leak no descriptor", () => {
     const name = fresh();
     using keep = Segment.create(name, { size: 8 });
-    const before = nextDescriptor();
+    const before = openDescriptors();
     for (let i = 0; i < 300; i++) {
       Segment.open(name).close();
       thrownBy(() => Segment.open(name, { offset: 4096 }));
@@ -500,7 +494,8 @@ describe("unlink and who lives", () => {
       Segment.inUse(name);
       Segment.exists(name);
     }
-    expect(nextDescriptor()).toBe(before);
+    // Fewer, when the collector closes forgotten ones of other tests meanwhile.
+    expect(openDescriptors()).toBeLessThanOrEqual(before);
   });
 });
 

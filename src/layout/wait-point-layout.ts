@@ -1,11 +1,5 @@
-/**
- * The wait point: where processes sleep until another has published something.
- *
- * | word | field | who writes it |
- * |---|---|---|
- * | 0 | state: sequence << 2, BELL, BLOCKED | waiters set a flag; a waker clears both, and counts |
- * | 1…31 | doorbells of waiting event loops, 0 = free | each waiter its own; any waker a dead one |
- */
+/** The wait point: where processes sleep until another has published something. */
+import type { Layout } from "./layout.ts";
 
 /** Bytes in a wait point; it starts at a multiple of this, so that it has its cache lines alone. */
 export const WAIT_POINT_LENGTH = 128;
@@ -23,3 +17,26 @@ export const WAKE_INCREMENT = 4;
 export const FIRST_BELL_WORD = 1;
 /** How many event loops (one a thread) can wait at one point and be rung. */
 export const BELL_COUNT = 31;
+
+export const WAIT_POINT: Layout = {
+  name: "wait_point",
+  text: "Where processes wait for what others publish. 128-byte aligned.",
+  length: WAIT_POINT_LENGTH,
+  fields: [
+    {
+      name: "state",
+      type: "uint32_t",
+      offset: 0,
+      text:
+        "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a " +
+        "wake, by compare-and-swap. A futex.",
+    },
+    {
+      name: "bells",
+      type: "uint32_t",
+      offset: FIRST_BELL_WORD * 4,
+      count: BELL_COUNT,
+      text: "Doorbell ids of waiting event loops, 0: free. Each waiter its own, a waker a dead one.",
+    },
+  ],
+};

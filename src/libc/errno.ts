@@ -9,8 +9,18 @@ import { SystemError } from "../errors.ts";
 import { PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
+// node:os lacks the two errors of robust mutexes. Sources: each system's errno.h.
+const ROBUST: Readonly<Record<string, readonly [number, number]>> = {
+  linux: [130, 131],
+  darwin: [105, 104],
+  freebsd: [96, 95],
+};
+const [EOWNERDEAD, ENOTRECOVERABLE] = ROBUST[process.platform] ?? [130, 131];
+
+type Errnos = typeof constants.errno & { EOWNERDEAD: number; ENOTRECOVERABLE: number };
+
 /** The platform's errno numbers by name. */
-export const E: Readonly<typeof constants.errno> = constants.errno;
+export const E: Readonly<Errnos> = { ...constants.errno, EOWNERDEAD, ENOTRECOVERABLE };
 
 // One pointer a thread; each Worker has its own instance of this module.
 let errnoPointer: Pointer | undefined;

@@ -80,6 +80,25 @@ export function mprotect(address: number, length: number, protection: number): n
   return fromErrno(libc.mprotect(address as Pointer, length, protection));
 }
 
+const MREMAP_MAYMOVE = 1;
+
+/**
+ * `void *mremap(void *old_address, 0, size_t new_size, MREMAP_MAYMOVE)`: maps a shared mapping's
+ * bytes a second time; the address. Linux only. Errors: EINVAL (a private mapping), ENOMEM.
+ * https://man7.org/linux/man-pages/man2/mremap.2.html
+ */
+export function mapAgain(address: number, length: number): number {
+  return fromErrno(Number(libc.mremap(address as Pointer, 0, length, MREMAP_MAYMOVE)));
+}
+
+/**
+ * `int munmap(void *addr, size_t len)`: only for what `mapAgain` returned, never for a mapping that
+ * an ArrayBuffer owns. https://pubs.opengroup.org/onlinepubs/9799919799/functions/munmap.html
+ */
+export function unmap(address: number, length: number): number {
+  return fromErrno(libc.munmap(address as Pointer, length));
+}
+
 /**
  * `int msync(void *addr, size_t len, int flags)`: writes a mapped file's pages back; does nothing
  * for shared memory, which has no disk. Errors: EBUSY, EINVAL, ENOMEM.

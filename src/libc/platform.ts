@@ -130,10 +130,10 @@ const DARWIN: PlatformConstants = {
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
-  SEM_VALUE_MAX: 32767,
   F_DUPFD_CLOEXEC: 67,
   F_ADD_SEALS: -1,
   F_GET_SEALS: -1,
+  SEM_VALUE_MAX: 32767,
 };
 
 // Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.

@@ -1,5 +1,5 @@
 /** sys/ipc.h and sys/shm.h: System V shared memory. */
-import { type Pointer, ptr } from "bun:ffi";
+import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { fromErrno } from "./errno.ts";
 import { C } from "./platform.ts";
 import { libc } from "./symbols.ts";
@@ -82,4 +82,14 @@ export function shmStat(id: number): ShmStat | number {
 /** `int shmctl(int shmid, IPC_RMID, NULL)`: gone at once for `shmget`, and with its last user. */
 export function shmRemove(id: number): number {
   return fromErrno(libc.shmctl(id, C.IPC_RMID, null));
+}
+
+/** Copies bytes out of a segment that this user may only read. @returns Or a negated errno. */
+export function shmRead(id: number, offset: number, length: number): Uint8Array | number {
+  const address = shmat(id, C.SHM_RDONLY);
+  if (address < 0) return address;
+  const borrowed = toArrayBuffer(address as Pointer, offset, length);
+  const copy = new Uint8Array(borrowed).slice();
+  shmdt(address);
+  return copy;
 }

@@ -17,6 +17,8 @@ const SYMBOLS = {
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "i64_fast" },
   mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   msync: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  mremap: { args: ["ptr", "u64", "u64", "i32"], returns: "i64_fast" },
+  munmap: { args: ["ptr", "u64"], returns: "i32" },
   madvise: { args: ["ptr", "u64", "i32"], returns: "i32" },
   mlock: { args: ["ptr", "u64"], returns: "i32" },
   munlock: { args: ["ptr", "u64"], returns: "i32" },
@@ -55,6 +57,20 @@ const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
+  // pthread.h
+  pthread_mutexattr_init: { args: ["ptr"], returns: "i32" },
+  pthread_mutexattr_destroy: { args: ["ptr"], returns: "i32" },
+  pthread_mutexattr_settype: { args: ["ptr", "i32"], returns: "i32" },
+  pthread_mutexattr_setpshared: { args: ["ptr", "i32"], returns: "i32" },
+  pthread_mutexattr_setrobust: { args: ["ptr", "i32"], returns: "i32" },
+  pthread_mutex_init: { args: ["ptr", "ptr"], returns: "i32" },
+  pthread_mutex_trylock: { args: ["ptr"], returns: "i32" },
+  pthread_mutex_timedlock: { args: ["ptr", "ptr"], returns: "i32" },
+  pthread_mutex_clocklock: { args: ["ptr", "i32", "ptr"], returns: "i32" },
+  pthread_mutex_consistent: { args: ["ptr"], returns: "i32" },
+  pthread_mutex_unlock: { args: ["ptr"], returns: "i32" },
+  // gnu/libc-version.h; its presence tells glibc from musl
+  gnu_get_libc_version: { args: [], returns: "ptr" },
   // time.h
   clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   nanosleep: { args: ["ptr", "ptr"], returns: "i32" },
@@ -225,4 +241,9 @@ export function has(name: keyof Libc): boolean {
 /** Address of a C function, for use as a deallocator. */
 export function addressOf(name: string): Pointer {
   return loaded.addressOf(name);
+}
+
+/** The functions that this libc lacks; other platforms' errno functions do not count. */
+export function missingSymbols(): string[] {
+  return [...loaded.missing].filter((name) => !name.startsWith("__err"));
 }

@@ -1,11 +1,23 @@
 /** The one owner of mapped memory: an ArrayBuffer that cannot be used after it is unmapped. */
 import { ClosedError } from "../errors.ts";
-import { adoptAttachment, adoptMapping, mmap } from "../libc/mman.ts";
+import { fail } from "../libc/errno.ts";
+import { adoptAttachment, adoptMapping, mapAgain, mmap, unmap } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
 
 /** Most bytes that one ArrayBuffer covers. */
 export const MAPPING_MAX: number = 2 ** 32;
+
+const IS_MAIN_THREAD: boolean = Bun.isMainThread;
+
+interface Lasting {
+  readonly address: number;
+  readonly length: number;
+}
+
+const forgotten: FinalizationRegistry<Lasting> = new FinalizationRegistry(
+  ({ address, length }) => void unmap(address, length),
+);
 
 /**
  * A range of this process's memory that a kernel object backs.
@@ -19,6 +31,8 @@ export class Mapping {
   readonly #address: number;
   // A detached view has length 0, and the JIT reads that for free; `buffer.detached` is a call.
   readonly #probe: Uint8Array;
+
+  #lasting: Lasting | undefined;
 
   private constructor(what: string, address: number, buffer: ArrayBuffer) {
     this.#what = what;
@@ -60,6 +74,36 @@ export class Mapping {
     return this.#address;
   }
 
+  /**
+   * As `address`, for what the kernel reads when this thread has ended: the mutexes that it held.
+   *
+   * A Worker that is terminated frees its ArrayBuffers before its thread ends, and the kernel would
+   * find nothing mapped where it looks for held mutexes: they would be lost to everyone. A Worker
+   * therefore uses a second mapping, which no ArrayBuffer owns. It goes with `close`, or is
+   * collected with this; one that a terminated Worker leaves stays until the process ends.
+   */
+  get lastingAddress(): number {
+    if (IS_MAIN_THREAD) return this.address;
+    if (this.#probe.length === 0) throw new ClosedError(this.#what);
+    return this.#lasting === undefined ? this.#mapLasting() : this.#lasting.address;
+  }
+
+  #mapLasting(): number {
+    const length = this.buffer.byteLength;
+    const address = mapAgain(this.#address, length);
+    if (address < 0) fail(`Cannot map ${this.#what} again`, address, "mremap");
+    this.#lasting = { address, length };
+    forgotten.register(this, this.#lasting, this);
+    return address;
+  }
+
+  #unmapLasting(): void {
+    if (this.#lasting === undefined) return;
+    forgotten.unregister(this);
+    unmap(this.#lasting.address, this.#lasting.length);
+    this.#lasting = undefined;
+  }
+
   /** Whether the memory is gone: closed here, or the buffer was transferred elsewhere. */
   get detached(): boolean {
     return this.#probe.length === 0;
@@ -73,6 +117,8 @@ export class Mapping {
    */
   close(): boolean {
     if (!this.buffer.detached) this.buffer.transfer(0);
-    return this.buffer.detached;
+    if (!this.buffer.detached) return false;
+    this.#unmapLasting();
+    return true;
   }
 }

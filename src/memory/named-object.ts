@@ -175,6 +175,20 @@ export class NamedSpace implements ObjectSpace {
     return this.#unlink(name);
   }
 
+  /** Removes a name unless a live process has the object. @returns Whether this call did. */
+  unlinkUnused(name: string): boolean {
+    const descriptor = this.#openExisting(name, "read");
+    // What cannot be opened cannot be asked; its directory decides who may remove it.
+    if (descriptor < 0) return descriptor === -E.ENOENT ? false : this.#unlink(name);
+    try {
+      // Held to the end: who opens it now waits, and finds the name gone.
+      if (flock(descriptor, C.LOCK_EX | C.LOCK_NB) < 0) return false;
+      return this.#unlink(name, statDescriptor(descriptor));
+    } finally {
+      close(descriptor);
+    }
+  }
+
   exists(name: string): boolean {
     const descriptor = this.#openExisting(name, "read");
     if (descriptor >= 0) close(descriptor);

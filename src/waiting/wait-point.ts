@@ -75,6 +75,7 @@ export class WaitPoint {
   readonly #state: number;
   /** Async waits of this thread here. While there are any, the thread's bell is registered. */
   #asyncWaits = 0;
+  readonly #endings = new Set<() => void>();
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
@@ -172,6 +173,11 @@ export class WaitPoint {
     return false;
   }
 
+  /** Ends every async wait of this object with false, before its memory goes. */
+  endWaits(): void {
+    for (const endEarly of this.#endings) endEarly();
+  }
+
   #waitForBell(
     ready: () => boolean,
     deadline: number,
@@ -181,6 +187,7 @@ export class WaitPoint {
     let timer: Timer | undefined;
     const end = (settle: () => void): true => {
       stopWaiting(look);
+      this.#endings.delete(endEarly);
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       if (--this.#asyncWaits === 0) this.#unregisterBell();
@@ -188,6 +195,7 @@ export class WaitPoint {
       return true;
     };
     const aborted = (): void => void end(() => reject(signal?.reason));
+    const endEarly = (): void => void end(() => resolve(false));
     const look = (): boolean => {
       try {
         // The wake that rang the bell took the flag away: set it again, and only then look.
@@ -200,11 +208,13 @@ export class WaitPoint {
 
     if (this.#asyncWaits++ === 0) this.#registerBell();
     startWaiting(look, ref);
+    this.#endings.add(endEarly);
     if (look()) return promise;
     signal?.addEventListener("abort", aborted, { once: true });
     if (deadline < Number.POSITIVE_INFINITY) {
       const startTimer = (): void => {
-        timer = setTimeout(tick, Math.min(deadline - monotonicMs(), MAX_TIMER_MS));
+        const left = Math.max(deadline - monotonicMs(), 0);
+        timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
         if (!ref) timer.unref();
       };
       const tick = (): void => {

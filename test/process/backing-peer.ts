@@ -18,7 +18,8 @@ if (action === "answer") {
   const segment = Segment.open(name);
   const lock = segment.tryLock(Number(argument));
   stay(lock === undefined ? "taken" : "locked");
-  process.on("exit", () => lock?.close());
+  // Both stay reachable, or the collector would end their use.
+  process.on("exit", () => (lock?.close(), segment.close()));
 } else if (action === "take-semaphore") {
   const semaphore = SystemVSemaphore.open(name, { undo: argument === "undo" });
   stay(semaphore.tryWait() ? "took" : "empty");

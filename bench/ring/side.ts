@@ -1,0 +1,140 @@
+/**
+ * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH. The sides of a round trip are "ping"
+ * and "pong", those of a stream "producer" and "consumer". Ping and consumer print figures.
+ */
+import { RingBuffer, type RingConsumer, type RingProducer } from "../../src/index.ts";
+import { percentile } from "../support/report.ts";
+
+const [name = "", role = "", mode = "", ...numbers] = process.argv.slice(2);
+const [size = 0, count = 0, batch = 1] = numbers.map(Number);
+const payload = new Uint8Array(size);
+const words = new DataView(payload.buffer);
+
+let sum = 0;
+const handler = (view: DataView, index: number): void => {
+  sum += view.getUint32(index, true);
+};
+
+/** Reads until one record came. */
+async function next(consumer: RingConsumer): Promise<void> {
+  if (mode === "async") await consumer.readAsync(handler, { limit: 1 });
+  else if (mode === "adaptive") while (consumer.read(handler, ONE_BLOCKING) === 0);
+  else while (consumer.read(handler, 1) === 0);
+}
+const ONE_BLOCKING = { limit: 1, timeoutMs: 1000 };
+
+/** As `next`, without a promise: what spins must not pay for one. */
+function nextSync(consumer: RingConsumer): void {
+  if (mode === "adaptive") while (consumer.read(handler, ONE_BLOCKING) === 0);
+  else while (consumer.read(handler, 1) === 0);
+}
+
+function pingSync(producer: RingProducer, consumer: RingConsumer, rounds: number): void {
+  for (let round = 0; round < rounds; round++) {
+    while (!producer.write(payload));
+    nextSync(consumer);
+  }
+}
+
+function pongSync(producer: RingProducer, consumer: RingConsumer, rounds: number): void {
+  for (let round = 0; round < rounds; round++) {
+    nextSync(consumer);
+    while (!producer.write(payload));
+  }
+}
+
+function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64Array): void {
+  for (let round = 0; round < each.length; round++) {
+    const sent = Bun.nanoseconds();
+    while (!producer.write(payload));
+    nextSync(consumer);
+    each[round] = Bun.nanoseconds() - sent;
+  }
+}
+
+const warm = Math.ceil(count / 5);
+
+if (role === "ping" || role === "pong") {
+  const there = RingBuffer.openOrCreate(`${name}-there`, { capacity: 1 << 18 });
+  const back = RingBuffer.openOrCreate(`${name}-back`, { capacity: 1 << 18 });
+  const producer = (role === "ping" ? there : back).producer();
+  const consumer = (role === "ping" ? back : there).consumer();
+  if (role === "pong") {
+    if (mode === "async") {
+      for (let round = 0; round < 1 + warm + 2 * count; round++) {
+        await next(consumer);
+        producer.write(payload);
+      }
+    } else {
+      pongSync(producer, consumer, 1 + warm + 2 * count);
+    }
+  } else {
+    const each = new Float64Array(count);
+    let total: number;
+    // The first round waits for the other process to start.
+    producer.write(payload);
+    await consumer.readAsync(handler, { limit: 1 });
+    if (mode === "async") {
+      const rounds = async (timed: number, keep: boolean): Promise<void> => {
+        for (let round = 0; round < timed; round++) {
+          const sent = Bun.nanoseconds();
+          producer.write(payload);
+          await next(consumer);
+          if (keep) each[round] = Bun.nanoseconds() - sent;
+        }
+      };
+      await rounds(warm, false);
+      const start = Bun.nanoseconds();
+      await rounds(count, false);
+      total = Bun.nanoseconds() - start;
+      await rounds(count, true);
+    } else {
+      pingSync(producer, consumer, warm);
+      const start = Bun.nanoseconds();
+      pingSync(producer, consumer, count);
+      total = Bun.nanoseconds() - start;
+      timedSync(producer, consumer, each);
+    }
+    const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => percentile(each, share));
+    console.log(JSON.stringify({ mean: total / count, p50, p99, p999 }));
+    there.unlink();
+    back.unlink();
+  }
+} else if (role === "producer") {
+  const ring = RingBuffer.open(name, { wait: 10_000 });
+  const producer = ring.producer({ batch });
+  const stream = (rounds: number): void => {
+    for (let round = 0; round < rounds; round++) {
+      words.setUint32(0, round, true);
+      if (mode === "spin") while (!producer.write(payload));
+      else producer.write(payload, { timeoutMs: 10_000 });
+    }
+  };
+  if (mode === "async") {
+    for (let round = 0; round < warm + count; round++) {
+      words.setUint32(0, round, true);
+      if (!producer.write(payload)) await producer.writeAsync(payload);
+    }
+  } else {
+    for (let part = 0; part < 6; part++) stream(part < 5 ? warm / 5 : count);
+  }
+  producer.flush();
+  producer.close();
+} else {
+  const capacity = size > 4096 ? 1 << 20 : 1 << 18;
+  using ring = RingBuffer.create(name, { capacity });
+  using consumer = ring.consumer();
+  let read = 0;
+  const drain = async (until: number): Promise<void> => {
+    if (mode === "async") while (read < until) read += await consumer.readAsync(handler);
+    else if (mode === "spin") while (read < until) read += consumer.read(handler);
+    else while (read < until) read += consumer.read(handler, { timeoutMs: 1000 });
+  };
+  await drain(warm);
+  const from = read;
+  const start = Bun.nanoseconds();
+  await drain(warm + count);
+  const taken = Bun.nanoseconds() - start;
+  console.log(JSON.stringify({ perSecond: ((read - from) / taken) * 1e9, sum }));
+  ring.unlink();
+}

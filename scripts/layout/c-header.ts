@@ -1,0 +1,66 @@
+/** include/bun_shm.h: the generated declarations, put into the hand-written template. */
+import { type Field, type Layout, fieldLength } from "../../src/layout/layout.ts";
+import type { Chapter } from "./registry.ts";
+import { showNumber } from "./show-number.ts";
+
+/** Where the declarations go in the template. */
+const MARK = "/* @generated */\n";
+
+function comment(text: string, indent = ""): string {
+  const lines = [""];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1)!;
+    if (line !== "" && indent.length + line.length + word.length > 90) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  if (lines.length === 1) return `${indent}/* ${lines[0]} */`;
+  return `${indent}/* ${lines.join(`\n${indent} * `)} */`;
+}
+
+const member = ({ type, name, count }: Field): string =>
+  `  ${type} ${name}${count === undefined ? "" : `[${count}]`};`;
+
+function struct({ name, text, length, fields }: Layout): string {
+  const type = `bun_shm_${name}`;
+  const lines: string[] = [comment(text), `typedef struct ${type} {`];
+  let end = 0;
+  const reserve = (to: number): void => {
+    if (to > end) lines.push(`  uint8_t reserved_at_${end}[${to - end}];`);
+  };
+  for (const field of fields.toSorted((a, b) => a.offset - b.offset)) {
+    reserve(field.offset);
+    lines.push(comment(field.text, "  "), member(field));
+    end = field.offset + fieldLength(field);
+  }
+  reserve(length);
+  lines.push(`} ${type};`, `BUN_SHM_ASSERT(sizeof(${type}) == ${length}, "${name}");`);
+  for (const field of fields) {
+    const at = `offsetof(${type}, ${field.name}) == ${field.offset}`;
+    lines.push(`BUN_SHM_ASSERT(${at}, "${name}.${field.name}");`);
+  }
+  return lines.join("\n");
+}
+
+function define([name, value]: [string, number]): string {
+  const text = showNumber(value);
+  const literal = value < 0 && !text.startsWith("0x") ? `(${text})` : text;
+  return `#define BUN_SHM_${name} ${text.startsWith("0x") ? `${text}u` : literal}`;
+}
+
+/** The text of include/bun_shm.h. */
+export function cHeader(template: string, chapters: readonly Chapter[]): string {
+  const [before, after, ...more] = template.split(MARK);
+  if (before === undefined || after === undefined || more.length > 0) {
+    throw new Error(`The template must have one line ${MARK}`);
+  }
+  const parts = chapters.map(({ title, layouts, constants }) =>
+    [
+      `/* ---- ${title} ---- */`,
+      ...(Object.keys(constants).length > 0
+        ? [Object.entries(constants).map(define).join("\n")]
+        : []),
+      ...layouts.map(struct),
+    ].join("\n\n"),
+  );
+  return `${before}${parts.join("\n\n")}\n${after}`;
+}

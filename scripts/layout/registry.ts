@@ -1,0 +1,96 @@
+/** Every structure of the binary contract, in the order of docs/LAYOUT.md and the C header. */
+import type { Layout } from "../../src/layout/layout.ts";
+import * as atomics from "../../src/layout/atomics-layout.ts";
+import * as broadcast from "../../src/layout/broadcast-layout.ts";
+import * as map from "../../src/layout/map-layout.ts";
+import * as mpsc from "../../src/layout/mpsc-layout.ts";
+import * as record from "../../src/layout/record-descriptor.ts";
+import * as sharedRecord from "../../src/layout/record-layout.ts";
+import * as ring from "../../src/layout/ring-layout.ts";
+import * as header from "../../src/layout/segment-header.ts";
+import * as waitPoint from "../../src/layout/wait-point-layout.ts";
+import { TEXTS } from "./texts.ts";
+
+/** One chapter of the documentation: structures that are explained together. */
+export interface Chapter {
+  readonly title: string;
+  /** Paragraphs of Markdown. */
+  readonly text: string;
+  readonly layouts: readonly Layout[];
+  /** By the names that TypeScript gives them; C puts BUN_SHM_ before. */
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+const chapter = (
+  title: string,
+  text: string,
+  layouts: readonly Layout[],
+  constants: Readonly<Record<string, number>> = {},
+): Chapter => ({ title, text, layouts, constants });
+
+/** The named numbers of a module. */
+function pick<Name extends string>(
+  module: Readonly<Record<Name, unknown>>,
+  ...names: readonly Name[]
+): Record<string, number> {
+  return Object.fromEntries(names.map((name) => [name, Number(module[name])]));
+}
+
+/** `spsc: 1` of the table of kinds is KIND_SPSC. */
+const kinds: Record<string, number> = Object.fromEntries(
+  Object.entries(header.SEGMENT_KINDS).map(([name, kind]) => [
+    `KIND_${name.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`,
+    kind,
+  ]),
+);
+
+/** A new structure is one line here, and a text in texts.ts. */
+export const CHAPTERS: readonly Chapter[] = [
+  chapter("Segment header", TEXTS.header, [header.SEGMENT_HEADER], {
+    ...pick(header, "SEGMENT_MAGIC", "SEGMENT_VERSION", "STATE_OPEN", "STATE_RETIRED"),
+    ...kinds,
+  }),
+  chapter(
+    "Wait point",
+    TEXTS.waitPoint,
+    [waitPoint.WAIT_POINT],
+    pick(waitPoint, "BLOCKED", "BELL", "WAKE_INCREMENT", "BELL_COUNT"),
+  ),
+  chapter(
+    "Record",
+    TEXTS.record,
+    [record.RECORD_HEADER],
+    pick(record, "RECORD_HEADER_LENGTH", "RECORD_ALIGNMENT", "PADDING_TYPE", "MAX_TYPE"),
+  ),
+  chapter(
+    "Ring",
+    TEXTS.ring,
+    [ring.RING],
+    pick(ring, "RING_DATA_OFFSET", "MIN_CAPACITY", "MAX_CAPACITY", "SPSC_LAYOUT_HASH"),
+  ),
+  chapter(
+    "Ring with many producers",
+    TEXTS.mpsc,
+    [mpsc.MPSC_RELEASE, mpsc.MPSC_CELL],
+    pick(mpsc, "UNIT", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
+  ),
+  chapter(
+    "Broadcast ring",
+    TEXTS.broadcast,
+    [broadcast.BROADCAST, broadcast.BROADCAST_SLOT, broadcast.BROADCAST_RECORD_HEADER],
+    pick(
+      broadcast,
+      "TAIL_INTENT",
+      "JOINED",
+      "CONSUMER_SLOTS",
+      "CONSUMER_SLOTS_OFFSET",
+      "BROADCAST_HEADER_LENGTH",
+      "BROADCAST_ALIGNMENT",
+      "BROADCAST_MIN_CAPACITY",
+      "BROADCAST_LAYOUT_HASH",
+    ),
+  ),
+  chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
+  chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
+  chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
+];

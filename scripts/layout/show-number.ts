@@ -1,0 +1,7 @@
+/** How the generated files spell a constant: hexadecimal where its bits matter. */
+export function showNumber(value: number): string {
+  const small = value >= -1000 && value <= 1 << 16;
+  const power = value > 0 && Number.isInteger(Math.log2(value)) && value <= 2 ** 30;
+  if (small || power) return String(value);
+  return `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,154 @@
+/** The figures of this machine: what `bun-shm bench` measures, and the process at the other end. */
+import { availableParallelism, cpus } from "node:os";
+import { RingBuffer } from "../ring-buffer.ts";
+import { Segment } from "../segment.ts";
+import { Semaphore } from "../semaphore.ts";
+
+/** One measured figure. */
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+const PATIENCE_MS = 10_000;
+
+function summarize(name: string, unit: string, values: readonly number[]): Figure {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)]!;
+  return { name, unit, median: at(0.5), min: at(0), max: at(1) };
+}
+
+/** Time of one call in ns: as many as fill a slice, several times. */
+function timed(name: string, call: () => void, batch: number, unit: "ns" | "µs"): Figure {
+  const values: number[] = [];
+  const end = performance.now() + 1000;
+  while (performance.now() < end) {
+    const start = Bun.nanoseconds();
+    for (let at = 0; at < batch; at++) call();
+    values.push((Bun.nanoseconds() - start) / batch / (unit === "ns" ? 1 : 1000));
+  }
+  return summarize(name, unit, values);
+}
+
+/** What the other process does: echoes "ping" to "pong", and swallows "flow". */
+export function benchmarkPeer(prefix: string): void {
+  using pings = RingBuffer.open(`${prefix}-ping`);
+  using pongs = RingBuffer.open(`${prefix}-pong`);
+  using consumer = pings.consumer();
+  using producer = pongs.producer();
+  let flowed = 0;
+  let bytes = 0;
+  for (;;) {
+    let ended = false;
+    const count = consumer.read(
+      (_, __, length, type) => {
+        if (type === 1) producer.write("pong");
+        else if (type === 2) ended = true;
+        else if (type === 3) {
+          producer.write(`${flowed} ${bytes}`, { timeoutMs: PATIENCE_MS });
+          flowed = bytes = 0;
+        } else {
+          flowed++;
+          bytes += length;
+        }
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
+    // A parent that says nothing for so long is dead.
+    if (ended || count === 0) return;
+  }
+}
+
+function measureTogether(prefix: string): Figure[] {
+  using pings = RingBuffer.open(`${prefix}-ping`);
+  using pongs = RingBuffer.open(`${prefix}-pong`);
+  using producer = pings.producer({ batch: 32 });
+  using consumer = pongs.consumer();
+  const figures: Figure[] = [];
+  const roundTrip = (): void => {
+    producer.write("ping", 1);
+    producer.flush();
+    if (consumer.read(() => undefined, { limit: 1, timeoutMs: PATIENCE_MS }) === 0) {
+      throw new Error("The other process does not answer");
+    }
+  };
+  roundTrip();
+  figures.push(timed("ring round trip, two processes, 4 B", roundTrip, 20, "µs"));
+  for (const [length, count] of [
+    [64, 200_000],
+    [65_536, 2000],
+  ] as const) {
+    const record = new Uint8Array(length).fill(1);
+    const rates: number[] = [];
+    for (let run = 0; run < 7; run++) {
+      const start = Bun.nanoseconds();
+      for (let at = 0; at < count; at++) {
+        if (!producer.write(record)) producer.write(record, { timeoutMs: PATIENCE_MS });
+      }
+      producer.write("", { type: 3, timeoutMs: PATIENCE_MS });
+      producer.flush();
+      if (consumer.take(PATIENCE_MS) === undefined) throw new Error("The other process is gone");
+      const seconds = (Bun.nanoseconds() - start) / 1e9;
+      rates.push(length === 64 ? count / seconds / 1e6 : (count * length) / seconds / 1e6);
+    }
+    const unit = length === 64 ? "M records/s" : "MB/s";
+    figures.push(summarize(`ring one way, two processes, ${length} B`, unit, rates));
+  }
+  producer.write("", 2);
+  producer.flush();
+  return figures;
+}
+
+/** Measures everything; about ten seconds. `peer` starts the other process. */
+export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] {
+  const prefix = `/bun-shm-bench-${process.pid}`;
+  const figures: Figure[] = [];
+  const createOnce = (): void => {
+    using segment = Segment.create(`${prefix}-create`, { size: 4096 });
+    segment.unlink();
+  };
+  figures.push(timed("segment create and unlink, 4 KiB", createOnce, 10, "µs"));
+  {
+    using segment = Segment.create(`${prefix}-copy`, { size: 1 << 24 });
+    segment.unlink();
+    const source = new Uint8Array(1 << 24).fill(1);
+    const copy = timed("copy", () => segment.bytes.set(source), 1, "µs");
+    const rate = (us: number): number => source.length / us;
+    figures.push({
+      name: "copy into a segment, 16 MiB",
+      unit: "MB/s",
+      median: rate(copy.median),
+      min: rate(copy.max),
+      max: rate(copy.min),
+    });
+  }
+  {
+    using semaphore = Semaphore.create(`${prefix}-sem`, { value: 0 });
+    Semaphore.unlink(`${prefix}-sem`);
+    const cycle = (): void => {
+      semaphore.post();
+      semaphore.tryWait();
+    };
+    figures.push(timed("semaphore post and wait", cycle, 1000, "ns"));
+  }
+  RingBuffer.create(`${prefix}-ping`, { capacity: 1 << 22 }).close();
+  RingBuffer.create(`${prefix}-pong`, { capacity: 1 << 16 }).close();
+  const other = peer(prefix);
+  try {
+    figures.push(...measureTogether(prefix));
+  } finally {
+    other.kill();
+    RingBuffer.unlink(`${prefix}-ping`);
+    RingBuffer.unlink(`${prefix}-pong`);
+  }
+  return figures;
+}
+
+/** The machine's name for people. */
+export function machineText(): string {
+  const model = cpus()[0]?.model ?? "unknown processor";
+  return `${model}, ${availableParallelism()} cores, Bun ${Bun.version}`;
+}

@@ -1,0 +1,139 @@
+import { readFields } from "../../inspection/fields.ts";
+import { type ObjectReader, openReader } from "../../inspection/object-reader.ts";
+import { identify } from "../../inspection/structures.ts";
+import { type Call, type Command, EXIT, parseBytes } from "../command.ts";
+import { tableLines } from "../format.ts";
+import { objectName } from "../names.ts";
+import { paint, print, printJson, writeAll } from "../output.ts";
+
+const LINE = 16;
+
+/** One line of hex and text; bytes that differ from `before` are highlighted. */
+export function hexLine(
+  bytes: Uint8Array,
+  offset: number,
+  address: number,
+  before?: Uint8Array,
+): string {
+  let hex = "";
+  let text = "";
+  for (let at = 0; at < LINE; at++) {
+    const byte = bytes[offset + at];
+    if (at === LINE / 2) hex += " ";
+    if (byte === undefined) {
+      hex += "   ";
+      continue;
+    }
+    const changed = before !== undefined && before[offset + at] !== byte;
+    const digits = byte.toString(16).padStart(2, "0");
+    const shown = byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".";
+    hex += ` ${changed ? paint("inverse", digits) : digits}`;
+    text += changed ? paint("inverse", shown) : shown;
+  }
+  return `${paint("dim", address.toString(16).padStart(8, "0"))} ${hex}  |${text}|`;
+}
+
+/** The whole dump; equal lines after the first are one "*", as in xxd and hexdump. */
+export function* hexLines(bytes: Uint8Array, start: number): Generator<string> {
+  let starred = false;
+  for (let offset = 0; offset < bytes.length; offset += LINE) {
+    const same = offset > 0 && offset + LINE < bytes.length && isRepeat(bytes, offset);
+    if (!same) yield hexLine(bytes, offset, start + offset);
+    else if (!starred) yield "*";
+    starred = same;
+  }
+}
+
+function isRepeat(bytes: Uint8Array, offset: number): boolean {
+  for (let at = 0; at < LINE; at++) {
+    if (bytes[offset + at] !== bytes[offset + at - LINE]) return false;
+  }
+  return true;
+}
+
+function dumpFields(reader: ObjectReader, json: boolean): number {
+  const found = identify(reader);
+  if (found === undefined) {
+    print("This is raw memory: no known layout starts here");
+    return EXIT.no;
+  }
+  const fields = readFields(found);
+  if (json) {
+    printJson({ name: reader.name, kind: found.structure.kind, fields });
+    return EXIT.ok;
+  }
+  const lines = tableLines(fields, [
+    { head: "OFFSET", right: true, text: ({ offset }) => String(offset) },
+    { head: "FIELD", text: ({ name }) => name, style: () => "cyan" },
+    { head: "TYPE", text: ({ type }) => type },
+    { head: "VALUE", right: true, text: ({ value }) => valueText(value) },
+    { head: "MEANING", text: ({ text }) => text },
+  ]);
+  for (const line of lines) print(line);
+  return EXIT.ok;
+}
+
+function valueText(value: unknown): string {
+  if (value === undefined) return "beyond the end";
+  if (!Array.isArray(value)) return String(value);
+  const shown = value.filter((v) => Number(v) !== 0);
+  return shown.length === 0 ? "all 0" : value.slice(0, 8).join(" ");
+}
+
+async function watchBytes(reader: ObjectReader, offset: number, length: number): Promise<number> {
+  let before = reader.read(offset, length);
+  for (const line of hexLines(before, offset)) print(line);
+  for (;;) {
+    await Bun.sleep(200);
+    const now = reader.read(offset, length);
+    if (now.length !== before.length) print(`The object has ${reader.size()} bytes now`);
+    for (let at = 0; at < now.length; at += LINE) {
+      const changed = now
+        .subarray(at, at + LINE)
+        .some((byte, index) => byte !== before[at + index]);
+      if (changed) print(hexLine(now, at, offset + at, before));
+    }
+    before = now;
+  }
+}
+
+export const dump: Command = {
+  name: "dump",
+  summary: "Show an object's bytes in hex and text, or field by field.",
+  operands: "NAME [OFFSET [LENGTH]]",
+  count: [1, 3],
+  completes: "objects",
+  options: {
+    struct: { text: "Decode the known layout field by field." },
+    watch: { text: "Go on, and print each line whose bytes change; Ctrl-C ends it." },
+    raw: { text: "Write the bytes as they are." },
+  },
+  examples: [
+    ["bun-shm dump orders 0x80 64", "64 bytes from offset 128"],
+    ["bun-shm dump orders --struct", "the header and the counters by name"],
+  ],
+  run(call: Call): number | Promise<number> {
+    const [typed, from, count] = call.operands;
+    const offset = from === undefined ? 0 : parseBytes("OFFSET", from);
+    const wanted = count === undefined ? Number.POSITIVE_INFINITY : parseBytes("LENGTH", count);
+    using reader = openReader(objectName(typed!));
+    if (call.has("struct")) return dumpFields(reader, call.has("json"));
+    const rest = Math.max(0, reader.size() - offset);
+    const length = Math.min(wanted, rest);
+    if (call.has("watch")) return watchBytes(openReader(reader.name), offset, length);
+    if (call.has("json")) {
+      const bytes = Buffer.from(reader.read(offset, length)).toString("hex");
+      printJson({ name: reader.name, offset, bytes });
+      return EXIT.ok;
+    }
+    // In pieces: an object may be larger than memory should be taken for.
+    const piece = 1 << 20;
+    for (let at = 0; at < length; at += piece) {
+      const bytes = reader.read(offset + at, Math.min(piece, length - at));
+      if (call.has("raw")) writeAll(1, bytes);
+      else if (bytes.length > 0) print([...hexLines(bytes, offset + at)].join("\n"));
+      if (bytes.length === 0) break;
+    }
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,82 @@
+import { type ObjectUsage, usage } from "../../usage.ts";
+import { type Call, type Command, EXIT } from "../command.ts";
+import { type Column, ageText, bytesText, modeText, tableLines } from "../format.ts";
+import { paint, print, printJson } from "../output.ts";
+
+/** "4711 bun producer.ts, 4712 …": the users of an object in few words. */
+export function usersText({ users }: Pick<ObjectUsage, "users">): string {
+  return users.map(({ pid, command }) => `${pid} ${shortCommand(command)}`).join(", ");
+}
+
+/** The program's own name and its first argument: paths say little in a narrow column. */
+export function shortCommand(command: string): string {
+  const [program = "", ...rest] = command.split(" ");
+  const words = [program, ...rest.slice(0, 1)].map((word) => word.split("/").at(-1) ?? word);
+  return words.join(" ");
+}
+
+const STATE_STYLES = { "in use": "green", orphaned: "yellow", unknown: "dim" } as const;
+
+const COLUMNS: readonly Column<ObjectUsage>[] = [
+  { head: "NAME", text: ({ name }) => name, style: () => "cyan" },
+  { head: "KIND", text: ({ kind }) => kind },
+  {
+    head: "SIZE",
+    right: true,
+    text: (o) => (o.value === undefined ? bytesText(o.size) : `=${o.value}`),
+  },
+  { head: "USED", right: true, text: ({ used }) => bytesText(used) },
+  { head: "MODE", text: ({ mode }) => modeText(mode) },
+  { head: "OWNER", text: ({ owner }) => owner },
+  { head: "AGE", right: true, text: ({ changed }) => ageText(changed) },
+  { head: "STATE", text: ({ state }) => state, style: ({ state }) => STATE_STYLES[state] },
+  { head: "PROCESSES", text: usersText },
+];
+
+const SORTS: Readonly<Record<string, (a: ObjectUsage, b: ObjectUsage) => number>> = {
+  name: (a, b) => (a.name < b.name ? -1 : 1),
+  size: (a, b) => b.size - a.size,
+  used: (a, b) => b.used - a.used,
+  age: (a, b) => a.changed.getTime() - b.changed.getTime(),
+};
+
+function matches(pattern: string): (object: ObjectUsage) => boolean {
+  const glob = new Bun.Glob(pattern.replace(/^\//, ""));
+  return ({ name }) => glob.match(name.replace(/^\//, ""));
+}
+
+export const ls: Command = {
+  name: "ls",
+  summary:
+    "List shared memory objects and named semaphores. Shows each one's kind, size, memory really " +
+    "used, mode, owner, age, and the processes that have it.",
+  operands: "[PATTERN…]",
+  count: [0, Number.POSITIVE_INFINITY],
+  completes: "objects",
+  options: {
+    sysv: { text: "Add System V segments and semaphores." },
+    orphaned: { text: "Only what no live process has." },
+    sort: { value: "KEY", text: "By name (default), size, used or age." },
+  },
+  examples: [
+    ["bun-shm ls", "everything in /dev/shm"],
+    ["bun-shm ls 'orders*' --sort used --json", "some of it, for a script"],
+  ],
+  run(call: Call): number {
+    const sort = SORTS[call.text("sort") ?? "name"];
+    if (sort === undefined) throw new TypeError(`Cannot sort by "${call.text("sort")}"`);
+    const patterns = call.operands.map(matches);
+    const objects = usage({ sysv: call.has("sysv") })
+      .filter((object) => patterns.length === 0 || patterns.some((fits) => fits(object)))
+      .filter(({ state }) => !call.has("orphaned") || state === "orphaned")
+      .sort(sort);
+    if (call.has("json")) {
+      printJson(objects);
+    } else if (objects.length > 0) {
+      for (const line of tableLines(objects, COLUMNS)) print(line);
+    } else {
+      print(paint("dim", patterns.length === 0 ? "There are no objects" : "Nothing matches"));
+    }
+    return objects.length === 0 && patterns.length > 0 ? EXIT.no : EXIT.ok;
+  },
+};

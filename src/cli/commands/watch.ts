@@ -1,0 +1,92 @@
+import { lstatSync, readdirSync, watch as watchDirectory } from "node:fs";
+import { UnsupportedError } from "../../errors.ts";
+import { PLATFORM } from "../../libc/platform.ts";
+import { type Call, type Command, EXIT } from "../command.ts";
+import { safeText } from "../format.ts";
+import { paint, print } from "../output.ts";
+
+interface Event {
+  readonly event: "create" | "delete" | "resize";
+  readonly name: string;
+  readonly type: "segment" | "semaphore";
+  readonly size: number;
+  readonly before?: number;
+}
+
+const STYLES = { create: "green", delete: "red", resize: "yellow" } as const;
+
+/** glibc makes a semaphore under a name of this form, and gives it its own name after. */
+const TEMPORARY = /^sem\.[A-Za-z0-9]{6}$/;
+
+function show(event: Event, json: boolean): void {
+  const time = new Date().toISOString();
+  if (json) {
+    print(JSON.stringify({ time, ...event }));
+    return;
+  }
+  const size = event.before === undefined ? event.size : `${event.before} → ${event.size}`;
+  const word = paint(STYLES[event.event], event.event.padEnd(6));
+  const what = event.type === "semaphore" ? "semaphore " : "";
+  print(`${time.slice(11, 23)}  ${word}  ${what}${safeText(event.name)}  ${size} bytes`);
+}
+
+/** Compares what is there now with what was known of one file. */
+function* eventsOf(directory: string, file: string, known: Map<string, number>): Generator<Event> {
+  const isSemaphore = file.startsWith("sem.");
+  const name = `/${isSemaphore ? file.slice("sem.".length) : file}`;
+  const type = isSemaphore ? "semaphore" : "segment";
+  const before = known.get(file);
+  const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
+  if (size === undefined) {
+    known.delete(file);
+    if (before !== undefined) yield { event: "delete", name, type, size: before };
+    return;
+  }
+  known.set(file, size);
+  if (before === undefined) yield { event: "create", name, type, size };
+  else if (before !== size) yield { event: "resize", name, type, size, before };
+}
+
+export const watch: Command = {
+  name: "watch",
+  summary: "Print a line whenever an object is made, removed or resized; Ctrl-C ends it.",
+  operands: "[PATTERN]",
+  count: [0, 1],
+  options: { count: { value: "N", text: "End after N lines." } },
+  examples: [
+    ["bun-shm watch", "see who makes and removes what"],
+    ["bun-shm watch 'orders*' --json", "one JSON object a line"],
+  ],
+  run(call: Call): Promise<number> {
+    const directory = PLATFORM?.directory;
+    if (directory === undefined) {
+      throw new UnsupportedError(`Cannot watch: ${process.platform} does not show its objects`);
+    }
+    const [pattern] = call.operands;
+    const glob = pattern === undefined ? undefined : new Bun.Glob(pattern.replace(/^\//, ""));
+    const known = new Map<string, number>();
+    for (const file of readdirSync(directory)) {
+      const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
+      if (size !== undefined) known.set(file, size);
+    }
+    let left = call.number("count", 1) ?? Number.POSITIVE_INFINITY;
+    return new Promise((resolve, reject) => {
+      const watcher = watchDirectory(directory, (_, file) => {
+        if (file === null || TEMPORARY.test(file)) return;
+        for (const event of eventsOf(directory, file, known)) {
+          if (glob?.match(event.name.slice(1)) === false || left <= 0) continue;
+          show(event, call.has("json"));
+          left--;
+        }
+        if (left <= 0) end();
+      });
+      const end = (): void => {
+        watcher.close();
+        resolve(EXIT.ok);
+      };
+      watcher.on("error", reject);
+      process.once("SIGINT", end);
+      process.once("SIGTERM", end);
+    });
+  },
+};

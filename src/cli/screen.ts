@@ -1,0 +1,62 @@
+/** A full-screen view: drawn without flicker, and always put away again. */
+import { paint, writeAll } from "./output.ts";
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+// Terminals that know synchronized updates show a frame at once; others ignore the words.
+const BEGIN = "\x1b[?2026h\x1b[H";
+const END = "\x1b[J\x1b[?2026l";
+
+const encoder = new TextEncoder();
+const write = (text: string): void => writeAll(1, encoder.encode(text));
+
+export class Screen implements Disposable {
+  #open = true;
+  readonly #restore = (): void => this[Symbol.dispose]();
+
+  constructor(onKey: (key: string) => void, onResize: () => void) {
+    write(ENTER);
+    // However the process ends, the terminal is as it was.
+    process.once("exit", this.#restore);
+    process.stdin.setRawMode?.(true);
+    process.stdin.setEncoding("utf8");
+    process.stdin.on("data", (text: string) => {
+      for (const key of text) onKey(key);
+    });
+    process.stdin.resume();
+    process.stdout.on("resize", onResize);
+  }
+
+  get rows(): number {
+    return process.stdout.rows || 24;
+  }
+
+  get columns(): number {
+    return process.stdout.columns || 80;
+  }
+
+  /** Draws a frame: one write, each line cleared behind itself. */
+  draw(lines: readonly string[]): void {
+    if (!this.#open) return;
+    const shown = lines.slice(0, this.rows).map((line) => `${line}\x1b[K`);
+    write(BEGIN + shown.join("\r\n") + END);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    process.off("exit", this.#restore);
+    process.stdin.setRawMode?.(false);
+    process.stdin.pause();
+    write(LEAVE);
+  }
+}
+
+/** A level as a bar of this many columns. */
+export function barText(part: number, whole: number, width: number): string {
+  if (whole <= 0) return " ".repeat(width);
+  const share = Math.min(1, part / whole);
+  const filled = share > 0 ? Math.max(1, Math.round(share * width)) : 0;
+  const style = share > 0.9 ? "red" : share > 0.6 ? "yellow" : "green";
+  return paint(style, "█".repeat(filled)) + paint("dim", "░".repeat(width - filled));
+}

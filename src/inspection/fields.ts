@@ -1,0 +1,53 @@
+/** Reads the fields of a layout out of bytes. */
+import { type Field, fieldLength } from "../layout/layout.ts";
+import type { Identified } from "./structures.ts";
+
+/** One field, as it is in an object now. */
+export interface FieldValue {
+  readonly structure: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly type: string;
+  /** undefined when the object ends before it. */
+  readonly value: number | bigint | readonly (number | bigint)[] | undefined;
+  readonly text: string;
+}
+
+function readOne(view: DataView, type: Field["type"], offset: number): number | bigint {
+  switch (type) {
+    case "uint8_t":
+      return view.getUint8(offset);
+    case "uint32_t":
+      return view.getUint32(offset, true);
+    case "int32_t":
+      return view.getInt32(offset, true);
+    case "double":
+      return view.getFloat64(offset, true);
+    case "uint64_t":
+      return view.getBigUint64(offset, true);
+  }
+}
+
+/** Every field of a structure, in order. */
+export function readFields({ structure, words }: Identified): FieldValue[] {
+  return structure.parts(words).flatMap(({ layout, offset }) => {
+    const bytes = words.bytes(offset, layout.length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return layout.fields.map((field): FieldValue => {
+      const { count = 1, type } = field;
+      const step = fieldLength(field) / count;
+      const fits = field.offset + fieldLength(field) <= bytes.byteLength;
+      const values = fits
+        ? Array.from({ length: count }, (_, at) => readOne(view, type, field.offset + at * step))
+        : undefined;
+      return {
+        structure: layout.name,
+        name: field.name,
+        offset: offset + field.offset,
+        type: count === 1 ? type : `${type}[${count}]`,
+        value: count === 1 ? values?.[0] : values,
+        text: field.text,
+      };
+    });
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * Reads an object's bytes without mapping them: with pread there is no SIGBUS, whatever others do
+ * to the object meanwhile, and permission to read is all it takes.
+ */
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { UnsupportedError } from "../errors.ts";
+import { E, fail } from "../libc/errno.ts";
+import { open } from "../libc/fcntl.ts";
+import { shmOpen } from "../libc/mman.ts";
+import { C } from "../libc/platform.ts";
+import { shmRead, shmStat, shmget } from "../libc/shm.ts";
+import { checkSegmentName, pathOf, sysvName } from "../memory/segment-name.ts";
+
+/** What can be read of an object of any backing. */
+export interface ObjectReader {
+  readonly name: string;
+  /** Bytes now. */
+  size(): number;
+  /** As many of the bytes as there are; fewer when the object is shorter. */
+  read(offset: number, length: number): Uint8Array;
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Opens an object to look into it. @throws SystemError ENOENT, EACCES. */
+export function openReader(name: string): ObjectReader {
+  const kind = checkSegmentName(name);
+  if (kind === "sysv") return openSysv(name);
+  if (kind === "memfd") {
+    throw new UnsupportedError(
+      `Cannot look into "${name}": a memfd has no name; use /proc/PID/fd/NUMBER of a process ` +
+        "that has it open",
+    );
+  }
+  const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;
+  const posix = kind === "posix";
+  const descriptor = posix ? shmOpen(name, flags, 0) : open(pathOf(name), flags);
+  if (descriptor < 0) {
+    fail(
+      `Cannot open "${name}"`,
+      descriptor,
+      posix ? "shm_open" : "open",
+      name,
+      hintOf(descriptor),
+    );
+  }
+  return new DescriptorReader(name, descriptor);
+}
+
+/** What to do next about a failed look. */
+function hintOf(result: number): string | undefined {
+  if (result === -E.ENOENT) return "`bun-shm ls` lists what there is";
+  return result === -E.EACCES ? "It belongs to another user: ask them, or root" : undefined;
+}
+
+class DescriptorReader implements ObjectReader {
+  readonly name: string;
+  #descriptor: number;
+
+  constructor(name: string, descriptor: number) {
+    this.name = name;
+    this.#descriptor = descriptor;
+  }
+
+  size(): number {
+    return fstatSync(this.#descriptor).size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const wanted = Math.max(0, Math.min(length, this.size() - offset));
+    const bytes = new Uint8Array(wanted);
+    let filled = 0;
+    while (filled < wanted) {
+      const count = readSync(this.#descriptor, bytes, filled, wanted - filled, offset + filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  close(): void {
+    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    this.#descriptor = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function openSysv(name: string): ObjectReader {
+  const action = `Cannot open "${name}"`;
+  const parsed = sysvName(name);
+  if (parsed === "private") fail(action, -E.ENOENT, "shmget", name, hintOf(-E.ENOENT));
+  const id = "id" in parsed ? parsed.id : shmget(parsed.key, 0, 0);
+  if (id < 0) fail(action, id, "shmget", name, hintOf(id));
+  const size = (): number => {
+    const stat = shmStat(id);
+    if (typeof stat !== "number") return stat.size;
+    const result = stat === -E.EINVAL || stat === -E.EIDRM ? -E.ENOENT : stat;
+    return fail(action, result, "shmctl", name, hintOf(result));
+  };
+  size();
+  const read = (offset: number, length: number): Uint8Array => {
+    const wanted = Math.max(0, Math.min(length, size() - offset));
+    if (wanted === 0) return new Uint8Array();
+    const bytes = shmRead(id, offset, wanted);
+    return typeof bytes === "number" ? fail(action, bytes, "shmat", name, hintOf(bytes)) : bytes;
+  };
+  const close = (): void => undefined;
+  return { name, size, read, close, [Symbol.dispose]: close };
+}

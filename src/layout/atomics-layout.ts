@@ -1,0 +1,51 @@
+/** Named words and counters: after the segment's header, a table of names, and then the cells. */
+import type { Layout } from "./layout.ts";
+
+/** Bytes of a name in the table: its kind, its length, and UTF-8. */
+export const NAME_ENTRY_LENGTH = 64;
+export const NAME_KIND = 0;
+export const NAME_LENGTH = 4;
+export const NAME_TEXT = 8;
+/** Longest name in bytes. */
+export const ATOMIC_NAME_MAX: number = NAME_ENTRY_LENGTH - NAME_TEXT;
+/** Bytes from one cell to the next: two cache lines, since adjacent ones are fetched in pairs. */
+export const CELL_LENGTH = 128;
+
+export const KIND_WORD = 1;
+export const KIND_COUNTER = 2;
+
+export const ATOMIC_NAME: Layout = {
+  name: "atomic_name",
+  text: "One entry of the table of names. Written once, by the creator.",
+  length: NAME_ENTRY_LENGTH,
+  fields: [
+    { name: "kind", type: "uint32_t", offset: NAME_KIND, text: "1 word, 2 counter." },
+    { name: "length", type: "uint32_t", offset: NAME_LENGTH, text: "Bytes of the name." },
+    { name: "text", type: "uint8_t", offset: NAME_TEXT, count: ATOMIC_NAME_MAX, text: "UTF-8." },
+  ],
+};
+
+export const ATOMIC_CELL: Layout = {
+  name: "atomic_cell",
+  text: "A word uses `low` alone; a counter both. Anybody, atomically.",
+  length: CELL_LENGTH,
+  fields: [
+    { name: "low", type: "uint32_t", offset: 0, text: "The word; or the count mod 2^32." },
+    {
+      name: "half",
+      type: "uint32_t",
+      offset: 4,
+      text: "How often the count passed a multiple of 2^31. See src/state/split-counter.ts.",
+    },
+  ],
+};
+
+/** Bytes of a table and its cells. */
+export function atomicsLength(count: number): number {
+  return cellsOffset(count) + count * CELL_LENGTH;
+}
+
+/** Bytes from the start of the data to the first cell. */
+export function cellsOffset(count: number): number {
+  return Math.ceil((count * NAME_ENTRY_LENGTH) / CELL_LENGTH) * CELL_LENGTH;
+}

@@ -1,0 +1,114 @@
+/**
+ * A ring with one producer and many consumers, each of which sees every record: what it has beside
+ * the words of every ring.
+ *
+ *     128    producer_position is the tail: the end of what is published
+ *     168    broadcast words       written by the producer alone
+ *     640    joined                one bit for each consumer; its consumer, or who buries it
+ *     1024   slots                 32 of 128 bytes, each its consumer's; only where consumers block
+ *     …      data                  `capacity` bytes
+ *
+ * A record has a longer header here: after length and type, its number. Records are counted from 0,
+ * in 64 bits, without padding; so a consumer knows how many it lost.
+ *
+ * Positions are 32 bits of a count that goes on for ever. `half_laps` counts how often their top
+ * bit changed, and is written before the position that changes it. Who reads the position first and
+ * `half_laps` next never takes an old position for a new one.
+ */
+import { KIND_WORDS, PRODUCER_POSITION, RING, RING_DATA_OFFSET } from "./ring-layout.ts";
+import { type Layout, layoutHash } from "./layout.ts";
+import { RECORD_HEADER } from "./record-descriptor.ts";
+import { SEGMENT_HEADER } from "./segment-header.ts";
+
+/** Offsets in bytes from the start of the segment. */
+export const TAIL: number = PRODUCER_POSITION;
+/** All before it may be overwritten, up to one capacity back. Above the tail while one writes. */
+export const TAIL_INTENT = 168;
+export const HALF_LAPS = 172;
+/** Where consumers that block hold the producer back. */
+export const LIMIT = 176;
+/** Two versions of a tail and the number of the record that follows it; which holds, TAIL says. */
+export const TAIL_NUMBERS = 180;
+export const TAIL_NUMBER_LENGTH = 12;
+/** For each quarter of the ring, where the last record that starts in it does. */
+export const QUARTER_MARKS = 204;
+export const QUARTERS = 4;
+export const JOINED: number = KIND_WORDS;
+export const CONSUMER_SLOTS_OFFSET: number = RING_DATA_OFFSET;
+export const CONSUMER_SLOT_LENGTH = 128;
+/** How many consumers can hold a producer back. */
+export const CONSUMER_SLOTS = 32;
+
+export const BROADCAST_HEADER_LENGTH = 16;
+export const BROADCAST_ALIGNMENT = 16;
+export const BROADCAST_MIN_CAPACITY = 256;
+
+/**
+ * What happens to a consumer that does not keep up: it loses records, or holds the producer back.
+ */
+export type BroadcastPolicy = "overwrite" | "block";
+
+const u32 = (name: string, offset: number, text: string, count?: number): Layout["fields"][0] => ({
+  name,
+  type: "uint32_t",
+  offset,
+  text,
+  ...(count === undefined ? {} : { count }),
+});
+
+export const BROADCAST: Layout = {
+  name: "broadcast",
+  text: "At byte 168 of a broadcast ring. Producer alone.",
+  length: 52,
+  fields: [
+    u32("tail_intent", 0, "End of what may be being written. Before the bytes, with a fence."),
+    u32("half_laps", 4, "Changes of the top bit of tail_intent (overwrite) or tail (block)."),
+    u32("limit", 8, "Where the tail may go; above no consumer's position by more than capacity."),
+    u32("tail_numbers", 12, "Two times: tail, number of the next record (low, high).", 6),
+    u32("quarter_marks", 36, "Start of the latest first record in each quarter of the ring.", 4),
+  ],
+};
+
+export const BROADCAST_SLOT: Layout = {
+  name: "broadcast_slot",
+  text: "32 of them from byte 1024, where consumers block. Its consumer alone.",
+  length: CONSUMER_SLOT_LENGTH,
+  fields: [u32("position", 0, "Bytes that its consumer has given back. With release.")],
+};
+
+export const BROADCAST_RECORD_HEADER: Layout = {
+  name: "broadcast_record_header",
+  text: "Starts every record of a broadcast ring; the payload follows.",
+  length: BROADCAST_HEADER_LENGTH,
+  fields: [
+    ...RECORD_HEADER.fields,
+    u32("number_low", 8, "Number of the record, from 0; of padding, that of the next record."),
+    u32("number_high", 12, "Its upper 32 bits."),
+  ],
+};
+
+export const BROADCAST_LAYOUT_HASH: number = layoutHash(
+  SEGMENT_HEADER,
+  RING,
+  BROADCAST,
+  BROADCAST_SLOT,
+  BROADCAST_RECORD_HEADER,
+);
+
+/** Where the data starts, in bytes from the start of the segment. */
+export function broadcastDataOffset(policy: BroadcastPolicy): number {
+  if (policy === "overwrite") return RING_DATA_OFFSET;
+  return CONSUMER_SLOTS_OFFSET + CONSUMER_SLOTS * CONSUMER_SLOT_LENGTH;
+}
+
+/** The longest payload, in bytes: so short that a record starts in each quarter of each lap. */
+export function broadcastMaxRecordLength(capacity: number): number {
+  return capacity >> 3;
+}
+
+/** Bytes that a record with this payload takes. */
+export function broadcastAlignedLength(payloadLength: number): number {
+  return (
+    (payloadLength + (BROADCAST_HEADER_LENGTH + BROADCAST_ALIGNMENT - 1)) & -BROADCAST_ALIGNMENT
+  );
+}

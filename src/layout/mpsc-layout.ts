@@ -1,0 +1,117 @@
+/**
+ * A ring with many producers: what it has beside the words of every ring.
+ *
+ *     640    release words    written by the consumer alone
+ *     1024   cells            one 32-bit word for each 16 bytes of data
+ *     …      data             `capacity` bytes
+ *
+ * Each record has a cell, in the order of the claims; the cells are a ring of their own. A record
+ * takes at least 16 bytes, so cells never run out before bytes do. A cell says everything about its
+ * record that others need, in one word, so that one compare-and-swap is the whole claim:
+ *
+ *     free       00 lap(30)                    claimable in this lap, and in no other
+ *     claimed    10 slot(6) units(24)          being written by the holder of the slot's lock
+ *     committed  11 0 units(24)                a record
+ *     padding    11 63 units(24)               nothing: skipped
+ *
+ * A unit is 16 bytes. Memory that is all zero is a ring whose cells are free in lap 0.
+ */
+import { KIND_WORDS, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
+import { type Layout, layoutHash } from "./layout.ts";
+import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
+import { SEGMENT_HEADER } from "./segment-header.ts";
+
+/** Offsets in bytes from the start of the segment. */
+export const RELEASE_INTENT: number = KIND_WORDS;
+export const RELEASE_DONE: number = KIND_WORDS + 4;
+/** Two versions of where the consumer is; `RELEASE_DONE & 1` says which one holds. */
+export const RELEASE_VERSIONS: number = KIND_WORDS + 8;
+export const RELEASE_VERSION_LENGTH = 12;
+export const CELLS_OFFSET: number = RING_DATA_OFFSET;
+
+/** Bytes of data in a unit; records start at multiples of it. */
+export const UNIT = 16;
+export const UNIT_SHIFT = 4;
+export const UNITS_MASK = 0xffffff;
+export const LAP_MASK = 0x3fffffff;
+/** States of a cell, as signed words: all but "free" are negative. */
+export const CLAIMED: number = 0x80000000 | 0;
+export const COMMITTED: number = 0xc0000000 | 0;
+export const STATE_MASK: number = 0xc0000000 | 0;
+export const SLOT_SHIFT = 24;
+export const SLOT_MASK = 0x3f;
+/** How many producers can have the ring open at a time, dead ones not counted. */
+export const PRODUCER_SLOTS = 63;
+/** In the place of a slot: not a record. */
+export const PADDING_SLOT = 63;
+/** A whole cell but for its units. */
+export const PADDING: number = COMMITTED | (PADDING_SLOT << SLOT_SHIFT);
+
+export const MPSC_RELEASE: Layout = {
+  name: "mpsc_release",
+  text: "At byte 640 of a ring with many producers. Consumer alone.",
+  length: 32,
+  fields: [
+    {
+      name: "intent",
+      type: "uint32_t",
+      offset: 0,
+      text: "Number of the release under way. One above `done`: its cells may be freed in part.",
+    },
+    {
+      name: "done",
+      type: "uint32_t",
+      offset: 4,
+      text: "Number of the last release. With release.",
+    },
+    {
+      name: "versions",
+      type: "uint32_t",
+      offset: 8,
+      count: 6,
+      text: "Two times lap, cell and position (bytes, mod 2^32) of the first unread record.",
+    },
+  ],
+};
+
+export const MPSC_CELL: Layout = {
+  name: "mpsc_cell",
+  text: "One word for each 16 bytes of data, from byte 1024. See the states in the text.",
+  length: 4,
+  fields: [
+    {
+      name: "word",
+      type: "uint32_t",
+      offset: 0,
+      text: "Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer.",
+    },
+  ],
+};
+
+export const MPSC_LAYOUT_HASH: number = layoutHash(
+  SEGMENT_HEADER,
+  RING,
+  RECORD_HEADER,
+  MPSC_RELEASE,
+  MPSC_CELL,
+);
+
+/** Number of cells. */
+export function cellCount(capacity: number): number {
+  return capacity >> UNIT_SHIFT;
+}
+
+/** Where the data starts, in bytes from the start of the segment; a multiple of 128. */
+export function mpscDataOffset(capacity: number): number {
+  return (CELLS_OFFSET + cellCount(capacity) * 4 + 127) & -128;
+}
+
+/** The longest payload, in bytes: what 24 bits of units can say is the limit of huge rings. */
+export function mpscMaxRecordLength(capacity: number): number {
+  return Math.min(maxRecordLength(capacity), UNITS_MASK * UNIT - RECORD_HEADER_LENGTH);
+}
+
+/** Units that a record with this payload takes. */
+export function unitsOf(payloadLength: number): number {
+  return (payloadLength + (RECORD_HEADER_LENGTH + UNIT - 1)) >>> UNIT_SHIFT;
+}

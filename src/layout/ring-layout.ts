@@ -1,0 +1,109 @@
+/**
+ * A ring in a segment:
+ *
+ *     0     segment header
+ *     128   producer's words         written by the producer (or producers) alone
+ *     256   consumer's words         written by the consumer alone
+ *     384   wait point "data"        consumers wait here for records
+ *     512   wait point "space"       producers wait here for room
+ *     640   reserved for the kind    (claims of many producers, cursors of many consumers)
+ *     1024  data                     `capacity` bytes, a power of two
+ *
+ * Words that different processes write are 128 bytes apart: two cache lines, since adjacent ones
+ * are fetched in pairs. Positions count bytes since the ring was made, modulo 2^32, and are
+ * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
+ */
+import { alignedLength } from "./record-descriptor.ts";
+import { type Layout, layoutHash } from "./layout.ts";
+import { RECORD_HEADER } from "./record-descriptor.ts";
+import { SEGMENT_HEADER, SEGMENT_KINDS } from "./segment-header.ts";
+
+/** Offsets in bytes from the start of the segment. Counters are doubles: exact up to 2^53. */
+export const PRODUCER_POSITION = 128;
+export const PRODUCER_HIGH_WATER = 132;
+export const PRODUCER_RECORDS = 136;
+export const PRODUCER_BYTES = 144;
+export const PRODUCER_FULL = 152;
+export const PRODUCER_WAITS = 160;
+export const CONSUMER_POSITION = 256;
+export const CONSUMER_RECORDS = 264;
+export const CONSUMER_BYTES = 272;
+export const CONSUMER_EMPTY = 280;
+export const CONSUMER_WAITS = 288;
+export const CONSUMER_LOST = 296;
+export const CONSUMER_RECOVERED = 304;
+export const DATA_WAIT_POINT = 384;
+export const SPACE_WAIT_POINT = 512;
+/** Where a kind keeps words that the others do not have. */
+export const KIND_WORDS = 640;
+/** Where the data of an SPSC or MPSC ring starts; other kinds may need more before it. */
+export const RING_DATA_OFFSET = 1024;
+
+export const MIN_CAPACITY = 64;
+/** Half the range of positions would do; a quarter leaves a margin that can be checked. */
+export const MAX_CAPACITY: number = 2 ** 30;
+
+const u32 = (name: string, offset: number, text: string): Layout["fields"][0] => ({
+  name,
+  type: "uint32_t",
+  offset,
+  text,
+});
+const count = (name: string, offset: number, text: string): Layout["fields"][0] => ({
+  name,
+  type: "double",
+  offset,
+  text,
+});
+const point = (name: string, offset: number, text: string): Layout["fields"][0] => ({
+  ...u32(name, offset, text),
+  count: 32,
+});
+
+export const RING: Layout = {
+  name: "ring",
+  text: "A ring of records. The data follows.",
+  length: RING_DATA_OFFSET,
+  fields: [
+    u32("producer_position", PRODUCER_POSITION, "Bytes published, mod 2^32. A report, stale."),
+    u32("producer_high_water", PRODUCER_HIGH_WATER, "Most bytes in use that a producer saw."),
+    count("producer_records", PRODUCER_RECORDS, "Records published. One producer; a report."),
+    count("producer_bytes", PRODUCER_BYTES, "Bytes published, headers and padding too."),
+    count("producer_full", PRODUCER_FULL, "Claims refused for want of room."),
+    count("producer_waits", PRODUCER_WAITS, "Waits for room."),
+    u32("consumer_position", CONSUMER_POSITION, "Bytes released, mod 2^32. With release."),
+    count("consumer_records", CONSUMER_RECORDS, "Records read. Consumer; a report."),
+    count("consumer_bytes", CONSUMER_BYTES, "Bytes released, headers and padding too."),
+    count("consumer_empty", CONSUMER_EMPTY, "Reads that found nothing."),
+    count("consumer_waits", CONSUMER_WAITS, "Waits for records."),
+    count("consumer_lost", CONSUMER_LOST, "Records overwritten before they were read."),
+    count("consumer_recovered", CONSUMER_RECOVERED, "Dead producers' claims that were skipped."),
+    point("data_wait_point", DATA_WAIT_POINT, "Where consumers wait for records."),
+    point("space_wait_point", SPACE_WAIT_POINT, "Where producers wait for room."),
+  ],
+};
+
+/** The hash in the header of an SPSC ring. */
+export const SPSC_LAYOUT_HASH: number = layoutHash(SEGMENT_HEADER, RING, RECORD_HEADER);
+export const SPSC_KIND: number = SEGMENT_KINDS.spsc;
+
+/** Why a capacity is refused, or undefined. */
+export function capacityProblem(capacity: number): string | undefined {
+  if (!Number.isInteger(capacity) || capacity < MIN_CAPACITY || capacity > MAX_CAPACITY) {
+    return `it must be a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} bytes`;
+  }
+  return (capacity & (capacity - 1)) === 0 ? undefined : "it must be a power of two";
+}
+
+/**
+ * The longest payload. A quarter of the ring, so that a record always finds room in an empty one,
+ * wherever the end of the ring falls and whatever padding that costs.
+ */
+export function maxRecordLength(capacity: number): number {
+  return capacity >> 2;
+}
+
+/** The most bytes that a valid record takes. */
+export function maxAlignedLength(capacity: number): number {
+  return alignedLength(maxRecordLength(capacity));
+}

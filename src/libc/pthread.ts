@@ -1,0 +1,102 @@
+/** pthread.h: mutexes that are shared by processes and outlive their owner's death. */
+import { type Pointer, ptr } from "bun:ffi";
+import { E, fromError } from "./errno.ts";
+import { C } from "./platform.ts";
+import { has, libc } from "./symbols.ts";
+import { clockMs, timespec } from "./time.ts";
+
+// Sources: pthread.h of glibc 2.36 and of musl 1.2.3, which agree on these.
+const PTHREAD_MUTEX_ERRORCHECK = 2;
+const PTHREAD_PROCESS_SHARED = 1;
+const PTHREAD_MUTEX_ROBUST = 1;
+
+// pthread_mutexattr_t is 4 bytes (8 on arm64 glibc).
+const attributes = new ArrayBuffer(64);
+
+/** Whether libc has robust mutexes; macOS has none. */
+export const HAS_ROBUST_MUTEX: boolean = has("pthread_mutexattr_setrobust");
+
+/**
+ * Which `pthread_mutex_t` this process writes: the libc in the upper half, the processor in the
+ * lower one. glibc and musl lay theirs out differently, and must never share one.
+ */
+export const MUTEX_ABI: number =
+  (has("gnu_get_libc_version")
+    ? 0x0001_0000
+    : process.platform === "linux"
+      ? 0x0002_0000
+      : 3 << 16) | (process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3);
+
+/** Bytes of `pthread_mutex_t`, with reserve: 40 on x86-64, 48 on arm64 glibc. */
+export const PTHREAD_MUTEX_RESERVED = 64;
+
+/**
+ * `int pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *)`, with the attributes
+ * robust, process-shared and errorcheck. The memory must hold no mutex that is in use.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_init.html
+ */
+export function mutexInit(address: number): number {
+  const a = ptr(attributes);
+  const steps = [
+    () => libc.pthread_mutexattr_init(a),
+    () => libc.pthread_mutexattr_settype(a, PTHREAD_MUTEX_ERRORCHECK),
+    () => libc.pthread_mutexattr_setpshared(a, PTHREAD_PROCESS_SHARED),
+    () => libc.pthread_mutexattr_setrobust(a, PTHREAD_MUTEX_ROBUST),
+    () => libc.pthread_mutex_init(address as Pointer, a),
+    () => libc.pthread_mutexattr_destroy(a),
+  ];
+  for (const step of steps) {
+    const result = fromError(step());
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+// Held here, the engine knows the callee and inlines the call. `0 -`, since `-0` is a double.
+const tryLock = libc.pthread_mutex_trylock;
+const unlock = libc.pthread_mutex_unlock;
+
+/**
+ * `int pthread_mutex_trylock(pthread_mutex_t *)`: 0; -EBUSY when another thread has it (on musl
+ * also when this one has); -EDEADLK when this thread has it; -EOWNERDEAD: taken, from a dead owner;
+ * -ENOTRECOVERABLE: a dead owner's data were given up.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_lock.html
+ */
+export function mutexTryLock(address: number): number {
+  return 0 - tryLock(address as Pointer);
+}
+
+/**
+ * `int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)`, else
+ * `pthread_mutex_timedlock`, which goes by the wall clock: as `mutexTryLock`, or -ETIMEDOUT. Blocks
+ * for `timeoutMs` at most, and no signal ends it: wait in slices.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_clocklock.html
+ */
+export function mutexLock(address: number, timeoutMs: number): number {
+  if (has("pthread_mutex_clocklock")) {
+    const deadline = timespec(clockMs(C.CLOCK_MONOTONIC) + timeoutMs);
+    return 0 - libc.pthread_mutex_clocklock(address as Pointer, C.CLOCK_MONOTONIC, deadline);
+  }
+  const deadline = timespec(clockMs(C.CLOCK_REALTIME) + timeoutMs);
+  return 0 - libc.pthread_mutex_timedlock(address as Pointer, deadline);
+}
+
+/**
+ * `int pthread_mutex_unlock(pthread_mutex_t *)`; -EPERM when this thread does not have it. After
+ * -EOWNERDEAD without `mutexConsistent`, it makes the mutex unusable for ever.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_lock.html
+ */
+export function mutexUnlock(address: number): number {
+  return 0 - unlock(address as Pointer);
+}
+
+/**
+ * `int pthread_mutex_consistent(pthread_mutex_t *)`: the owner, who got -EOWNERDEAD, says that the
+ * data are whole again. https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_consistent.html
+ */
+export function mutexConsistent(address: number): number {
+  return fromError(libc.pthread_mutex_consistent(address as Pointer));
+}
+
+/** What a try answers while somebody else has the mutex. */
+export const MUTEX_BUSY: number = -E.EBUSY;

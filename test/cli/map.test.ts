@@ -1,0 +1,55 @@
+/** get, set, del and keys on maps of each type. */
+import { describe, expect, test } from "bun:test";
+import { Segment, SharedMap } from "../../src/index.ts";
+import { uniqueName } from "../support/names.ts";
+import { shm, shmJson } from "../support/shm.ts";
+
+describe("a map", () => {
+  test("of JSON is read and changed", async () => {
+    const name = uniqueName("map");
+    using map = SharedMap.create(name, { size: 1 << 16, value: "json" });
+    map.set("user:1", { name: "ada" });
+    expect((await shm("get", name, "user:1")).stdout).toBe('{"name":"ada"}\n');
+    expect((await shm("set", name, "user:2", '{"name":"bob"}')).exitCode).toBe(0);
+    expect(map.get("user:2")).toEqual({ name: "bob" });
+    expect((await shm("set", name, "user:3", "{")).exitCode).toBe(2);
+    const { stdout } = await shm("keys", name, "user:*", "--values");
+    expect(stdout.trimEnd().split("\n").sort()).toEqual([
+      'user:1\t{"name":"ada"}',
+      'user:2\t{"name":"bob"}',
+    ]);
+    expect((await shm("del", name, "user:1")).exitCode).toBe(0);
+    expect((await shm("del", name, "user:1")).exitCode).toBe(1);
+    expect((await shm("get", name, "user:1")).exitCode).toBe(1);
+    expect(await shmJson<object>("get", name, "none")).toEqual({
+      key: "none",
+      found: false,
+      value: null,
+    });
+    expect(await shmJson<object>("stat", name)).toMatchObject({
+      kind: "map",
+      activity: { depth: 1, unit: "entries" },
+    });
+    map.unlink();
+  });
+
+  test.each([
+    ["number", "-1.5", "-1.5\n"],
+    ["utf8", "Grüße", "Grüße\n"],
+    ["bytes", "AB", "4142\n"],
+  ] as const)("of %s takes and shows its type", async (value, typed, shown) => {
+    const name = uniqueName("map");
+    using map = SharedMap.create(name, { size: 1 << 16, value });
+    expect((await shm("set", name, "k", "--ttl", "60", "--", typed)).exitCode).toBe(0);
+    expect((await shm("get", name, "k")).stdout).toBe(shown);
+    map.unlink();
+  });
+
+  test("is not what anything else is", async () => {
+    using segment = Segment.create(uniqueName("nomap"), { size: 64 });
+    segment.bytes[0] = 1;
+    const { exitCode, stderr } = await shm("get", segment.name, "k");
+    expect([exitCode, stderr]).toEqual([6, expect.stringContaining("it is raw memory")]);
+    segment.unlink();
+  });
+});

@@ -1,0 +1,270 @@
+/** df, doctor, metrics, completion, help, and what another user may do. */
+import { describe, expect, test } from "bun:test";
+import parsePrometheus from "parse-prometheus-text-format";
+import * as client from "prom-client";
+import {
+  type Finding,
+  MessageQueue,
+  Segment,
+  type ObjectUsage,
+  doctor,
+  metrics,
+  prometheusText,
+  registerMetrics,
+} from "../../src/index.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { uniqueName } from "../support/names.ts";
+import { finished, type Child } from "../support/process.ts";
+import { MAIN, outputUntil, shell, shm, shmJson, spawnShm } from "../support/shm.ts";
+
+const isRoot = process.getuid?.() === 0;
+const canUnshare = isRoot && Bun.spawnSync(["unshare", "-m", "true"]).exitCode === 0;
+const canSetpriv = isRoot && Bun.which("setpriv") !== null;
+
+/** Runs a shell line as root in a mount namespace with its own small /dev/shm. */
+function inSmallShm(options: string, line: string): ReturnType<typeof shell> {
+  const bun = process.execPath;
+  return shell(`unshare -m bash -c 'mount -t tmpfs -o ${options} tmpfs /dev/shm &&
+    bun-shm() { "${bun}" ${MAIN} "$@"; }; ${line}'`);
+}
+
+function asNobody(...args: string[]): Promise<Awaited<ReturnType<typeof finished>>> {
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  const child = Bun.spawn([...user, process.execPath, MAIN, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+    cwd: `${import.meta.dir}/../..`,
+    env: { ...process.env, NO_COLOR: "1", HOME: "/tmp" },
+  });
+  return finished(child as Child);
+}
+
+describe("doctor", () => {
+  test("finds this machine healthy, and says so in sentences", async () => {
+    const findings = doctor();
+    for (const { text, status, fix } of findings) {
+      expect(text).toMatch(/^\S.*\.$/);
+      if (status === "mend") expect(fix).toBeString();
+    }
+    expect(findings.map(({ check }) => check)).toContain("permissions");
+    const { exitCode, stdout } = await shm("doctor");
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining("runtime")]);
+  });
+
+  test.skipIf(!canUnshare)("must mend a full /dev/shm", async () => {
+    const fill = "dd if=/dev/zero of=/dev/shm/big bs=4096 count=512 2>/dev/null";
+    const { stdout } = await inSmallShm(
+      "size=2m,mode=1777",
+      `${fill}; bun-shm doctor; echo "exit $?"`,
+    );
+    expect(stdout).toMatch(/MEND +size +\/dev\/shm is full: 0 of 2097152 bytes are free\./);
+    expect(stdout).toContain("exit 1");
+    expect(stdout).toMatch(/note +leftovers +\d+ objects? .* by no live process/);
+  });
+
+  test.skipIf(!canUnshare)("must mend a read-only /dev/shm, and notes a small one", async () => {
+    const { stdout } = await inSmallShm(
+      "size=64m,noexec",
+      'bun-shm doctor; mount -o remount,ro /dev/shm; bun-shm doctor; echo "exit $?"',
+    );
+    expect(stdout).toMatch(/note +size +\/dev\/shm has 64 MiB, the small default of containers/);
+    expect(stdout).toContain("noexec, which does not matter");
+    expect(stdout).toMatch(/MEND +mount +\/dev\/shm is mounted read-only/);
+    expect(stdout).toContain("mount -o remount,rw /dev/shm");
+    expect(stdout).toContain("exit 1");
+  });
+
+  test.skipIf(!canUnshare || !canSetpriv)(
+    "must mend permissions that keep a user out",
+    async () => {
+      const user = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+      const { stdout } = await inSmallShm(
+        "size=2m,mode=755",
+        `${user} "${process.execPath}" ${MAIN} doctor; echo "exit $?"`,
+      );
+      expect(stdout).toMatch(/MEND +permissions +This user cannot make an object: .*EACCES/);
+      expect(stdout).toContain("chmod 1777 /dev/shm");
+      expect(stdout).toContain("exit 1");
+    },
+  );
+
+  test("must mend a queue that cannot be", async () => {
+    using segment = Segment.create(uniqueName("broken"), { size: 2580 });
+    segment.view.setUint32(4, 1, true);
+    segment.view.setUint32(8, 99, true);
+    segment.view.setUint32(0, 0x4d51534d, true);
+    const { findings } = await shmJson<{ findings: Finding[] }>("doctor");
+    expect(findings.find(({ text }) => text.includes(segment.name))).toMatchObject({
+      status: "mend",
+      fix: `bun-shm rm --force ${segment.name}`,
+    });
+    expect((await shm("stat", segment.name)).stdout).toMatch(/damage +head 99/);
+    segment.unlink();
+  });
+
+  test("notes limits", async () => {
+    const { stdout } = await shell("ulimit -f 100000 -n 200; bun-shm doctor");
+    expect(stdout).toContain("ulimit -f unlimited");
+    expect(stdout).toContain("200 descriptors");
+  });
+});
+
+describe("df", () => {
+  test("tells room, mount, limits and what is largest", async () => {
+    using segment = Segment.create(uniqueName("df"), { size: 1 << 20 });
+    const told = await shmJson<Record<string, unknown>>("df");
+    expect(told).toMatchObject({ directory: "/dev/shm", size: expect.any(Number) });
+    const { stdout } = await shm("df");
+    expect(stdout).toContain("Largest:");
+    segment.unlink();
+  });
+
+  test.skipIf(!canUnshare)("--grow remounts", async () => {
+    const { stdout } = await inSmallShm(
+      "size=2m",
+      "bun-shm df --grow 4M --json; bun-shm df --grow x",
+    );
+    expect(stdout).toContain('"size": 4194304');
+  });
+
+  test.skipIf(!canSetpriv)("--grow says what it takes where it is not allowed", async () => {
+    const { exitCode, stderr } = await asNobody("df", "--grow", "1G");
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining("takes root")]);
+  });
+});
+
+describe("metrics", () => {
+  const queueOf = (families: ReturnType<typeof parsePrometheus>, family: string, name: string) =>
+    families
+      .find((one) => one.name === family)
+      ?.metrics.find(({ labels }) => labels?.["name"] === name);
+
+  test("are what a Prometheus parser reads", async () => {
+    using queue = MessageQueue.create({ name: `${uniqueName("prom")}"\\x` });
+    queue.enqueue("one");
+    queue.enqueue("two");
+    const { stdout } = await shm("metrics");
+    const families = parsePrometheus(stdout);
+    expect(queueOf(families, "bun_shm_depth", queue.name)?.value).toBe("2");
+    expect(queueOf(families, "bun_shm_capacity", queue.name)?.value).toBe("10");
+    expect(families.find(({ name }) => name === "bun_shm_filesystem_size_bytes")?.type).toBe(
+      "GAUGE",
+    );
+    expect(parsePrometheus(prometheusText(metrics())).length).toBe(families.length);
+    queue.unlink();
+  });
+
+  test("are served over HTTP on 127.0.0.1", async () => {
+    const serving = spawnShm("metrics", "--listen", "0");
+    const line = await outputUntil(serving, "\n");
+    const url = /http:\/\/127\.0\.0\.1:\d+\/metrics/.exec(line)![0];
+    const response = await fetch(url);
+    expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+    expect(parsePrometheus(await response.text()).length).toBeGreaterThan(1);
+    expect((await fetch(new URL("/nothing", url))).status).toBe(404);
+    serving.kill("SIGTERM");
+    expect(await serving.exited).toBe(0);
+  });
+
+  test("are collected by prom-client's registry, afresh at each scrape", async () => {
+    using queue = MessageQueue.create({ name: uniqueName("client") });
+    const registry = new client.Registry();
+    registerMetrics(client, registry);
+    queue.enqueue("one");
+    const depth = async (): Promise<string | undefined> =>
+      queueOf(parsePrometheus(await registry.metrics()), "bun_shm_depth", queue.name)?.value;
+    expect(await depth()).toBe("1");
+    queue.enqueue("two");
+    expect(await depth()).toBe("2");
+    queue.unlink();
+    queue.close();
+    expect(await depth()).toBeUndefined();
+  });
+});
+
+describe("another user", () => {
+  test.skipIf(!canSetpriv)("sees what is there, and is told what is missing", async () => {
+    using segment = Segment.create(uniqueName("private"), { size: 64 });
+    const { stdout, exitCode } = await asNobody("ls", "--json");
+    expect(exitCode).toBe(0);
+    const listed = (JSON.parse(stdout) as ObjectUsage[]).find(({ name }) => name === segment.name);
+    expect(listed).toMatchObject({ kind: "unreadable", size: 64, owner: "root" });
+    for (const args of [["stat"], ["dump"], ["rm"]]) {
+      const refused = await asNobody(...args, segment.name);
+      expect([args[0], refused.exitCode, refused.stderr]).toEqual([
+        args[0],
+        4,
+        expect.stringMatching(/^bun-shm: .*(EACCES|EPERM)/),
+      ]);
+    }
+    expect((await asNobody("metrics")).exitCode).toBe(0);
+    expect((await asNobody("top", "--once", "--interval", "0.05")).exitCode).toBe(0);
+    const pruned = await asNobody("prune", "*private*");
+    expect(pruned.stdout).toContain("0 removed");
+    expect(Segment.exists(segment.name)).toBe(true);
+    segment.unlink();
+  });
+});
+
+describe("the command line", () => {
+  test("explains each command, with an example that names it", async () => {
+    const outcomes = await Promise.all(
+      COMMANDS.map(({ name }) => shm(...name.split(" "), "--help")),
+    );
+    outcomes.forEach(({ stdout, exitCode }, at) => {
+      const { name } = COMMANDS[at]!;
+      expect([name, exitCode]).toEqual([name, 0]);
+      expect(stdout).toStartWith(`Usage: bun-shm ${name}`);
+      expect(stdout).toMatch(/Examples?:\n {2}# .+\n {2}.*bun-shm/);
+    });
+    const { stdout } = await shm("--help");
+    for (const { name } of COMMANDS) expect(stdout).toContain(`  ${name} `);
+  });
+
+  test("answers nonsense in a sentence, with exit code 2", async () => {
+    const lines = [
+      ["nonsense"],
+      ["sem"],
+      ["ls", "--nonsense"],
+      ["stat"],
+      ["dump", "x", "12q"],
+      ["create", "x", "0"],
+      ["create", "a/b", "1"],
+      ["ls", "--sort", "colour"],
+      ["metrics", "--listen", "here"],
+      ["completion", "tcsh"],
+    ];
+    for (const line of lines) {
+      const { exitCode, stdout, stderr } = await shm(...line);
+      expect([line, exitCode, stdout]).toEqual([line, 2, ""]);
+      expect(stderr).toMatch(/^bun-shm: .+\n$/);
+    }
+    expect((await shm()).exitCode).toBe(2);
+  });
+
+  test("completes commands, options and names in bash", async () => {
+    using segment = Segment.create(uniqueName("complete"), { size: 64 });
+    const { stdout } = await shell(
+      `eval "$(bun-shm completion bash)"
+      try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bun_shm; echo "\${COMPREPLY[*]}"; }
+      try bun-shm pr; try bun-shm sem ""; try bun-shm ls --or; try bun-shm rm ${segment.name.slice(1, 24)}`,
+    );
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toBe("prune");
+    expect(stdout).toContain("wait");
+    expect(stdout).toContain("--orphaned");
+    expect(stdout).toContain(segment.name.slice(1));
+    segment.unlink();
+  });
+
+  test("colours on a terminal alone, and never against NO_COLOR", async () => {
+    using segment = Segment.create(uniqueName("colour"), { size: 64 });
+    const { stdout } = await shell(
+      `unset NO_COLOR; export TERM=xterm
+      script -qec "'${process.execPath}' ${MAIN} ls ${segment.name}" /dev/null | grep -c $'\\x1b'
+      NO_COLOR=1 script -qec "'${process.execPath}' ${MAIN} ls ${segment.name}" /dev/null | grep -c $'\\x1b'
+      bun-shm ls ${segment.name} | grep -c $'\\x1b'`,
+    );
+    expect(stdout).toBe("2\n0\n0\n");
+    segment.unlink();
+  });
+});

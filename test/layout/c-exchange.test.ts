@@ -1,0 +1,271 @@
+/** C programs on include/bun_shm.h, and Bun on the other side of the ring. */
+import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import * as layout from "../../src/layout/ring-layout.ts";
+import { BELL } from "../../src/layout/wait-point-layout.ts";
+import { HEADER_LAYOUT_HASH } from "../../src/layout/segment-header.ts";
+import { LayoutError, RingBuffer, Segment } from "../../src/index.ts";
+import { uniqueName } from "../support/names.ts";
+import {
+  C_COMPILER,
+  type Child,
+  type Outcome,
+  compileC,
+  finished,
+  spawnBun,
+} from "../support/process.ts";
+
+// A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
+setDefaultTimeout(300_000);
+
+const PEER = "test/process/c-ring-peer.ts";
+const RECORDS = 1_000_000;
+const names: string[] = [];
+const started: Child[] = [];
+
+function fresh(): string {
+  const name = uniqueName("c");
+  names.push(name);
+  return name;
+}
+
+/** The compiled programs. */
+const programs: Record<string, string> = {};
+
+beforeAll(() => {
+  if (C_COMPILER === undefined) return;
+  for (const program of ["ring_producer", "ring_consumer"]) {
+    programs[program] = compileC(`test/process/c/${program}.c`, ["-std=c11"]);
+  }
+});
+
+function spawnC(program: string, ...args: (string | number)[]): Child {
+  const child: Child = Bun.spawn([programs[program]!, ...args.map(String)], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  started.push(child);
+  return child;
+}
+
+function spawnPeer(mode: string, ...args: (string | number)[]): Child {
+  const child = spawnBun(PEER, mode, ...args.map(String));
+  started.push(child);
+  return child;
+}
+
+/** What both programs say at the end: how many records, and the checksum of their bytes. */
+function summary({ exitCode, signal, stdout, stderr }: Outcome): string {
+  if (exitCode === 0) return stdout.trim().split("\n").at(-1)!;
+  throw new Error(`Ended with ${exitCode ?? signal}.\n${stdout}${stderr}`);
+}
+
+/** Waits until the children are done, and that they saw the same records. */
+async function agree(count: number, ...children: Child[]): Promise<void> {
+  const summaries = (await Promise.all(children.map((child) => finished(child)))).map(summary);
+  expect(summaries[0]).toStartWith(`${count} `);
+  expect(new Set(summaries).size).toBe(1);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(1);
+}
+
+afterEach(() => {
+  for (const child of started.splice(0)) if (child.exitCode === null) child.kill("SIGKILL");
+  for (const name of names.splice(0)) Segment.unlink(name);
+});
+
+describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
+  for (const [mode, batch] of [["block", 1] as const, ["async", 32] as const]) {
+    test(`a C producer (batch ${batch}) and a Bun consumer (${mode}): a million records`, async () => {
+      const name = fresh();
+      using ring = RingBuffer.create(name, { capacity: 1 << 16 });
+      const consumer = spawnPeer(mode, name, 0, RECORDS);
+      const producer = spawnC("ring_producer", name, 0, RECORDS, batch, 0);
+      await agree(RECORDS, producer, consumer);
+      const { recordsIn, recordsOut, depth } = ring.stats();
+      expect({ recordsIn, recordsOut, depth }).toEqual({
+        recordsIn: RECORDS,
+        recordsOut: RECORDS,
+        depth: 0,
+      });
+    });
+  }
+
+  for (const [mode, batch] of [["peek", 1] as const, ["read", 32] as const]) {
+    test(`a Bun producer (batch ${batch}) and a C consumer (${mode}): a million records`, async () => {
+      const name = fresh();
+      using ring = RingBuffer.create(name, { capacity: 1 << 16 });
+      const consumer = spawnC("ring_consumer", name, RECORDS, mode);
+      const producer = spawnPeer("produce", name, 0, RECORDS, batch);
+      await agree(RECORDS, producer, consumer);
+      const { recordsIn, recordsOut, depth } = ring.stats();
+      expect({ recordsIn, recordsOut, depth }).toEqual({
+        recordsIn: RECORDS,
+        recordsOut: RECORDS,
+        depth: 0,
+      });
+    });
+  }
+
+  test("a C producer and a C consumer, in a ring that C made", async () => {
+    const name = fresh();
+    const producer = spawnC("ring_producer", name, 0, 100_000, 1, 0, 4096);
+    await until(() => Segment.exists(name));
+    await agree(100_000, producer, spawnC("ring_consumer", name, 100_000, "read"));
+    using ring = RingBuffer.open(name);
+    expect(ring.capacity).toBe(4096);
+    expect(ring.stats().recordsOut).toBe(100_000);
+  });
+
+  test("Bun wakes a C consumer that sleeps", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const consumer = spawnC("ring_consumer", name, 300, "read");
+    await agree(300, spawnPeer("produce", name, 0, 300, 1, 3), consumer);
+    expect(ring.stats().consumerWaits).toBeGreaterThan(0);
+    expect(ring.stats().consumerWakes).toBeGreaterThan(0);
+  });
+
+  test("C wakes a Bun consumer that waits in its event loop", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const consumer = spawnPeer("async", name, 0, 300);
+    await agree(300, spawnC("ring_producer", name, 0, 300, 1, 3), consumer);
+    expect(ring.stats().consumerWaits).toBeGreaterThan(0);
+    expect(ring.stats().consumerWakes).toBeGreaterThan(0);
+  });
+
+  test("C forgets the doorbell of a Bun consumer that was killed", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 1 << 16 });
+    const state = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT, 1);
+    const bells = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT + 4, 31);
+    const consumer = spawnPeer("async", name, 0, 10);
+    // The flag comes after the id: killed in between, it would be nobody's business to ring.
+    await until(() => (Atomics.load(state, 0) & BELL) !== 0);
+    consumer.kill("SIGKILL");
+    await consumer.exited;
+    await finished(spawnC("ring_producer", name, 0, 10, 1, 0));
+    expect([...bells].filter((id) => id !== 0)).toEqual([]);
+    expect(ring.stats().recordsIn).toBe(10);
+  });
+
+  test("a C producer that is killed is replaced, and nothing published is lost", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 1 << 14 });
+    using consumer = ring.consumer();
+    let next = 0;
+    const check = (view: DataView, index: number, length: number, type: number): void => {
+      const sequence = view.getUint32(index, true);
+      if (sequence !== next || length !== 4 + ((next * 7) % 190) || type !== (next & 0xff)) {
+        throw new Error(`Found record ${sequence} in the place of ${next}`);
+      }
+      next++;
+    };
+    for (let round = 0; round < 20; round++) {
+      const before = next;
+      const producer = spawnC("ring_producer", name, next, 0xffffffff, 1 + (round % 3) * 7, 0);
+      await until(() => consumer.read(check) > 0);
+      const end = performance.now() + Math.random() * 20;
+      while (performance.now() < end) consumer.read(check);
+      producer.kill("SIGKILL");
+      await producer.exited;
+      while (consumer.read(check) > 0);
+      expect(next).toBeGreaterThan(before);
+    }
+  });
+
+  test("roles exclude each other between C and Bun", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    using producer = ring.producer();
+    using consumer = ring.consumer();
+    expect([producer.closed, consumer.closed]).toEqual([false, false]);
+    for (const [program, ...args] of [
+      ["ring_producer", 0, 1, 1, 0] as const,
+      ["ring_consumer", 1, "read"] as const,
+    ]) {
+      const { exitCode, stderr } = await finished(spawnC(program, name, ...args));
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain("a live process has that role");
+    }
+  });
+
+  test("C says why it cannot open or make a ring", async () => {
+    const say = async (name: string, ...more: number[]): Promise<string> =>
+      (await finished(spawnC("ring_producer", name, 0, 1, 1, 0, ...more))).stderr.trim();
+    expect(await say(fresh())).toEndWith("No such file or directory");
+
+    const foreign = fresh();
+    using segment = Segment.create(foreign, { size: 4096 });
+    segment.bytes.fill(0x41);
+    expect(await say(foreign)).toEndWith("it is no structure of bun-shm");
+    expect(await say(foreign, 4096)).toEndWith("File exists");
+    expect(await say(fresh(), 4095)).toEndWith("Invalid argument");
+
+    using mpsc = RingBuffer.create(fresh(), { capacity: 4096, kind: "mpsc" });
+    expect(await say(mpsc.segment.name)).toEndWith("it is another structure");
+
+    using other = RingBuffer.create(fresh(), { capacity: 4096 });
+    other.segment.view.setUint32(HEADER_LAYOUT_HASH, 1, true);
+    expect(await say(other.segment.name)).toEndWith("a build with another layout made it");
+
+    using corrupt = RingBuffer.create(fresh(), { capacity: 4096 });
+    corrupt.segment.view.setInt32(layout.CONSUMER_POSITION, 12, true);
+    expect(await say(corrupt.segment.name)).toEndWith("the ring is corrupt");
+  });
+
+  test("a C consumer survives whatever is scribbled over records and positions", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const { bytes } = ring.segment;
+    for (let round = 0; round < 30; round++) {
+      const consumer = spawnC("ring_consumer", name, 0xffffffff, "read");
+      let over = false;
+      void consumer.exited.then(() => (over = true));
+      while (!over) {
+        // Everything behind the header, and beside the wait points, whose sleepers must end.
+        const at = layout.CONSUMER_POSITION + Math.floor(Math.random() * 64);
+        bytes[at] = Math.random() * 256;
+        bytes[layout.RING_DATA_OFFSET + Math.floor(Math.random() * 4096)] = Math.random() * 256;
+        if (Math.random() < 0.01) await Bun.sleep(0);
+      }
+      const { exitCode, signal } = await finished(consumer);
+      expect({ exitCode, signal }).toEqual({ exitCode: expect.any(Number), signal: null });
+      expect(exitCode === 2 || exitCode === 3).toBe(true);
+      bytes.fill(0, layout.CONSUMER_POSITION, layout.CONSUMER_POSITION + 64);
+    }
+  });
+
+  test("a C producer survives whatever is scribbled over positions and wait points", async () => {
+    const name = fresh();
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const { bytes } = ring.segment;
+    for (let round = 0; round < 30; round++) {
+      const producer = spawnC("ring_producer", name, 0, 0xffffffff, 1 + (round % 2) * 9, 0);
+      let over = false;
+      void producer.exited.then(() => (over = true));
+      while (!over) {
+        // Everything behind the header: words of both sides, wait points, bells and records.
+        const at = layout.PRODUCER_POSITION + Math.floor(Math.random() * (bytes.length - 128));
+        bytes[at] = Math.random() * 256;
+        bytes[layout.CONSUMER_POSITION + (at & 3)] = Math.random() * 256;
+        if (Math.random() < 0.01) await Bun.sleep(0);
+      }
+      const { exitCode, signal, stderr } = await finished(producer);
+      expect({ exitCode, signal }).toEqual({ exitCode: 2, signal: null });
+      expect(stderr).toContain("the ring is corrupt");
+      bytes.fill(0, layout.PRODUCER_POSITION);
+    }
+  });
+
+  test("Bun refuses what C scribbled as it refuses its own", async () => {
+    const name = fresh();
+    const producer = spawnC("ring_producer", name, 0, 10, 1, 0, 4096);
+    expect(summary(await finished(producer))).toStartWith("10 ");
+    using ring = RingBuffer.open(name);
+    using consumer = ring.consumer();
+    ring.segment.view.setInt32(layout.RING_DATA_OFFSET, 0x7ffffff0, true);
+    expect(() => consumer.take()).toThrow(LayoutError);
+  });
+});

@@ -1,0 +1,43 @@
+/** A child that locks, keeps a two-word invariant under the lock, and says how it goes. */
+import { Mutex, MUTEX_LENGTH, Segment } from "../../src/index.ts";
+
+const [name, what] = process.argv.slice(2) as [string, string];
+const segment = Segment.open(name);
+const words = new Int32Array(segment.buffer, MUTEX_LENGTH, 4);
+const repair = (): void => {
+  // The first word is written first: the second follows it.
+  words[1] = words[0]!;
+};
+const mutex = Mutex.at(segment, 0, { onOwnerDied: repair });
+
+if (what === "hold") {
+  mutex.lock();
+  console.log("held");
+  setInterval(() => {}, 1000);
+} else if (what === "exit-held" || what === "throw-held" || what === "end-held") {
+  mutex.lock();
+  if (what === "exit-held") process.exit(0);
+  if (what === "throw-held") throw new Error("thrown while held");
+} else if (what === "count") {
+  for (let left = Number(process.argv[4]); left > 0; left--) {
+    mutex.lock();
+    words[0] = words[0]! + 1;
+    words[1] = words[1]! + 1;
+    mutex.unlock();
+  }
+  segment.close();
+} else if (what === "load") {
+  console.log("ready");
+  // Every other child waits in its event loop.
+  const waitsAsync = process.pid % 2 === 0;
+  for (;;) {
+    using guard = waitsAsync ? (await mutex.acquireAsync())! : mutex.acquire();
+    if (words[0] !== words[1]) {
+      console.log(`torn: ${words[0]} ${words[1]}, owner died: ${guard.ownerDied}`);
+      process.exit(1);
+    }
+    words[0] = words[0]! + 1;
+    for (let spin = 0; spin < 50; spin++) words[2] = spin;
+    words[1] = words[1]! + 1;
+  }
+}

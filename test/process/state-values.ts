@@ -1,0 +1,40 @@
+/** Values that tell whether they are whole; for the programs that write them and those that look. */
+import { type ArrayField, type SharedMap, type Struct, arrayOf, struct } from "../../src/index.ts";
+
+/** 1 KiB that follows from its first number. */
+export const Block: Struct<{ readonly seed: "u32"; readonly words: ArrayField<number> }> = struct({
+  seed: "u32",
+  words: arrayOf("u32", 255),
+});
+
+export function blockOf(seed: number): { seed: number; words: number[] } {
+  return { seed, words: Array.from({ length: 255 }, (_, at) => Math.imul(seed, at + 2) >>> 0) };
+}
+
+/** @throws Error when the value is torn. */
+export function checkBlock({ seed, words }: { seed: number; words: number[] }): void {
+  for (const [at, word] of words.entries()) {
+    if (word !== Math.imul(seed, at + 2) >>> 0) throw new Error(`Torn: word ${at} of seed ${seed}`);
+  }
+}
+
+/** A text of some length that follows from its key and a number. */
+export function textOf(key: string, seed: number): string {
+  return `${key}|${seed}|${String.fromCharCode(97 + (seed % 26)).repeat((seed * 7919) % 900)}`;
+}
+
+/** @throws Error when the text is torn, or another key's. */
+export function checkText(key: string, text: string): void {
+  const seed = Number(text.split("|")[1]);
+  if (text !== textOf(key, seed)) throw new Error(`Torn: ${key} has ${text.slice(0, 60)}`);
+}
+
+/** Checks every entry. @returns How many there are. */
+export function checkMap(map: SharedMap<string>): number {
+  let count = 0;
+  for (const [key, text] of map) {
+    checkText(key as string, text);
+    count++;
+  }
+  return count;
+}

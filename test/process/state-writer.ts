@@ -1,0 +1,65 @@
+/** Writes without pause, until it is killed. Arguments: what, the segment's name, a seed. */
+import { SharedAtomics, SharedMap, SharedRecord } from "../../src/index.ts";
+import { Block, blockOf, checkBlock, checkText, textOf } from "./state-values.ts";
+
+const [what, name = "", seedText] = process.argv.slice(2);
+let state = Number(seedText) | 0;
+const next = (): number => {
+  state = (Math.imul(state, 1664525) + 1013904223) | 0;
+  return state >>> 8;
+};
+
+function writeRecord(): void {
+  const record = SharedRecord.open(name, Block);
+  const blocks = Array.from({ length: 16 }, () => blockOf(next()));
+  for (let turn = 0; ; turn++) {
+    record.write(blocks[turn & 15]!);
+    if (turn % 64 === 0) checkBlock(record.read()!);
+    if (turn % 256 === 0) {
+      record.update((block) => {
+        checkBlock(block!);
+        return blocks[0]!;
+      });
+    }
+  }
+}
+
+function writeMap(): void {
+  const map = SharedMap.open(name, "utf8");
+  for (;;) {
+    const key = `k${next() % 200}`;
+    const choice = next() % 10;
+    if (choice < 6) map.set(key, textOf(key, next() % 10_000));
+    else if (choice < 8) map.delete(key);
+    else if (choice < 9) map.update(key, (text) => textOf(key, (text?.length ?? 0) + 1));
+    else {
+      const text = map.get(key);
+      if (text !== undefined) checkText(key, text);
+    }
+  }
+}
+
+function count(): void {
+  const atomics = SharedAtomics.open(name, { words: ["acks"], counters: ["total"] });
+  const { acks } = atomics.words;
+  const { total } = atomics.counters;
+  for (;;) {
+    total.add(1);
+    acks.add(1);
+  }
+}
+
+function increment(): void {
+  const map = SharedMap.open(name, "number");
+  for (;;) {
+    map.increment("total");
+    map.increment("acks");
+  }
+}
+
+process.stdout.write("ready\n");
+if (what === "record") writeRecord();
+else if (what === "map") writeMap();
+else if (what === "counter") count();
+else if (what === "increment") increment();
+else throw new Error(`Cannot write ${what}`);

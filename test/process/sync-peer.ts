@@ -1,0 +1,160 @@
+/** A child at an event, a condition, a barrier or a lease. */
+import { readFileSync } from "node:fs";
+import {
+  Barrier,
+  CONDITION_LENGTH,
+  Condition,
+  Lease,
+  MUTEX_LENGTH,
+  Mutex,
+  Segment,
+  SharedEvent,
+} from "../../src/index.ts";
+
+const [name, what, argument = ""] = process.argv.slice(2) as [string, string, string?];
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function event(): void {
+  const segment = Segment.open(name);
+  const [ask, answer] = [SharedEvent.at(segment, 0), SharedEvent.at(segment, 256)];
+  if (what === "event-set") ask.set();
+  if (what === "event-wait") {
+    say("waiting");
+    say(String(ask.wait()));
+  }
+  if (what === "event-echo") {
+    for (let left = Number(argument); left > 0; left--) {
+      ask.wait();
+      answer.set();
+    }
+  }
+  if (what === "event-load") {
+    say("ready");
+    for (let turn = process.pid; ; turn++) {
+      if (turn % 2 === 0) ask.set();
+      else ask.wait({ timeoutMs: 1 });
+    }
+  }
+}
+
+function condition(): void {
+  const segment = Segment.open(name);
+  const words = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 4);
+  const mutex = Mutex.at(segment, 0, { onOwnerDied: () => void (words[1] = words[0]!) });
+  const changed = Condition.at(segment, MUTEX_LENGTH, mutex);
+  if (what === "condition-consume") {
+    say("ready");
+    for (let left = Number(argument); left > 0; left--) {
+      mutex.lock();
+      changed.waitFor(() => words[0]! > 0);
+      words[0] = words[0]! - 1;
+      mutex.unlock();
+    }
+  }
+  if (what === "condition-load") {
+    say("ready");
+    for (let turn = process.pid; ; turn++) {
+      using _ = mutex.acquire();
+      if (words[0] !== words[1]) {
+        say(`torn: ${words[0]} ${words[1]}`);
+        process.exit(1);
+      }
+      words[0] = words[0]! + 1;
+      words[1] = words[1]! + 1;
+      if (turn % 2 === 0) changed.notifyOne();
+      else if (turn % 5 === 0) changed.notifyAll();
+      else changed.wait({ timeoutMs: 2 });
+    }
+  }
+}
+
+function barrier(): void {
+  const segment = Segment.open(name);
+  using barrier = Barrier.at(segment, 0);
+  const words = new Int32Array(segment.buffer, Barrier.lengthFor(3), 64);
+  if (what === "barrier-rounds") {
+    const me = Number(argument) * 16;
+    for (let round = 1; round <= 2000; round++) {
+      Atomics.store(words, me, round);
+      const outcome = barrier.wait();
+      if (outcome !== "last" && outcome !== "passed") return say(`round ${round}: ${outcome}`);
+      for (const other of [0, 16, 32]) {
+        const found = Atomics.load(words, other);
+        if (found !== round && found !== round + 1) return say(`round ${round}: saw ${found}`);
+      }
+    }
+    say("done");
+  }
+  if (what === "barrier-wait") {
+    say("arriving");
+    say(barrier.wait());
+  }
+  if (what === "barrier-load") {
+    say("ready");
+    for (;;) {
+      const outcome = barrier.wait({ timeoutMs: 200 });
+      if (outcome === "broken" || outcome === "timedOut") barrier.reset();
+    }
+  }
+}
+
+async function lease(): Promise<void> {
+  const lease = Lease.open(name);
+  if (what === "lease-hold") {
+    const term = await lease.acquire({ text: argument });
+    say(String(term!.token));
+    process.stdin.on("data", () => {
+      term!.release();
+      say("released");
+    });
+    setInterval(() => {}, 1000);
+  }
+  if (what === "lease-load") {
+    const segment = Segment.open(argument);
+    const words = new Int32Array(segment.buffer, 0, 64);
+    say("ready");
+    for (;;) {
+      const term = await lease.acquire();
+      if (term === undefined) throw new Error("no term");
+      // Whoever finds another's mark is not alone, unless that one was killed with it.
+      const before = Atomics.exchange(words, 0, process.pid);
+      Atomics.add(words, 32, 1);
+      if (before !== 0 && isAlive(before)) {
+        say(`two holders: ${before} and ${process.pid}`);
+        process.exit(1);
+      }
+      const last = new Float64Array(segment.buffer, 64, 1);
+      if (term.token <= last[0]!) {
+        say(`token ${term.token} after ${last[0]}`);
+        process.exit(1);
+      }
+      last[0] = term.token;
+      if (Math.random() < 0.5) await Bun.sleep(0);
+      if (Atomics.exchange(words, 0, 0) !== process.pid) {
+        say("another took it meanwhile");
+        process.exit(1);
+      }
+      term.release();
+    }
+  }
+}
+
+/** Whether a process lives on; one that was killed gives up its locks a moment before it is gone. */
+function isAlive(pid: number): boolean {
+  for (let tries = 0; tries < 1000; tries++) {
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    } catch {
+      return false;
+    }
+    if (/\) [ZX] /.test(stat)) return false;
+    Bun.sleepSync(1);
+  }
+  return true;
+}
+
+if (what.startsWith("event")) event();
+if (what.startsWith("condition")) condition();
+if (what.startsWith("barrier")) barrier();
+if (what.startsWith("lease")) await lease();

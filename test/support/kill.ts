@@ -1,0 +1,54 @@
+/** Real SIGKILLs at random instants, and a soak form of the same tests. */
+import { type Child, WATCHDOG_MS } from "./process.ts";
+import type { Random } from "./random.ts";
+
+/** Set for the long forms of the tests. */
+export const SOAK: boolean = Bun.env["BUN_SHM_SOAK"] !== undefined;
+
+/** Waits for the first line that a child prints; throws its output when it ends without one. */
+export async function firstLine(child: Child): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  const watchdog = setTimeout(() => child.kill("SIGKILL"), WATCHDOG_MS);
+  const reader = child.stdout.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (value !== undefined) text += decoder.decode(value, { stream: true });
+      if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+      if (done) throw new Error(`Child ended: ${text}${await child.stderr.text()}`);
+    }
+  } finally {
+    clearTimeout(watchdog);
+    reader.releaseLock();
+  }
+}
+
+/**
+ * Keeps a few children running, each until it is killed at a random instant after it printed its
+ * first line. A child that ends by itself has found something wrong: what it printed is thrown.
+ *
+ * @returns How many were killed.
+ */
+export async function killSome(
+  spawn: () => Child,
+  options: { random: Random; children: number; kills: number; soakKills: number },
+): Promise<number> {
+  const { random, children } = options;
+  let left = SOAK ? options.soakKills : options.kills;
+  const total = left;
+  const chain = async (): Promise<void> => {
+    while (left-- > 0) {
+      const child = spawn();
+      await firstLine(child);
+      const early = await Promise.race([child.exited, Bun.sleep(random() * 15).then(() => null)]);
+      if (early !== null) {
+        throw new Error(`Child ended: ${await child.stdout.text()}${await child.stderr.text()}`);
+      }
+      child.kill("SIGKILL");
+      await child.exited;
+    }
+  };
+  await Promise.all(Array.from({ length: children }, chain));
+  return total;
+}

@@ -1,0 +1,51 @@
+/** A real terminal for tests: tmux, where it is installed. */
+
+/** tmux, or undefined: tests that need it are skipped, and the runner shows it. */
+export const TMUX: string | undefined = Bun.which("tmux") ?? undefined;
+
+/** One terminal with its own tmux server, so that nobody else's is touched. */
+export class Terminal implements Disposable {
+  readonly #socket = `bun-shm-test-${process.pid}-${Math.random().toString(36).slice(2)}`;
+
+  /** Runs a shell line in a terminal of this size. */
+  constructor(line: string, columns: number, rows: number) {
+    const size = ["-x", String(columns), "-y", String(rows)];
+    this.#tmux("-f", "/dev/null", "new-session", "-d", ...size, "bash", "--norc", "-c", line);
+  }
+
+  #tmux(...args: string[]): string {
+    const env = { ...process.env, TERM: "xterm-256color" };
+    const { stdout, stderr, exitCode } = Bun.spawnSync([TMUX!, "-L", this.#socket, ...args], {
+      env,
+    });
+    if (exitCode !== 0) throw new Error(`tmux ${args.join(" ")}: ${stderr.toString()}`);
+    return stdout.toString();
+  }
+
+  /** What the screen shows now. */
+  screen(): string {
+    return this.#tmux("capture-pane", "-p");
+  }
+
+  type(...keys: string[]): void {
+    this.#tmux("send-keys", ...keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** Waits until the screen shows a text; the test's own timeout is the watchdog. */
+  async shows(what: string | RegExp): Promise<string> {
+    for (;;) {
+      const screen = this.screen();
+      if (typeof what === "string" ? screen.includes(what) : what.test(screen)) return screen;
+      await Bun.sleep(50);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    // The server is gone already when its last program has ended.
+    Bun.spawnSync([TMUX!, "-L", this.#socket, "kill-server"]);
+  }
+}
