@@ -20,7 +20,7 @@ const runs = Number(/--runs=(\d+)/.exec(process.argv.join(" "))?.[1] ?? 5);
 const here = import.meta.dir;
 const scratch = mkdtempSync(join(tmpdir(), "bun-shm-bench-"));
 const taskset = Bun.which("taskset");
-const mayPin = taskset !== null && navigator.hardwareConcurrency > 1;
+const mayPin = taskset !== null && cpus().length > 1;
 const onCore = (core: number, command: string[]): string[] =>
   mayPin ? [taskset, "-c", String(core), ...command] : command;
 
@@ -159,7 +159,7 @@ try {
 
 const machine = {
   processor: cpus()[0]?.model ?? "unknown",
-  cores: navigator.hardwareConcurrency,
+  cores: cpus().length,
   system: `${process.platform} ${process.arch}`,
   bun: Bun.version,
   pinned: mayPin,

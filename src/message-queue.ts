@@ -1,3 +1,4 @@
+import { cpus } from "node:os";
 import { ClosedError } from "./errors.ts";
 import { HIGH_WATER_WORD, RECOVERIES_WORD } from "./layout/message-queue-layout.ts";
 import { monotonicMs } from "./libc/time.ts";
@@ -37,8 +38,11 @@ import { checkTimeout } from "./waiting/timeout.ts";
 const SLICE_MS = 50;
 /** … and of one in the event loop. After it the queue is looked over. */
 const ASYNC_SLICE_MS = 250;
-/** Looks before a sleep: about what a sleep and a wake across cores cost. */
-const SPIN_LOOKS: number = navigator.hardwareConcurrency > 1 ? 2000 : 0;
+/**
+ * Looks before a sleep: about what a sleep and a wake across cores cost. All processors count:
+ * navigator.hardwareConcurrency is 1 for a process that is pinned to a core of its own.
+ */
+const SPIN_LOOKS: number = cpus().length > 1 ? 6000 : 0;
 /** Of this many tries in vain one looks whether tokens were lost. */
 const AUDIT_PERIOD = 64;
 
@@ -343,7 +347,6 @@ export class MessageQueue {
     this.#waits++;
     const deadline = monotonicMs() + timeoutMs;
     const { participant } = this.#queue;
-    const counter = this.#counter(kind);
     for (let look = 0; look < SPIN_LOOKS; look++) {
       if (this.#looksReady(kind) && this.#attempt(kind, text, false, 0)) return true;
     }
@@ -354,7 +357,7 @@ export class MessageQueue {
         return false;
       }
       participant.waits(kind);
-      const took = counter.waitSlice(Math.min(left, SLICE_MS));
+      const took = this.#counter(kind).waitSlice(Math.min(left, SLICE_MS));
       participant.waited(kind, took);
       if (!took) this.#guard.audit();
       else if (this.#attempt(kind, text, true, Math.max(left, SLICE_MS))) return true;

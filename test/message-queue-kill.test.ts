@@ -1,11 +1,14 @@
 /** Peers of a message queue are killed: at each single step, and at random. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { MessageQueue, type MessageQueueEvent, Semaphore } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { C_COMPILER, type Child, compileC, finished, spawnBun } from "./support/process.ts";
 import { type Random, seededRandom } from "./support/random.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
 
 const PROCESS = join(import.meta.dir, "process");
 
@@ -56,7 +59,7 @@ describe("a handle killed at each step", () => {
     ["enqueue", 9, 1, "segment"],
     ["dequeue", 10, 1, "polling"],
     // One that finds nothing looks for a while before it sleeps.
-    ["dequeue", 0, 1995, "named"],
+    ["dequeue", 0, 5995, "named"],
   ] as const) {
     test(`of ${operation} with ${filled} of 10 messages, ${synchronization} tokens`, async () => {
       const events: MessageQueueEvent[] = [];

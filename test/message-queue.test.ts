@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import {
   ClosedError,
@@ -11,6 +11,9 @@ import {
 } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { C_COMPILER, type Child, compileC, finished, spawnBun } from "./support/process.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
 
 function errorOf(action: () => unknown): Error {
   try {

@@ -1,9 +1,12 @@
 /** The programs that `bun run` starts: what they print, how they end, what they leave. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { MessageQueue, Segment } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { type Child, finished, runBun, spawnBun } from "./support/process.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
 
 const PRODUCER = "scripts/producer.ts";
 const CONSUMER = "scripts/consumer.ts";

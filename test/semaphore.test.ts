@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
 import { ClosedError, Segment, Semaphore, SystemError } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
 import { finished, runBun, spawnBun } from "./support/process.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
 
 const PEER = "test/process/semaphore-peer.ts";
 
