@@ -1,4 +1,5 @@
 /** How to wait: spin a little, then sleep, or let the event loop wait. */
+import { cpus } from "node:os";
 import { E, fail } from "../libc/errno.ts";
 import { HAS_FUTEX, futexWait, futexWake } from "../libc/futex.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
@@ -59,8 +60,9 @@ const POLLS_PER_CLOCK = 1024;
 // Woken, changed already, time over, a signal: each is a reason to look again.
 const LOOK_AGAIN: ReadonlySet<number> = new Set([-E.EAGAIN, -E.ETIMEDOUT, -E.EINTR]);
 
-// Where only one process runs at a time, spinning keeps away the one that is waited for.
-const MAY_SPIN: boolean = navigator.hardwareConcurrency > 1;
+// Where only one process runs at a time, spinning keeps away the one that is waited for. Counted
+// for the machine, not for this process: one that is pinned to a core waits for others elsewhere.
+const MAY_SPIN: boolean = cpus().length > 1;
 
 /**
  * A place in shared memory where processes wait for what others publish.
