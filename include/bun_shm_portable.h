@@ -1,7 +1,8 @@
 /*
  * Portable shared memory segments: the classic create, open, close and unlink over POSIX, with a
- * header of 64 bytes. The same bytes as PortableSegment of the package bun-shm. C11, any POSIX
- * system; link with -lrt where the C library still wants it.
+ * header of 64 bytes. The same bytes as PortableSegment of the package bun-shm. C11 and C++17 (GCC or
+ * Clang), any POSIX system; link with -lrt where the C library still wants it. With strict options
+ * (-std=c11) include it before any other file.
  *
  * Every function returns 0 or -1 with errno set. Names start with '/', have no other '/', and are
  * at most 31 bytes long with it.
@@ -9,9 +10,12 @@
 #ifndef BUN_SHM_PORTABLE_H
 #define BUN_SHM_PORTABLE_H
 
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,13 +29,17 @@
 #define BUN_SHM_PORTABLE_NAME_MAX 31
 
 struct bun_shm_portable_header {
-  _Atomic uint32_t magic; /* written last, with release */
+  uint32_t magic; /* written last, with release */
   uint32_t version;
   uint32_t creator_pid;
   uint32_t reserved[13];
 };
 
+#ifdef __cplusplus
+static_assert(sizeof(struct bun_shm_portable_header) == 64, "the header is a cache line");
+#else
 _Static_assert(sizeof(struct bun_shm_portable_header) == 64, "the header is a cache line");
+#endif
 
 struct bun_shm_portable {
   struct bun_shm_portable_header *header;
@@ -78,7 +86,7 @@ static inline int bun_shm_portable_create(const char *name, size_t size,
   close(fd);
   segment->header->version = BUN_SHM_PORTABLE_VERSION;
   segment->header->creator_pid = (uint32_t)getpid();
-  atomic_store_explicit(&segment->header->magic, BUN_SHM_PORTABLE_MAGIC, memory_order_release);
+  __atomic_store_n(&segment->header->magic, BUN_SHM_PORTABLE_MAGIC, __ATOMIC_RELEASE);
   return 0;
 }
 
@@ -88,7 +96,8 @@ static inline int bun_shm_portable_open(const char *name, struct bun_shm_portabl
   int fd = shm_open(name, O_RDWR, 0);
   if (fd < 0) return -1;
   const struct timespec millisecond = {0, 1000000};
-  struct stat status = {0};
+  struct stat status;
+  memset(&status, 0, sizeof status);
   int failed = fstat(fd, &status);
   for (int tries = 0; failed == 0 && status.st_size == 0 && tries < 1000; tries++) {
     nanosleep(&millisecond, NULL);
@@ -105,7 +114,7 @@ static inline int bun_shm_portable_open(const char *name, struct bun_shm_portabl
   if (failed != 0) return -1;
   uint32_t magic = 0;
   for (int tries = 0; magic == 0 && tries < 1000; tries++) {
-    magic = atomic_load_explicit(&segment->header->magic, memory_order_acquire);
+    magic = __atomic_load_n(&segment->header->magic, __ATOMIC_ACQUIRE);
     if (magic == 0) nanosleep(&millisecond, NULL);
   }
   if (magic == BUN_SHM_PORTABLE_MAGIC && segment->header->version == BUN_SHM_PORTABLE_VERSION) {

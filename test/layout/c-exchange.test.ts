@@ -259,13 +259,26 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
     }
   });
 
-  test("Bun refuses what C scribbled as it refuses its own", async () => {
-    const name = fresh();
-    const producer = spawnC("ring_producer", name, 0, 10, 1, 0, 4096);
-    expect(summary(await finished(producer))).toStartWith("10 ");
-    using ring = RingBuffer.open(name);
-    using consumer = ring.consumer();
-    ring.segment.view.setInt32(layout.RING_DATA_OFFSET, 0x7ffffff0, true);
-    expect(() => consumer.take()).toThrow(LayoutError);
+  test("no length, however near the limits of 32 bits, is believed by C or Bun", async () => {
+    for (const length of [7, 4097, 0x7ffffff0, 0x7ffffff9, 0x7fffffff]) {
+      const name = fresh();
+      const producer = spawnC("ring_producer", name, 0, 10, 1, 0, 4096);
+      expect(summary(await finished(producer))).toStartWith("10 ");
+      using ring = RingBuffer.open(name);
+      ring.segment.view.setInt32(layout.RING_DATA_OFFSET, length, true);
+      {
+        using consumer = ring.consumer();
+        expect(() => consumer.take()).toThrow(LayoutError);
+        expect(() => ring.producer()).toThrow(LayoutError);
+      }
+      for (const [program, ...args] of [
+        ["ring_producer", 0, 1, 1, 0] as const,
+        ["ring_consumer", 1, "peek"] as const,
+      ]) {
+        const { exitCode, stderr } = await finished(spawnC(program, name, ...args));
+        expect(exitCode).toBe(2);
+        expect(stderr).toContain("the ring is corrupt");
+      }
+    }
   });
 });

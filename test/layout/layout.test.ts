@@ -48,8 +48,8 @@ describe("the generated files", () => {
   });
 });
 
-describe("bun_shm.h", () => {
-  test("has every offset, length and constant of the descriptions", () => {
+describe("the C headers", () => {
+  test("have every offset, length and constant of the descriptions", () => {
     const wanted: [string, number][] = [
       ...LAYOUTS.flatMap(({ name, length, fields }): [string, number][] => [
         [`sizeof(bun_shm_${name})`, length],
@@ -85,18 +85,24 @@ describe("bun_shm.h", () => {
     ["C11 with GNU extensions", C_COMPILER, ["-std=gnu11", "-x", "c"]],
     ["C++17", CXX_COMPILER, ["-std=c++17", "-x", "c++"]],
   ] as const;
+  const orders = [
+    ["bun_shm.h", "bun_shm_portable.h"],
+    ["bun_shm_portable.h", "bun_shm.h"],
+  ];
   for (const [dialect, compiler, flags] of dialects) {
-    test.skipIf(!compiler)(`compiles as ${dialect} without a warning`, () => {
+    test.skipIf(!compiler)(`compile as ${dialect} without a warning`, () => {
       using directory = scratch();
       const source = join(directory.path, "user.c");
-      // Twice, and behind a header of the C library where that is allowed.
+      // Each twice, in either order, and behind a header of the C library where that is allowed.
       const before = dialect === "C11" ? "" : "#include <stdio.h>\n";
-      const include = `#include "${ROOT}/include/bun_shm.h"\n`;
-      writeFileSync(source, `${before}${include}${include}int main(void) { return 0; }\n`);
-      const warnings = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"];
-      const command = [compiler!, "-O2", ...flags, ...warnings, "-fsyntax-only", source];
-      const { exitCode, stderr } = Bun.spawnSync(command);
-      expect({ exitCode, stderr: String(stderr) }).toEqual({ exitCode: 0, stderr: "" });
+      for (const order of orders) {
+        const includes = [...order, ...order].map((file) => `#include "${ROOT}/include/${file}"\n`);
+        writeFileSync(source, `${before}${includes.join("")}int main(void) { return 0; }\n`);
+        const warnings = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow"];
+        const command = [compiler!, "-O2", ...flags, ...warnings, "-fsyntax-only", source];
+        const { exitCode, stderr } = Bun.spawnSync(command);
+        expect({ exitCode, stderr: String(stderr) }).toEqual({ exitCode: 0, stderr: "" });
+      }
     });
   }
 });
