@@ -71,7 +71,7 @@ const count = (full: number): string => String(Math.max(Math.round(full * SHARE)
 const scaled = (full: number, size: number): number => full / Math.max(1, size / 256);
 
 async function ringRoundTrip(mode: string, size: number): Promise<RoundTrip> {
-  const full = mode === "spin" ? 600_000 : mode === "adaptive" ? 30_000 : 15_000;
+  const full = mode === "spin" ? 1_500_000 : mode === "adaptive" ? 30_000 : 15_000;
   const args = [mode, String(size), count(scaled(full, size))];
   const name = freshName();
   const pong = start(bunProgram(1, SIDE, name, "pong", ...args));
@@ -81,7 +81,7 @@ async function ringRoundTrip(mode: string, size: number): Promise<RoundTrip> {
 }
 
 async function ringRate(mode: string, size: number, batch: number): Promise<Rate> {
-  const args = [mode, String(size), count(scaled(4_000_000, size)), String(batch)];
+  const args = [mode, String(size), count(scaled(8_000_000, size)), String(batch)];
   const name = freshName();
   const producer = start(bunProgram(1, SIDE, name, "producer", ...args));
   const consumer = await figuresOf<Rate>(start(bunProgram(0, SIDE, name, "consumer", ...args)));

@@ -59,8 +59,8 @@ const RELEASES_PER_LAP = 8;
  */
 const SHORTEST_PAUSE = 256;
 const LONGEST_PAUSE = 4096;
-/** One catching up of 64 pauses to find out whether records come in a stream. */
-const TRIAL_MASK = 63;
+/** One catching up of 1024 pauses to find out whether records come in a stream. */
+const TRIAL_MASK = 1023;
 
 /**
  * As many records must a pause bring for the next one to be longer: two, or about one a 64 turns.
