@@ -83,8 +83,17 @@ export class RingConsumer<T = Uint8Array> {
     if (count > 0) return count;
     this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
     const timeoutMs = typeof options === "number" ? 0 : (options.timeoutMs ?? 0);
-    if (timeoutMs === 0 || !this.wait(timeoutMs)) return 0;
-    return this.#core.read(handler, limit);
+    return timeoutMs > 0 ? this.#readWithin(handler, limit, timeoutMs) : 0;
+  }
+
+  /** What comes may be nothing but padding: then it waits on. */
+  #readWithin(handler: RecordHandler, limit: number, timeoutMs: number): number {
+    const deadline = performance.now() + timeoutMs;
+    for (let left = timeoutMs; left > 0 && this.wait(left); left = deadline - performance.now()) {
+      const count = this.#core.read(handler, limit);
+      if (count > 0) return count;
+    }
+    return 0;
   }
 
   /**
@@ -123,10 +132,15 @@ export class RingConsumer<T = Uint8Array> {
    * @throws As `read`; the signal's reason.
    */
   async readAsync(handler: RecordHandler, options: RingReadAsyncOptions = {}): Promise<number> {
-    const { limit = NO_LIMIT } = options;
+    const { limit = NO_LIMIT, timeoutMs, ...waiting } = options;
+    const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
     for (;;) {
       const count = this.read(handler, limit);
-      if (count > 0 || !(await this.waitAsync(options))) return count;
+      if (count > 0) return count;
+      // What comes may be nothing but padding: then it waits on.
+      const left = Math.max(deadline - performance.now(), 0);
+      const options = timeoutMs === undefined ? waiting : { ...waiting, timeoutMs: left };
+      if (!(await this.waitAsync(options))) return 0;
     }
   }
 

@@ -224,6 +224,24 @@ for (const kind of ["spsc", "mpsc"] as const) {
       expect(() => ring.consumer()).toThrow(ClosedError);
     });
 
+    test("padding alone ends no wait", async () => {
+      using ring = RingBuffer.create(fresh(), { capacity: 256, kind });
+      using producer = ring.producer();
+      using consumer = ring.consumer();
+      // To where a longer record does not fit before the end of the ring.
+      for (let round = 0; round < 3; round++) producer.write(new Uint8Array(56));
+      consumer.read(() => undefined);
+      expect(producer.tryClaim(60)).toBeGreaterThanOrEqual(0);
+      producer.abort();
+      producer.flush();
+      const before = performance.now();
+      expect(consumer.read(() => undefined, { timeoutMs: 60 })).toBe(0);
+      expect(await consumer.takeAsync({ timeoutMs: 60 })).toBeUndefined();
+      expect(performance.now() - before).toBeGreaterThanOrEqual(100);
+      producer.write("x");
+      expect(consumer.take()).toEqual(new Uint8Array([120]));
+    });
+
     test("an aborted read rejects with the reason", async () => {
       using ring = RingBuffer.create(fresh(), { kind });
       using consumer = ring.consumer();
