@@ -1419,7 +1419,10 @@ static inline void bun_shm_release(bun_shm_consumer *consumer) {
   if (consumer->position != consumer->released) bun_shm_publish_position(consumer);
 }
 
-/* Blocks until there is a record: 1, or 0 when none came for `timeout_ms`; -1 is for ever. */
+/*
+ * Blocks until something is published: 1, or 0 when nothing was for `timeout_ms`; -1 is for ever. It may
+ * be nothing but padding: then a peek answers 0, and the caller waits again.
+ */
 static inline int bun_shm_wait_for_record(bun_shm_consumer *consumer, int64_t timeout_ms) {
   if (bun_shm_has_record(consumer)) return 1;
   if (timeout_ms == 0) return 0;

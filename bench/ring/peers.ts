@@ -1,6 +1,7 @@
 /**
  * The peers in Bun of the ring's benchmarks: TRANSPORT KIND SIZE COUNT. A transport is `ipc` (Bun.spawn),
- * `socket` (Unix) or `worker` (postMessage); a kind is `rtt` or `oneway`. Prints figures as JSON.
+ * `socket` (Unix) or `worker` (postMessage); a kind is `rtt`, `oneway`, or `paused`, which is a round
+ * trip after a pause. Prints figures as JSON.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import { bunProgram, percentile } from "../support/report.ts";
 
 const [transport = "", kind = "", ...numbers] = process.argv.slice(2);
 const [size = 0, count = 0] = numbers.map(Number);
+/** As in side.ts. */
+const PAUSE_MS = 5;
 const PROGRAM = "bench/ring/peers.ts";
 const warm = Math.ceil(count / 5);
 const payload = new Uint8Array(size);
@@ -31,6 +34,7 @@ async function ping(end: End): Promise<void> {
     done();
   };
   for (let round = -warm; round < count; round++) {
+    if (kind === "paused") await Bun.sleep(PAUSE_MS);
     const sent = Bun.nanoseconds();
     const { promise, resolve } = Promise.withResolvers<void>();
     done = resolve;

@@ -1,6 +1,7 @@
 /**
  * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH. The sides of a round trip are "ping"
- * and "pong", those of a stream "producer" and "consumer". Ping and consumer print figures.
+ * and "pong", those of a stream "producer" and "consumer". A "waker" is a ping that pauses, so that
+ * its pong sleeps each time. Ping, waker and consumer print figures.
  */
 import { RingBuffer, type RingConsumer, type RingProducer } from "../../src/index.ts";
 import { percentile } from "../support/report.ts";
@@ -54,7 +55,32 @@ function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64
 
 const warm = count;
 
-if (role === "ping" || role === "pong") {
+/** Long enough that who waits in its event loop has asked to be rung, in ms. */
+const PAUSE_MS = 5;
+
+if (role === "waker") {
+  const there = RingBuffer.openOrCreate(`${name}-there`, { capacity: 1 << 18 });
+  const back = RingBuffer.openOrCreate(`${name}-back`, { capacity: 1 << 18 });
+  const producer = there.producer();
+  const consumer = back.consumer();
+  producer.write(payload);
+  await consumer.readAsync(handler, { limit: 1 });
+  const each = new Float64Array(count);
+  for (let round = 0; round < count; round++) {
+    await Bun.sleep(PAUSE_MS);
+    const sent = Bun.nanoseconds();
+    producer.write(payload);
+    nextSync(consumer);
+    each[round] = Bun.nanoseconds() - sent;
+  }
+  const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => percentile(each, share));
+  const wakes = there.stats().consumerWakes;
+  console.log(
+    JSON.stringify({ mean: each.reduce((a, b) => a + b) / count, p50, p99, p999, wakes }),
+  );
+  there.unlink();
+  back.unlink();
+} else if (role === "ping" || role === "pong") {
   const there = RingBuffer.openOrCreate(`${name}-there`, { capacity: 1 << 18 });
   const back = RingBuffer.openOrCreate(`${name}-back`, { capacity: 1 << 18 });
   const producer = (role === "ping" ? there : back).producer();
