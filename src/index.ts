@@ -1,10 +1,10 @@
-export { Barrier, type BarrierOutcome } from "./barrier.ts";
-export { bytes, type Codec, json, structuredClone, utf8 } from "./codec.ts";
-export { Condition } from "./condition.ts";
-export { doctor, type Finding } from "./doctor.ts";
+export { Barrier, type BarrierOutcome } from "./locks/barrier.ts";
+export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/codec.ts";
+export { Condition } from "./locks/condition.ts";
+export { doctor, type Finding } from "./operations/doctor.ts";
 export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
-export { type EventInitOptions, SharedEvent } from "./event.ts";
-export { ftok } from "./ftok.ts";
+export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
+export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
@@ -17,9 +17,9 @@ export {
   type LeaseEnd,
   type LeaseHolder,
   LeaseTerm,
-} from "./lease.ts";
+} from "./locks/lease.ts";
 export { ByteLock } from "./memory/byte-lock.ts";
-export type { Backing } from "./memory/shared-object.ts";
+export type { Backing } from "./memory/objects/shared-object.ts";
 export type {
   MessageQueueAsyncOptions,
   MessageQueueCreateOptions,
@@ -31,30 +31,30 @@ export type {
   MessageQueueStats,
   MessageQueueWaitOptions,
   QueueMode,
-} from "./message-queue-options.ts";
-export { MessageQueue } from "./message-queue.ts";
-export { type Metric, metrics, type MetricSample } from "./metrics.ts";
-export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./mutex.ts";
-export { PortableSegment } from "./portable-segment.ts";
+} from "./queue/options.ts";
+export { MessageQueue } from "./queue/message-queue.ts";
+export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
+export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
+export { PortableSegment } from "./segment/portable-segment.ts";
 export {
   type PromClient,
   PROMETHEUS_CONTENT_TYPE,
   prometheusText,
   registerMetrics,
-} from "./prometheus.ts";
-export { prune, type PruneOptions, type PruneResult } from "./prune.ts";
+} from "./operations/prometheus.ts";
+export { prune, type PruneOptions, type PruneResult } from "./operations/prune.ts";
 export {
   RingBuffer,
   type RingCreateOptions,
   type RingOpenOptions,
   type RingStats,
-} from "./ring-buffer.ts";
+} from "./ring/ring-buffer.ts";
 export {
   RingConsumer,
   type RingConsumerOptions,
   type RingReadAsyncOptions,
   type RingReadOptions,
-} from "./ring-consumer.ts";
+} from "./ring/ring-consumer.ts";
 export {
   RingClaim,
   type RingInput,
@@ -62,27 +62,32 @@ export {
   type RingProducerOptions,
   type RingWriteAsyncOptions,
   type RingWriteOptions,
-} from "./ring-producer.ts";
-export type { RecordHandler } from "./ring/ring.ts";
-export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+} from "./ring/ring-producer.ts";
+export type { RecordHandler } from "./ring/algorithm/core.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./locks/rw-lock.ts";
 export {
   Segment,
   type SegmentCreateOptions,
   type SegmentInfo,
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
-} from "./segment.ts";
+} from "./segment/segment.ts";
 export {
   Semaphore,
   type SemaphoreAsyncWaitOptions,
   type SemaphoreCreateOptions,
   type SemaphoreInitOptions,
   type SemaphoreWaitOptions,
-} from "./semaphore.ts";
-export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
-export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
-export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
-export type { MapStats } from "./state/map-stats.ts";
+} from "./semaphore/semaphore.ts";
+export {
+  type AtomicsNames,
+  SharedAtomics,
+  SharedCounter,
+  SharedWord,
+} from "./atomics/shared-atomics.ts";
+export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./map/shared-map.ts";
+export { SharedRecord, type SharedRecordCreateOptions } from "./record/shared-record.ts";
+export type { MapStats } from "./map/algorithm/map-stats.ts";
 export {
   type ArrayField,
   arrayOf,
@@ -96,13 +101,13 @@ export {
   struct,
   type StructValue,
   type StructView,
-} from "./struct.ts";
-export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
+} from "./struct/struct.ts";
+export type { StructureCreateOptions, StructureOpenOptions } from "./segment/structure.ts";
 export {
   SystemVSemaphore,
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
-} from "./system-v-semaphore.ts";
-export { type ObjectUsage, usage, type UsageOptions } from "./usage.ts";
-export type { ValueOf, ValueType } from "./value-type.ts";
-export { HeldGuard } from "./waiting/held-guard.ts";
+} from "./semaphore/system-v-semaphore.ts";
+export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
+export type { ValueOf, ValueType } from "./struct/value-type.ts";
+export { HeldGuard } from "./locks/guard.ts";

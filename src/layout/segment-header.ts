@@ -7,7 +7,7 @@
  */
 import { LayoutError } from "../errors.ts";
 import { load, store } from "../memory/atomics.ts";
-import { type Layout, u32 } from "./layout.ts";
+import { type Layout, u32 } from "./description.ts";
 
 /** "BSHM" as bytes in memory. */
 export const SEGMENT_MAGIC = 0x4d485342;

@@ -17,7 +17,7 @@ import {
 // A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
 setDefaultTimeout(300_000);
 
-const PEER = "test/process/c-ring-peer.ts";
+const PEER = "test/peers/c-ring-peer.ts";
 const RECORDS = 1_000_000;
 const names: string[] = [];
 const started: Child[] = [];
@@ -34,7 +34,7 @@ const programs: Record<string, string> = {};
 beforeAll(() => {
   if (C_COMPILER === undefined) return;
   for (const program of ["ring_producer", "ring_consumer"]) {
-    programs[program] = compileC(`test/process/c/${program}.c`, ["-std=c11"]);
+    programs[program] = compileC(`test/peers/c/${program}.c`, ["-std=c11"]);
   }
 });
 
