@@ -1,8 +1,15 @@
 export { Barrier, type BarrierOutcome } from "./locks/barrier.ts";
-export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/codec.ts";
+export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/old-codec.ts";
 export { Condition } from "./locks/condition.ts";
 export { doctor, type Finding } from "./operations/doctor.ts";
-export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
+export {
+  ClosedError,
+  LayoutError,
+  type StateCode,
+  StateError,
+  SystemError,
+  UnsupportedError,
+} from "./errors.ts";
 export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
@@ -102,7 +109,7 @@ export {
   type StructValue,
   type StructView,
 } from "./struct/struct.ts";
-export type { StructureCreateOptions, StructureOpenOptions } from "./segment/structure.ts";
+export type { StructureCreateOptions, StructureOpenOptions } from "./segment/old-structure.ts";
 export {
   SystemVSemaphore,
   type SystemVSemaphoreCreateOptions,

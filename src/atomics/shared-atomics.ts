@@ -23,7 +23,7 @@ import {
   Structure,
   type StructureCreateOptions,
   type StructureOpenOptions,
-} from "../segment/structure.ts";
+} from "../segment/old-structure.ts";
 
 /**
  * A 32-bit word that any number of processes change, each change in one indivisible step. Values

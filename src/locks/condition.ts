@@ -13,7 +13,7 @@ import { placeWords } from "../segment/placement.ts";
 import type { Mutex } from "./mutex.ts";
 import type { Segment } from "../segment/segment.ts";
 import { type AsyncWaitOptions, WaitPoint, type WaitOptions } from "../waiting/wait-point.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 import { monotonicMs } from "../libc/time.ts";
 
 const EPOCH: number = CONDITION_EPOCH_OFFSET >> 2;

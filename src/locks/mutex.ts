@@ -26,7 +26,7 @@ import type { Hold } from "../segment/holds.ts";
 import { checkMagic, hex } from "../segment/magic.ts";
 import { placeWords } from "../segment/placement.ts";
 import type { Segment } from "../segment/segment.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 import { type AsyncWaitOptions, WaitPoint } from "../waiting/wait-point.ts";
 
 /** What a process does with a mutex. */

@@ -21,7 +21,7 @@ import {
   Structure,
   type StructureCreateOptions,
   type StructureOpenOptions,
-} from "../segment/structure.ts";
+} from "../segment/old-structure.ts";
 import { type ValueCodec, type ValueOf, type ValueType, codecOf } from "../struct/value-type.ts";
 
 /** How a map is made. */

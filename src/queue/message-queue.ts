@@ -32,7 +32,7 @@ import { Semaphore } from "../semaphore/semaphore.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import { ITEMS, SPACES, type TokenKind } from "./participants.ts";
 import type { TokenCounter } from "./polled-tokens.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** The longest uninterrupted sleep, in ms, of a blocking wait … */
 const SLICE_MS = 50;

@@ -2,7 +2,7 @@
 import { ClosedError } from "../errors.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { add, compareExchange, load } from "../memory/atomics.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** What counts tokens: a Semaphore, or the last resort in this file. */
 export interface TokenCounter {

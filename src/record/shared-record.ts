@@ -16,7 +16,7 @@ import {
   Structure,
   type StructureCreateOptions,
   type StructureOpenOptions,
-} from "../segment/structure.ts";
+} from "../segment/old-structure.ts";
 import { textHash } from "../struct/value-type.ts";
 import { type AsyncWaitOptions, WaitPoint } from "../waiting/wait-point.ts";
 

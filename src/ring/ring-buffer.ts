@@ -1,4 +1,4 @@
-import type { Codec } from "../struct/codec.ts";
+import type { Codec } from "../struct/old-codec.ts";
 import { LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
@@ -16,7 +16,7 @@ import {
 import { RingProducer, type RingProducerOptions } from "./ring-producer.ts";
 import { countersOf } from "./algorithm/core.ts";
 import { Segment } from "../segment/segment.ts";
-import { Structure } from "../segment/structure.ts";
+import { Structure } from "../segment/old-structure.ts";
 
 /** What both ways to a ring take. */
 export interface RingOpenOptions<T> {

@@ -1,4 +1,4 @@
-import { type Codec, bytes } from "../struct/codec.ts";
+import { type Codec, bytes } from "../struct/old-codec.ts";
 import { ClosedError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";

@@ -21,7 +21,7 @@ interface WindowOptions {
 
 interface Creation {
   readonly size: number;
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   readonly portable?: boolean;
 }
 

@@ -13,14 +13,14 @@ import { posixObjects } from "../memory/objects/posix-object.ts";
 import { WHOLE, type Window, checkCreate, checkSize, checkWindow } from "./segment-checks.ts";
 import { checkSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, SharedObject } from "../memory/objects/shared-object.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
   /** Bytes; an integer from 1 to 4 GiB. The object has exactly this size. */
   size: number;
   /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
-  mode?: number;
+  mode?: number | undefined;
   /**
    * Reserve memory for every byte now, so that a full /dev/shm is an error here (ENOSPC) and not
    * a SIGBUS at some later write, which nothing can catch. Default true.
@@ -59,7 +59,8 @@ export interface SegmentOpenOptions {
    */
   access?: "readwrite" | "read";
   /** Milliseconds to wait, blocking this thread, for the object to appear. Default 0. */
-  wait?: number;
+  wait?: number | undefined;
+  waitMs?: number | undefined;
   /** First byte of the window to map; a multiple of the page size. Default 0. */
   offset?: number;
   /** Bytes in the window. Default: to the end of the object. */
@@ -163,7 +164,7 @@ export class Segment {
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
     checkSegmentName(name);
     const window = checkWindow(name, options);
-    const deadline = monotonicMs() + checkTimeout(options.wait ?? 0);
+    const deadline = monotonicMs() + checkTimeout(options.waitMs ?? options.wait ?? 0);
     for (;;) {
       const object = spaceOf(name).open(name, window.access);
       if (object !== undefined) return Segment.#attach(object, false, window);

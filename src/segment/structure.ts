@@ -1,5 +1,7 @@
-/** What the structures have in common: a segment with a header, made here or found. */
+/** What the structures with a header have in common: how they are made, found, compared, closed. */
+import { LayoutError } from "../errors.ts";
 import {
+  HEADER_CODEC,
   SEGMENT_HEADER_LENGTH,
   type SegmentHeader,
   isHeaderReady,
@@ -7,194 +9,185 @@ import {
   readHeader,
   writeHeader,
 } from "../layout/segment-header.ts";
-import { E, fail } from "../libc/errno.ts";
-import { monotonicMs, sleepMs } from "../libc/time.ts";
-import { Segment, type SegmentCreateOptions } from "./segment.ts";
-
-/** How long an opener waits for a creator that is between two steps, in ms. */
-const PATIENCE_MS = 1000;
-
-/**
- * The lock byte of whoever fills a new structure. While it is held, the maker lives; a header that
- * is not finished and a lock that is free mean that it died, and that the next one may begin again.
- */
-const FILL_BYTE = 2 ** 40 + 1;
-
-/** How the segment of a structure is made; without effect on a segment that is given. */
-export interface StructureCreateOptions {
-  /** Permission bits. Default 0o600: this user only. */
-  readonly mode?: number;
-}
-
-/** How a structure is found. */
-export interface StructureOpenOptions {
-  /** Milliseconds to wait, blocking this thread, for the structure to appear. Default 0. */
-  readonly wait?: number;
-}
+import {
+  Placed,
+  type PlacedCreateOptions,
+  type PlacedInitOptions,
+  type PlacedKind,
+  type PlacedOpenOptions,
+} from "./placed.ts";
+import type { Segment } from "./segment.ts";
 
 /** A header to be written; the data follow it at once unless it says otherwise. */
 export type NewHeader = Omit<SegmentHeader, "dataOffset"> & { readonly dataOffset?: number };
 
-/** The kinds that an opener can take, and the layout that it expects of each. */
-export type KnownKinds = Readonly<Record<number, { readonly layoutHash: number }>>;
+/** One noun: its name, and the kinds of structures that it can be, with the layout of each. */
+export interface StructureKind {
+  /** For messages: "ring". */
+  readonly noun: string;
+  readonly kinds: Readonly<Record<number, { readonly layoutHash: number }>>;
+}
+
+/** Bytes that a structure with this header takes. */
+export function structureLength({ dataOffset, dataLength }: NewHeader): number {
+  return (dataOffset ?? SEGMENT_HEADER_LENGTH) + dataLength;
+}
+
+function placedKind({ noun }: StructureKind): PlacedKind {
+  return { noun, readable: true, isReady: isHeaderReady };
+}
 
 /** A structure in its segment. */
 export class Structure {
-  readonly what: string;
-  readonly segment: Segment;
+  /** Where it lies, and whether it is still open. */
+  readonly placed: Placed;
   readonly header: SegmentHeader;
-  /** Whether the segment was made or opened for the structure, and is closed with it. */
-  readonly #owned: boolean;
 
-  private constructor(what: string, segment: Segment, header: SegmentHeader, owned: boolean) {
-    this.what = what;
-    this.segment = segment;
+  private constructor(placed: Placed, header: SegmentHeader) {
+    this.placed = placed;
     this.header = header;
-    this.#owned = owned;
-  }
-
-  /** Where the structure's data start, in bytes. */
-  get dataOffset(): number {
-    return this.header.dataOffset;
   }
 
   /**
-   * Makes a structure in a new segment, or at the start of one that is given.
+   * Makes a structure in a new segment of that name.
+   *
    * @param fill Writes everything but the header. If it throws, nothing is left behind.
-   * @throws SystemError EEXIST when the name is taken, or a structure lies in the segment.
+   * @throws SystemError EEXIST, ENOSPC, EACCES.
    */
-  static create(
-    noun: string,
-    target: string | Segment,
+  static create<T>(
+    kind: StructureKind,
+    name: string,
     header: NewHeader,
-    options: StructureCreateOptions,
-    fill: (structure: Structure) => void,
-  ): Structure {
-    const owned = typeof target === "string";
-    const segment = owned ? Segment.create(target, segmentOptions(header, options)) : target;
-    const what = `${noun} "${segment.name}"`;
-    try {
-      const structure = Structure.#fill(what, segment, owned, header, fill);
-      if (structure !== undefined) return structure;
-      const hint = "A structure lies there";
-      return fail(`Cannot make ${what}`, -E.EEXIST, "create", segment.name, hint);
-    } catch (error) {
-      if (owned) {
-        segment.unlink();
-        segment.close();
-      }
-      throw error;
-    }
+    options: PlacedCreateOptions,
+    fill: (structure: Structure) => T,
+  ): T {
+    const make = (placed: Placed): T => Structure.#make(placed, header, fill);
+    return Placed.create(placedKind(kind), name, structureLength(header), options, make);
   }
 
   /**
    * Finds a structure that another process made, or is making.
-   * @throws LayoutError when something else lies there; SystemError ENOENT, ENODATA.
+   * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA.
    */
-  static open(
-    noun: string,
-    target: string | Segment,
-    kinds: KnownKinds,
-    options: StructureOpenOptions,
-  ): Structure {
-    const owned = typeof target === "string";
-    const segment = owned ? Segment.open(target, { wait: options.wait ?? 0 }) : target;
-    return Structure.#openIn(noun, segment, owned, kinds);
+  static open<T>(
+    kind: StructureKind,
+    name: string,
+    options: PlacedOpenOptions,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.open(placedKind(kind), name, options, (placed) =>
+      find(Structure.#find(kind, placed)),
+    );
   }
 
   /**
-   * Finds the structure, or makes it: exactly one of those that come at once makes it. One whose
-   * maker died before it had finished is made again.
+   * Finds the structure, or makes it.
    * @throws As `create` and `open`.
    */
-  static openOrCreate(
-    noun: string,
-    target: string | Segment,
-    kinds: KnownKinds,
+  static openOrCreate<T>(
+    kind: StructureKind,
+    name: string,
     header: NewHeader,
-    options: StructureCreateOptions,
-    fill: (structure: Structure) => void,
-  ): Structure {
-    const owned = typeof target === "string";
-    const segment = owned ? Segment.openOrCreate(target, segmentOptions(header, options)) : target;
-    try {
-      const what = `${noun} "${segment.name}"`;
-      const made = Structure.#fill(what, segment, owned, header, fill);
-      if (made !== undefined) return made;
-    } catch (error) {
-      if (owned) segment.close();
-      throw error;
-    }
-    return Structure.#openIn(noun, segment, owned, kinds);
+    options: PlacedCreateOptions,
+    fill: (structure: Structure) => T,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.openOrCreate(
+      placedKind(kind),
+      name,
+      structureLength(header),
+      options,
+      (placed) => Structure.#make(placed, header, fill),
+      (placed) => find(Structure.#find(kind, placed)),
+    );
   }
 
-  /** Fills a segment in which nothing is finished. @returns undefined when something is. */
-  static #fill(
-    what: string,
+  /** Makes a structure inside a segment of the user's. @throws StateError EEXIST; RangeError. */
+  static init<T>(
+    kind: StructureKind,
     segment: Segment,
-    owned: boolean,
+    offset: number,
     header: NewHeader,
-    fill: (structure: Structure) => void,
-  ): Structure | undefined {
-    const words = wordsOf(segment);
-    const deadline = monotonicMs() + PATIENCE_MS;
-    while (!isHeaderReady(words)) {
-      using lock = segment.tryLock(FILL_BYTE);
-      if (lock !== undefined && !isHeaderReady(words)) {
-        const full = { dataOffset: SEGMENT_HEADER_LENGTH, ...header };
-        const size = full.dataOffset + full.dataLength;
-        if (segment.size < size) {
-          throw new RangeError(
-            `Cannot make ${what}: it needs ${size} bytes, and the segment has ${segment.size}`,
-          );
-        }
-        // What a maker that died left half done is not to be built upon.
-        if (!segment.created) segment.bytes.fill(0, 0, size);
-        const structure = new Structure(what, segment, full, owned);
-        fill(structure);
-        writeHeader(segment.view, full, process.pid);
-        publishHeader(words);
-        return structure;
-      }
-      if (monotonicMs() >= deadline) return undefined;
-      sleepMs(0.2);
-    }
-    return undefined;
+    options: PlacedInitOptions,
+    fill: (structure: Structure) => T,
+  ): T {
+    const make = (placed: Placed): T => Structure.#make(placed, header, fill);
+    const byteLength = structureLength(header);
+    return Placed.init(placedKind(kind), segment, offset, byteLength, options, make);
   }
 
-  static #openIn(noun: string, segment: Segment, owned: boolean, kinds: KnownKinds): Structure {
-    const what = `${noun} "${segment.name}"`;
-    try {
-      const words = wordsOf(segment);
-      const deadline = monotonicMs() + PATIENCE_MS;
-      while (!isHeaderReady(words)) {
-        if (monotonicMs() >= deadline) {
-          const hint = "Its creator died before it had finished; Segment.unlink removes it";
-          fail(`Cannot open ${what}`, -E.ENODATA, "open", segment.name, hint);
-        }
-        sleepMs(0.2);
-      }
-      return new Structure(what, segment, readHeader(segment.view, what, kinds), owned);
-    } catch (error) {
-      if (owned) segment.close();
-      throw error;
-    }
+  /** Finds a structure inside a segment of the user's. @throws LayoutError; StateError ENODATA. */
+  static at<T>(
+    kind: StructureKind,
+    segment: Segment,
+    offset: number,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.at(placedKind(kind), segment, offset, SEGMENT_HEADER_LENGTH, (placed) =>
+      find(Structure.#find(kind, placed)),
+    );
   }
 
-  /** Closes the segment if it was opened for this structure. */
-  close(): void {
-    if (this.#owned) this.segment.close();
+  static #make<T>(placed: Placed, wanted: NewHeader, fill: (structure: Structure) => T): T {
+    const header = { dataOffset: SEGMENT_HEADER_LENGTH, ...wanted };
+    // Whatever was there, and what a maker that died left half done, is not to be built upon.
+    if (!placed.fresh) {
+      placed.segment.bytes.fill(0, placed.offset, placed.offset + structureLength(header));
+    }
+    const result = fill(new Structure(placed, header));
+    writeHeader(viewOf(placed), header, process.pid);
+    publishHeader(placed.words());
+    return result;
+  }
+
+  static #find(kind: StructureKind, placed: Placed): Structure {
+    const bytes = { view: viewOf(placed), offset: placed.offset };
+    return new Structure(placed, readHeader(bytes, placed.what, kind.kinds));
+  }
+
+  get segment(): Segment {
+    return this.placed.segment;
+  }
+
+  /** For messages: `ring "/x"`. */
+  get what(): string {
+    return this.placed.what;
+  }
+
+  /** Where the structure's data start, in bytes from the segment's start. */
+  get dataOffset(): number {
+    return this.placed.offset + this.header.dataOffset;
+  }
+
+  /**
+   * Compares a parameter of a structure that was found with what the caller asked for.
+   *
+   * @param field Its name in messages, as in "capacity".
+   * @param offset Of the field in the header.
+   * @param asked undefined when the caller takes any.
+   * @throws LayoutError that says what is there and what was asked for.
+   */
+  mustHave<V extends string | number>(
+    field: string,
+    offset: number,
+    found: V,
+    asked: V | undefined,
+  ): void {
+    if (asked === undefined || asked === found) return;
+    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
+      expected: String(asked),
+      found: String(found),
+      offset: this.placed.offset + offset,
+    });
+  }
+
+  /** Compares the codec of its values. "" fits every codec, on either side. @throws LayoutError. */
+  mustHaveCodec(id: string): void {
+    const found = this.header.codec ?? "";
+    if (found !== "" && id !== "") this.mustHave("codec", HEADER_CODEC, found, id);
   }
 }
 
-function segmentOptions(
-  { dataOffset = SEGMENT_HEADER_LENGTH, dataLength }: NewHeader,
-  { mode }: StructureCreateOptions,
-): SegmentCreateOptions {
-  const size = dataOffset + dataLength;
-  return { size, ...(mode === undefined ? {} : { mode }) };
-}
-
-function wordsOf({ buffer }: Segment): Int32Array {
-  return new Int32Array(buffer, 0, buffer.byteLength >> 2);
+function viewOf({ segment, offset }: Placed): DataView {
+  return new DataView(segment.buffer, offset);
 }

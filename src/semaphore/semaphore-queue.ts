@@ -1,7 +1,7 @@
 /** The waits of one semaphore handle in the event loop, served in order by one thread. */
 import { fail } from "../libc/errno.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** What is waited for. */
 interface Waitable {

@@ -17,7 +17,7 @@ import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import type { Segment } from "../segment/segment.ts";
 import { SemaphoreQueue } from "./semaphore-queue.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** How to make a semaphore. */
 export interface SemaphoreInitOptions {

@@ -5,7 +5,7 @@ import { semRemove, semctlGet, semctlSetValue, semget, semtimedop } from "../lib
 import { has } from "../libc/symbols.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { sysvName } from "../memory/objects/segment-name.ts";
-import { checkTimeout } from "../waiting/timeout.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** A blocking wait comes up for signals this often, in ms. */
 const SLICE_MS = 50;

@@ -1,5 +1,5 @@
 /** How a map's values become bytes, and bytes values again. */
-import { type Codec, bytes, utf8 } from "./codec.ts";
+import { type Codec, bytes, utf8 } from "./old-codec.ts";
 import { LayoutError } from "../errors.ts";
 import type { Scratch } from "../map/algorithm/map-scratch.ts";
 import type { Schema, Struct, StructValue } from "./struct.ts";

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import * as layout from "../../src/layout/ring-layout.ts";
 import { BELL } from "../../src/layout/wait-point-layout.ts";
-import { HEADER_LAYOUT_HASH } from "../../src/layout/segment-header.ts";
+import { SEGMENT_HEADER } from "../../src/layout/segment-header.ts";
 import { LayoutError, RingBuffer, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import {
@@ -17,6 +17,7 @@ import {
 // A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
 setDefaultTimeout(300_000);
 
+const LAYOUT_HASH_OFFSET = SEGMENT_HEADER.fields.find(({ name }) => name === "layout_hash")!.offset;
 const PEER = "test/peers/c-ring-peer.ts";
 const RECORDS = 1_000_000;
 const names: string[] = [];
@@ -207,7 +208,7 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
     expect(await say(mpsc.segment.name)).toEndWith("it is another structure");
 
     using other = RingBuffer.create(fresh(), { capacity: 4096 });
-    other.segment.view.setUint32(HEADER_LAYOUT_HASH, 1, true);
+    other.segment.view.setUint32(LAYOUT_HASH_OFFSET, 1, true);
     expect(await say(other.segment.name)).toEndWith("a build with another layout made it");
 
     using corrupt = RingBuffer.create(fresh(), { capacity: 4096 });

@@ -11,7 +11,7 @@ export type Access = "readwrite" | "read";
 /** How an object is made. */
 export interface ObjectOptions {
   readonly size: number;
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   readonly reserve?: boolean;
   readonly sealed?: boolean;
   readonly hugePages?: boolean;
