@@ -172,7 +172,9 @@ describe("architecture", () => {
   });
 
   test("Markdown is wrapped at 100 columns", () => {
-    const pages = [...new Bun.Glob("{*.md,docs/**/*.md,examples/*.md}").scanSync(ROOT)].sort();
+    const pages = ["*.md", "docs/**/*.md", "examples/*.md"].flatMap((pattern) => [
+      ...new Bun.Glob(pattern).scanSync(ROOT),
+    ]);
     const wrong = pages.flatMap((page) => tooWide(page, readFileSync(join(ROOT, page), "utf8")));
     expect(pages.length).toBeGreaterThan(0);
     expect(wrong).toEqual([]);
