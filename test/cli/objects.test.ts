@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Segment, Semaphore, type ObjectUsage } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
-import { C_COMPILER, type Child, compileC } from "../support/process.ts";
+import { testWithC } from "../support/needs.ts";
+import { type Child, compileC } from "../support/process.ts";
 import { eventually, outputUntil, shell, shm, shmJson, spawnShm } from "../support/shm.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "bun-shm-cli-"));
@@ -74,7 +75,7 @@ describe("ls", () => {
     segment.unlink();
   });
 
-  test.skipIf(C_COMPILER === undefined)("knows a C program's objects and semaphores", async () => {
+  testWithC("knows a C program's objects and semaphores", async () => {
     const [name, semaphore] = [uniqueName("c"), uniqueName("csem")];
     const holder = spawnForeign("hold", name, "5000");
     const poster = spawnForeign("semaphore", semaphore, "3");
@@ -111,7 +112,7 @@ describe("stat and dump", () => {
     segment.unlink();
   });
 
-  test.skipIf(C_COMPILER === undefined)("decode a C program's queue", async () => {
+  testWithC("decode a C program's queue", async () => {
     const name = uniqueName("cq");
     await spawnForeign("queue", name).exited;
     const told = await shmJson<Record<string, unknown>>("stat", name);

@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { Segment, Semaphore, prune, usage } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
-import { C_COMPILER, type Child, compileC, spawnBun } from "../support/process.ts";
+import { testWithC } from "../support/needs.ts";
+import { type Child, compileC, spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 import { outputUntil, shm } from "../support/shm.ts";
 
@@ -14,7 +15,7 @@ const there = (prefix: string): string[] =>
     .sort();
 
 describe("prune", () => {
-  test.skipIf(C_COMPILER === undefined)(
+  testWithC(
     "beside 200 processes, of which some are killed, removes exactly the dead ones'",
     async () => {
       const random = seededRandom("prune");

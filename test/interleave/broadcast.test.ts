@@ -8,6 +8,7 @@ import {
   LIMIT,
   broadcastDataOffset,
 } from "../../src/layout/broadcast-layout.ts";
+import { readTailNumber } from "../../src/ring/algorithm/broadcast/words.ts";
 import { BlockConsumer } from "../../src/ring/algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer, type WhileHeld } from "../../src/ring/algorithm/broadcast/producer.ts";
 import { OverwriteConsumer } from "../../src/ring/algorithm/broadcast/overwrite-consumer.ts";
@@ -18,6 +19,9 @@ setDefaultTimeout(600_000);
 const CAPACITY = 256;
 /** Payload that makes records of 48 bytes: five of them fit, and padding. */
 const LENGTH = 32;
+
+/** The type and the bytes of the record that somebody writes after the producer was killed. */
+const SUCCESSOR = 100;
 
 /** After it bytes are copied that may be overwritten. */
 const RACY = [TAIL >> 2];
@@ -43,6 +47,10 @@ function startAt({ memory, policy }: World, tail: number): void {
   if (policy === "overwrite") words[TAIL_INTENT >> 2] = tail;
   else words[LIMIT >> 2] = tail;
 }
+
+/** How many records were published in it. */
+const publishedRecords = ({ memory }: World): number =>
+  readTailNumber(new Int32Array(memory.buffer))!.number;
 
 const heldBy =
   (turn: Turn): WhileHeld =>
@@ -123,9 +131,13 @@ function following(
 
 type Seen = readonly [number: number, lost: number];
 
+/** The most records that a consumer saw in one schedule of a walk. */
+let mostSeen = 0;
+
 /** From the record at which it joined on, each is seen or counted as lost. */
 function checkSeen(notes: readonly unknown[]): void {
   const seen = notes as Seen[];
+  mostSeen = Math.max(mostSeen, seen.length);
   if (seen.length === 0) return;
   const joined = seen[0]![0] - seen[0]![1];
   expect(joined).toBeGreaterThanOrEqual(0);
@@ -135,8 +147,10 @@ function checkSeen(notes: readonly unknown[]): void {
 }
 
 function run(what: string, world: World, model: Omit<Model, "buffer">): void {
+  mostSeen = 0;
   const report = explore({ buffer: world.memory.buffer as ArrayBuffer, ...model });
-  console.log(describeReport(what, report));
+  console.log(`${describeReport(what, report)}; up to ${mostSeen} records were seen`);
+  expect(mostSeen).toBeGreaterThan(0);
 }
 
 const ALL_PLACES = [
@@ -190,12 +204,25 @@ describe("broadcast, all interleavings", () => {
             run: (turn) => {
               // Goes on with whatever number the ring says is next: types tell no more than bytes.
               const made = turn.atomically(() => makeProducer(overwrite, turn));
-              write(made, 100);
+              turn.note(write(made, SUCCESSOR));
             },
           },
           consumer: { run: following(overwrite, 1) },
         },
-        check: () => {},
+        check: ({ notes, killed }) => {
+          const written = (notes["producer"]!.at(-1) ?? -1) as number;
+          const seen = notes["consumer"] as Seen[];
+          if (killed.length === 0) {
+            expect(written).toBe(4);
+            return checkSeen(seen);
+          }
+          expect(notes["successor"]).toEqual([true]);
+          // The ring says which number the successor's record has: what the dead one had written
+          // for certain came before, and perhaps the one that it died in.
+          const number = publishedRecords(overwrite) - 1;
+          expect(number - 1 === written || number - 1 === Math.min(written + 1, 4)).toBe(true);
+          checkSeen(seen.map(([type, lost]) => [type === SUCCESSOR ? number : type, lost]));
+        },
       });
     });
 
@@ -238,9 +265,21 @@ describe("broadcast, all interleavings", () => {
         },
         check: ({ notes }) => {
           checkSeen(notes["consumer"]!);
-          // What the ring holds for a consumer that joined at first is whole.
-          const made = new BroadcastProducer(block.memory, NOBODY, () => true);
-          expect(made.tryClaim(LENGTH, 1)).toBeGreaterThan(0);
+          const written = (notes["producer"]!.at(-1) ?? -1) as number;
+          const published = publishedRecords(block);
+          expect([written + 1, written + 2]).toContain(published);
+          // Whoever comes next finds a ring that works.
+          const seen: unknown[] = [];
+          const joiner = new BlockConsumer(block.memory, NOBODY, 1);
+          const drop: WhileHeld = (slot, action) => slot === 0 && (action(), true);
+          expect(write(new BroadcastProducer(block.memory, NOBODY, drop, 1, 1), SUCCESSOR)).toBe(
+            true,
+          );
+          joiner.read((view, index, length, type) => {
+            seen.push([length, type, view.getUint8(index), view.getUint8(index + length - 1)]);
+          }, 5);
+          expect(seen).toEqual([[LENGTH, SUCCESSOR, SUCCESSOR, SUCCESSOR]]);
+          expect(publishedRecords(block)).toBe(published + 1);
         },
       });
     });

@@ -5,6 +5,7 @@ import { BELL } from "../../src/layout/wait-point-layout.ts";
 import { SEGMENT_HEADER } from "../../src/layout/segment-header.ts";
 import { LayoutError, RingBuffer, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
+import { titleNeeding } from "../support/needs.ts";
 import {
   C_COMPILER,
   type Child,
@@ -13,6 +14,7 @@ import {
   finished,
   spawnBun,
 } from "../support/process.ts";
+import { seededRandom } from "../support/random.ts";
 
 // A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
 setDefaultTimeout(300_000);
@@ -31,13 +33,6 @@ function fresh(): string {
 
 /** The compiled programs. */
 const programs: Record<string, string> = {};
-
-beforeAll(() => {
-  if (C_COMPILER === undefined) return;
-  for (const program of ["ring_producer", "ring_consumer"]) {
-    programs[program] = compileC(`test/peers/c/${program}.c`, ["-std=c11"]);
-  }
-});
 
 function spawnC(program: string, ...args: (string | number)[]): Child {
   const child: Child = Bun.spawn([programs[program]!, ...args.map(String)], {
@@ -75,7 +70,14 @@ afterEach(() => {
   for (const name of names.splice(0)) Segment.unlink(name);
 });
 
-describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
+const isThere = C_COMPILER !== undefined;
+describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), () => {
+  beforeAll(() => {
+    for (const program of ["ring_producer", "ring_consumer"]) {
+      programs[program] = compileC(`test/peers/c/${program}.c`, ["-std=c11"]);
+    }
+  });
+
   for (const [mode, batch] of [["block", 1] as const, ["async", 32] as const]) {
     test(`a C producer (batch ${batch}) and a Bun consumer (${mode}): a million records`, async () => {
       const name = fresh();
@@ -163,11 +165,12 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
       }
       next++;
     };
+    const random = seededRandom("kill C producers");
     for (let round = 0; round < 20; round++) {
       const before = next;
       const producer = spawnC("ring_producer", name, next, 0xffffffff, 1 + (round % 3) * 7, 0);
       await until(() => consumer.read(check) > 0);
-      const end = performance.now() + Math.random() * 20;
+      const end = performance.now() + random() * 20;
       while (performance.now() < end) consumer.read(check);
       producer.kill("SIGKILL");
       await producer.exited;
@@ -220,16 +223,17 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
     const name = fresh();
     using ring = RingBuffer.create(name, { capacity: 4096 });
     const { bytes } = ring.segment;
+    const random = seededRandom("scribble under a C consumer");
     for (let round = 0; round < 30; round++) {
       const consumer = spawnC("ring_consumer", name, 0xffffffff, "read");
       let over = false;
       void consumer.exited.then(() => (over = true));
       while (!over) {
         // Everything behind the header, and beside the wait points, whose sleepers must end.
-        const at = layout.CONSUMER_POSITION + Math.floor(Math.random() * 64);
-        bytes[at] = Math.random() * 256;
-        bytes[layout.RING_DATA_OFFSET + Math.floor(Math.random() * 4096)] = Math.random() * 256;
-        if (Math.random() < 0.01) await Bun.sleep(0);
+        const at = layout.CONSUMER_POSITION + Math.floor(random() * 64);
+        bytes[at] = random() * 256;
+        bytes[layout.RING_DATA_OFFSET + Math.floor(random() * 4096)] = random() * 256;
+        if (random() < 0.01) await Bun.sleep(0);
       }
       const { exitCode, signal } = await finished(consumer);
       expect({ exitCode, signal }).toEqual({ exitCode: expect.any(Number), signal: null });
@@ -242,16 +246,17 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
     const name = fresh();
     using ring = RingBuffer.create(name, { capacity: 4096 });
     const { bytes } = ring.segment;
+    const random = seededRandom("scribble under a C producer");
     for (let round = 0; round < 30; round++) {
       const producer = spawnC("ring_producer", name, 0, 0xffffffff, 1 + (round % 2) * 9, 0);
       let over = false;
       void producer.exited.then(() => (over = true));
       while (!over) {
         // Everything behind the header: words of both sides, wait points, bells and records.
-        const at = layout.PRODUCER_POSITION + Math.floor(Math.random() * (bytes.length - 128));
-        bytes[at] = Math.random() * 256;
-        bytes[layout.CONSUMER_POSITION + (at & 3)] = Math.random() * 256;
-        if (Math.random() < 0.01) await Bun.sleep(0);
+        const at = layout.PRODUCER_POSITION + Math.floor(random() * (bytes.length - 128));
+        bytes[at] = random() * 256;
+        bytes[layout.CONSUMER_POSITION + (at & 3)] = random() * 256;
+        if (random() < 0.01) await Bun.sleep(0);
       }
       const { exitCode, signal, stderr } = await finished(producer);
       expect({ exitCode, signal }).toEqual({ exitCode: 2, signal: null });

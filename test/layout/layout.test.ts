@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { CHAPTERS } from "../../scripts/layout/registry.ts";
 import { stale } from "../../scripts/layout.ts";
 import { fieldLength } from "../../src/layout/description.ts";
+import { testNeeding } from "../support/needs.ts";
 import { C_COMPILER, runBun } from "../support/process.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -90,7 +91,8 @@ describe("the C headers", () => {
     ["bun_shm_portable.h", "bun_shm.h"],
   ];
   for (const [dialect, compiler, flags] of dialects) {
-    test.skipIf(!compiler)(`compile as ${dialect} without a warning`, () => {
+    const testDialect = testNeeding(`a compiler for ${dialect}`, !!compiler);
+    testDialect(`compile as ${dialect} without a warning`, () => {
       using directory = scratch();
       const source = join(directory.path, "user.c");
       // Each twice, in either order, and behind a header of the C library where that is allowed.

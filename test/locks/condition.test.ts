@@ -114,6 +114,7 @@ describe("processes", () => {
     const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
     mutex.withLock(() => {
       expect(words[0]).toBe(words[1]!);
+      expect(words[0]).toBeGreaterThanOrEqual(kills);
       words[0] = 0;
     });
     const consumer = spawnBun(PEER, name, "condition-consume", "1");
@@ -123,6 +124,7 @@ describe("processes", () => {
       changed.notifyAll();
     });
     expect(await consumer.exited).toBe(0);
+    expect(mutex.deaths).toBeLessThanOrEqual(kills);
     console.log(`condition: ${kills} kills, ${mutex.deaths} of them with the mutex`);
   });
 });

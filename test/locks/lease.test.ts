@@ -135,8 +135,10 @@ describe("processes", () => {
     const random = seededRandom("lease kills");
     const load = (): Child => spawnBun(PEER, name, "lease-load", marks.name);
     const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
-    using _ = (await lease.acquire())!;
+    using term = (await lease.acquire())!;
     const terms = new Int32Array(marks.buffer)[32];
+    expect(terms).toBeGreaterThanOrEqual(kills);
+    expect(term.token).toBeGreaterThan(new Float64Array(marks.buffer, 64, 1)[0]!);
     console.log(`lease: ${kills} kills, ${terms} terms`);
   });
 });

@@ -266,6 +266,8 @@ describe("kill -9 under load", () => {
     const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
     using _ = lock.write();
     expect(words[0]).toBe(words[32]!);
+    expect(words[0]).toBeGreaterThanOrEqual(kills);
+    expect(words[48]).toBeLessThanOrEqual(kills);
     console.log(`rw-lock: ${kills} kills, ${words[48]} repairs, ${words[0]} writes`);
   });
 });

@@ -105,12 +105,16 @@ describe("processes", () => {
     const random = seededRandom("event kills");
     const load = (): Child => spawnBun(PEER, name, "event-load");
     const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
+    const [sets = 0, passes = 0] = new Int32Array(segment.buffer, 512, 2);
+    expect(sets).toBeGreaterThanOrEqual(kills);
+    expect(passes).toBeGreaterThan(0);
+    expect(passes).toBeLessThanOrEqual(sets);
     event.set();
     expect(event.tryWait()).toBe(true);
     const waiter = spawnBun(PEER, name, "event-wait");
     await firstLine(waiter);
     event.set();
     expect(await waiter.exited).toBe(0);
-    console.log(`event: ${kills} kills`);
+    console.log(`event: ${kills} kills, ${sets} sets, ${passes} of them met by a wait`);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * A preload: counts every access to shared words and every semaphore call, and kills the process
- * before a chosen one. What others see changes nowhere else. `globalThis.killAtStep(step)` starts the count.
+ * before a chosen one. What others see changes nowhere else. `globalThis.killAtStep(step)` starts
+ * the count, and `globalThis.traceSteps()` a list of them, for those who have to choose one.
  */
 import { plugin } from "bun";
 import { readFileSync } from "node:fs";
@@ -8,10 +9,23 @@ import { readFileSync } from "node:fs";
 /** SIGKILL, or what the environment says. */
 const signal = process.env["BUN_SHM_STEP_SIGNAL"] ?? "SIGKILL";
 let left = 0;
-const global = globalThis as { step?: () => void; killAtStep?: (step: number) => void };
+let trace: string[] | undefined;
+
+/** What this preload adds to the program's globals. */
+export interface Steps {
+  step(name: string): void;
+  /** Counts from here; 0 ends it. */
+  killAtStep(step: number): void;
+  /** Lists the functions that are called from here, for ever. */
+  traceSteps(): readonly string[];
+}
+
+const global = globalThis as unknown as Steps;
 
 global.killAtStep = (step) => (left = step);
-global.step = () => {
+global.traceSteps = () => (trace = []);
+global.step = (name) => {
+  trace?.push(name);
   if (left > 0 && --left === 0) process.kill(process.pid, signal);
 };
 
@@ -23,7 +37,7 @@ plugin({
       const source = readFileSync(path, "utf8").replace(/^export function (\w+)/gm, (_, name) => {
         wrappers.push(
           `export const ${name} = (...args) => {
-             globalThis.step();
+             globalThis.step("${name}");
              return real_${name}(...args);
            };`,
         );

@@ -27,7 +27,7 @@ if (what === "hold") {
   }
   segment.close();
 } else if (what === "load") {
-  console.log("ready");
+  let ready = false;
   // Every other child waits in its event loop.
   const waitsAsync = process.pid % 2 === 0;
   for (;;) {
@@ -39,5 +39,8 @@ if (what === "hold") {
     words[0] = words[0]! + 1;
     for (let spin = 0; spin < 50; spin++) words[2] = spin;
     words[1] = words[1]! + 1;
+    // Only now, so that each child that is killed has had the mutex before.
+    if (!ready) console.log("ready");
+    ready = true;
   }
 }

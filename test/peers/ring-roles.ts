@@ -15,12 +15,15 @@ import {
 import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
 import { type Kind, KINDS } from "../ring/kinds.ts";
 
-/** The reports of up to 4096 participants come first: four words each. */
+/** The reports of up to 2048 participants come first: so many words each. */
 export const REPORTS_LENGTH = 65536;
+export const REPORT_WORDS = 8;
 export const COUNT = 0;
 export const FIRST = 1;
 export const LAST = 2;
 export const FAULTS = 3;
+/** Records that a reader was told it lost, between its first record and its last. */
+export const LOST = 4;
 const CONSUMER_LOCKS = 100;
 const SLOTS = 16;
 

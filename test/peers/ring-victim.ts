@@ -5,7 +5,9 @@ import {
   FAULTS,
   FIRST,
   LAST,
+  LOST,
   RECORD_MIN,
+  REPORT_WORDS,
   becomeConsumer,
   becomeProducer,
   checkRecord,
@@ -22,7 +24,7 @@ const [name, kind, capacity, role, generation] = process.argv.slice(2) as [
 ];
 const roles = openRoles(name, kind, Number(capacity));
 const own = Number(generation);
-const report = own * 4;
+const report = own * REPORT_WORDS;
 
 function produce(): void {
   const producer = becomeProducer(roles);
@@ -39,6 +41,7 @@ function consume(): void {
   let count = 0;
   let last = -1;
   let lost = 0;
+  let lostBefore = 0;
   let faults = 0;
   for (;;) {
     const handled = consumer.read((view, index, length, type) => {
@@ -48,7 +51,12 @@ function consume(): void {
       if (number < 0 || (count > 0 && number - last - 1 !== nowLost - lost)) faults++;
       lost = nowLost;
       last = number;
-      if (count === 0) store(roles.reports, report + FIRST, number);
+      if (count === 0) {
+        lostBefore = nowLost;
+        store(roles.reports, report + FIRST, number);
+      }
+      // The loss first: whenever it is killed, no record that it passed over is unaccounted for.
+      store(roles.reports, report + LOST, nowLost - lostBefore);
       store(roles.reports, report + LAST, number);
       store(roles.reports, report + FAULTS, faults);
       store(roles.reports, report + COUNT, ++count);

@@ -1,4 +1,4 @@
-/** Writes without pause, until it is killed. Arguments: what, the segment's name, a seed. */
+/** Writes without pause, and says "ready" once it has written, until it is killed. Arguments: what, the segment's name, a seed. */
 import { SharedAtomics, SharedMap, SharedRecord } from "../../src/index.ts";
 import { Block, blockOf, checkBlock, checkText, textOf } from "./state-values.ts";
 
@@ -9,11 +9,14 @@ const next = (): number => {
   return state >>> 8;
 };
 
+const sayReady = (): void => void process.stdout.write("ready\n");
+
 function writeRecord(): void {
   const record = SharedRecord.open(name, Block);
   const blocks = Array.from({ length: 16 }, () => blockOf(next()));
   for (let turn = 0; ; turn++) {
     record.write(blocks[turn & 15]!);
+    if (turn === 0) sayReady();
     if (turn % 64 === 0) checkBlock(record.read()!);
     if (turn % 256 === 0) {
       record.update((block) => {
@@ -26,9 +29,10 @@ function writeRecord(): void {
 
 function writeMap(): void {
   const map = SharedMap.open(name, "utf8");
-  for (;;) {
+  for (let turn = 0; ; turn++) {
     const key = `k${next() % 200}`;
-    const choice = next() % 10;
+    const choice = turn === 0 ? 0 : next() % 10;
+    if (turn === 1) sayReady();
     if (choice < 6) map.set(key, textOf(key, next() % 10_000));
     else if (choice < 8) map.delete(key);
     else if (choice < 9) map.update(key, (text) => textOf(key, (text?.length ?? 0) + 1));
@@ -43,21 +47,22 @@ function count(): void {
   const atomics = SharedAtomics.open(name, { words: ["acks"], counters: ["total"] });
   const { acks } = atomics.words;
   const { total } = atomics.counters;
-  for (;;) {
+  for (let turn = 0; ; turn++) {
     total.add(1);
     acks.add(1);
+    if (turn === 0) sayReady();
   }
 }
 
 function increment(): void {
   const map = SharedMap.open(name, "number");
-  for (;;) {
+  for (let turn = 0; ; turn++) {
     map.increment("total");
     map.increment("acks");
+    if (turn === 0) sayReady();
   }
 }
 
-process.stdout.write("ready\n");
 if (what === "record") writeRecord();
 else if (what === "map") writeMap();
 else if (what === "counter") count();

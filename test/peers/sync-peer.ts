@@ -11,6 +11,11 @@ import {
   SharedEvent,
 } from "../../src/index.ts";
 
+/** Where `event-load` counts its sets and the waits that were let through. */
+const EVENT_COUNTS_OFFSET = 512;
+/** `barrier-load` counts these, in this order, in words behind the barrier. */
+const BARRIER_OUTCOMES = ["last", "passed", "broken", "timedOut"];
+
 const [name, what, argument = ""] = process.argv.slice(2) as [string, string, string?];
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -29,10 +34,16 @@ function event(): void {
     }
   }
   if (what === "event-load") {
-    say("ready");
-    for (let turn = process.pid; ; turn++) {
-      if (turn % 2 === 0) ask.set();
-      else ask.wait({ timeoutMs: 1 });
+    const words = new Int32Array(segment.buffer, EVENT_COUNTS_OFFSET, 2);
+    for (let turn = 0; ; turn++) {
+      if (turn === 2) say("ready");
+      if (turn % 2 === 0) {
+        // Before it is set, and below after it was met: so there are never fewer sets than passes.
+        Atomics.add(words, 0, 1);
+        ask.set();
+      } else if (ask.wait({ timeoutMs: 1 })) {
+        Atomics.add(words, 1, 1);
+      }
     }
   }
 }
@@ -52,8 +63,9 @@ function condition(): void {
     }
   }
   if (what === "condition-load") {
-    say("ready");
     for (let turn = process.pid; ; turn++) {
+      // Only now, so that each child that is killed has had the mutex before.
+      if (turn === process.pid + 1) say("ready");
       using _ = mutex.acquire();
       if (words[0] !== words[1]) {
         say(`torn: ${words[0]} ${words[1]}`);
@@ -90,9 +102,10 @@ function barrier(): void {
     say(barrier.wait());
   }
   if (what === "barrier-load") {
-    say("ready");
-    for (;;) {
+    for (let turn = 0; ; turn++) {
+      if (turn === 1) say("ready");
       const outcome = barrier.wait({ timeoutMs: 200 });
+      Atomics.add(words, BARRIER_OUTCOMES.indexOf(outcome), 1);
       if (outcome === "broken" || outcome === "timedOut") barrier.reset();
     }
   }
@@ -112,10 +125,11 @@ async function lease(): Promise<void> {
   if (what === "lease-load") {
     const segment = Segment.open(argument);
     const words = new Int32Array(segment.buffer, 0, 64);
-    say("ready");
-    for (;;) {
+    for (let ready = false; ; ready = true) {
       const term = await lease.acquire();
       if (term === undefined) throw new Error("no term");
+      // Only now, so that each child that is killed has held it.
+      if (!ready) say("ready");
       // Whoever finds another's mark is not alone, unless that one was killed with it.
       const before = Atomics.exchange(words, 0, process.pid);
       Atomics.add(words, 32, 1);
@@ -129,7 +143,7 @@ async function lease(): Promise<void> {
         process.exit(1);
       }
       last[0] = term.token;
-      if (Math.random() < 0.5) await Bun.sleep(0);
+      if (term.token % 2 === 0) await Bun.sleep(0);
       if (Atomics.exchange(words, 0, 0) !== process.pid) {
         say("another took it meanwhile");
         process.exit(1);

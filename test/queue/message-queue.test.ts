@@ -10,7 +10,8 @@ import {
   type SystemError,
 } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
-import { C_COMPILER, type Child, compileC, finished, spawnBun } from "../support/process.ts";
+import { testWithC } from "../support/needs.ts";
+import { type Child, compileC, finished, spawnBun } from "../support/process.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
 setDefaultTimeout(300_000);
@@ -305,7 +306,7 @@ describe("with C programs", () => {
       { stdio: ["pipe", "pipe", "pipe"] },
     );
 
-  test.skipIf(C_COMPILER === undefined)("a C producer feeds bun run consumer", async () => {
+  testWithC("a C producer feeds bun run consumer", async () => {
     const name = uniqueName("from-c");
     const consumer = spawnBun("examples/consumer.ts", "--name", name, "--wait", "30");
     const producer = start("producer", name, "25", "5");
@@ -322,7 +323,7 @@ describe("with C programs", () => {
     expect(lines).toHaveLength(26);
   });
 
-  test.skipIf(C_COMPILER === undefined)("bun run producer feeds a C consumer", async () => {
+  testWithC("bun run producer feeds a C consumer", async () => {
     const name = uniqueName("to-c");
     const args = ["--name", name, "--count", "25", "--interval", "5", "--message", "Hällo"];
     const producer = spawnBun("examples/producer.ts", ...args);
@@ -342,7 +343,7 @@ describe("with C programs", () => {
     expect(Segment.exists(name)).toBe(false);
   });
 
-  test.skipIf(C_COMPILER === undefined)("the bytes are those of the C struct", () => {
+  testWithC("the bytes are those of the C struct", () => {
     const name = uniqueName("bytes");
     using queue = MessageQueue.create({ name });
     for (const text of ["one", "two", "three"]) queue.enqueue(text);

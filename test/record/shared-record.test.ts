@@ -7,8 +7,15 @@ import {
   struct,
   charArray,
 } from "../../src/index.ts";
+import {
+  RECORD_LATEST,
+  RECORD_SLOTS,
+  SLOT_VERSION,
+} from "../../src/layout/shared-record-layout.ts";
+import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
 import { uniqueName } from "../support/names.ts";
 
+const SLOTS = 8;
 const Quote = struct({ price: "f64", size: "u32", symbol: charArray(4) });
 const quote = (size: number): { price: number; size: number; symbol: string } => ({
   price: size / 2,
@@ -57,11 +64,12 @@ describe("SharedRecord", () => {
 
   test("goes on beyond 2^32 versions, without version 0", () => {
     const at = name();
-    using record = SharedRecord.create(at, Quote, { initial: quote(1) });
+    using record = SharedRecord.create(at, Quote, { initial: quote(1), slots: SLOTS });
     const words = new Int32Array(record.segment.buffer);
     // As if there had been 2^32 - 2 writes: the version, and its slot's word.
-    words[128 / 4] = -2;
-    words[(128 + 384 + 6 * 128) / 4] = -2;
+    const slotOf = (version: number): number => RECORD_SLOTS + (version % SLOTS) * 128;
+    words[(SEGMENT_HEADER_LENGTH + RECORD_LATEST) / 4] = -2;
+    words[(SEGMENT_HEADER_LENGTH + slotOf(2 ** 32 - 2) + SLOT_VERSION) / 4] = -2;
     expect(record.version).toBe(2 ** 32 - 2);
     expect([5, 6, 7].map((size) => record.write(quote(size)))).toEqual([2 ** 32 - 1, 1, 2]);
     expect(record.read()).toEqual(quote(7));
@@ -156,7 +164,7 @@ describe("SharedRecord", () => {
   test("corrupt bytes give a LayoutError and no endless loop", () => {
     const at = name();
     using record = SharedRecord.create(at, Quote, { initial: quote(3) });
-    new Int32Array(record.segment.buffer)[128 / 4] = 12345;
+    new Int32Array(record.segment.buffer)[(SEGMENT_HEADER_LENGTH + RECORD_LATEST) / 4] = 12345;
     expect(() => record.read()).toThrow(LayoutError);
     for (const offset of [28, 32, 36, 40, 44]) {
       using segment = Segment.open(at);

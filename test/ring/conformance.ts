@@ -211,14 +211,17 @@ export function describeConformance(kind: Kind, makeMemory: MakeMemory, seed: nu
     let moments = 0;
     const received: Sent[] = [];
     const original = { store: Atomics.store, compareExchange: Atomics.compareExchange };
-    // A consumer of a copy: what would another process see, if it looked now and the writer died?
+    // What would another process see, if it looked now and the writer died? Where the ring keeps
+    // what was published, a newcomer to a copy tells; otherwise one that joined the copy before.
+    const copy = { ...memory, buffer: new Uint8Array(memory.buffer).slice().buffer };
+    const witness = kind.keeps ? undefined : kind.consumer(copy);
+    const witnessed: Sent[] = [];
     const look = (): void => {
       moments++;
-      const copy = { ...memory, buffer: new Uint8Array(memory.buffer).slice().buffer };
-      if (!kind.keeps) return;
-      const now = receive(kind.consumer(copy));
-      const all = [...received, ...now];
-      expect(all).toEqual(sent.slice(0, all.length));
+      new Uint8Array(copy.buffer).set(new Uint8Array(memory.buffer));
+      if (witness === undefined) witnessed.splice(0, Infinity, ...received);
+      witnessed.push(...receive(witness ?? kind.consumer(copy)));
+      expect(witnessed).toEqual(sent.slice(0, witnessed.length));
     };
     const watch =
       <Args extends unknown[], Result>(access: (...args: Args) => Result) =>
@@ -241,6 +244,8 @@ export function describeConformance(kind: Kind, makeMemory: MakeMemory, seed: nu
         Object.assign(Atomics, original);
         if (!done) throw new Error("There is room");
         received.push(...receive(consumer));
+        // The last look of a write has seen all that it published.
+        expect(witnessed.length).toBe(received.length);
       }
     } finally {
       Object.assign(Atomics, original);

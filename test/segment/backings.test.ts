@@ -1,10 +1,13 @@
 /** One suite over every kind of memory that a segment can stand on. */
+import { cc } from "bun:ffi";
 import { afterAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Segment, SystemVSemaphore, ftok } from "../../src/index.ts";
-import { uniqueName } from "../support/names.ts";
+import { SPARED, forgetMany } from "../support/forget.ts";
+import { TEST_PREFIX, uniqueName } from "../support/names.ts";
+import { testNeeding } from "../support/needs.ts";
 import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
 
 const PEER = "test/peers/backing-peer.ts";
@@ -33,6 +36,14 @@ const NAMES = {
   sysv: uniqueKey,
   memfd: () => `memfd:${uniqueName().slice(1)}`,
   file: () => `file:${join(directory, uniqueName().slice(1))}`,
+};
+
+/** What the lines of their mappings in /proc/self/maps have, once their names are removed. */
+const MAPPED = {
+  posix: new RegExp(`/${TEST_PREFIX}\\d+-backing \\(deleted\\)$`, "m"),
+  sysv: /\/SYSV[0-9a-f]{8} \(deleted\)$/m,
+  memfd: new RegExp(`/memfd:${TEST_PREFIX}\\S+ \\(deleted\\)$`, "m"),
+  file: new RegExp(`${directory}/\\S+ \\(deleted\\)$`, "m"),
 };
 
 describe.each(Object.entries(NAMES))("a segment on %s", (backing, makeName) => {
@@ -84,12 +95,14 @@ describe.each(Object.entries(NAMES))("a segment on %s", (backing, makeName) => {
     expect(() => segment.tryLock(0)).toThrow("it is closed");
   });
 
-  test("many are forgotten, and collected", () => {
-    for (let round = 0; round < 200; round++) {
-      Segment.create(makeName(), { size: SIZE }).unlink();
-      if (round % 50 === 0) Bun.gc(true);
-    }
-    Bun.gc(true);
+  test("many are forgotten, and unmapped", async () => {
+    const left = await forgetMany(
+      () => {
+        Segment.create(makeName(), { size: SIZE }).unlink();
+      },
+      MAPPED[backing as keyof typeof MAPPED],
+    );
+    expect(left).toBeLessThanOrEqual(SPARED);
   });
 
   test("a lock excludes, also in this process, and dies with its holder", async () => {
@@ -161,9 +174,23 @@ describe("System V", () => {
   test("ftok makes the key that C makes", () => {
     const path = join(directory, "key");
     writeFileSync(path, "");
-    const key = ftok(path, 0x142 & 0xff);
-    expect(key).toBe(ftok(path, 0x42));
-    expect(key >>> 24).toBe(0x42);
+    const source = join(directory, "ftok.c");
+    writeFileSync(
+      source,
+      `int ftok(const char *path, int id);
+      int key_of(const char *path, int id) { return ftok(path, id); }`,
+    );
+    // Unsigned, as names have them; C's key_t has the same bits.
+    const symbols = { key_of: { args: ["cstring", "i32"], returns: "u32" } } as const;
+    const library = cc({ source, symbols });
+    for (const each of [path, directory, "/", "/dev/null", "/proc/self/exe"]) {
+      for (const id of [1, 0x42, 127, 128, 255]) {
+        const key = library.symbols.key_of(Buffer.from(`${each}\0`), id);
+        expect([each, id, ftok(each, id)]).toEqual([each, id, key]);
+      }
+    }
+    library.close();
+    expect(ftok(path, 0x42) >>> 24).toBe(0x42);
     expect(() => ftok(join(directory, "none"), 1)).toThrow("ENOENT");
     expect(() => ftok(path, 0)).toThrow(RangeError);
   });
@@ -240,7 +267,7 @@ describe("memfd", () => {
     closeSync(nothing);
   });
 
-  test.skipIf(!hugePages)("lies on huge pages", () => {
+  testNeeding("huge pages", hugePages)("lies on huge pages", () => {
     const size = 2 << 20;
     using segment = Segment.create("memfd:huge", { size, hugePages: true });
     segment.bytes.fill(7);
@@ -252,12 +279,15 @@ describe("memfd", () => {
     sysv.bytes.fill(1);
   });
 
-  test.skipIf(hugePages)("says what huge pages want where there are none", () => {
-    const size = 2 << 20;
-    expect(() => Segment.create("memfd:huge", { size, hugePages: true })).toThrow(
-      "vm.nr_hugepages",
-    );
-  });
+  testNeeding("a machine without huge pages", !hugePages)(
+    "says what huge pages want where there are none",
+    () => {
+      const size = 2 << 20;
+      expect(() => Segment.create("memfd:huge", { size, hugePages: true })).toThrow(
+        "vm.nr_hugepages",
+      );
+    },
+  );
 });
 
 describe("a file", () => {

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { LayoutError, PortableSegment, Segment } from "../../src/index.ts";
 import { TEST_PREFIX } from "../support/names.ts";
-import { C_COMPILER, compileC } from "../support/process.ts";
+import { testWithC } from "../support/needs.ts";
+import { compileC } from "../support/process.ts";
 
 let count = 0;
 /** Short enough for every system. */
@@ -39,7 +40,7 @@ describe("PortableSegment", () => {
     segment.unlink();
   });
 
-  test.skipIf(C_COMPILER === undefined)("C and Bun read each other's", () => {
+  testWithC("C and Bun read each other's", () => {
     const program = compileC("test/peers/portable.c");
     const [ours, theirs] = [shortName(), shortName()];
     using made = PortableSegment.create(ours, 100);

@@ -27,8 +27,9 @@ export async function firstLine(child: Child): Promise<string> {
 /**
  * Keeps a few children running, each until it is killed at a random instant after it printed its
  * first line. A child that ends by itself has found something wrong: what it printed is thrown.
+ * So a child that says its first line after it has done its work once has done it before it dies.
  *
- * @returns How many were killed.
+ * @returns How many were killed: those that SIGKILL ended, and no others.
  */
 export async function killSome(
   spawn: () => Child,
@@ -36,19 +37,22 @@ export async function killSome(
 ): Promise<number> {
   const { random, children } = options;
   let left = SOAK ? options.soakKills : options.kills;
-  const total = left;
+  let killed = 0;
   const chain = async (): Promise<void> => {
     while (left-- > 0) {
       const child = spawn();
       await firstLine(child);
-      const early = await Promise.race([child.exited, Bun.sleep(random() * 15).then(() => null)]);
-      if (early !== null) {
-        throw new Error(`Child ended: ${await child.stdout.text()}${await child.stderr.text()}`);
-      }
+      await Promise.race([child.exited, Bun.sleep(random() * 15)]);
       child.kill("SIGKILL");
       await child.exited;
+      if (child.signalCode !== "SIGKILL") {
+        throw new Error(`Child ended: ${await child.stdout.text()}${await child.stderr.text()}`);
+      }
+      killed++;
     }
   };
   await Promise.all(Array.from({ length: children }, chain));
-  return total;
+  const expected = SOAK ? options.soakKills : options.kills;
+  if (killed !== expected) throw new Error(`${killed} were killed instead of ${expected}`);
+  return killed;
 }

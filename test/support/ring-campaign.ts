@@ -8,7 +8,9 @@ import {
   FAULTS,
   FIRST,
   LAST,
+  LOST,
   RECORD_MIN,
+  REPORT_WORDS,
   type Roles,
   becomeConsumer,
   becomeProducer,
@@ -24,7 +26,7 @@ import type { Random } from "./random.ts";
 const VICTIM = join(import.meta.dir, "../peers/ring-victim.ts");
 const CAPACITY = 16384;
 /** Children that run or wait for the role, so that starting them costs no time between kills. */
-const POOL = 4;
+export const POOL = 4;
 
 /** Reads or writes between two looks at the victims. */
 const POLLS = 300;
@@ -38,8 +40,15 @@ export interface Campaign {
 
 export interface CampaignResult {
   readonly kills: number;
+  /** Processes that were started. */
+  readonly generations: number;
+  /** Those that had sent or received a record when they died. */
+  readonly worked: number;
   /** Records that this process sent or received. */
   readonly records: number;
+  /** Records that the victims had sent for certain, or had received. */
+  readonly reported: number;
+  /** Records that readers were told they lost. */
   readonly lost: number;
 }
 
@@ -48,9 +57,8 @@ class Victims {
   readonly #roles: Roles;
   readonly #campaign: Campaign;
   readonly #children = new Map<number, Subprocess>();
-  readonly #ends: Promise<number>[] = [];
+  readonly #killed: Subprocess[] = [];
   readonly #dying = new Map<number, number>();
-  kills = 0;
   generations = 0;
   #progress = Date.now();
 
@@ -71,11 +79,28 @@ class Victims {
   }
 
   report(generation: number, field: number): number {
-    return load(this.#roles.reports, generation * 4 + field);
+    return load(this.#roles.reports, generation * REPORT_WORDS + field);
+  }
+
+  /** Those that had sent or received something. */
+  get worked(): number[] {
+    const all = Array.from({ length: this.generations }, (_, generation) => generation);
+    return all.filter((generation) => this.report(generation, COUNT) > 0);
+  }
+
+  result(records: number, lost: number): CampaignResult {
+    const { kills, generations, worked } = this;
+    const reported = worked.reduce((sum, one) => sum + this.report(one, COUNT), 0);
+    return { kills, generations, worked: worked.length, records, reported, lost };
   }
 
   get done(): boolean {
-    return this.kills >= this.#campaign.kills;
+    return this.#killed.length >= this.#campaign.kills;
+  }
+
+  /** Those that SIGKILL ended while they worked. */
+  get kills(): number {
+    return this.#killed.filter(({ signalCode }) => signalCode === "SIGKILL").length;
   }
 
   /** Kills whoever has worked for a random while, and starts another. */
@@ -89,8 +114,7 @@ class Victims {
       if (now < due || this.done) continue;
       child.kill("SIGKILL");
       this.#children.delete(generation);
-      this.#ends.push(child.exited);
-      this.kills++;
+      this.#killed.push(child);
       this.#progress = Date.now();
       this.#spawn();
     }
@@ -100,8 +124,7 @@ class Victims {
 
   async end(): Promise<void> {
     for (const child of this.#children.values()) child.kill("SIGKILL");
-    for (const child of this.#children.values()) this.#ends.push(child.exited);
-    await Promise.all(this.#ends);
+    await Promise.all([...this.#killed, ...this.#children.values()].map(({ exited }) => exited));
     // What Bun holds open for ended children goes now, and not while other tests count descriptors.
     this.#children.clear();
     Bun.gc(true);
@@ -168,7 +191,7 @@ async function killProducers(roles: Roles, campaign: Campaign): Promise<Campaign
   if (surplus < 0 || surplus > victims.generations) {
     throw new Error(`${committed} committed; ${records} came and ${lostOf()} were lost`);
   }
-  return { kills: victims.kills, records, lost: lostOf() };
+  return victims.result(records, lostOf());
 }
 
 async function killConsumers(roles: Roles, campaign: Campaign): Promise<CampaignResult> {
@@ -191,15 +214,10 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
   } finally {
     await victims.end();
   }
-  const { kind } = roles;
-  const worked = Array.from({ length: victims.generations }, (_, generation) => generation).filter(
-    (generation) => victims.report(generation, COUNT) > 0,
-  );
-  for (const generation of worked) {
-    const faults = victims.report(generation, FAULTS);
-    if (faults > 0) throw new Error(`Reader ${generation} found ${faults} faults`);
-  }
-  if (!kind.keeps) return { kills: victims.kills, records: sent, lost: 0 };
+  const { worked } = victims;
+  let lost = 0;
+  for (const generation of worked) lost += checkReader(victims, generation, sent);
+  if (!roles.kind.keeps) return victims.result(sent, lost);
 
   // One reader at a time: each began with what the one before had not given back. What is given
   // back only grows, so that is their order; how far they read is not.
@@ -223,5 +241,27 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
   while (consumer.read(handler, 1000) > 0);
   const end = expected < 0 ? next : expected;
   if (end !== sent) throw new Error(`${sent} were sent, and the last that came is ${end - 1}`);
-  return { kills: victims.kills, records: sent, lost: 0 };
+  return victims.result(sent, lost);
+}
+
+/**
+ * Checks what a reader reported: from its first record to its last it has received or lost each,
+ * but for the one that it was in the middle of when it died. @returns How many it lost.
+ */
+function checkReader(victims: Victims, generation: number, sent: number): number {
+  const report = (field: number): number => victims.report(generation, field);
+  const [faults, first, last, count, lost] = [FAULTS, FIRST, LAST, COUNT, LOST].map(report) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const span = last - first + 1;
+  const isRight = first >= 0 && last < sent && count <= span && span <= count + lost + 1;
+  if (faults === 0 && isRight) return lost;
+  throw new Error(
+    `Reader ${generation} found ${faults} faults in records ${first} to ${last} of ${sent}; ` +
+      `it counted ${count}, and ${lost} lost`,
+  );
 }

@@ -3,9 +3,11 @@
 /** tmux, or undefined: tests that need it are skipped, and the runner shows it. */
 export const TMUX: string | undefined = Bun.which("tmux") ?? undefined;
 
+let terminals = 0;
+
 /** One terminal with its own tmux server, so that nobody else's is touched. */
 export class Terminal implements Disposable {
-  readonly #socket = `bun-shm-test-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  readonly #socket = `bun-shm-test-${process.pid}-${++terminals}`;
 
   /** Runs a shell line in a terminal of this size. */
   constructor(line: string, columns: number, rows: number) {

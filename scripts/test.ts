@@ -1,0 +1,84 @@
+/**
+ * Runs the tests: `bun run test [FILTER…] [-t NAME]`, as many files at a time as there are cores.
+ *
+ * Each file has a process of its own. `bun test --parallel` runs many in one, each with fresh
+ * globals, and that is not safe here: what belongs to the thread outlives the globals. A robust
+ * mutex that a test leaves locked stays in the thread's list when the collector unmaps it, and the
+ * next lock of another file's test faults.
+ *
+ * Ends with the sums of all files, as `bun test` does; exit code 1 when anything failed. When it is
+ * ended by a signal, it ends what it started and removes what that left in /dev/shm.
+ */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Subprocess } from "bun";
+import { removeLeftovers } from "../test/support/names.ts";
+
+const ROOT = join(import.meta.dir, "..");
+/** A watchdog for each test, and no limit on speed. */
+const TIMEOUT_MS = 300_000;
+
+const { values, positionals } = parseArgs({
+  options: { "test-name-pattern": { type: "string", short: "t" } },
+  allowPositionals: true,
+});
+const pattern = values["test-name-pattern"];
+const more = pattern === undefined ? [] : ["-t", pattern, "--pass-with-no-tests"];
+
+// Those that take longest come first, so that none of them runs alone at the end.
+const isLong = (file: string): boolean => /kill|interleav/.test(file);
+const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(ROOT)]
+  .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
+  .sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || (a < b ? -1 : 1));
+
+const running = new Set<Subprocess>();
+const sums = { pass: 0, skip: 0, fail: 0 };
+const shown: string[] = [];
+let broken = 0;
+
+async function run(file: string): Promise<void> {
+  const command = ["--no-orphans", "test", `./${file}`, "--timeout", `${TIMEOUT_MS}`, ...more];
+  const child = Bun.spawn([process.execPath, ...command], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  await child.exited;
+  running.delete(child);
+  // The names of tests are in one stream, and what they print is in the other.
+  console.log(`\n${stdout.trim()}\n${stderr.trim()}`);
+  for (const what of ["pass", "skip", "fail"] as const) {
+    sums[what] += Number(new RegExp(`^\\s*(\\d+) ${what}$`, "m").exec(stderr)?.[1] ?? 0);
+  }
+  const lines = stderr.split("\n").filter((line) => /^\((skip|fail)\)/.test(line));
+  shown.push(...new Set(lines.map((line) => `${line}  ${file}`)));
+  if (child.exitCode === 0) return;
+  broken++;
+  shown.push(`(ended with ${child.signalCode ?? child.exitCode})  ${file}`);
+  removeLeftovers(child.pid);
+}
+
+async function end(code: number): Promise<void> {
+  const ended = [...running];
+  for (const child of ended) child.kill("SIGKILL");
+  await Promise.all(ended.map((child) => child.exited));
+  for (const child of ended) removeLeftovers(child.pid);
+  process.exit(code);
+}
+process.on("SIGTERM", () => void end(143));
+process.on("SIGINT", () => void end(130));
+
+const start = performance.now();
+const queue = [...files];
+const lane = async (): Promise<void> => {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
+};
+await Promise.all(Array.from({ length: availableParallelism() }, lane));
+
+const seconds = ((performance.now() - start) / 1000).toFixed(1);
+console.log(`\n${shown.sort().join("\n")}`);
+console.log(`\n ${sums.pass} pass\n ${sums.skip} skip\n ${sums.fail} fail`);
+console.log(`Ran ${files.length} files. [${seconds}s]`);
+process.exit(broken === 0 && files.length > 0 ? 0 : 1);

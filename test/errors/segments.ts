@@ -1,0 +1,444 @@
+/** Rows of the table of errors: segments. */
+import { Segment, Semaphore, SystemVSemaphore, ftok } from "../../src/index.ts";
+import {
+  type ErrorRow,
+  empty,
+  fifo,
+  huge,
+  any,
+  closed,
+  closedSegmentOf,
+  cutOff,
+  held,
+  key,
+  raw,
+  removed,
+  scratch,
+  semaphore,
+} from "./provoke.ts";
+
+export const SEGMENTS: readonly ErrorRow[] = [
+  {
+    provoke: () => Segment.create("x", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "x" as a segment name: it must start with "/": try "/x"',
+  },
+  {
+    provoke: () => Segment.create("", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "" as a segment name: it must start with "/": try "/"',
+  },
+  {
+    provoke: () => Segment.create("/", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "/" as a segment name: nothing follows the "/"',
+  },
+  {
+    provoke: () => Segment.create("/a/b", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "/a/b" as a segment name: it must have no "/" but the first',
+  },
+  {
+    provoke: () => Segment.create("/a\0b", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "/a\\u0000b" as a segment name: it contains a NUL character',
+  },
+  {
+    provoke: () => Segment.create("/..", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "/.." as a segment name: it names a directory',
+  },
+  {
+    provoke: () => Segment.create(`/${"x".repeat(255)}`, { size: 1 }),
+    error: "RangeError",
+    text: `Cannot use "/${"x".repeat(255)}" as a segment name: it is 256 bytes long, and at most 255 are possible`,
+  },
+  {
+    provoke: () => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true }),
+    error: "RangeError",
+    text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are possible on every POSIX system`,
+  },
+  {
+    provoke: () => Segment.open(any(undefined)),
+    error: "TypeError",
+    text: "Cannot use undefined as a segment name: it is not a string",
+  },
+  {
+    provoke: (name) => Segment.open(name),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "NAME": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
+  },
+  {
+    provoke: (name) => Segment.create(name, { size: 0 }),
+    error: "RangeError",
+    text: 'Cannot give segment "NAME" a size of 0: it must be an integer from 1 to 4294967296 bytes (4 GiB)',
+  },
+  {
+    provoke: (name) => Segment.create(name, { size: 1, mode: 0o1777 }),
+    error: "RangeError",
+    text: 'Cannot create segment "NAME" with mode 1023: it must be from 0 to 0o777',
+  },
+  {
+    provoke: (name) => Segment.create(raw(name).name, { size: 1 }),
+    error: "SystemError",
+    code: "EEXIST",
+    text: 'Cannot create segment "NAME": EEXIST, file exists. Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink',
+  },
+  {
+    provoke: (name) => Segment.open(name, { access: any("write") }),
+    error: "TypeError",
+    text: 'Cannot open segment "NAME" with access write: it is "readwrite" or "read"',
+  },
+  {
+    provoke: (name) => Segment.open(name, { offset: 100 }),
+    error: "RangeError",
+    text: 'Cannot map segment "NAME" from offset 100: it must be a multiple of the page size, 4096',
+  },
+  {
+    provoke: (name) => Segment.open(name, { length: 0 }),
+    error: "RangeError",
+    text: 'Cannot map 0 bytes of segment "NAME": it must be an integer above 0',
+  },
+  {
+    provoke: (name) => Segment.open(name, { wait: -5 }),
+    error: "RangeError",
+    text: "Cannot wait for -5 ms: a timeout must be a number of 0 or more",
+  },
+  {
+    provoke: (name) => Segment.open(raw(name).name, { offset: 4096, length: 4097 }),
+    error: "RangeError",
+    text: 'Cannot map 4097 bytes from offset 4096 of segment "NAME": it has 8192',
+  },
+  {
+    provoke: (name) => Segment.openOrCreate(raw(name).name, { size: 1, truncate: true }),
+    error: "SystemError",
+    code: "EBUSY",
+    text: 'Cannot truncate segment "NAME": EBUSY, device or resource busy. Another handle has it open, and cutting it off would end that process (SIGBUS)',
+  },
+  {
+    provoke: (name) => raw(name, { access: "read" }).resize(9000),
+    error: "TypeError",
+    text: 'Cannot resize segment "NAME" to 9000 bytes: it was opened for reading only',
+  },
+  {
+    provoke: (name) => raw(name, { length: 4096 }).resize(9000),
+    error: "TypeError",
+    text: 'Cannot resize segment "NAME" to 9000 bytes: only a part of it is mapped here',
+  },
+  {
+    provoke: (name) => raw(name).resize(4096),
+    error: "RangeError",
+    text: 'Cannot resize segment "NAME" to 4096 bytes: it has 8192, and shrinking ends any process that touches what is cut off. Pass { force: true } if none does',
+  },
+  {
+    provoke: (name) => raw(name).resize(0),
+    error: "RangeError",
+    text: 'Cannot give segment "NAME" a size of 0: it must be an integer from 1 to 4294967296 bytes (4 GiB)',
+  },
+  {
+    provoke: (name) => closed(raw(name)).bytes,
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closed(raw(name)).unlink(),
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closed(raw(name)).tryLock(0),
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closed(raw(name)).resize(1),
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => held(raw(name)).close(),
+    error: "Error",
+    text: 'Cannot close segment "NAME": the thing at 0 is held',
+  },
+  {
+    provoke: (name) => held(raw(name)).resize(9000),
+    error: "Error",
+    text: 'Cannot resize segment "NAME": the thing at 0 is held',
+  },
+  {
+    provoke: () => Segment.create("sysv:#5", { size: 1 }),
+    error: "TypeError",
+    text: 'Cannot create segment "sysv:#ID": the kernel chooses the ids',
+  },
+  {
+    provoke: () => Segment.open("sysv:zero"),
+    error: "RangeError",
+    text: 'Cannot use "sysv:zero" as a segment name: after "sysv:" comes a key from 1 to 0xffffffff (decimal or hex), "private", or "#" and an id',
+  },
+  {
+    provoke: () => Segment.open("sysv:0x7fffffff"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "sysv:0x7fffffff": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
+  },
+  {
+    provoke: () => Segment.open("sysv:#2147483647"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "sysv:#ID": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
+  },
+  {
+    provoke: () => scratch(Segment.create("sysv:private", { size: 64 })).resize(128),
+    error: "UnsupportedError",
+    text: 'Cannot resize segment "sysv:#ID" to 128 bytes: a System V segment has one size for life',
+  },
+  {
+    provoke: () =>
+      Segment.open(scratch(Segment.create("sysv:private", { size: 64 })).name, { access: "read" }),
+    error: "UnsupportedError",
+    text: 'Cannot map segment "sysv:#ID" with access "read": System V memory cannot be mapped as a private copy, and a write would end the process',
+  },
+  {
+    provoke: () => Segment.open("memfd:nobody"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "memfd:nobody": ENOENT, no such file or directory. A memfd has no name for others: open its `path`, or hand its descriptor to a child',
+  },
+  {
+    provoke: () => Segment.open("fd:x"),
+    error: "RangeError",
+    text: 'Cannot use "fd:x" as a segment name: a descriptor number must follow "fd:"',
+  },
+  {
+    provoke: () => Segment.open("fd:999"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "fd:999": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
+  },
+  {
+    provoke: () => Segment.create("fd:3", { size: 1 }),
+    error: "TypeError",
+    text: 'Cannot create segment "fd:3": a descriptor can only be opened; create "memfd:LABEL"',
+  },
+  {
+    provoke: () => Segment.create(`memfd:${"x".repeat(250)}`, { size: 1 }),
+    error: "RangeError",
+    text: `Cannot use "memfd:${"x".repeat(250)}" as a segment name: its label is 250 bytes long, and 249 are possible`,
+  },
+  {
+    provoke: () => scratch(Segment.create("memfd:x", { size: 8192 })).resize(4096, { force: true }),
+    error: "SystemError",
+    code: "EPERM",
+    text: 'Cannot resize segment "memfd:x" to 4096 bytes: EPERM, operation not permitted. It is sealed; create it with { sealed: false }',
+  },
+  {
+    provoke: () => scratch(Segment.create("memfd:x", { size: 8192 })).resize(16384),
+    error: "SystemError",
+    code: "EPERM",
+    text: 'Cannot resize segment "memfd:x" to 16384 bytes: EPERM, operation not permitted. It is sealed; create it with { sealed: false }',
+  },
+  {
+    provoke: () => Segment.open("file:"),
+    error: "RangeError",
+    text: 'Cannot use "file:" as a segment name: a path must follow "file:"',
+  },
+  {
+    provoke: () => Segment.create("file:a\0b", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "file:a\\u0000b" as a segment name: it contains a NUL character',
+  },
+  {
+    provoke: () => Segment.open("file:/none/such"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open segment "file:/none/such": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
+  },
+  {
+    provoke: () => Segment.create("file:/none/such", { size: 1 }),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot create segment "file:/none/such": ENOENT, no such file or directory',
+  },
+  {
+    provoke: () => Segment.create("file:/none/such", { size: 1, portable: true }),
+    error: "RangeError",
+    text: 'Cannot use "file:/none/such" as a segment name: a portable name is a POSIX one, and starts with /',
+  },
+  {
+    provoke: () => ftok("/none", 1),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot make a key of "/none": ENOENT, no such file or directory',
+  },
+  {
+    provoke: () => ftok("/", 0),
+    error: "RangeError",
+    text: "Cannot make a key with id 0: it must be from 1 to 255",
+  },
+  {
+    provoke: () => Semaphore.open("x"),
+    error: "RangeError",
+    text: 'Cannot use "x" as a semaphore name: it must start with "/": try "/x"',
+  },
+  {
+    provoke: () => Semaphore.open(any(5)),
+    error: "TypeError",
+    text: "Cannot use 5 as a semaphore name: it is not a string",
+  },
+  {
+    provoke: (name) => Semaphore.open(name),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open semaphore "NAME": ENOENT, no such file or directory. Create it first, or use Semaphore.openOrCreate',
+  },
+  {
+    provoke: (name) => Semaphore.create(name, { value: -1 }),
+    error: "RangeError",
+    text: "Cannot make a semaphore with the value -1: it must be an integer from 0 to 2147483647",
+  },
+  {
+    provoke: (name) => Semaphore.create(name, { mode: 0o1777 }),
+    error: "RangeError",
+    text: 'Cannot create semaphore "NAME" with mode 1023: it must be from 0 to 0o777',
+  },
+  {
+    provoke: (name) => Semaphore.create(semaphore(name).name!),
+    error: "SystemError",
+    code: "EEXIST",
+    text: 'Cannot create semaphore "NAME": EEXIST, file exists. Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink',
+  },
+  {
+    provoke: (name) => semaphore(name).post(0),
+    error: "RangeError",
+    text: 'Cannot post semaphore "NAME" 0 times: it must be an integer above 0',
+  },
+  {
+    provoke: (name) => semaphore(name, 2 ** 31 - 2).post(3),
+    error: "SystemError",
+    code: "EOVERFLOW",
+    text: 'Cannot post semaphore "NAME": EOVERFLOW, value too large for defined data type. 1 of 3 tokens were added, and its value is the highest possible, 2147483647',
+  },
+  {
+    provoke: (name) => semaphore(name).wait({ timeoutMs: -1 }),
+    error: "RangeError",
+    text: "Cannot wait for -1 ms: a timeout must be a number of 0 or more",
+  },
+  {
+    provoke: (name) => closed(semaphore(name)).post(),
+    error: "ClosedError",
+    text: 'Cannot use semaphore "NAME": it is closed',
+  },
+  {
+    provoke: (name) => Semaphore.at(raw(name), 4),
+    error: "RangeError",
+    text: 'Cannot place a semaphore at 4 in segment "NAME": it must be a multiple of 8',
+  },
+  {
+    provoke: (name) => Semaphore.at(raw(name), 8184),
+    error: "RangeError",
+    text: 'Cannot place a semaphore at 8184 in segment "NAME": it needs 32 bytes, and 8192 are mapped',
+  },
+  {
+    provoke: (name) => Semaphore.at(raw(name, { access: "read" }), 0),
+    error: "TypeError",
+    text: 'Cannot place a semaphore at 0 in segment "NAME": the segment was opened for reading only',
+  },
+  {
+    provoke: (name) => Semaphore.at(closed(raw(name)), 0),
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closedSegmentOf(raw(name), (segment) => Semaphore.init(segment, 0)).post(),
+    error: "ClosedError",
+    text: 'Cannot use segment "NAME": it is closed',
+  },
+  {
+    provoke: (name) => cutOff(raw(name), (segment) => Semaphore.init(segment, 4096)).post(),
+    error: "RangeError",
+    text: 'Cannot use the semaphore in segment "NAME": offset 4096 is cut off now',
+  },
+  {
+    provoke: () => SystemVSemaphore.open("sysv:0x7fffffff"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot open semaphore "sysv:0x7fffffff": ENOENT, no such file or directory',
+  },
+  {
+    provoke: () => SystemVSemaphore.open("/posix"),
+    error: "TypeError",
+    text: 'Cannot open semaphore "/posix": its name must be "sysv:KEY", "sysv:#ID" or "sysv:private"',
+  },
+  {
+    provoke: () => SystemVSemaphore.create("sysv:#5"),
+    error: "TypeError",
+    text: 'Cannot create semaphore "sysv:#ID": the kernel chooses the ids',
+  },
+  {
+    provoke: () => SystemVSemaphore.create(key(), { value: 2 ** 20 }),
+    error: "RangeError",
+    text: 'Cannot create semaphore "KEY": its value 1048576 is not from 0 to 32767',
+  },
+  {
+    provoke: () => removed(SystemVSemaphore.create(key())).value,
+    error: "SystemError",
+    code: "EINVAL",
+    text: 'Cannot look at semaphore "KEY": EINVAL, invalid argument. Somebody removed it',
+  },
+  {
+    provoke: () => removed(SystemVSemaphore.create(key())).post(),
+    error: "SystemError",
+    code: "EINVAL",
+    text: 'Cannot post semaphore "KEY": EINVAL, invalid argument. Somebody removed it',
+  },
+  {
+    provoke: () => removed(SystemVSemaphore.create(key())).tryWait(),
+    error: "SystemError",
+    code: "EINVAL",
+    text: 'Cannot wait on semaphore "KEY": EINVAL, invalid argument. Somebody removed it',
+  },
+  {
+    provoke: () => removed(SystemVSemaphore.create(key())).post(0),
+    error: "RangeError",
+    text: "Cannot post 0: a count is from 1 to 32767",
+  },
+  {
+    provoke: () => closed(removed(SystemVSemaphore.create(key()))).post(),
+    error: "ClosedError",
+    text: 'Cannot use semaphore "KEY": it is closed',
+  },
+  {
+    provoke: (name) => Segment.open(huge(name)),
+    error: "RangeError",
+    text: 'Cannot map segment "NAME": it has 5368709120 bytes, and one mapping covers at most 4294967296. Open parts of it with offset and length',
+  },
+  {
+    provoke: (name) => Segment.open(fifo(name), { access: "read" }),
+    error: "SystemError",
+    code: "EINVAL",
+    text: 'Cannot open segment "NAME": EINVAL, invalid argument. It is no shared memory object',
+  },
+  {
+    provoke: (name) => Segment.open(empty(name)),
+    error: "SystemError",
+    code: "ENODATA",
+    text: 'Cannot open segment "NAME": ENODATA, no data available. It is empty: its creator died before it gave it a size, or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it',
+  },
+  {
+    provoke: (name) => closed(Semaphore.init(raw(name), 0)).post(),
+    error: "ClosedError",
+    text: 'Cannot use the semaphore in segment "NAME": it is closed',
+  },
+  {
+    provoke: () => closed(removed(SystemVSemaphore.create(key()))).value,
+    error: "ClosedError",
+    text: 'Cannot use semaphore "KEY": it is closed',
+  },
+  {
+    provoke: (name) => raw(name).tryLock(-1),
+    error: "SystemError",
+    code: "EINVAL",
+    text: 'Cannot lock segment "NAME": EINVAL, invalid argument',
+  },
+];

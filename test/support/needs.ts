@@ -1,0 +1,37 @@
+/** Tests that need something of the machine: without it they are skipped, and their name says why. */
+import { test } from "bun:test";
+import { C_COMPILER } from "./process.ts";
+import { TMUX } from "./terminal.ts";
+
+export type TestNeeding = (
+  title: string,
+  body: () => void | Promise<unknown>,
+  timeoutMs?: number,
+) => void;
+
+/** The name of a test or a group that needs `what`, as the runner shows it. */
+export function titleNeeding(title: string, what: string, isThere: boolean): string {
+  return isThere ? title : `${title} (skipped: needs ${what})`;
+}
+
+/** `test`, for those that need `what`. */
+export function testNeeding(what: string, isThere: boolean): TestNeeding {
+  return (title, body, timeoutMs) =>
+    test.skipIf(!isThere)(titleNeeding(title, what, isThere), body, timeoutMs);
+}
+
+export const testWithC: TestNeeding = testNeeding("a C compiler", C_COMPILER !== undefined);
+export const testWithTmux: TestNeeding = testNeeding("tmux", TMUX !== undefined);
+
+const isRoot = process.getuid?.() === 0;
+const canUnshare = isRoot && Bun.spawnSync(["unshare", "-m", "-i", "true"]).exitCode === 0;
+const canSetpriv = isRoot && Bun.which("setpriv") !== null;
+
+/** For what mounts a /dev/shm of its own. */
+export const testWithMounts: TestNeeding = testNeeding("root, and unshare", canUnshare);
+/** For what runs as another user. */
+export const testAsAnother: TestNeeding = testNeeding("root, and setpriv", canSetpriv);
+export const testWithMountsAsAnother: TestNeeding = testNeeding(
+  "root, unshare and setpriv",
+  canUnshare && canSetpriv,
+);
