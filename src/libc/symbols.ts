@@ -243,6 +243,16 @@ export function addressOf(name: string): Pointer {
   return loaded.addressOf(name);
 }
 
+/** A C function as `linkSymbols` takes it. */
+export interface LinkedFunction extends Declaration {
+  readonly ptr: Pointer;
+}
+
+/** A function for another thread to link: addresses are the same in all threads of a process. */
+export function linkable(name: keyof Libc): LinkedFunction {
+  return { ...SYMBOLS[name], ptr: addressOf(name) };
+}
+
 /** The functions that this libc lacks; other platforms' errno functions do not count. */
 export function missingSymbols(): string[] {
   return [...loaded.missing].filter((name) => !name.startsWith("__err"));
