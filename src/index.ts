@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Barrier, type BarrierOutcome } from "./barrier.ts";
 export { bytes, type Codec, json, structuredClone, utf8 } from "./codec.ts";
 export { Condition } from "./condition.ts";
@@ -7,10 +8,14 @@ export { type EventInitOptions, SharedEvent } from "./event.ts";
 export { ftok } from "./ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
+export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export type { ArrayView } from "./layout/field-block.ts";
+export type { Field, Scalar } from "./layout/field.ts";
 export { LEASE_LENGTH } from "./layout/lease-layout.ts";
 export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export type { StructField } from "./layout/struct-access.ts";
 export {
   Lease,
   type LeaseAcquireOptions,
@@ -38,6 +43,8 @@ export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./mutex.
 export { PortableSegment } from "./portable-segment.ts";
 export {
   type PromClient,
+  type PromConstructor,
+  type PromMetric,
   PROMETHEUS_CONTENT_TYPE,
   prometheusText,
   registerMetrics,
@@ -55,11 +62,13 @@ export {
   type RingReadAsyncOptions,
   type RingReadOptions,
 } from "./ring-consumer.ts";
+export type { RingKindName } from "./ring-kinds.ts";
 export {
   RingClaim,
   type RingInput,
   RingProducer,
   type RingProducerOptions,
+  type RingWritable,
   type RingWriteAsyncOptions,
   type RingWriteOptions,
 } from "./ring-producer.ts";
@@ -82,6 +91,7 @@ export {
 export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
 export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
 export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
+export type { MapOptions } from "./state/map-options.ts";
 export type { MapStats } from "./state/map-stats.ts";
 export {
   type ArrayField,
@@ -105,4 +115,6 @@ export {
 } from "./system-v-semaphore.ts";
 export { type ObjectUsage, usage, type UsageOptions } from "./usage.ts";
 export type { ValueOf, ValueType } from "./value-type.ts";
+export type { AbortSignalLike } from "./waiting/abort-signal.ts";
 export { HeldGuard } from "./waiting/held-guard.ts";
+export type { AsyncWaitOptions, WaitOptions, WaitStrategy } from "./waiting/wait-point.ts";

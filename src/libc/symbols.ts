@@ -2,6 +2,7 @@
 import { type FFIFunction, type Pointer, dlopen, linkSymbols } from "bun:ffi";
 import { UnsupportedError } from "../errors.ts";
 import { PLATFORM, type Platform, VARIADIC_ON_STACK } from "./platform.ts";
+import { refuseOldBun } from "./runtime.ts";
 
 // `i64_fast` integers arrive as numbers while they fit one; addresses and sizes here always do.
 const SYMBOLS = {
@@ -228,6 +229,7 @@ function load(platform: Platform | undefined): LoadedLibc {
   };
 }
 
+refuseOldBun();
 const loaded: LoadedLibc = load(PLATFORM);
 
 /** libc's functions under their C names and with their C conventions. Only `libc/` calls them. */
