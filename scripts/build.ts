@@ -56,22 +56,19 @@ function keepPublicDeclarations(): void {
 
 const oldest: string = manifest.engines.bun.replace(">=", "");
 
-/** What every runtime but Bun loads, by `import` as by `require`. */
+/** What every runtime but Bun loads, by `import` or by `require`. */
 async function writeRefusal(): Promise<void> {
-  // A runtime that links names before it runs a module finds them in the line that never runs.
-  const names = Object.keys(await import("../src/index.ts")).sort();
   const text = `bun-shm needs Bun ${oldest} or newer: run this with bun, bundle it with --target bun`;
-  writeFileSync(
-    join(DIST, "unsupported.cjs"),
-    `"use strict";
-const { stackTraceLimit } = Error;
-Error.stackTraceLimit = 0;
+  const refusal = `const { stackTraceLimit } = Error;
+Error.stackTraceLimit = 1;
 const refusal = new Error(${JSON.stringify(text)});
 Error.stackTraceLimit = stackTraceLimit;
 throw refusal;
-0 && (module.exports = { ${names.join(", ")} });
-`,
-  );
+`;
+  // Names are linked before a module runs: one that lacks them would fail for that reason instead.
+  const names = Object.keys(await import("../src/index.ts")).join(", ");
+  writeFileSync(join(DIST, "unsupported.js"), `${refusal}export let ${names};\n`);
+  writeFileSync(join(DIST, "unsupported.cjs"), `"use strict";\n${refusal}`);
 }
 
 /** The command: a shell script, so that a machine without Bun is told so too. */
@@ -80,11 +77,16 @@ function writeCommand(): void {
   writeFileSync(
     path,
     `#!/bin/sh
-if ! command -v bun >/dev/null 2>&1; then
+# bunx says where Bun is, which need not be in PATH.
+case $npm_config_user_agent in
+  bun/*) bun=$npm_execpath ;;
+  *) bun=bun ;;
+esac
+if ! command -v "$bun" >/dev/null 2>&1; then
   echo "bun-shm needs Bun ${oldest} or newer, and there is no bun in PATH: https://bun.com" >&2
   exit 127
 fi
-exec bun "$(dirname "$(readlink -f "$0")")/main.js" "$@"
+exec "$bun" "$(dirname "$(readlink -f "$0")")/main.js" "$@"
 `,
   );
   chmodSync(path, 0o755);
