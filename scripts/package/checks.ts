@@ -16,11 +16,17 @@ export interface RunOptions {
 /** How long a command may take, in ms, before it counts as hung. */
 const PATIENCE_MS = 300_000;
 
+// What a package manager that runs this program tells it would mislead those that it runs.
+const MANAGERS = /^(npm_|NODE$|INIT_CWD$)/;
+const env: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !MANAGERS.test(name)),
+);
+
 /** Runs a command to its end. */
 export async function run(command: readonly string[], options: RunOptions): Promise<Ran> {
   const child = Bun.spawn([...command], {
     cwd: options.cwd,
-    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    env: { ...env, NO_COLOR: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: PATIENCE_MS,
   });

@@ -124,15 +124,14 @@ async function checkCommand(app: string): Promise<void> {
   );
   if (node === null || NPM === null) return;
   const npx = [node, join(dirname(NPM), "npx")];
-  const env = { npm_config_user_agent: undefined, npm_execpath: undefined };
   await check("npx bun-shm", () =>
     mustRun([...npx, "bun-shm", "ls"], {
       cwd: app,
-      env: { ...env, PATH: `${withBun}:${withoutBun}` },
+      env: { PATH: `${withBun}:${withoutBun}` },
     }),
   );
   await check("npx bun-shm without Bun is one sentence", async () => {
-    const options = { cwd: app, env: { ...env, PATH: withoutBun } };
+    const options = { cwd: app, env: { PATH: withoutBun } };
     const { exitCode, stdout, stderr } = await run([...npx, "bun-shm", "ls"], options);
     same(`${exitCode} ${stdout}`, "127 ");
     same(stderr, `${NEEDED}, and there is no bun in PATH: https://bun.com\n`);
