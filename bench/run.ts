@@ -7,7 +7,7 @@ const filters = words.filter((word) => !word.startsWith("--"));
 const flags = words.filter((word) => word.startsWith("--"));
 
 let failed = false;
-for (const file of [...new Bun.Glob("*.bench.ts").scanSync(import.meta.dir)].sort()) {
+for (const file of [...new Bun.Glob("**/*.bench.ts").scanSync(import.meta.dir)].sort()) {
   if (filters.length > 0 && !filters.some((filter) => file.includes(filter))) continue;
   if (!flags.includes("--json")) console.log(`\n— ${file}`);
   const { exitCode } = Bun.spawnSync([process.execPath, `${import.meta.dir}/${file}`, ...flags], {

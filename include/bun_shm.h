@@ -76,7 +76,8 @@ typedef struct bun_shm_segment_header {
   uint32_t data_length;
   /* Of the kind. */
   uint32_t parameters[8];
-  uint8_t reserved_at_64[64];
+  /* Id of the values' form, UTF-8; empty: any form. */
+  uint8_t codec[64];
 } bun_shm_segment_header;
 BUN_SHM_ASSERT(sizeof(bun_shm_segment_header) == 128, "segment_header");
 BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, magic) == 0, "segment_header.magic");
@@ -88,6 +89,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, layout_hash) == 20, "segment_hea
 BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, data_offset) == 24, "segment_header.data_offset");
 BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, data_length) == 28, "segment_header.data_length");
 BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, parameters) == 32, "segment_header.parameters");
+BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, codec) == 64, "segment_header.codec");
 
 /* ---- Wait point ---- */
 
@@ -131,7 +133,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_record_header, type) == 4, "record_header.type")
 #define BUN_SHM_RING_DATA_OFFSET 1024
 #define BUN_SHM_MIN_CAPACITY 64
 #define BUN_SHM_MAX_CAPACITY 1073741824
-#define BUN_SHM_SPSC_LAYOUT_HASH 0x4b03842du
+#define BUN_SHM_SPSC_LAYOUT_HASH 0x88adb5e4u
 
 /* A ring of records. The data follows. */
 typedef struct bun_shm_ring {
@@ -195,7 +197,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 #define BUN_SHM_CLAIMED 0x80000000u
 #define BUN_SHM_COMMITTED 0xc0000000u
 #define BUN_SHM_PADDING 0xff000000u
-#define BUN_SHM_MPSC_LAYOUT_HASH 0xda2dc41bu
+#define BUN_SHM_MPSC_LAYOUT_HASH 0xffb6480eu
 
 /* At byte 640 of a ring with many producers. Consumer alone. */
 typedef struct bun_shm_mpsc_release {
@@ -228,7 +230,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 #define BUN_SHM_BROADCAST_HEADER_LENGTH 16
 #define BUN_SHM_BROADCAST_ALIGNMENT 16
 #define BUN_SHM_BROADCAST_MIN_CAPACITY 256
-#define BUN_SHM_BROADCAST_LAYOUT_HASH 0x0727740bu
+#define BUN_SHM_BROADCAST_LAYOUT_HASH 0xf1f9f2e0u
 
 /* At byte 168 of a broadcast ring. Producer alone. */
 typedef struct bun_shm_broadcast {
@@ -430,7 +432,8 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, text) == 8, "atomic_name.text");
 typedef struct bun_shm_atomic_cell {
   /* The word; or the count mod 2^32. */
   uint32_t low;
-  /* How often the count passed a multiple of 2^31. See src/state/split-counter.ts. */
+  /* How often the count passed a multiple of 2^31. See
+   * src/atomics/algorithm/split-counter.ts. */
   uint32_t half;
   uint8_t reserved_at_8[120];
 } bun_shm_atomic_cell;

@@ -21,7 +21,7 @@ async function runGate(
   return { passed: (await gate.exited) === 0, text };
 }
 
-const linted: string[] = ["src", "test", "bench", "scripts"];
+const linted: string[] = ["src", "test", "bench", "scripts", "examples"];
 const gates: [string, string[]][] = [
   ["format", [BUN, "fmt", "--check", "--no-script"]],
   ["lint", ["node_modules/.bin/oxlint", "--deny-warnings", ...linted]],

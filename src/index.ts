@@ -1,30 +1,37 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-export { Barrier, type BarrierOutcome } from "./barrier.ts";
-export { bytes, type Codec, json, structuredClone, utf8 } from "./codec.ts";
-export { Condition } from "./condition.ts";
-export { doctor, type Finding } from "./doctor.ts";
-export { ClosedError, LayoutError, SystemError, UnsupportedError } from "./errors.ts";
-export { type EventInitOptions, SharedEvent } from "./event.ts";
-export { ftok } from "./ftok.ts";
+export { Barrier, type BarrierOutcome } from "./locks/barrier.ts";
+export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/old-codec.ts";
+export { Condition } from "./locks/condition.ts";
+export { doctor, type Finding } from "./operations/doctor.ts";
+export {
+  ClosedError,
+  LayoutError,
+  type StateCode,
+  StateError,
+  SystemError,
+  UnsupportedError,
+} from "./errors.ts";
+export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
+export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
-export type { ArrayView } from "./layout/field-block.ts";
-export type { Field, Scalar } from "./layout/field.ts";
+export type { ArrayView } from "./struct/field-block.ts";
+export type { Field, Scalar } from "./struct/field.ts";
 export { LEASE_LENGTH } from "./layout/lease-layout.ts";
 export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
-export type { StructField } from "./layout/struct-access.ts";
+export type { StructField } from "./struct/access.ts";
 export {
   Lease,
   type LeaseAcquireOptions,
   type LeaseEnd,
   type LeaseHolder,
   LeaseTerm,
-} from "./lease.ts";
+} from "./locks/lease.ts";
 export { ByteLock } from "./memory/byte-lock.ts";
-export type { Backing } from "./memory/shared-object.ts";
+export type { Backing } from "./memory/objects/shared-object.ts";
 export type {
   MessageQueueAsyncOptions,
   MessageQueueCreateOptions,
@@ -36,11 +43,11 @@ export type {
   MessageQueueStats,
   MessageQueueWaitOptions,
   QueueMode,
-} from "./message-queue-options.ts";
-export { MessageQueue } from "./message-queue.ts";
-export { type Metric, metrics, type MetricSample } from "./metrics.ts";
-export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./mutex.ts";
-export { PortableSegment } from "./portable-segment.ts";
+} from "./queue/options.ts";
+export { MessageQueue } from "./queue/message-queue.ts";
+export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
+export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
+export { PortableSegment } from "./segment/portable-segment.ts";
 export {
   type PromClient,
   type PromConstructor,
@@ -48,21 +55,21 @@ export {
   PROMETHEUS_CONTENT_TYPE,
   prometheusText,
   registerMetrics,
-} from "./prometheus.ts";
-export { prune, type PruneOptions, type PruneResult } from "./prune.ts";
+} from "./operations/prometheus.ts";
+export { prune, type PruneOptions, type PruneResult } from "./operations/prune.ts";
 export {
   RingBuffer,
   type RingCreateOptions,
   type RingOpenOptions,
   type RingStats,
-} from "./ring-buffer.ts";
+} from "./ring/ring-buffer.ts";
 export {
   RingConsumer,
   type RingConsumerOptions,
   type RingReadAsyncOptions,
   type RingReadOptions,
-} from "./ring-consumer.ts";
-export type { RingKindName } from "./ring-kinds.ts";
+} from "./ring/ring-consumer.ts";
+export type { RingKindName } from "./ring/ring-kinds.ts";
 export {
   RingClaim,
   type RingInput,
@@ -71,28 +78,33 @@ export {
   type RingWritable,
   type RingWriteAsyncOptions,
   type RingWriteOptions,
-} from "./ring-producer.ts";
-export type { RecordHandler } from "./ring/ring.ts";
-export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./rw-lock.ts";
+} from "./ring/ring-producer.ts";
+export type { RecordHandler } from "./ring/algorithm/core.ts";
+export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./locks/rw-lock.ts";
 export {
   Segment,
   type SegmentCreateOptions,
   type SegmentInfo,
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
-} from "./segment.ts";
+} from "./segment/segment.ts";
 export {
   Semaphore,
   type SemaphoreAsyncWaitOptions,
   type SemaphoreCreateOptions,
   type SemaphoreInitOptions,
   type SemaphoreWaitOptions,
-} from "./semaphore.ts";
-export { type AtomicsNames, SharedAtomics, SharedCounter, SharedWord } from "./shared-atomics.ts";
-export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./shared-map.ts";
-export { SharedRecord, type SharedRecordCreateOptions } from "./shared-record.ts";
-export type { MapOptions } from "./state/map-options.ts";
-export type { MapStats } from "./state/map-stats.ts";
+} from "./semaphore/semaphore.ts";
+export {
+  type AtomicsNames,
+  SharedAtomics,
+  SharedCounter,
+  SharedWord,
+} from "./atomics/shared-atomics.ts";
+export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./map/shared-map.ts";
+export { SharedRecord, type SharedRecordCreateOptions } from "./record/shared-record.ts";
+export type { MapStats } from "./map/algorithm/map-stats.ts";
+export type { MapOptions } from "./map/map-options.ts";
 export {
   type ArrayField,
   arrayOf,
@@ -106,15 +118,15 @@ export {
   struct,
   type StructValue,
   type StructView,
-} from "./struct.ts";
-export type { StructureCreateOptions, StructureOpenOptions } from "./structure.ts";
+} from "./struct/struct.ts";
+export type { StructureCreateOptions, StructureOpenOptions } from "./segment/old-structure.ts";
 export {
   SystemVSemaphore,
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
-} from "./system-v-semaphore.ts";
-export { type ObjectUsage, usage, type UsageOptions } from "./usage.ts";
-export type { ValueOf, ValueType } from "./value-type.ts";
+} from "./semaphore/system-v-semaphore.ts";
+export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
+export type { ValueOf, ValueType } from "./struct/value-type.ts";
+export { HeldGuard } from "./locks/guard.ts";
 export type { AbortSignalLike } from "./waiting/abort-signal.ts";
-export { HeldGuard } from "./waiting/held-guard.ts";
 export type { AsyncWaitOptions, WaitOptions, WaitStrategy } from "./waiting/wait-point.ts";

@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 
-const SRC = join(import.meta.dir, "../src");
+const ROOT = join(import.meta.dir, "..");
+const SRC = join(ROOT, "src");
 const files = [...new Bun.Glob("**/*.ts").scanSync(SRC)].sort();
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), "utf8")]));
 
@@ -13,59 +14,85 @@ const importsOf = (file: string): string[] =>
     (match) => (match[1] ?? match[2])!,
   );
 
-// A file may import from its own layer's folder or one further right.
-const RANK: Record<string, number> = {
-  index: 0,
-  cli: 0,
-  nouns: 1,
-  ring: 2,
-  state: 2,
-  waiting: 2,
-  inspection: 1.5,
-  layout: 3,
+/** The storeys, from the top: a file imports from its own or from one further down. */
+const STOREYS: readonly (readonly string[])[] = [
+  ["index", "cli"],
+  ["operations"],
+  ["inspection"],
+  ["queue", "ring", "locks", "record", "map", "atomics"],
+  ["semaphore", "struct"],
+  ["segment"],
+  // To make an object is to wait for others that make it too: these stand above `waiting`.
+  ["memory/objects"],
+  ["waiting"],
+  ["layout"],
   // A layout may use the atomics: a segment's header is published with them.
-  memory: 4,
-  libc: 5,
-  errors: 6,
+  ["memory"],
+  ["libc"],
+  ["errors", "arguments"],
+];
+
+/** Which subjects a subject of its own storey stands on; all others keep to themselves. */
+const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
+  record: ["locks"],
+  map: ["locks"],
+  arguments: ["errors"],
 };
 
-function layerOf(file: string): string {
+function storeyOf(file: string): string {
+  if (file.startsWith("memory/objects/")) return "memory/objects";
   const folder = file.split("/")[0]!;
-  if (folder !== file) return folder;
-  const name = basename(file, ".ts");
-  return name === "index" || name === "errors" ? name : "nouns";
+  return folder === file ? basename(file, ".ts") : folder;
 }
 
 // The text of a thread's program, which has none of the package's modules.
-const PROGRAM = "waiting/semaphore-program.ts";
+const PROGRAM = "semaphore/semaphore-program.ts";
+
+const rankOf = (storey: string): number => STOREYS.findIndex((names) => names.includes(storey));
 
 const localImports = (file: string): string[] =>
   importsOf(file)
     .filter((from) => from.startsWith("."))
     .map((from) => normalize(join(dirname(file), from)));
 
+/** Lines of a file that are wider than prose and code may be; tables and links cannot be wrapped. */
+function tooWide(path: string, text: string): string[] {
+  const wrong: string[] = [];
+  const markdown = path.endsWith(".md");
+  for (const [at, line] of text.split("\n").entries()) {
+    if (line.length <= 100 || line.includes("http")) continue;
+    if (markdown && /^\s*\||^\s*!?\[/.test(line)) continue;
+    wrong.push(`${path}:${at + 1}: ${line.length} columns`);
+  }
+  return wrong;
+}
+
 describe("architecture", () => {
-  test("every folder is a layer", () => {
-    expect(files.map(layerOf).filter((layer) => RANK[layer] === undefined)).toEqual([]);
+  test("every folder is a storey", () => {
+    expect(files.filter((file) => rankOf(storeyOf(file)) < 0)).toEqual([]);
   });
 
-  test("imports point to the own layer or one further down", () => {
+  test("imports point to the own storey or one further down", () => {
     const wrong: string[] = [];
     for (const file of files) {
-      const own = layerOf(file);
+      const own = storeyOf(file);
       for (const target of localImports(file)) {
-        const other = layerOf(target);
+        const other = storeyOf(target);
+        if (own === other || rankOf(other) > rankOf(own)) continue;
         if (own === "cli" && other === "index") continue;
-        if (own !== other && RANK[other]! <= RANK[own]!) wrong.push(`${file} -> ${target}`);
+        if (rankOf(other) === rankOf(own) && STANDS_ON[own]?.includes(other) === true) continue;
+        wrong.push(`${file} -> ${target}`);
       }
     }
     expect(wrong).toEqual([]);
   });
 
-  test("ring/ and layout/ know no libc", () => {
+  test("algorithms and layouts know no libc and no segment", () => {
     const wrong = files
-      .filter((file) => /^(ring|layout)\//.test(file))
-      .filter((file) => localImports(file).some((target) => target.startsWith("libc/")));
+      .filter((file) => /^layout\/|\/algorithm\//.test(file))
+      .filter((file) =>
+        localImports(file).some((target) => /^(libc|segment|waiting)\//.test(target)),
+      );
     expect(wrong).toEqual([]);
   });
 
@@ -81,7 +108,7 @@ describe("architecture", () => {
     expect(done.size).toBe(files.length);
   });
 
-  test("bun:ffi is imported in libc/ alone", () => {
+  test("bun:ffi is imported in libc/ only", () => {
     const wrong = files.filter(
       (file) =>
         !file.startsWith("libc/") && file !== PROGRAM && importsOf(file).includes("bun:ffi"),
@@ -89,7 +116,7 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("Atomics is used in memory/atomics.ts alone", () => {
+  test("Atomics is used in memory/atomics.ts only", () => {
     const wrong = files.filter(
       (file) =>
         file !== "memory/atomics.ts" &&
@@ -103,9 +130,35 @@ describe("architecture", () => {
     const wrong = files.filter((file) => {
       const text = sources.get(file)!;
       if (/^export default/m.test(text)) return true;
-      return file !== "index.ts" && /^export (\*|\{[^}]*\}) from/m.test(text);
+      return file !== "index.ts" && /^export (\*|(type )?\{[^}]*\}) from/m.test(text);
     });
     expect(wrong).toEqual([]);
+  });
+
+  test("no value is exported that nothing else uses", () => {
+    // The layouts are also what the generator of docs/LAYOUT.md and the C header reads.
+    const generator = [...new Bun.Glob("scripts/layout/*.ts").scanSync(ROOT)]
+      .map((path) => readFileSync(join(ROOT, path), "utf8"))
+      .join("\n");
+    const users = new Map<string, string[]>();
+    for (const file of files) {
+      for (const target of localImports(file)) {
+        users.set(target, [...(users.get(target) ?? []), sources.get(file)!]);
+      }
+    }
+    const unused: string[] = [];
+    for (const file of files) {
+      const texts = users.get(file) ?? [];
+      if (file.startsWith("layout/")) texts.push(generator);
+      const declared = sources
+        .get(file)!
+        .matchAll(/^export (?:abstract )?(?:async )?(?:const|function\*?|class) (\w+)/gm);
+      for (const [, name] of declared) {
+        const word = new RegExp(`\\b${name!}\\b`);
+        if (!texts.some((text) => word.test(text))) unused.push(`${file}: ${name!}`);
+      }
+    }
+    expect(unused).toEqual([]);
   });
 
   test("nothing outside the package is imported but Bun's own modules", () => {
@@ -118,14 +171,21 @@ describe("architecture", () => {
   test("files are kebab-case, at most 300 lines of code, of at most 100 columns", () => {
     const wrong: string[] = [];
     for (const file of files) {
-      const lines = sources.get(file)!.split("\n");
+      const text = sources.get(file)!;
       if (!/^[a-z0-9-]+$/.test(basename(file, ".ts"))) wrong.push(`${file}: name`);
-      const code = lines.filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line)).length;
+      const code = text.split("\n").filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line)).length;
       if (code > 300) wrong.push(`${file}: ${code} lines of code`);
-      lines.forEach((line, at) => {
-        if (line.length > 100 && !line.includes("http")) wrong.push(`${file}:${at + 1}: too wide`);
-      });
+      wrong.push(...tooWide(file, text));
     }
+    expect(wrong).toEqual([]);
+  });
+
+  test("Markdown is wrapped at 100 columns", () => {
+    const pages = ["*.md", "docs/**/*.md", "examples/*.md"].flatMap((pattern) => [
+      ...new Bun.Glob(pattern).scanSync(ROOT),
+    ]);
+    const wrong = pages.flatMap((page) => tooWide(page, readFileSync(join(ROOT, page), "utf8")));
+    expect(pages.length).toBeGreaterThan(0);
     expect(wrong).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 /** include/bun_shm.h: the generated declarations, put into the hand-written template. */
-import { type Field, type Layout, fieldLength } from "../../src/layout/layout.ts";
+import { type Field, type Layout, fieldLength } from "../../src/layout/description.ts";
 import type { Chapter } from "./registry.ts";
 import { showNumber } from "./show-number.ts";
 

@@ -1,5 +1,5 @@
 /** docs/LAYOUT.md from the descriptions. */
-import { type Layout, fieldLength } from "../../src/layout/layout.ts";
+import { type Layout, fieldLength } from "../../src/layout/description.ts";
 import type { Chapter } from "./registry.ts";
 import { showNumber } from "./show-number.ts";
 

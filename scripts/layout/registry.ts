@@ -1,5 +1,5 @@
 /** Every structure of the binary contract, in the order of docs/LAYOUT.md and the C header. */
-import type { Layout } from "../../src/layout/layout.ts";
+import type { Layout } from "../../src/layout/description.ts";
 import * as atomics from "../../src/layout/atomics-layout.ts";
 import * as barrier from "../../src/layout/barrier-layout.ts";
 import * as broadcast from "../../src/layout/broadcast-layout.ts";
@@ -11,7 +11,7 @@ import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as mutex from "../../src/layout/mutex-layout.ts";
 import * as record from "../../src/layout/record-descriptor.ts";
-import * as sharedRecord from "../../src/layout/record-layout.ts";
+import * as sharedRecord from "../../src/layout/shared-record-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
 import * as rwLock from "../../src/layout/rw-lock-layout.ts";
 import * as header from "../../src/layout/segment-header.ts";

@@ -1,8 +1,8 @@
 /** The figures of this machine: what `bun-shm bench` measures, and the process at the other end. */
 import { availableParallelism, cpus } from "node:os";
-import { RingBuffer } from "../ring-buffer.ts";
-import { Segment } from "../segment.ts";
-import { Semaphore } from "../semaphore.ts";
+import { RingBuffer } from "../ring/ring-buffer.ts";
+import { Segment } from "../segment/segment.ts";
+import { Semaphore } from "../semaphore/semaphore.ts";
 
 /** One measured figure. */
 export interface Figure {

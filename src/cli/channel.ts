@@ -1,9 +1,9 @@
 /** Where `send` writes and `recv` reads: a ring or a queue, whichever is there. */
 import { UnsupportedError } from "../errors.ts";
 import { openReader } from "../inspection/object-reader.ts";
-import { identify } from "../inspection/structures.ts";
-import { MessageQueue } from "../message-queue.ts";
-import { RingBuffer } from "../ring-buffer.ts";
+import { identify } from "../inspection/identify.ts";
+import { MessageQueue } from "../queue/message-queue.ts";
+import { RingBuffer } from "../ring/ring-buffer.ts";
 
 /** The type of a record that holds bytes as they came, and is no line. */
 export const RAW_TYPE = 0x72_61_77_01;

@@ -1,5 +1,5 @@
 /** Names as people type them. */
-import { nameKind } from "../memory/segment-name.ts";
+import { nameKind } from "../memory/objects/segment-name.ts";
 
 /** A name with its slash: "orders" is "/orders"; `sysv:` and the like stay as they are. */
 export function objectName(typed: string): string {

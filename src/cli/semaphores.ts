@@ -1,6 +1,6 @@
 /** Semaphores by name, of POSIX and of System V, whoever made them. */
-import { Semaphore } from "../semaphore.ts";
-import { SystemVSemaphore } from "../system-v-semaphore.ts";
+import { Semaphore } from "../semaphore/semaphore.ts";
+import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
 
 /** What the commands do with a semaphore. */
 export interface AnySemaphore extends Disposable {

@@ -1,6 +1,6 @@
 /** Reads the fields of a layout out of bytes. */
-import { type Field, fieldLength } from "../layout/layout.ts";
-import type { Identified } from "./structures.ts";
+import { type Field, fieldLength } from "../layout/description.ts";
+import type { Identified } from "./identify.ts";
 
 /** One field, as it is in an object now. */
 export interface FieldValue {

@@ -9,7 +9,7 @@ import { open } from "../libc/fcntl.ts";
 import { shmOpen } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmRead, shmStat, shmget } from "../libc/shm.ts";
-import { checkSegmentName, pathOf, sysvName } from "../memory/segment-name.ts";
+import { checkSegmentName, pathOf, sysvName } from "../memory/objects/segment-name.ts";
 
 /** What can be read of an object of any backing. */
 export interface ObjectReader {

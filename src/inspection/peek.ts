@@ -10,17 +10,17 @@ import {
 } from "../layout/message-queue-layout.ts";
 import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
-import { MpscConsumer } from "../ring/mpsc-consumer.ts";
+import { MpscConsumer } from "../ring/algorithm/mpsc/consumer.ts";
 import {
   NOBODY,
   type RecordHandler,
   type RingConsumerCore,
   type RingMemory,
-} from "../ring/ring.ts";
-import { SpscConsumer } from "../ring/spsc.ts";
+} from "../ring/algorithm/core.ts";
+import { SpscConsumer } from "../ring/algorithm/spsc/producer.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
-import { queueGeometry } from "./queue-structure.ts";
+import { queueGeometry } from "./kinds/queue.ts";
 
 /** A record that was seen, and its number since the structure was made. */
 export interface Peeked {

@@ -1,5 +1,5 @@
 /** Named words and counters: after the segment's header, a table of names, and then the cells. */
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./description.ts";
 
 /** Bytes of a name in the table: its kind, its length, and UTF-8. */
 export const NAME_ENTRY_LENGTH = 64;
@@ -35,7 +35,7 @@ export const ATOMIC_CELL: Layout = {
       name: "half",
       type: "uint32_t",
       offset: 4,
-      text: "How often the count passed a multiple of 2^31. See src/state/split-counter.ts.",
+      text: "How often the count passed a multiple of 2^31. See src/atomics/algorithm/split-counter.ts.",
     },
   ],
 };

@@ -1,7 +1,7 @@
 /**
  * The barrier.
  */
-import { type Layout, bytes, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 

@@ -16,7 +16,7 @@
  * `half_laps` next never takes an old position for a new one.
  */
 import { KIND_WORDS, PRODUCER_POSITION, RING, RING_DATA_OFFSET } from "./ring-layout.ts";
-import { type Layout, layoutHash, u32 } from "./layout.ts";
+import { type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The condition.
  */
-import { type Layout, u32 } from "./layout.ts";
+import { type Layout, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const CONDITION_MAGIC_OFFSET = 0;

@@ -1,7 +1,7 @@
 /**
  * The event.
  */
-import { type Layout, u32 } from "./layout.ts";
+import { type Layout, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const EVENT_MAGIC_OFFSET = 0;

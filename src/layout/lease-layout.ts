@@ -2,7 +2,7 @@
  * The lease. Who holds it is known by the kernel's lock on the byte at its own offset; the bytes
  * here only tell about the holder.
  */
-import { type Layout, bytes, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const LEASE_MAGIC_OFFSET = 0;

@@ -1,9 +1,9 @@
 /**
- * The fixed parts of a shared map. How they make a map is in src/state/map-shape.ts.
+ * The fixed parts of a shared map. How they make a map is in src/map/algorithm/map-shape.ts.
  *
  * Offsets are in 32-bit words, as the code uses them; the descriptions say them in bytes.
  */
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./description.ts";
 
 /** Words of a bucket, and how many of them are slots. */
 export const BUCKET_WORDS = 16;

@@ -7,7 +7,7 @@
  * bytes clears the bookkeeping, and ends no process with a SIGBUS.
  */
 
-import { type Layout, bytes, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 
 export const QUEUE_MAGIC = 0x4d51534d;
 export const QUEUE_VERSION = 1;

@@ -17,7 +17,7 @@
  * A unit is 16 bytes. Memory that is all zero is a ring whose cells are free in lap 0.
  */
 import { KIND_WORDS, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
-import { type Layout, layoutHash } from "./layout.ts";
+import { type Layout, layoutHash } from "./description.ts";
 import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 

@@ -4,7 +4,7 @@
  * A C program locks the `pthread_mutex_t` as its own. If it never wakes the wait point, event loops
  * that wait find out by their re-check.
  */
-import { type Layout, bytes, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const MUTEX_MAGIC_OFFSET = 64;

@@ -1,5 +1,5 @@
 /** The classic header: 64 bytes, so that the data after it starts a cache line. */
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./description.ts";
 
 /** "PSHM" as bytes in memory. */
 export const PORTABLE_MAGIC = 0x4d485350;

@@ -11,7 +11,7 @@
  *
  * Source: Agrona, concurrent/ringbuffer/RecordDescriptor.java.
  */
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./description.ts";
 
 export const RECORD_HEADER_LENGTH = 8;
 export const RECORD_ALIGNMENT = 8;

@@ -14,7 +14,7 @@
  * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
  */
 import { alignedLength } from "./record-descriptor.ts";
-import { type Field, type Layout, layoutHash, u32 } from "./layout.ts";
+import { type Field, type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER, SEGMENT_KINDS } from "./segment-header.ts";
 

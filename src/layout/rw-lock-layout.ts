@@ -2,7 +2,7 @@
  * The readers-writer lock: a mutex for writers, and a row of mutexes of which a reader takes one
  * and a writer all.
  */
-import { type Layout, bytes, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 

@@ -5,9 +5,10 @@
  * therefore sees all that the creator wrote before (SYNC header-ready: the atomic store of `magic`
  * in `publishHeader` pairs with the atomic load in `isHeaderReady`).
  */
+import { hex } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import { load, store } from "../memory/atomics.ts";
-import { type Layout, u32 } from "./layout.ts";
+import { type Layout, bytes, u32 } from "./description.ts";
 
 /** "BSHM" as bytes in memory. */
 export const SEGMENT_MAGIC = 0x4d485342;
@@ -17,18 +18,22 @@ export const SEGMENT_VERSION = 1;
 export const SEGMENT_HEADER_LENGTH = 128;
 
 /** Offsets in bytes. */
-export const HEADER_MAGIC = 0;
-export const HEADER_VERSION = 4;
-export const HEADER_CREATOR_PID = 8;
-export const HEADER_STATE = 12;
+const HEADER_MAGIC = 0;
+const HEADER_VERSION = 4;
+const HEADER_CREATOR_PID = 8;
+const HEADER_STATE = 12;
 export const HEADER_KIND = 16;
-export const HEADER_LAYOUT_HASH = 20;
+const HEADER_LAYOUT_HASH = 20;
 export const HEADER_DATA_OFFSET = 24;
 export const HEADER_DATA_LENGTH = 28;
 export const HEADER_PARAMETERS = 32;
 
+export const HEADER_CODEC = 64;
+
 /** How many numbers of its own a kind can keep in the header. */
-export const HEADER_PARAMETER_COUNT = 8;
+const PARAMETER_COUNT = 8;
+/** Longest id of a codec, in bytes of UTF-8. */
+export const CODEC_ID_MAX = 64;
 
 /** `state`: in use. */
 export const STATE_OPEN = 1;
@@ -61,20 +66,47 @@ export const SEGMENT_HEADER: Layout = {
     u32("layout_hash", HEADER_LAYOUT_HASH, "FNV-1a over the fields of the structure's layout."),
     u32("data_offset", HEADER_DATA_OFFSET, "Bytes from the start of the segment to the data."),
     u32("data_length", HEADER_DATA_LENGTH, "Bytes of data."),
-    u32("parameters", HEADER_PARAMETERS, "Of the kind.", HEADER_PARAMETER_COUNT),
+    u32("parameters", HEADER_PARAMETERS, "Of the kind.", PARAMETER_COUNT),
+    bytes("codec", HEADER_CODEC, CODEC_ID_MAX, "Id of the values' form, UTF-8; empty: any form."),
   ],
 };
 
-/** What a header says of its segment. */
+/** A kind as people call it: what a message says, and never the number. */
+export function kindName(kind: number): string {
+  return KIND_NAMES[kind] ?? `an unknown structure (kind ${kind})`;
+}
+
+const KIND_NAMES: Readonly<Record<number, string>> = {
+  [SEGMENT_KINDS.spsc]: "an spsc ring",
+  [SEGMENT_KINDS.mpsc]: "an mpsc ring",
+  [SEGMENT_KINDS.broadcast]: "a broadcast ring that overwrites",
+  [SEGMENT_KINDS.messageQueue]: "a message queue",
+  [SEGMENT_KINDS.lockTable]: "a table of locks",
+  [SEGMENT_KINDS.record]: "a record",
+  [SEGMENT_KINDS.map]: "a map",
+  [SEGMENT_KINDS.atomics]: "atomics",
+  [SEGMENT_KINDS.broadcastBlock]: "a broadcast ring that blocks",
+};
+
+/** What a header says of its structure. Offsets are from the structure's start. */
 export interface SegmentHeader {
   readonly kind: number;
   readonly layoutHash: number;
-  /** Bytes from the start of the segment to the data. */
+  /** Bytes to the data. */
   readonly dataOffset: number;
   /** Bytes of data. */
   readonly dataLength: number;
   /** At most 8 numbers of 32 bits; the rest is 0. */
   readonly parameters?: readonly number[];
+  /** Id of the codec of the values; "" where they may have any form. */
+  readonly codec?: string;
+}
+
+/** A structure's bytes, from its start on, and where that is in the segment. */
+export interface StructureBytes {
+  readonly view: DataView;
+  /** Bytes from the segment's start. */
+  readonly offset: number;
 }
 
 /** Fills everything in but the magic. */
@@ -86,12 +118,25 @@ export function writeHeader(view: DataView, header: SegmentHeader, creatorPid: n
   view.setUint32(HEADER_LAYOUT_HASH, header.layoutHash, true);
   view.setUint32(HEADER_DATA_OFFSET, header.dataOffset, true);
   view.setUint32(HEADER_DATA_LENGTH, header.dataLength, true);
-  for (let at = 0; at < HEADER_PARAMETER_COUNT; at++) {
+  for (let at = 0; at < PARAMETER_COUNT; at++) {
     view.setUint32(HEADER_PARAMETERS + at * 4, header.parameters?.[at] ?? 0, true);
   }
+  const codec = codecBytes(view).fill(0);
+  new TextEncoder().encodeInto(header.codec ?? "", codec);
 }
 
-/** Says that the segment is finished. SYNC header-ready: pairs with `isHeaderReady`. */
+function codecBytes({ buffer, byteOffset }: DataView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset + HEADER_CODEC, CODEC_ID_MAX);
+}
+
+/** The codec's id in a header; hostile bytes read as U+FFFD. */
+function readCodec(view: DataView): string {
+  const bytes = codecBytes(view).slice();
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** Says that the structure is finished. SYNC header-ready: pairs with `isHeaderReady`. */
 export function publishHeader(words: Int32Array): void {
   store(words, HEADER_MAGIC >> 2, SEGMENT_MAGIC);
 }
@@ -99,20 +144,26 @@ export function publishHeader(words: Int32Array): void {
 /**
  * Whether the creator has finished. SYNC header-ready: pairs with `publishHeader`.
  *
- * @throws LayoutError when something else than a structured segment is there.
+ * @param words The structure's, from its start on.
+ * @param what As in `ring "/x"`.
+ * @throws LayoutError when something else than a structure of this package is there.
  */
-export function isHeaderReady(words: Int32Array): boolean {
+export function isHeaderReady(words: Int32Array, what: string, offset: number): boolean {
   if (words.length < SEGMENT_HEADER_LENGTH >> 2) {
-    throw new LayoutError("The segment is too small for a structure", {
+    throw new LayoutError(`Cannot open ${what}: the segment is too small for a structure`, {
       expected: `${SEGMENT_HEADER_LENGTH} bytes`,
       found: `${words.length << 2}`,
-      offset: 0,
+      offset,
     });
   }
   const magic = load(words, HEADER_MAGIC >> 2);
   if (magic === SEGMENT_MAGIC) return true;
   if (magic === 0) return false;
-  return wrong("The segment is no structure of this package", HEADER_MAGIC, SEGMENT_MAGIC, magic);
+  throw new LayoutError(`Cannot open ${what}: no structure of this package lies there`, {
+    expected: hex(SEGMENT_MAGIC),
+    found: hex(magic),
+    offset: offset + HEADER_MAGIC,
+  });
 }
 
 /**
@@ -122,40 +173,40 @@ export function isHeaderReady(words: Int32Array): boolean {
  * @throws LayoutError with both values and the offset of the first that is wrong.
  */
 export function readHeader(
-  view: DataView,
+  { view, offset }: StructureBytes,
   what: string,
   kinds: Readonly<Record<number, { readonly layoutHash: number }>>,
 ): SegmentHeader {
+  const wrong = (why: string, field: number, expected: string, found: string): never => {
+    const details = { expected, found, offset: offset + field };
+    throw new LayoutError(`Cannot open ${what}: ${why}`, details);
+  };
   const version = view.getUint32(HEADER_VERSION, true);
   if (version !== SEGMENT_VERSION) {
-    wrong(`Cannot open ${what}: another version made it`, HEADER_VERSION, SEGMENT_VERSION, version);
+    const expected = `version ${SEGMENT_VERSION}`;
+    wrong("another version made it", HEADER_VERSION, expected, String(version));
   }
   const kind = view.getUint32(HEADER_KIND, true);
   const known = kinds[kind];
   if (known === undefined) {
-    const expected = Object.keys(kinds).join(" or ");
-    wrong(`Cannot open ${what}: it is another structure`, HEADER_KIND, expected, kind);
+    const expected = Object.keys(kinds).map((each) => kindName(Number(each)));
+    return wrong("it is another structure", HEADER_KIND, expected.join(" or "), kindName(kind));
   }
   const layoutHash = view.getUint32(HEADER_LAYOUT_HASH, true);
   if (layoutHash !== known.layoutHash) {
-    const message = `Cannot open ${what}: another build made it, with another layout`;
-    wrong(message, HEADER_LAYOUT_HASH, known.layoutHash, layoutHash);
+    const why = "another build made it, with another layout";
+    wrong(why, HEADER_LAYOUT_HASH, hex(known.layoutHash), hex(layoutHash));
   }
   const dataOffset = view.getUint32(HEADER_DATA_OFFSET, true);
   const dataLength = view.getUint32(HEADER_DATA_LENGTH, true);
   if (dataOffset < SEGMENT_HEADER_LENGTH || dataOffset + dataLength > view.byteLength) {
-    const expected = `an end of at most ${view.byteLength}`;
-    wrong(`Cannot open ${what}`, HEADER_DATA_LENGTH, expected, dataOffset + dataLength);
+    const why = "its data ends beyond the segment";
+    const expected = `at most ${view.byteLength} bytes`;
+    wrong(why, HEADER_DATA_LENGTH, expected, `${dataOffset} and ${dataLength} of data`);
   }
   const parameters: number[] = [];
-  for (let at = 0; at < HEADER_PARAMETER_COUNT; at++) {
+  for (let at = 0; at < PARAMETER_COUNT; at++) {
     parameters.push(view.getUint32(HEADER_PARAMETERS + at * 4, true));
   }
-  return { kind, layoutHash, dataOffset, dataLength, parameters };
-}
-
-function wrong(message: string, offset: number, expected: number | string, found: number): never {
-  const say = (value: number | string): string =>
-    typeof value === "string" ? value : `0x${(value >>> 0).toString(16)}`;
-  throw new LayoutError(message, { expected: say(expected), found: say(found), offset });
+  return { kind, layoutHash, dataOffset, dataLength, parameters, codec: readCodec(view) };
 }

@@ -1,5 +1,5 @@
 /** The wait point: where processes sleep until another has published something. */
-import type { Layout } from "./layout.ts";
+import type { Layout } from "./description.ts";
 
 /** Bytes in a wait point; it starts at a multiple of this, so that it has its cache lines alone. */
 export const WAIT_POINT_LENGTH = 128;

@@ -4,7 +4,7 @@
  * Every access to a word that two processes touch goes through these functions, so that a test can
  * replace this module and stop, switch or kill at each single access. All of them are sequentially
  * consistent, which is stronger than most callers need: a comment at the call says which order it
- * relies on. JavaScriptCore inlines them; `bench/atomics.bench.ts` holds them to that.
+ * relies on. JavaScriptCore inlines them; `bench/micro/atomics.bench.ts` holds them to that.
  *
  * Words are 32-bit, indexed in elements (`byteOffset >> 2`), and read as signed. Positions are
  * compared by wrapping subtraction: `(a - b) | 0`.

@@ -15,7 +15,7 @@ import type { Mapping } from "../memory/mapping.ts";
 import type { AbortSignalLike } from "./abort-signal.ts";
 import { ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
-import { checkTimeout } from "./timeout.ts";
+import { checkTimeout } from "./wait-options.ts";
 
 /**
  * How a blocking wait spends its time: "spin" polls until the end, for the lowest latency at the

@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), "bun-shm-cli-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 function spawnForeign(...args: string[]): Child {
-  return Bun.spawn([compileC("test/process/foreign.c"), ...args], {
+  return Bun.spawn([compileC("test/peers/foreign.c"), ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
 }

@@ -7,7 +7,7 @@ import { C_COMPILER, type Child, compileC, spawnBun } from "../support/process.t
 import { seededRandom } from "../support/random.ts";
 import { outputUntil, shm } from "../support/shm.ts";
 
-const PEER = "test/process/backing-peer.ts";
+const PEER = "test/peers/backing-peer.ts";
 const there = (prefix: string): string[] =>
   readdirSync("/dev/shm")
     .filter((file) => file.startsWith(prefix.slice(1)))
@@ -19,7 +19,7 @@ describe("prune", () => {
     async () => {
       const random = seededRandom("prune");
       const prefix = uniqueName("many");
-      const parent = Bun.spawn([compileC("test/process/foreign.c"), "many", prefix, "200"], {
+      const parent = Bun.spawn([compileC("test/peers/foreign.c"), "many", prefix, "200"], {
         stdio: ["pipe", "pipe", "pipe"],
       }) as Child;
       const lines = (await outputUntil(parent, "ready")).split("\n").slice(0, 200);
@@ -98,7 +98,7 @@ describe("prune", () => {
 
   test("goes on while objects come and go", async () => {
     const prefix = uniqueName("flicker");
-    const churn = spawnBun("test/process/churn.ts", prefix);
+    const churn = spawnBun("test/peers/churn.ts", prefix);
     await outputUntil(churn, "ready");
     const only = ({ name }: { name: string }): boolean => name.startsWith(prefix);
     for (let round = 0; round < 20; round++) {

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import * as layout from "../../src/layout/ring-layout.ts";
 import { BELL } from "../../src/layout/wait-point-layout.ts";
-import { HEADER_LAYOUT_HASH } from "../../src/layout/segment-header.ts";
+import { SEGMENT_HEADER } from "../../src/layout/segment-header.ts";
 import { LayoutError, RingBuffer, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import {
@@ -17,7 +17,8 @@ import {
 // A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
 setDefaultTimeout(300_000);
 
-const PEER = "test/process/c-ring-peer.ts";
+const LAYOUT_HASH_OFFSET = SEGMENT_HEADER.fields.find(({ name }) => name === "layout_hash")!.offset;
+const PEER = "test/peers/c-ring-peer.ts";
 const RECORDS = 1_000_000;
 const names: string[] = [];
 const started: Child[] = [];
@@ -34,7 +35,7 @@ const programs: Record<string, string> = {};
 beforeAll(() => {
   if (C_COMPILER === undefined) return;
   for (const program of ["ring_producer", "ring_consumer"]) {
-    programs[program] = compileC(`test/process/c/${program}.c`, ["-std=c11"]);
+    programs[program] = compileC(`test/peers/c/${program}.c`, ["-std=c11"]);
   }
 });
 
@@ -207,7 +208,7 @@ describe.skipIf(C_COMPILER === undefined)("bun_shm.h", () => {
     expect(await say(mpsc.segment.name)).toEndWith("it is another structure");
 
     using other = RingBuffer.create(fresh(), { capacity: 4096 });
-    other.segment.view.setUint32(HEADER_LAYOUT_HASH, 1, true);
+    other.segment.view.setUint32(LAYOUT_HASH_OFFSET, 1, true);
     expect(await say(other.segment.name)).toEndWith("a build with another layout made it");
 
     using corrupt = RingBuffer.create(fresh(), { capacity: 4096 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHAPTERS } from "../../scripts/layout/registry.ts";
 import { stale } from "../../scripts/layout.ts";
-import { fieldLength } from "../../src/layout/layout.ts";
+import { fieldLength } from "../../src/layout/description.ts";
 import { C_COMPILER, runBun } from "../support/process.ts";
 
 const ROOT = join(import.meta.dir, "../..");

@@ -1,5 +1,5 @@
 import { afterEach, describe } from "bun:test";
-import { Segment } from "../../src/segment.ts";
+import { Segment } from "../../src/segment/segment.ts";
 import { uniqueName } from "../support/names.ts";
 import { seededRandom } from "../support/random.ts";
 import { type MakeMemory, describeConformance } from "./conformance.ts";

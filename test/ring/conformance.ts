@@ -1,7 +1,11 @@
 /** What every kind of ring does, over every kind of memory. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import type { RingConsumerCore, RingMemory, RingProducerCore } from "../../src/ring/ring.ts";
+import type {
+  RingConsumerCore,
+  RingMemory,
+  RingProducerCore,
+} from "../../src/ring/algorithm/core.ts";
 import type { Kind } from "./kinds.ts";
 
 /** Makes zeroed memory for a ring, at an offset that is not 0. */

@@ -10,18 +10,18 @@ import {
 } from "../../src/layout/broadcast-layout.ts";
 import { LAP_MASK, RELEASE_VERSIONS, mpscDataOffset } from "../../src/layout/mpsc-layout.ts";
 import { CONSUMER_POSITION, MIN_CAPACITY, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
-import { BlockConsumer } from "../../src/ring/block-consumer.ts";
-import { BroadcastProducer } from "../../src/ring/broadcast.ts";
-import { MpscConsumer } from "../../src/ring/mpsc-consumer.ts";
-import { MpscProducer } from "../../src/ring/mpsc.ts";
-import { OverwriteConsumer } from "../../src/ring/overwrite-consumer.ts";
+import { BlockConsumer } from "../../src/ring/algorithm/broadcast/block-consumer.ts";
+import { BroadcastProducer } from "../../src/ring/algorithm/broadcast/producer.ts";
+import { MpscConsumer } from "../../src/ring/algorithm/mpsc/consumer.ts";
+import { MpscProducer } from "../../src/ring/algorithm/mpsc/producer.ts";
+import { OverwriteConsumer } from "../../src/ring/algorithm/broadcast/overwrite-consumer.ts";
 import {
   NOBODY,
   type RingConsumerCore,
   type RingMemory,
   type RingProducerCore,
-} from "../../src/ring/ring.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/spsc.ts";
+} from "../../src/ring/algorithm/core.ts";
+import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
 
 export interface Kind {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
-import { NOBODY, type RingMemory } from "../../src/ring/ring.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/spsc.ts";
+import { NOBODY, type RingMemory } from "../../src/ring/algorithm/core.ts";
+import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
 
 function memory(capacity: number): RingMemory {
   const buffer = new ArrayBuffer(RING_DATA_OFFSET + capacity);

@@ -1,7 +1,7 @@
 /** Kills processes that use a ring under full traffic, and checks what is left. */
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { Segment } from "../../src/segment.ts";
+import { Segment } from "../../src/segment/segment.ts";
 import { load } from "../../src/memory/atomics.ts";
 import {
   COUNT,
@@ -16,12 +16,12 @@ import {
   openRoles,
   releaseRoles,
   writeRecord,
-} from "../process/ring-roles.ts";
+} from "../peers/ring-roles.ts";
 import { uniqueName } from "./names.ts";
 import { BUN, WATCHDOG_MS } from "./process.ts";
 import type { Random } from "./random.ts";
 
-const VICTIM = join(import.meta.dir, "../process/ring-victim.ts");
+const VICTIM = join(import.meta.dir, "../peers/ring-victim.ts");
 const CAPACITY = 16384;
 /** Children that run or wait for the role, so that starting them costs no time between kills. */
 const POOL = 4;

@@ -1,6 +1,6 @@
 /** A hostile process in miniature: scribbles over a ring, and lets both sides meet the bytes. */
 import { LayoutError } from "../../src/errors.ts";
-import type { RingMemory } from "../../src/ring/ring.ts";
+import type { RingMemory } from "../../src/ring/algorithm/core.ts";
 import type { Kind } from "../ring/kinds.ts";
 import type { Random } from "./random.ts";
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
-import { Segment } from "../../src/segment.ts";
+import { Segment } from "../../src/segment/segment.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
 import { uniqueName } from "../support/names.ts";
 import { finished, runBun, spawnBun } from "../support/process.ts";
 
-const PROGRAM = "test/process/wait-point-peer.ts";
+const PROGRAM = "test/peers/wait-point-peer.ts";
 const DATA = WAIT_POINT_LENGTH / 4;
 
 const name = uniqueName("wait");

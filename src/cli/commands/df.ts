@@ -7,7 +7,7 @@ import {
 } from "../../inspection/file-system.ts";
 import { PLATFORM } from "../../libc/platform.ts";
 import { UnsupportedError } from "../../errors.ts";
-import { usage } from "../../usage.ts";
+import { usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { bytesText, safeText } from "../format.ts";
 import { complain, paint, print, printJson } from "../output.ts";

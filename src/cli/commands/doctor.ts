@@ -1,4 +1,4 @@
-import { doctor as examine } from "../../doctor.ts";
+import { doctor as examine } from "../../operations/doctor.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { paint, print, printJson } from "../output.ts";
 

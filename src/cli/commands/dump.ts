@@ -1,6 +1,6 @@
 import { readFields } from "../../inspection/fields.ts";
 import { type ObjectReader, openReader } from "../../inspection/object-reader.ts";
-import { identify } from "../../inspection/structures.ts";
+import { identify } from "../../inspection/identify.ts";
 import { type Call, type Command, EXIT, parseBytes } from "../command.ts";
 import { tableLines } from "../format.ts";
 import { objectName } from "../names.ts";

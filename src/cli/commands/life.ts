@@ -2,10 +2,10 @@
 import { closeSync, openSync, readSync, fstatSync } from "node:fs";
 import { E, fail } from "../../libc/errno.ts";
 import { openReader } from "../../inspection/object-reader.ts";
-import { nameKind } from "../../memory/segment-name.ts";
-import { type PruneResult, prune as pruneAll } from "../../prune.ts";
-import { Segment } from "../../segment.ts";
-import { type ObjectUsage, usage } from "../../usage.ts";
+import { nameKind } from "../../memory/objects/segment-name.ts";
+import { type PruneResult, prune as pruneAll } from "../../operations/prune.ts";
+import { Segment } from "../../segment/segment.ts";
+import { type ObjectUsage, usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT, UsageError, parseBytes } from "../command.ts";
 import { bytesText } from "../format.ts";
 import { objectName } from "../names.ts";

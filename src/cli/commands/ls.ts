@@ -1,4 +1,4 @@
-import { type ObjectUsage, usage } from "../../usage.ts";
+import { type ObjectUsage, usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { type Column, ageText, bytesText, modeText, tableLines } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";

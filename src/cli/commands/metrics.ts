@@ -1,5 +1,5 @@
-import { metrics as readMetrics } from "../../metrics.ts";
-import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "../../prometheus.ts";
+import { metrics as readMetrics } from "../../operations/metrics.ts";
+import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "../../operations/prometheus.ts";
 import { type Call, type Command, EXIT, UsageError } from "../command.ts";
 import { print, printJson } from "../output.ts";
 

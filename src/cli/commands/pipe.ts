@@ -1,7 +1,7 @@
 /** send and recv: the shell's pipes, through shared memory. */
 import { readSync } from "node:fs";
-import { RingBuffer } from "../../ring-buffer.ts";
-import { Segment } from "../../segment.ts";
+import { RingBuffer } from "../../ring/ring-buffer.ts";
+import { Segment } from "../../segment/segment.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { objectName } from "../names.ts";

@@ -1,6 +1,6 @@
 /** sem ls, sem get, sem post, sem wait. */
-import { Semaphore } from "../../semaphore.ts";
-import { type ObjectUsage, usage } from "../../usage.ts";
+import { Semaphore } from "../../semaphore/semaphore.ts";
+import { type ObjectUsage, usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { ageText, modeText, tableLines } from "../format.ts";
 import { objectName } from "../names.ts";

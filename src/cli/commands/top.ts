@@ -1,7 +1,7 @@
 import { isatty } from "node:tty";
 import type { Activity } from "../../inspection/activity.ts";
-import { type StructureActivity, structureActivities } from "../../metrics.ts";
-import { usage } from "../../usage.ts";
+import { type StructureActivity, structureActivities } from "../../operations/metrics.ts";
+import { usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT, UsageError } from "../command.ts";
 import { bytesText, countText, cut, safeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";

@@ -1,0 +1,129 @@
+/**
+ * Checks of arguments, for callers in plain JavaScript too: a wrong type is a TypeError, a value out
+ * of range a RangeError, and each message names the value and what is possible.
+ */
+
+/** Longest text of a value in a message. */
+const SHOWN_MAX = 80;
+
+/** A value as a message shows it: text in quotes, without characters that a terminal obeys. */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) {
+    const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+    return tag === "Object" ? "an object" : `a value of type ${tag}`;
+  }
+  if (typeof value !== "string") return String(value);
+  return JSON.stringify(value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value);
+}
+
+/** A word as a message shows it: in hexadecimal, unsigned. */
+export function hex(word: number): string {
+  return `0x${(word >>> 0).toString(16).padStart(8, "0")}`;
+}
+
+/**
+ * Checks an options object: what it is, and that it has no option that nobody reads.
+ *
+ * @param action What is about to be done, as in `Cannot create segment "/x"`.
+ * @throws TypeError that names the option, and one that may be meant.
+ */
+export function checkOptions(action: string, options: unknown, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(`${action}: its options must be an object, not ${shown(options)}`);
+  }
+  for (const name in options) {
+    if (known.includes(name) || (options as Record<string, unknown>)[name] === undefined) continue;
+    const near = known.find((other) => isNear(name, other));
+    const hint = near === undefined ? "" : `, and ${shown(near)} may be meant`;
+    const all = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
+    throw new TypeError(`${action}: there is no option ${shown(name)}${hint}; ${all}`);
+  }
+}
+
+/** Whether two names differ by case, or by a letter or two: a typo, or a name of an older version. */
+function isNear(name: string, other: string): boolean {
+  const [a, b] = [name.toLowerCase(), other.toLowerCase()];
+  if (a === b || b.startsWith(a) || a.startsWith(b)) return true;
+  // Levenshtein's distance, row by row.
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substituted));
+    }
+    row = next;
+  }
+  return row[b.length]! <= 2;
+}
+
+/**
+ * Checks an integer.
+ *
+ * @param what What it is, as in `its size`.
+ * @throws TypeError when it is no number; RangeError when it is not from `least` to `most`.
+ */
+export function checkInteger(
+  action: string,
+  what: string,
+  value: unknown,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) {
+    return value as number;
+  }
+  const range =
+    most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  const message = `${action}: ${what} must be an integer ${range}, not ${shown(value)}`;
+  throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
+}
+
+/** Checks one of a few words. @throws TypeError that lists them. */
+export function checkOneOf<T extends string>(
+  action: string,
+  what: string,
+  value: unknown,
+  words: readonly T[],
+): T {
+  if (words.includes(value as T)) return value as T;
+  const list = words.map((word) => `"${word}"`).join(" or ");
+  throw new TypeError(`${action}: ${what} must be ${list}, not ${shown(value)}`);
+}
+
+/** Checks a flag. @throws TypeError. */
+export function checkBoolean(action: string, what: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`${action}: ${what} must be true or false, not ${shown(value)}`);
+}
+
+/** Checks a callback. @throws TypeError. */
+export function checkFunction(action: string, what: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`${action}: ${what} must be a function, not ${shown(value)}`);
+}
+
+/** Checks permission bits. @throws TypeError, RangeError. */
+export function checkMode(action: string, mode: unknown): number {
+  if (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 0o777) {
+    return mode as number;
+  }
+  const given = typeof mode === "number" && mode >= 0 ? `0o${mode.toString(8)}` : shown(mode);
+  const message = `${action}: its mode must be from 0 to 0o777, not ${given}`;
+  throw typeof mode === "number" ? new RangeError(message) : new TypeError(message);
+}
+
+/** Whether a value is a promise, or anything else that can be awaited. */
+export function isThenable(value: unknown): boolean {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}
+
+const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
+
+/** Whether a function is declared `async`: its promise can be refused before it is called. */
+export function isAsyncFunction(fn: unknown): boolean {
+  return typeof fn === "function" && Object.getPrototypeOf(fn) === ASYNC_FUNCTION;
+}

@@ -1,0 +1,52 @@
+/*
+ * A counter of 63 bits in two 32-bit words, without a BigInt.
+ *
+ *     low    the count mod 2^32; everybody adds to it
+ *     half   how often the count passed a multiple of 2^31; follows
+ *
+ * The two overlap in one bit: bit 31 of `low` and bit 0 of `half` are both the parity of the count
+ * divided by 2^31. They differ exactly while the step of `half` is missing, and whoever sees that
+ * makes it. So a process that dies between its addition and the step has lost nothing: the count is
+ * known from the two words at every instant.
+ *
+ *     count = h * 2^31 + (low mod 2^31),   h = half if the parities agree, else half + 1
+ *
+ * That holds as long as `low` never gets a whole 2^31 ahead of `half`: what has been added and not
+ * settled by anybody must stay below 2^31. Additions are of at most 2^24, and each that passes a
+ * multiple of 2^28 settles, so it would take 112 processes that are all stopped, or killed, between
+ * those two steps, with nobody reading or passing the next multiple.
+ */
+import { add, compareExchange, load } from "../../memory/atomics.ts";
+
+/** The most that one addition adds. */
+export const ADD_MAX: number = 2 ** 24;
+
+const HALF = 2 ** 31;
+
+/** Adds `amount`, from 0 to ADD_MAX, to the counter at a word: one atomic addition. */
+export function addToCounter(words: Int32Array, low: number, amount: number): void {
+  const old = add(words, low, amount);
+  // Another multiple of 2^28 was passed: rare, and often enough.
+  if ((old ^ (old + amount)) >>> 28 !== 0) settle(words, low);
+}
+
+/** Makes the step of `half` that is missing, if one is. */
+function settle(words: Int32Array, low: number): void {
+  const half = load(words, low + 1);
+  const parity = load(words, low) >>> 31;
+  // Who is late fails here, since the word has moved on.
+  if ((half & 1) !== parity) compareExchange(words, low + 1, half, (half + 1) | 0);
+}
+
+/** The count, exact at one instant of the call; exact as a number up to 2^53. */
+export function readCounter(words: Int32Array, low: number): number {
+  for (;;) {
+    const half = load(words, low + 1);
+    const bits = load(words, low);
+    // `half` only grows: if it is the same, it was so when `low` was read.
+    if (load(words, low + 1) !== half) continue;
+    const pending = (half & 1) === bits >>> 31 ? 0 : 1;
+    if (pending === 1) compareExchange(words, low + 1, half, (half + 1) | 0);
+    return ((half >>> 0) + pending) * HALF + (bits & 0x7fffffff);
+  }
+}

@@ -1,0 +1,194 @@
+/*
+ * Reading a map takes no lock.
+ *
+ * A slot's word leads to a unit that may be freed, and used for another entry, at any moment. So:
+ *
+ *     read the slot · read the unit's sequence · the slot still says the same    (1)
+ *     compare the key, copy the value
+ *     the unit's sequence is the same                                            (2)
+ *
+ * A writer takes an entry out of its slot before it raises the unit's sequence, and raises that
+ * before the unit can be written again. By (1) the sequence is the one that the unit had while the
+ * slot referred to it, and by (2) nothing was freed until after the copy. SYNC map-slot and SYNC
+ * map-sequence name the pairs.
+ *
+ * An entry stays in its slot as long as it lives, and a new value of a key takes its old value's
+ * slot. A reader that finds no slot with the key has thus seen a moment without it.
+ */
+import {
+  BUCKET_LIMIT,
+  BUCKET_USED,
+  BUCKET_WORDS,
+  EXPIRY,
+  HASH,
+  KEY_LENGTH,
+  KEY_MAX,
+  PROBE_MAX,
+  SEQUENCE,
+  SLOTS,
+  STRIPE_HEAD_WORDS,
+  VALUE_LENGTH,
+} from "../../layout/map-layout.ts";
+import { load, loadFence } from "../../memory/atomics.ts";
+import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
+import type { MapKey, Scratch } from "./map-scratch.ts";
+import { longestEntry } from "./map-shape.ts";
+
+/** Answers instead of a length. */
+export const ABSENT = -1;
+const CHANGED = -2;
+const OTHER_KEY = -3;
+
+/** A slot that changes this often under one reader belongs to no map. */
+const ATTEMPTS_MAX = 100_000;
+
+/** Looks entries up, and copies them out. */
+export class MapReader {
+  readonly #memory: MapMemory;
+  readonly #words: Int32Array;
+  readonly #value: Scratch;
+  /** No value has more bytes. */
+  readonly #longest: number;
+  /** When the entry that was read last expires; 0: never. */
+  expiry = 0;
+  /** Bytes of the key that `readSlot` read last; they are at the start of `value`. */
+  keyLength = 0;
+
+  /** @param value Where values are copied to. */
+  constructor(memory: MapMemory, value: Scratch) {
+    this.#memory = memory;
+    this.#words = memory.words;
+    this.#value = value;
+    this.#longest = longestEntry(memory.shape) * memory.unitWords * 4;
+  }
+
+  /**
+   * Copies a key's value to the scratch.
+   * @returns Its length in bytes, or ABSENT.
+   * @throws LayoutError when the bytes are no map.
+   */
+  read(key: MapKey): number {
+    const memory = this.#memory;
+    const words = this.#words;
+    const { hash } = key;
+    const stripe = memory.stripeOf(hash);
+    const home = memory.bucketOf(hash);
+    const tag = hash >>> 24;
+    let bucket = stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS;
+    // SYNC map-limit: a writer raises the limit before it stores a slot further on.
+    const limit = load(words, bucket + BUCKET_LIMIT);
+    const last = limit >= 0 && limit < PROBE_MAX ? limit : PROBE_MAX;
+    for (let distance = 0; ; distance++) {
+      let slot = (hash >>> 18) % SLOTS;
+      for (let count = 0; count < SLOTS; count++) {
+        const reference = words[bucket + slot]!;
+        if (reference >>> 24 === tag && reference !== 0) {
+          const length = this.#readReferenced(key, stripe, bucket, slot);
+          if (length !== OTHER_KEY) return length;
+        }
+        if (++slot >= SLOTS) slot = 0;
+      }
+      if (distance >= last) return ABSENT;
+      const further = (home + distance + 1) & memory.bucketMask;
+      bucket = stripe + STRIPE_HEAD_WORDS + further * BUCKET_WORDS;
+    }
+  }
+
+  #readReferenced(key: MapKey, stripe: number, bucket: number, slot: number): number {
+    const words = this.#words;
+    const tag = key.hash >>> 24;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const reference = load(words, bucket + slot);
+      if (reference >>> 24 !== tag || reference === 0) return OTHER_KEY;
+      const length = this.#attempt(key, stripe, bucket + slot, reference);
+      if (length === CHANGED) continue;
+      if (length >= 0) {
+        const used = words[bucket + BUCKET_USED]!;
+        // A bit lost to a concurrent writer costs an entry its second chance, and nothing else.
+        if ((used & (1 << slot)) === 0) words[bucket + BUCKET_USED] = used | (1 << slot);
+      }
+      return length;
+    }
+    return this.#memory.corrupt("a slot that never comes to rest", bucket + slot);
+  }
+
+  #attempt(key: MapKey, stripe: number, slot: number, reference: number): number {
+    const memory = this.#memory;
+    const words = this.#words;
+    const unit = reference & 0xffffff;
+    if (unit === 0 || unit >= memory.unitCount) return memory.corrupt("a slot", slot);
+    const units = stripe + memory.unitsOffset;
+    const first = units + unit * memory.unitWords;
+    // SYNC map-slot: pairs with the store of the slot in MapWriter.
+    const sequence = load(words, first + SEQUENCE);
+    if (load(words, slot) !== reference) return CHANGED;
+    let length = OTHER_KEY;
+    if (
+      words[first + HASH] === key.hash &&
+      words[first + KEY_LENGTH] === key.length &&
+      startsWith(memory, units, first, key.words, key.wordCount)
+    ) {
+      length = this.#copy(units, first, key.wordCount, 0, sequence);
+    }
+    loadFence();
+    // SYNC map-sequence: pairs with the addition in `freeEntry`.
+    return load(words, first + SEQUENCE) === sequence ? length : CHANGED;
+  }
+
+  /**
+   * Copies an entry's payload without its first `skip` words: `keyWords` and the value's.
+   * @returns The value's length.
+   */
+  #copy(units: number, first: number, skip: number, keyWords: number, sequence: number): number {
+    const memory = this.#memory;
+    const expiry = memory.floats[(first + EXPIRY) >> 1]!;
+    const length = this.#words[first + VALUE_LENGTH]!;
+    if (length >= 0 && length <= this.#longest) {
+      if (this.#value.lacks(length + KEY_MAX)) {
+        // A length that is torn must not make this process allocate.
+        if (load(this.#words, first + SEQUENCE) !== sequence) return CHANGED;
+        this.#value.reserve(length + KEY_MAX);
+      }
+      this.expiry = expiry;
+      const count = keyWords + ((length + 3) >> 2);
+      if (copyOut(memory, units, first, skip, count, this.#value.words)) {
+        return expiry !== 0 && expiry <= Date.now() ? ABSENT : length;
+      }
+    }
+    if (load(this.#words, first + SEQUENCE) !== sequence) return CHANGED;
+    return memory.corrupt("an entry", first + VALUE_LENGTH);
+  }
+
+  /**
+   * Copies the key, and then the value, of the entry at a slot to the scratch, key first, the value
+   * at the next word.
+   *
+   * @param slot Its word.
+   * @returns The value's length, or ABSENT when nothing lives there.
+   */
+  readSlot(stripe: number, slot: number): number {
+    const memory = this.#memory;
+    const words = this.#words;
+    const units = stripe + memory.unitsOffset;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const reference = load(words, slot);
+      if (reference === 0) return ABSENT;
+      const unit = reference & 0xffffff;
+      if (unit === 0 || unit >= memory.unitCount) return memory.corrupt("a slot", slot);
+      const first = units + unit * memory.unitWords;
+      const sequence = load(words, first + SEQUENCE);
+      if (load(words, slot) !== reference) continue;
+      const keyLength = words[first + KEY_LENGTH]!;
+      if (keyLength < 0 || keyLength > KEY_MAX) {
+        if (load(words, first + SEQUENCE) !== sequence) continue;
+        return memory.corrupt("a key's length", first + KEY_LENGTH);
+      }
+      const length = this.#copy(units, first, 0, (keyLength + 3) >> 2, sequence);
+      loadFence();
+      if (length === CHANGED || load(words, first + SEQUENCE) !== sequence) continue;
+      this.keyLength = keyLength;
+      return length;
+    }
+    return memory.corrupt("a slot that never comes to rest", slot);
+  }
+}

@@ -1,0 +1,103 @@
+/** Rebuilds all of a stripe that can be derived from its index. */
+import {
+  BUCKET_LIMIT,
+  BUCKET_WORDS,
+  ENTRY_COUNT,
+  EXPIRY,
+  FREE_COUNT,
+  FREE_HEAD,
+  HAND,
+  HASH,
+  LAST_SWEEP,
+  NEXT,
+  NEXT_EXPIRY,
+  PROBE_MAX,
+  SEQUENCE,
+  SLOTS,
+  STRIPE_HEAD_WORDS,
+} from "../../layout/map-layout.ts";
+import { add, load, store, storeFence } from "../../memory/atomics.ts";
+import type { MapMemory } from "./map-memory.ts";
+import { entryUnits } from "./map-units.ts";
+
+/**
+ * Makes free list and counts anew, after their writer died, or for the first time. The caller holds
+ * the stripe's lock. A writer that dies in here leaves as much to do as it found.
+ *
+ * Every unit that no entry has gets a new sequence: a reader may be at an entry that the dead
+ * writer had just taken out of its slot. A slot whose entry makes no sense is emptied, which only
+ * ever happens to a segment that was written by something else.
+ */
+export function rebuild(memory: MapMemory, stripe: number): void {
+  const { words, unitCount, unitWords } = memory;
+  const units = stripe + memory.unitsOffset;
+  const marks = new Uint8Array(unitCount);
+  let entries = 0;
+  let nextExpiry = 0;
+  for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
+    const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
+    const limit = load(words, start + BUCKET_LIMIT);
+    if (limit < 0 || limit > PROBE_MAX) store(words, start + BUCKET_LIMIT, PROBE_MAX);
+    for (let slot = start; slot < start + SLOTS; slot++) {
+      const reference = load(words, slot);
+      if (reference === 0) continue;
+      if (!isEntry(memory, stripe, bucket, reference, marks)) {
+        store(words, slot, 0);
+        continue;
+      }
+      entries++;
+      const first = units + (reference & 0xffffff) * unitWords;
+      const expiry = memory.floats[(first + EXPIRY) >> 1]!;
+      if (expiry !== 0 && (nextExpiry === 0 || expiry < nextExpiry)) nextExpiry = expiry;
+    }
+  }
+  let head = 0;
+  let free = 0;
+  for (let unit = unitCount - 1; unit > 0; unit--) {
+    if (marks[unit] !== 0) continue;
+    add(words, units + unit * unitWords + SEQUENCE, 1);
+    words[units + unit * unitWords + NEXT] = head;
+    head = unit;
+    free++;
+  }
+  storeFence();
+  words[stripe + FREE_HEAD] = head;
+  words[stripe + FREE_COUNT] = free;
+  words[stripe + ENTRY_COUNT] = entries;
+  words[stripe + HAND] = 0;
+  memory.floats[(stripe + NEXT_EXPIRY) >> 1] = nextExpiry;
+  memory.floats[(stripe + LAST_SWEEP) >> 1] = 0;
+}
+
+/** Whether a slot refers to a whole entry of its own, in reach of its home; marks its units. */
+function isEntry(
+  memory: MapMemory,
+  stripe: number,
+  bucket: number,
+  reference: number,
+  marks: Uint8Array,
+): boolean {
+  const { words, unitCount, unitWords } = memory;
+  const units = stripe + memory.unitsOffset;
+  const chain: number[] = [];
+  let unit = reference & 0xffffff;
+  if (unit === 0 || unit >= unitCount) return false;
+  const first = units + unit * unitWords;
+  const hash = words[first + HASH]!;
+  const distance = (bucket - memory.bucketOf(hash)) & memory.bucketMask;
+  if (hash >>> 24 !== reference >>> 24 || distance > PROBE_MAX) return false;
+  if (memory.stripeOf(hash) !== stripe) return false;
+  const count = entryUnits(memory, first);
+  if (count > unitCount) return false;
+  for (;;) {
+    if (marks[unit] !== 0) break;
+    marks[unit] = 1;
+    chain.push(unit);
+    const next = words[units + unit * unitWords + NEXT]!;
+    if (chain.length === count) return true;
+    if (next <= 0 || next >= unitCount) break;
+    unit = next;
+  }
+  for (const marked of chain) marks[marked] = 0;
+  return false;
+}

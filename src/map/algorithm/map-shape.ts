@@ -1,0 +1,116 @@
+/*
+ * A hash map in fixed memory: stripes, each with a lock, an index and units of its own.
+ *
+ *     map      [ stripe 0 | stripe 1 | … ]              the hash's low bits choose the stripe
+ *     stripe   [ lock 64 B | counts 64 B | buckets 64 B each | units ]
+ *     bucket   [ 14 slots | used bits | probe limit ]   one cache line
+ *     slot     tag (8 bits of the hash) << 24 | unit    0: empty
+ *     unit     [ sequence | next | payload ]            64 B, or as large as the creator says
+ *     entry    a chain of units; the first also holds hash, lengths and expiry:
+ *              [ sequence | next | hash | key length | value length | 0 | expiry (f64) | payload ]
+ *
+ * The payload is the key, filled up to a word, and then the value. Any unit fits any value, so
+ * memory never falls to pieces: what is lost is the rest of each entry's last unit.
+ *
+ * The index is the truth. An entry is in the map exactly while a slot refers to it, and a slot is
+ * one word: to set is to write a chain of free units and store the slot, to delete is to store 0.
+ * All else (free list, counts) can be rebuilt from the index, which is what the next writer does
+ * when one died. An entry never changes and never moves while a slot refers to it.
+ */
+
+import {
+  BUCKET_WORDS,
+  FIRST_HEAD,
+  OTHER_HEAD,
+  STRIPE_HEAD_WORDS,
+} from "../../layout/map-layout.ts";
+
+/** The numbers that a map is made of; stored in its header. */
+export interface MapShape {
+  readonly stripeCount: number;
+  /** In each stripe; a power of two. */
+  readonly bucketCount: number;
+  /** In each stripe; unit 0 is never used, since a slot of 0 is empty. */
+  readonly unitCount: number;
+  readonly unitWords: number;
+}
+
+/** Words from one stripe to the next. */
+export function stripeWords({ bucketCount, unitCount, unitWords }: MapShape): number {
+  return (STRIPE_HEAD_WORDS + bucketCount * BUCKET_WORDS + unitCount * unitWords + 31) & ~31;
+}
+
+/** Bytes of all stripes. */
+export function mapLength(shape: MapShape): number {
+  return shape.stripeCount * stripeWords(shape) * 4;
+}
+
+/** Units that an entry takes. */
+export function unitsFor(payloadWords: number, unitWords: number): number {
+  const more = payloadWords - (unitWords - FIRST_HEAD);
+  return more <= 0 ? 1 : 1 + Math.ceil(more / (unitWords - OTHER_HEAD));
+}
+
+/** The longest entry, in units: a stripe holds several, whatever they are. */
+export function longestEntry({ unitCount }: MapShape): number {
+  return Math.max(1, unitCount >> 2);
+}
+
+const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
+
+/** Whether numbers from a header make a map of exactly `byteLength` bytes. */
+export function isShape(shape: MapShape, byteLength: number): boolean {
+  const { stripeCount, bucketCount, unitCount, unitWords } = shape;
+  return (
+    isPowerOfTwo(stripeCount) &&
+    stripeCount <= STRIPES_MAX &&
+    isPowerOfTwo(bucketCount) &&
+    bucketCount <= 2 ** 20 &&
+    unitCount >= 8 &&
+    unitCount < 2 ** 24 &&
+    isPowerOfTwo(unitWords) &&
+    unitWords >= 16 &&
+    unitWords <= 1024 &&
+    mapLength(shape) === byteLength
+  );
+}
+
+const STRIPES_MAX = 64;
+/**
+ * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and
+ * the smaller they are the less evenly they fill. Below 128 KiB: a size of 2^n gives 2^m stripes.
+ */
+const STRIPE_BYTES_MIN = 120_000;
+/** So many entries in a stripe spread evenly enough: one is full when the others nearly are. */
+const STRIPE_ENTRIES_MIN = 1000;
+/** Entries that a bucket of 14 is planned for: of 100,000 entries, 1 in 500 lies further on. */
+const ENTRIES_PER_BUCKET = 8;
+
+/**
+ * The largest map in `byteLength` bytes.
+ *
+ * @param entryLength Bytes of a typical key and value: decides how large the index is.
+ * @throws RangeError when there is no room for even a small one.
+ */
+export function planMap(byteLength: number, entryLength: number, unitLength: number): MapShape {
+  let stripeCount = 1;
+  const least = Math.max(STRIPE_BYTES_MIN, STRIPE_ENTRIES_MIN * entryLength);
+  while (stripeCount < STRIPES_MAX && byteLength / (stripeCount * 2) >= least) stripeCount *= 2;
+  const unitWords = unitLength / 4;
+  const words = Math.floor(byteLength / 4 / stripeCount / 32) * 32;
+  const entryWords = unitsFor(Math.ceil(entryLength / 4), unitWords) * unitWords;
+  const entries = words / (entryWords + BUCKET_WORDS / ENTRIES_PER_BUCKET);
+  let bucketCount = 1;
+  while (bucketCount * ENTRIES_PER_BUCKET < entries && bucketCount < 2 ** 20) bucketCount *= 2;
+  const unitCount = Math.min(
+    2 ** 24 - 1,
+    Math.floor((words - STRIPE_HEAD_WORDS - bucketCount * BUCKET_WORDS) / unitWords),
+  );
+  const shape = { stripeCount, bucketCount, unitCount, unitWords };
+  if (unitCount < 8) {
+    throw new RangeError(
+      `Cannot make a map of ${byteLength} bytes with units of ${unitLength}: it is too small`,
+    );
+  }
+  return shape;
+}

@@ -1,0 +1,274 @@
+/*
+ * Writing a map: one writer in a stripe at a time, by its lock.
+ *
+ *     set      write the entry into free units · store the slot · free the old entry's units
+ *     delete   store 0 into the slot · free the units
+ *
+ * Killed before the slot is stored, a writer leaves the old value; after it, the new one. The units
+ * that it had in hand belong to nobody until the next writer, who is told of the death by the lock,
+ * rebuilds the free list from the index.
+ */
+import {
+  BUCKET_LIMIT,
+  BUCKET_USED,
+  BUCKET_WORDS,
+  ENTRY_COUNT,
+  EXPIRY,
+  FREE_COUNT,
+  HASH,
+  KEY_LENGTH,
+  NEXT_EXPIRY,
+  PROBE_MAX,
+  REFUSALS,
+  REPAIRS,
+  SLOTS,
+  STRIPE_HEAD_WORDS,
+} from "../../layout/map-layout.ts";
+import { load, store } from "../../memory/atomics.ts";
+import { type MapMemory, startsWith } from "./map-memory.ts";
+import { MapEvictor } from "./map-evictor.ts";
+import { rebuild } from "./map-repair.ts";
+import type { MapKey, Scratch } from "./map-scratch.ts";
+import { longestEntry, unitsFor } from "./map-shape.ts";
+import { freeEntry, writeEntry } from "./map-units.ts";
+
+/** The locks of the stripes; what a pthread mutex is, or a test's stand-in. */
+export interface StripeLocks {
+  /** @returns Whether the last owner died while it held the lock. */
+  lock(stripe: number): boolean;
+  unlock(stripe: number): void;
+}
+
+/** What `put` answers. */
+export const STORED = 1;
+export const REFUSED = 0;
+export const EXISTS = -1;
+
+/** Changes a map. */
+export class MapWriter {
+  readonly #memory: MapMemory;
+  readonly #words: Int32Array;
+  readonly #locks: StripeLocks;
+  readonly #evict: boolean;
+  readonly #evictor: MapEvictor;
+  /** Units that only new values of keys that are there may take, so that a full map can change. */
+  readonly #reserve: number;
+  readonly #longest: number;
+  /** Where `find` saw the first free slot, and how far from home; 0 when there is none. */
+  #freeSlot = 0;
+  #freeDistance = 0;
+
+  constructor(memory: MapMemory, locks: StripeLocks, evict: boolean) {
+    this.#memory = memory;
+    this.#words = memory.words;
+    this.#locks = locks;
+    this.#evict = evict;
+    this.#evictor = new MapEvictor(memory);
+    this.#reserve = evict ? 0 : memory.unitCount >> 5;
+    this.#longest = longestEntry(memory.shape);
+  }
+
+  /** Takes the lock of a key's stripe, and repairs what a dead owner left. @returns The stripe. */
+  lock(hash: number): number {
+    const index = hash & this.#memory.stripeMask;
+    const stripe = this.#memory.stripeOf(hash);
+    if (this.#locks.lock(index)) {
+      rebuild(this.#memory, stripe);
+      this.#words[stripe + REPAIRS]!++;
+    }
+    return stripe;
+  }
+
+  unlock(hash: number): void {
+    this.#locks.unlock(hash & this.#memory.stripeMask);
+  }
+
+  /** Stores a value, in the one step of storing its slot. */
+  set(key: MapKey, value: Scratch, length: number, expiry: number, absent: boolean): number {
+    const need = this.checkLength(key, length);
+    const stripe = this.lock(key.hash);
+    try {
+      const slot = this.find(stripe, key);
+      if (absent && slot !== 0 && !this.isExpired(stripe, slot)) return EXISTS;
+      return this.put(stripe, slot, key, value, length, expiry, need);
+    } finally {
+      this.unlock(key.hash);
+    }
+  }
+
+  /** @returns Whether there was such an entry. */
+  delete(key: MapKey): boolean {
+    const stripe = this.lock(key.hash);
+    try {
+      const slot = this.find(stripe, key);
+      if (slot === 0) return false;
+      const expired = this.isExpired(stripe, slot);
+      this.#evictor.remove(stripe, slot);
+      return !expired;
+    } finally {
+      this.unlock(key.hash);
+    }
+  }
+
+  /** Empties one stripe after the other. */
+  clear(): void {
+    const { words, bucketMask, stripeMask } = this.#memory;
+    for (let index = 0; index <= stripeMask; index++) {
+      const stripe = this.lock(index);
+      try {
+        for (let bucket = 0; bucket <= bucketMask; bucket++) {
+          const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
+          for (let slot = start; slot < start + SLOTS; slot++) {
+            if (words[slot] !== 0) store(words, slot, 0);
+          }
+          // Readers that still walk by the old limit find empty slots.
+          store(words, start + BUCKET_LIMIT, 0);
+        }
+        rebuild(this.#memory, stripe);
+      } finally {
+        this.unlock(index);
+      }
+    }
+  }
+
+  /** Units that an entry takes. @throws RangeError when no map of this shape could hold it. */
+  checkLength(key: MapKey, length: number): number {
+    const { unitWords } = this.#memory;
+    const need = unitsFor(key.wordCount + ((length + 3) >> 2), unitWords);
+    if (need <= this.#longest) return need;
+    throw new RangeError(
+      `Cannot store a value of ${length} bytes: this map's entries have at most ` +
+        `${this.#longest * unitWords * 4} bytes in all. Make the map larger`,
+    );
+  }
+
+  /** The word of a key's slot, or 0. The caller holds the lock, here and below. */
+  find(stripe: number, key: MapKey): number {
+    const memory = this.#memory;
+    const words = this.#words;
+    const { hash } = key;
+    const home = memory.bucketOf(hash);
+    const tag = hash >>> 24;
+    const units = stripe + memory.unitsOffset;
+    const limit = load(words, stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS + BUCKET_LIMIT);
+    const last = limit >= 0 && limit < PROBE_MAX ? limit : PROBE_MAX;
+    this.#freeSlot = 0;
+    for (let distance = 0; distance <= PROBE_MAX; distance++) {
+      // Beyond the limit there is only a free slot to be found.
+      if (distance > last && this.#freeSlot !== 0) return 0;
+      const bucket =
+        stripe + STRIPE_HEAD_WORDS + ((home + distance) & memory.bucketMask) * BUCKET_WORDS;
+      let slot = (hash >>> 18) % SLOTS;
+      for (let count = 0; count < SLOTS; count++) {
+        const reference = words[bucket + slot]!;
+        if (reference === 0) {
+          if (this.#freeSlot === 0) {
+            this.#freeSlot = bucket + slot;
+            this.#freeDistance = distance;
+          }
+        } else if (reference >>> 24 === tag && distance <= last) {
+          const unit = reference & 0xffffff;
+          if (unit === 0 || unit >= memory.unitCount) memory.corrupt("a slot", bucket + slot);
+          const first = units + unit * memory.unitWords;
+          if (
+            words[first + HASH] === hash &&
+            words[first + KEY_LENGTH] === key.length &&
+            startsWith(memory, units, first, key.words, key.wordCount)
+          ) {
+            return bucket + slot;
+          }
+        }
+        if (++slot >= SLOTS) slot = 0;
+      }
+    }
+    return 0;
+  }
+
+  /** Takes the entry of a slot out. */
+  remove(stripe: number, slot: number): void {
+    this.#evictor.remove(stripe, slot);
+  }
+
+  /** When the entry of a slot expires; 0: never. */
+  expiryOf(stripe: number, slot: number): number {
+    const memory = this.#memory;
+    const unit = this.#words[slot]! & 0xffffff;
+    const first = stripe + memory.unitsOffset + unit * memory.unitWords;
+    return memory.floats[(first + EXPIRY) >> 1]!;
+  }
+
+  isExpired(stripe: number, slot: number): boolean {
+    const expiry = this.expiryOf(stripe, slot);
+    return expiry !== 0 && expiry <= Date.now();
+  }
+
+  /**
+   * Stores an entry at the slot that `find` found; at the free one that it saw if it found none.
+   *
+   * @param need Units, as `checkLength` told.
+   * @returns STORED or REFUSED.
+   */
+  put(
+    stripe: number,
+    slot: number,
+    key: MapKey,
+    value: Scratch,
+    length: number,
+    expiry: number,
+    need: number,
+  ): number {
+    const words = this.#words;
+    const evictor = this.#evictor;
+    const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY) >> 1]!;
+    if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
+    const floor = slot === 0 ? this.#reserve + need : need;
+    if (words[stripe + FREE_COUNT]! < floor && !this.#makeRoom(stripe, slot, floor)) {
+      words[stripe + REFUSALS]!++;
+      return REFUSED;
+    }
+    let target = slot;
+    if (slot === 0) {
+      target = this.#freeSlot;
+      if (target === 0 || words[target] !== 0) {
+        if (!this.#evict) {
+          words[stripe + REFUSALS]!++;
+          return REFUSED;
+        }
+        target = evictor.evictFrom(stripe, this.#memory.bucketOf(key.hash));
+        this.#freeDistance = 0;
+      }
+      this.#raiseLimit(stripe, key.hash, this.#freeDistance);
+      const index = (target - stripe) & (BUCKET_WORDS - 1);
+      words[target - index + BUCKET_USED]! &= ~(1 << index);
+    }
+    const old = words[target]!;
+    const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
+    if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
+    // SYNC map-slot: everything above is written when a reader finds the unit here.
+    store(words, target, (key.hash & 0xff000000) | unit);
+    if (old === 0) words[stripe + ENTRY_COUNT]!++;
+    else freeEntry(this.#memory, stripe, old & 0xffffff);
+    return STORED;
+  }
+
+  #makeRoom(stripe: number, keep: number, floor: number): boolean {
+    const words = this.#words;
+    const evictor = this.#evictor;
+    if (!this.#evict) {
+      const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY) >> 1]!;
+      if (nextExpiry !== 0 && nextExpiry <= Date.now()) evictor.sweep(stripe, keep);
+      return words[stripe + FREE_COUNT]! >= floor;
+    }
+    while (words[stripe + FREE_COUNT]! < floor) {
+      if (!evictor.evictOne(stripe, keep)) return false;
+    }
+    return true;
+  }
+
+  /** SYNC map-limit: before the slot is stored, which lies this far from home. */
+  #raiseLimit(stripe: number, hash: number, distance: number): void {
+    const words = this.#words;
+    const home = stripe + STRIPE_HEAD_WORDS + this.#memory.bucketOf(hash) * BUCKET_WORDS;
+    if (load(words, home + BUCKET_LIMIT) < distance) store(words, home + BUCKET_LIMIT, distance);
+  }
+}

@@ -1,0 +1,82 @@
+/** A shared object behind a file descriptor: POSIX, memfd and file are all of this kind. */
+import { E } from "../../libc/errno.ts";
+import { ftruncate, getSeals, posixFallocate } from "../../libc/fcntl.ts";
+import { C } from "../../libc/platform.ts";
+import type { Descriptor } from "../descriptor.ts";
+import { Mapping } from "../mapping.ts";
+import {
+  type Backing,
+  type ObjectStat,
+  type ObjectWindow,
+  type SharedObject,
+  statDescriptor,
+} from "./shared-object.ts";
+
+/** Gives an object its size; with `reserve`, memory for every byte. 0, or a negated errno. */
+export function setSize(descriptor: number, size: number, reserve: boolean): number {
+  if (!reserve) return ftruncate(descriptor, size);
+  return posixFallocate(descriptor, 0, size);
+}
+
+/** What the kernel lets nobody do to a memfd any more; nothing for all else. */
+export function sealsOf(descriptor: number): number {
+  return Math.max(0, getSeals(descriptor));
+}
+
+export class DescriptorObject implements SharedObject {
+  readonly backing: Backing;
+  readonly name: string;
+  readonly descriptor: Descriptor;
+  readonly mapCall = "mmap";
+  readonly #remove: (object: ObjectStat) => boolean;
+
+  constructor(
+    backing: Backing,
+    name: string,
+    descriptor: Descriptor,
+    remove: (object: ObjectStat) => boolean,
+  ) {
+    this.backing = backing;
+    this.name = name;
+    this.descriptor = descriptor;
+    this.#remove = remove;
+  }
+
+  stat(): ObjectStat {
+    return statDescriptor(this.descriptor.number);
+  }
+
+  isSealed(): boolean {
+    return (sealsOf(this.descriptor.number) & C.F_SEAL_SHRINK) !== 0;
+  }
+
+  map(window: ObjectWindow): Mapping | number {
+    return Mapping.map(`segment "${this.name}"`, this.descriptor.number, window);
+  }
+
+  checkResizable(): void {
+    // Every file can be resized; a seal answers by itself (EPERM).
+  }
+
+  setSize(size: number, reserve: boolean): number {
+    const result = setSize(this.descriptor.number, size, reserve);
+    // Some file systems (NFS, older overlays) cannot reserve; then the size alone is what there is.
+    return result === -E.EOPNOTSUPP ? setSize(this.descriptor.number, size, false) : result;
+  }
+
+  lockTarget(): Descriptor {
+    return this.descriptor;
+  }
+
+  unlink(): boolean {
+    return this.#remove(this.stat());
+  }
+
+  serve(buffer: ArrayBuffer): void {
+    this.descriptor.serve(buffer);
+  }
+
+  close(): void {
+    this.descriptor.close();
+  }
+}

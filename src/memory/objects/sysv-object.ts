@@ -1,0 +1,212 @@
+/** System V segments: a key or an id, a size for life, and a count of attachments. */
+import { UnsupportedError } from "../../errors.ts";
+import { E, fail } from "../../libc/errno.ts";
+import { C } from "../../libc/platform.ts";
+import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
+import type { Descriptor } from "../descriptor.ts";
+import { Mapping } from "../mapping.ts";
+import { posixObjects } from "./posix-object.ts";
+import { sysvName } from "./segment-name.ts";
+import type {
+  Access,
+  FoundObject,
+  ObjectOptions,
+  ObjectSpace,
+  ObjectStat,
+  ObjectWindow,
+  SharedObject,
+} from "./shared-object.ts";
+
+/**
+ * The POSIX object that carries the byte locks of a System V segment, which has no descriptor. Its
+ * bytes mean nothing. It is made when the first lock is taken, and removed with the segment; one
+ * whose segment is gone is a leftover.
+ */
+export const SYSV_LOCKS_PREFIX = "/bun-shm.sysv-locks.";
+
+function checkPlatform(): void {
+  if (process.platform === "linux" && process.arch !== "ia32") return;
+  throw new UnsupportedError(
+    `Cannot use System V shared memory: ${process.platform} lays out shmid_ds in a way that this ` +
+      "package does not know; it knows Linux's",
+  );
+}
+
+/** The id of a name, or a negated errno. */
+function idOf(name: string): number {
+  checkPlatform();
+  const parsed = sysvName(name);
+  if (parsed === "private") return -E.ENOENT;
+  return "id" in parsed ? parsed.id : shmget(parsed.key, 0, 0);
+}
+
+const isGone = (result: number): boolean =>
+  result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
+
+function sizeHint(result: number): string | undefined {
+  if (result === -E.EINVAL) return "The size is beyond sysctl kernel.shmmax";
+  if (result === -E.ENOSPC) return "sysctl kernel.shmmni or kernel.shmall is used up: see ipcs -m";
+  return undefined;
+}
+
+class SysvObject implements SharedObject {
+  readonly backing = "sysv";
+  readonly name: string;
+  readonly descriptor = undefined;
+  readonly mapCall = "shmat";
+  readonly #id: number;
+  #locks: SharedObject | undefined;
+  #buffer: WeakRef<ArrayBuffer> | undefined;
+
+  constructor(name: string, id: number) {
+    this.name = name;
+    this.#id = id;
+  }
+
+  stat(): ObjectStat {
+    const { size, mode } = this.#stat();
+    return { size, mode: mode & 0o777, inode: BigInt(this.#id), device: -1n, isFile: true };
+  }
+
+  #stat(): ShmStat {
+    const stat = shmStat(this.#id);
+    if (typeof stat !== "number") return stat;
+    return fail(`Cannot look at segment "${this.name}"`, stat, "shmctl", this.name);
+  }
+
+  /** The size never changes, so nobody can cut it off. */
+  isSealed(): boolean {
+    return true;
+  }
+
+  map({ offset, length, access }: ObjectWindow): Mapping | number {
+    if (access === "read" || offset !== 0) {
+      const what = access === "read" ? 'with access "read"' : "from an offset";
+      const why =
+        access === "read" ? "as a private copy, and a write would end the process" : "in parts";
+      throw new UnsupportedError(
+        `Cannot map segment "${this.name}" ${what}: System V memory cannot be mapped ${why}`,
+      );
+    }
+    return Mapping.attach(`segment "${this.name}"`, this.#id, length);
+  }
+
+  checkResizable(action: string): void {
+    throw new UnsupportedError(`${action}: a System V segment has one size for life`);
+  }
+
+  setSize(): number {
+    return -E.EINVAL;
+  }
+
+  lockTarget(create: boolean): Descriptor | undefined {
+    if (this.#locks !== undefined) return this.#locks.descriptor;
+    const name = `${SYSV_LOCKS_PREFIX}${this.#id}`;
+    if (!create) {
+      this.#locks = posixObjects.open(name, "readwrite");
+    } else {
+      const { mode } = this.#stat();
+      const options = { size: 1, mode: mode & 0o666 };
+      while (this.#locks === undefined) {
+        this.#locks =
+          posixObjects.create(name, options) ?? posixObjects.adopt(name, options)?.object;
+      }
+    }
+    const buffer = this.#buffer?.deref();
+    if (buffer !== undefined) this.#locks?.serve(buffer);
+    return this.#locks?.descriptor;
+  }
+
+  unlink(): boolean {
+    return removeId(this.name, this.#id);
+  }
+
+  serve(buffer: ArrayBuffer): void {
+    this.#buffer = new WeakRef(buffer);
+    this.#locks?.serve(buffer);
+  }
+
+  close(): void {
+    this.#locks?.close();
+  }
+}
+
+function removeId(name: string, id: number): boolean {
+  const action = `Cannot unlink segment "${name}"`;
+  const stat = shmStat(id);
+  // An id that was removed and is still mapped answers, with SHM_DEST set.
+  if (typeof stat !== "number" && (stat.mode & C.SHM_DEST) !== 0) return false;
+  const result = shmRemove(id);
+  if (isGone(result)) return false;
+  if (result < 0) fail(action, result, "shmctl", name);
+  posixObjects.unlink(`${SYSV_LOCKS_PREFIX}${id}`);
+  return true;
+}
+
+/** `sysv:KEY`, `sysv:#ID`, and to create, `sysv:private`. */
+export const sysvObjects: ObjectSpace = {
+  create(name: string, options: ObjectOptions): SharedObject | undefined {
+    checkPlatform();
+    const { size, mode = 0o600, hugePages = false } = options;
+    const parsed = sysvName(name);
+    if (typeof parsed === "object" && "id" in parsed) {
+      throw new TypeError(`Cannot create segment "${name}": the kernel chooses the ids`);
+    }
+    const key = parsed === "private" ? IPC_PRIVATE : parsed.key;
+    const flags = C.IPC_CREAT | C.IPC_EXCL | (hugePages ? C.SHM_HUGETLB : 0) | mode;
+    const id = shmget(key, size, flags);
+    if (id === -E.EEXIST) return undefined;
+    if (id < 0) fail(`Cannot create segment "${name}"`, id, "shmget", name, sizeHint(id));
+    return new SysvObject(parsed === "private" ? `sysv:#${id}` : name, id);
+  },
+
+  open(name: string, _access: Access): SharedObject | undefined {
+    const id = idOf(name);
+    if (id === -E.ENOENT) return undefined;
+    const action = `Cannot open segment "${name}"`;
+    if (id < 0) fail(action, id, "shmget", name);
+    const stat = shmStat(id);
+    if (typeof stat === "number") {
+      if (isGone(stat)) return undefined;
+      fail(action, stat, "shmctl", name, "It belongs to another user");
+    }
+    return new SysvObject(name, id);
+  },
+
+  adopt(name: string): FoundObject | undefined {
+    const object = sysvObjects.open(name, "readwrite");
+    return object && { object, sized: false };
+  },
+
+  /** A System V segment cannot be emptied: it is removed, and another made. */
+  truncate(name: string, options: ObjectOptions): FoundObject | undefined {
+    if (sysvObjects.hasUsers(name)) {
+      fail(`Cannot truncate segment "${name}"`, -E.EBUSY, "shmctl", name, "It is attached");
+    }
+    sysvObjects.unlink(name);
+    const object = sysvObjects.create(name, options);
+    return object && { object, sized: false };
+  },
+
+  unlink(name: string): boolean {
+    const id = idOf(name);
+    if (id === -E.ENOENT) return false;
+    if (id < 0) fail(`Cannot unlink segment "${name}"`, id, "shmget", name);
+    return removeId(name, id);
+  },
+
+  exists(name: string): boolean {
+    const id = idOf(name);
+    if (id < 0) return id !== -E.ENOENT;
+    const stat = shmStat(id);
+    return typeof stat !== "number" || !isGone(stat);
+  },
+
+  hasUsers(name: string): boolean {
+    const id = idOf(name);
+    if (id === -E.ENOENT) return false;
+    if (id < 0) fail(`Cannot look at segment "${name}"`, id, "shmget", name);
+    const stat = shmStat(id);
+    return typeof stat !== "number" && stat.attachments > 0;
+  },
+};

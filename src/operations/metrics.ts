@@ -1,0 +1,153 @@
+import type { Activity } from "../inspection/activity.ts";
+import { fileSystemInfo } from "../inspection/file-system.ts";
+import { openReader } from "../inspection/object-reader.ts";
+import { identify } from "../inspection/identify.ts";
+import { PLATFORM } from "../libc/platform.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
+
+/** One measured value and what it belongs to. */
+export interface MetricSample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** One family of values, in Prometheus's sense. */
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "gauge" | "counter";
+  readonly samples: readonly MetricSample[];
+}
+
+/** An object that holds a structure, and what the structure counts. */
+export interface StructureActivity {
+  readonly object: ObjectUsage;
+  readonly activity: Activity;
+}
+
+/** Reads the counters of every structure among the objects. What vanishes is left out. */
+export function structureActivities(objects: readonly ObjectUsage[]): StructureActivity[] {
+  const activities: StructureActivity[] = [];
+  for (const object of objects) {
+    if (object.type !== "segment") continue;
+    try {
+      using reader = openReader(object.name);
+      const found = identify(reader);
+      if (found === undefined) continue;
+      activities.push({ object, activity: found.structure.activity(found.words) });
+    } catch {
+      // Gone meanwhile, or another user's: there is nothing to count.
+    }
+  }
+  return activities;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** What a family of metrics is called, means, and has for labels. */
+export interface MetricFamily {
+  readonly name: string;
+  readonly type: Metric["type"];
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+const FAMILIES = {
+  filesystem_size_bytes: ["gauge", ["directory"], "Room for shared memory."],
+  filesystem_free_bytes: ["gauge", ["directory"], "Room that is left."],
+  semaphore_value: ["gauge", ["name", "backing"], "Value of a named semaphore."],
+  object_size_bytes: ["gauge", ["name", "kind", "backing"], "Size of an object."],
+  object_used_bytes: ["gauge", ["name", "kind", "backing"], "Memory that an object takes."],
+  object_users: ["gauge", ["name", "kind", "backing"], "Processes that have an object."],
+  object_orphaned: ["gauge", ["name", "kind", "backing"], "1 when no live process has it."],
+  depth: ["gauge", ["name", "kind", "unit"], "What is in a structure now."],
+  capacity: ["gauge", ["name", "kind", "unit"], "What a structure can hold."],
+  high_water: ["gauge", ["name", "kind", "unit"], "The most that was in a structure."],
+  records_in_total: ["counter", ["name", "kind"], "Records that went in."],
+  records_out_total: ["counter", ["name", "kind"], "Records that came out."],
+  bytes_in_total: ["counter", ["name", "kind"], "Bytes that went in."],
+  bytes_out_total: ["counter", ["name", "kind"], "Bytes that came out."],
+  waits_total: ["counter", ["name", "kind"], "Times that somebody waited."],
+  full_total: ["counter", ["name", "kind"], "Writes that found no room."],
+  empty_total: ["counter", ["name", "kind"], "Reads that found nothing."],
+  lost_total: ["counter", ["name", "kind"], "Records overwritten before they were read."],
+  recovered_total: ["counter", ["name", "kind"], "Repairs after a process died."],
+} as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
+
+/** Every family that `metrics` can give. @internal */
+export const METRIC_FAMILIES: readonly MetricFamily[] = Object.entries(FAMILIES).map(
+  ([name, [type, labels, help]]) => ({ name: `bun_shm_${name}`, type, labels, help }),
+);
+
+type Samples = Map<string, MetricSample[]>;
+
+function add(
+  samples: Samples,
+  family: keyof typeof FAMILIES,
+  labels: Labels,
+  value: number | undefined,
+): void {
+  if (value === undefined) return;
+  const name = `bun_shm_${family}`;
+  samples.set(name, [...(samples.get(name) ?? []), { labels, value }]);
+}
+
+/**
+ * What every structure in shared memory counts, and how full the memory is: objects of this user,
+ * whoever made them. Reads their bytes and disturbs nobody; does not block; stale the moment it
+ * returns. Counters are 32 bits wide and start again at 0, which Prometheus takes as a reset.
+ *
+ * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
+ *
+ * @example
+ * ```ts
+ * for (const { name, samples } of metrics()) console.log(name, samples.length);
+ * ```
+ */
+export function metrics(): Metric[] {
+  const samples: Samples = new Map();
+  const objects = usage({ sysv: true });
+  const directory = PLATFORM?.directory;
+  if (directory !== undefined) {
+    const { size, free } = fileSystemInfo(directory);
+    add(samples, "filesystem_size_bytes", { directory }, size);
+    add(samples, "filesystem_free_bytes", { directory }, free);
+  }
+  for (const object of objects) addObject(samples, object);
+  for (const { object, activity } of structureActivities(objects)) {
+    addActivity(samples, { name: object.name, kind: object.kind }, activity);
+  }
+  return METRIC_FAMILIES.flatMap(({ name, help, type }) => {
+    const found = samples.get(name);
+    return found === undefined ? [] : [{ name, help, type, samples: found }];
+  });
+}
+
+function addObject(samples: Samples, object: ObjectUsage): void {
+  const { name, kind, type, backing } = object;
+  if (type === "semaphore") {
+    add(samples, "semaphore_value", { name, backing }, object.value);
+    return;
+  }
+  const labels = { name, kind, backing };
+  add(samples, "object_size_bytes", labels, object.size);
+  add(samples, "object_used_bytes", labels, object.used);
+  add(samples, "object_users", labels, object.users.length);
+  add(samples, "object_orphaned", labels, object.state === "orphaned" ? 1 : 0);
+}
+
+function addActivity(samples: Samples, labels: Labels, activity: Activity): void {
+  add(samples, "records_in_total", labels, activity.in);
+  add(samples, "records_out_total", labels, activity.out);
+  add(samples, "bytes_in_total", labels, activity.bytesIn);
+  add(samples, "bytes_out_total", labels, activity.bytesOut);
+  add(samples, "waits_total", labels, activity.waits);
+  add(samples, "full_total", labels, activity.full);
+  add(samples, "empty_total", labels, activity.empty);
+  add(samples, "lost_total", labels, activity.lost);
+  add(samples, "recovered_total", labels, activity.recovered);
+  const level = { ...labels, unit: activity.unit ?? "" };
+  add(samples, "depth", level, activity.depth);
+  add(samples, "capacity", level, activity.capacity);
+  add(samples, "high_water", level, activity.highWater);
+}

@@ -1,0 +1,100 @@
+import { E, fail } from "../libc/errno.ts";
+import { semUnlink } from "../libc/semaphore.ts";
+import { spaceOf } from "../memory/objects/object-spaces.ts";
+import { posixObjects } from "../memory/objects/posix-object.ts";
+import { Segment } from "../segment/segment.ts";
+import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
+
+/** What to remove. */
+export interface PruneOptions {
+  /** Say what would be removed, and remove nothing. Default false. */
+  dryRun?: boolean;
+  /** Remove what is in use too: its users keep their memory and lose the name. Default false. */
+  force?: boolean;
+  /** Include System V segments. Default false. */
+  sysv?: boolean;
+  /** Only names that this says yes to. Default: all. */
+  only?: (object: ObjectUsage) => boolean;
+}
+
+/** What became of each object that was looked at. */
+export interface PruneResult {
+  /** Removed; with `dryRun`, what would be. */
+  readonly removed: readonly ObjectUsage[];
+  /** Left alone, and why: "in use", "unknown", "too young". */
+  readonly kept: readonly { readonly object: ObjectUsage; readonly reason: string }[];
+  /** Could not be removed: mostly other users' objects. */
+  readonly failed: readonly { readonly object: ObjectUsage; readonly error: Error }[];
+}
+
+/** An empty object this young, in ms, may be one that its creator is about to lock and size. */
+const YOUNG_MS = 2000;
+
+/**
+ * Removes every segment and named semaphore that no live process has, by the kernel's word: the
+ * lock that each user of this package holds, and every mapping and descriptor in /proc. An object
+ * whose mode lets other users in is kept as "unknown" while some of them have processes that this
+ * user may not look into; root's hidden processes are taken to hold none but by the lock.
+ *
+ * Reads /proc twice; blocks for that. A process that opens an object in the instant of its removal
+ * keeps the memory and loses the name, as with any unlink.
+ *
+ * @returns What was removed, kept and why, and what could not be removed.
+ * @throws UnsupportedError where the system does not show its objects.
+ *
+ * @example
+ * ```ts
+ * const { removed } = prune({ dryRun: true });
+ * console.log(`${removed.length} objects are left over`);
+ * ```
+ */
+export function prune(options: PruneOptions = {}): PruneResult {
+  const { dryRun = false, force = false, sysv = false, only = () => true } = options;
+  const removed: ObjectUsage[] = [];
+  const kept: { object: ObjectUsage; reason: string }[] = [];
+  const failed: { object: ObjectUsage; error: Error }[] = [];
+  // The second look finds who came since the first.
+  const first = new Set(usage({ sysv, kinds: false }).filter(isLeftover).map(identity));
+  for (const object of usage({ sysv })) {
+    if (!only(object)) continue;
+    const leftover = isLeftover(object) && first.has(identity(object));
+    if (!leftover && !force) {
+      kept.push({ object, reason: object.state === "orphaned" ? "too young" : object.state });
+      continue;
+    }
+    try {
+      if (dryRun || remove(object, force)) removed.push(object);
+      else if (spaceOf(object.name).exists(object.name)) kept.push({ object, reason: "in use" });
+    } catch (error) {
+      failed.push({ object, error: error as Error });
+    }
+  }
+  return { removed, kept, failed };
+}
+
+function identity({ type, name, uid }: ObjectUsage): string {
+  return `${type} ${uid} ${name}`;
+}
+
+function isLeftover({ state, size, changed }: ObjectUsage): boolean {
+  if (state !== "orphaned") return false;
+  return size > 0 || Date.now() - changed.getTime() >= YOUNG_MS;
+}
+
+/** @returns Whether this call removed it. */
+function remove(object: ObjectUsage, force: boolean): boolean {
+  const { name, type, backing } = object;
+  if (backing === "posix" && type === "semaphore") return removeSemaphore(name);
+  if (backing === "sysv") {
+    return type === "semaphore" ? SystemVSemaphore.unlink(name) : Segment.unlink(name);
+  }
+  return force ? posixObjects.unlink(name) : posixObjects.unlinkUnused(name);
+}
+
+function removeSemaphore(name: string): boolean {
+  const result = semUnlink(name);
+  if (result === -E.ENOENT) return false;
+  if (result < 0) fail(`Cannot unlink semaphore "${name}"`, result, "sem_unlink", name);
+  return true;
+}

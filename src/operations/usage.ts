@@ -1,0 +1,188 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { UnsupportedError } from "../errors.ts";
+import { openReader } from "../inspection/object-reader.ts";
+import {
+  type ObjectUser,
+  type UserTable,
+  findUsers,
+  objectKey,
+  sysvKey,
+} from "../inspection/processes.ts";
+import { identify } from "../inspection/identify.ts";
+import { readSysvTable } from "../inspection/sysv-table.ts";
+import { userName } from "../inspection/user-names.ts";
+import { PLATFORM } from "../libc/platform.ts";
+import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
+import { spaceOf } from "../memory/objects/object-spaces.ts";
+
+/** One object of shared memory, and who has it. */
+export interface ObjectUsage {
+  /** As `Segment.open` or `Semaphore.open` takes it. */
+  readonly name: string;
+  readonly type: "segment" | "semaphore";
+  readonly backing: "posix" | "sysv";
+  /** What is in it: "raw", "queue", "ring" …; "unreadable" when this user may not look. */
+  readonly kind: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes of memory that it takes now; less than `size` while parts were never touched. */
+  readonly used: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly owner: string;
+  /** When it was made, or last changed in size or mode. */
+  readonly changed: Date;
+  /** Processes that have it mapped or open, as far as this user may see. */
+  readonly users: readonly ObjectUser[];
+  /**
+   * "in use": a live process has it, by the kernel's word. "orphaned": none has. "unknown": none
+   * that can be seen, but processes of other users may, since the mode lets them.
+   */
+  readonly state: "in use" | "orphaned" | "unknown";
+  /** A semaphore's value. */
+  readonly value?: number;
+}
+
+/** What to look at. */
+export interface UsageOptions {
+  /** Include System V segments and semaphores. Default false. */
+  sysv?: boolean;
+  /** Look into each object for its kind. Default true. */
+  kinds?: boolean;
+}
+
+/**
+ * Everything in shared memory that this user can see: segments and named semaphores, whoever made
+ * them, in order of name. Reads /proc once; does not block; stale the moment it returns. What
+ * vanishes meanwhile is left out.
+ *
+ * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
+ *
+ * @example
+ * ```ts
+ * for (const { name, used, state } of usage()) console.log(name, used, state);
+ * ```
+ */
+export function usage(options: UsageOptions = {}): ObjectUsage[] {
+  const directory = PLATFORM?.directory;
+  if (directory === undefined) {
+    throw new UnsupportedError(`Cannot list segments: ${process.platform} does not show them`);
+  }
+  const table = findUsers();
+  const found: ObjectUsage[] = [];
+  for (const file of readdirSync(directory).sort()) {
+    const object = describeFile(directory, file, table, options.kinds !== false);
+    if (object !== undefined) found.push(object);
+  }
+  if (options.sysv) found.push(...sysvUsage(table, options.kinds !== false));
+  return found;
+}
+
+function describeFile(
+  directory: string,
+  file: string,
+  table: UserTable,
+  kinds: boolean,
+): ObjectUsage | undefined {
+  const path = join(directory, file);
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (!stat?.isFile()) return undefined;
+  const isSemaphore = file.startsWith("sem.");
+  const name = isSemaphore ? `/${file.slice("sem.".length)}` : `/${file}`;
+  const users = table.users.get(objectKey(stat.dev, stat.ino)) ?? [];
+  const mode = stat.mode & 0o7777;
+  const locked = users.length > 0 || isLocked(`/${file}`);
+  const value = isSemaphore ? readSemaphoreValue(`/${file}`) : undefined;
+  return {
+    name,
+    type: isSemaphore ? "semaphore" : "segment",
+    backing: "posix",
+    kind: isSemaphore ? "semaphore" : kinds ? kindOf(name) : "raw",
+    size: stat.size,
+    used: stat.blocks * 512,
+    mode,
+    uid: stat.uid,
+    owner: userName(stat.uid),
+    changed: stat.ctime,
+    users,
+    state: locked ? "in use" : table.hidden > 0 && (mode & 0o066) !== 0 ? "unknown" : "orphaned",
+    ...(value === undefined ? {} : { value }),
+  };
+}
+
+function isLocked(name: string): boolean {
+  try {
+    return spaceOf(name).hasUsers(name);
+  } catch {
+    // Another user's object: only /proc can tell then.
+    return false;
+  }
+}
+
+function kindOf(name: string): string {
+  if (name.startsWith(SYSV_LOCKS_PREFIX)) return "sysv-locks";
+  try {
+    using reader = openReader(name);
+    return identify(reader)?.structure.kind ?? "raw";
+  } catch (error) {
+    return (error as { code?: string }).code === "ENOENT" ? "gone" : "unreadable";
+  }
+}
+
+// glibc and musl both keep the count in the first word; musl marks waiters in its highest bit.
+function readSemaphoreValue(name: string): number | undefined {
+  try {
+    using reader = openReader(name);
+    const bytes = reader.read(0, 4);
+    return bytes.length < 4 ? undefined : Buffer.from(bytes).readUInt32LE(0) & 0x7fffffff;
+  } catch {
+    return undefined;
+  }
+}
+
+function sysvName(key: number, id: number): string {
+  return key === 0 ? `sysv:#${id}` : `sysv:0x${(key >>> 0).toString(16)}`;
+}
+
+function sysvUsage(table: UserTable, kinds: boolean): ObjectUsage[] {
+  const segments = readSysvTable("shm").map((row): ObjectUsage => {
+    const { key = 0, shmid = 0, perms = 0, size = 0, nattch = 0, uid = 0, ctime = 0, rss } = row;
+    const id = `sysv:#${shmid}`;
+    return {
+      // A removed one that is still attached has lost its key.
+      name: sysvName(key, shmid),
+      type: "segment",
+      backing: "sysv",
+      kind: kinds ? kindOf(id) : "raw",
+      size,
+      used: rss ?? size,
+      mode: perms & 0o777,
+      uid,
+      owner: userName(uid),
+      changed: new Date(ctime * 1000),
+      users: table.users.get(sysvKey(shmid)) ?? [],
+      state: nattch > 0 ? "in use" : "orphaned",
+    };
+  });
+  const semaphores = readSysvTable("sem").map((row): ObjectUsage => {
+    const { key = 0, semid = 0, perms = 0, nsems = 0, uid = 0, otime = 0, ctime = 0 } = row;
+    return {
+      name: sysvName(key, semid),
+      type: "semaphore",
+      backing: "sysv",
+      kind: "semaphore",
+      size: nsems,
+      used: 0,
+      mode: perms & 0o777,
+      uid,
+      owner: userName(uid),
+      changed: new Date(Math.max(otime, ctime) * 1000),
+      users: [],
+      // Nothing in the kernel says who uses a System V semaphore.
+      state: "unknown",
+    };
+  });
+  return [...segments, ...semaphores];
+}

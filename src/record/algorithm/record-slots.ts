@@ -1,0 +1,122 @@
+/*
+ * The latest value of something, over bytes: slots, each with the version that it holds, and a word
+ * that says which version is the newest.
+ *
+ *     latest ──────────────┐
+ *     slot   0    1    2   3    4    5    6    7
+ *     holds  v8   v9   …  v11  v4   v5   v6   v7        version v lies in slot v mod 8
+ *
+ * The writer takes the slot after the newest, which is the oldest, and empties its version word;
+ * copies the bytes in; writes the version word; and publishes the version. A reader copies the slot
+ * of the newest version, and keeps the copy if the slot still says that version.
+ *
+ * Why nobody starves: the bytes of the newest version are overwritten only by the write that is
+ * `count` versions younger. A reader fails only when the writer completes `count - 1` further
+ * writes and begins another within one copy, which takes about as long as one of those writes.
+ * A plain seqlock fails whenever a single write overlaps.
+ *
+ * Why a dead writer harms nobody: until `latest` is stored, no reader looks at the slot, and the
+ * next writer begins with the same slot again.
+ */
+import { LayoutError } from "../../errors.ts";
+import {
+  RECORD_LATEST,
+  RECORD_SLOTS,
+  SLOT_VALUE,
+  SLOT_VERSION,
+} from "../../layout/shared-record-layout.ts";
+import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
+
+/** Only a segment that is not a record at all fails this often. */
+const ATTEMPTS_MAX = 100_000;
+
+/** Bytes from one slot to the next: the version, the value, and no line shared with a neighbour. */
+export function recordStride(valueLength: number): number {
+  return (SLOT_VALUE + valueLength + 127) & ~127;
+}
+
+/** Bytes of a record. */
+export function recordLength(valueLength: number, slotCount: number): number {
+  return RECORD_SLOTS + slotCount * recordStride(valueLength);
+}
+
+/** A record at an offset of a buffer: one writer at a time, whom the caller sees to. */
+export class RecordSlots {
+  /** Where `read` leaves the value: this reader's own bytes. */
+  readonly copy: Uint8Array;
+
+  readonly #words: Int32Array;
+  readonly #latest: number;
+  readonly #versions: Int32Array;
+  readonly #values: Uint8Array[] = [];
+  readonly #mask: number;
+
+  /**
+   * @param byteOffset A multiple of 128.
+   * @param valueLength Bytes of a value, a multiple of 4.
+   * @param slotCount A power of two, at least 2.
+   */
+  constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
+    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+    this.#latest = (byteOffset + RECORD_LATEST) >> 2;
+    this.#mask = slotCount - 1;
+    this.#versions = new Int32Array(slotCount);
+    const stride = recordStride(valueLength);
+    for (let slot = 0; slot < slotCount; slot++) {
+      const at = byteOffset + RECORD_SLOTS + slot * stride;
+      this.#versions[slot] = (at + SLOT_VERSION) >> 2;
+      this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE, valueLength));
+    }
+    this.copy = new Uint8Array(new ArrayBuffer(valueLength));
+  }
+
+  /** The newest version, as a signed word; 0 before the first write. */
+  get version(): number {
+    return load(this.#words, this.#latest);
+  }
+
+  /**
+   * Copies the newest value to `target`. Takes no lock, and writes nothing to shared memory.
+   *
+   * @returns Its version; 0 when nothing was written yet, and `target` is as it was.
+   * @throws LayoutError when the bytes are no record.
+   */
+  read(target: Uint8Array = this.copy): number {
+    const words = this.#words;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      // SYNC record-published: pairs with the last store in `write`.
+      const version = load(words, this.#latest);
+      if (version === 0) return 0;
+      const slot = version & this.#mask;
+      const versionIndex = this.#versions[slot]!;
+      if (load(words, versionIndex) !== version) continue;
+      target.set(this.#values[slot]!);
+      loadFence();
+      // SYNC record-slot: a writer empties the word before it touches the bytes.
+      if (load(words, versionIndex) === version) return version;
+    }
+    throw new LayoutError("Cannot read the record: its newest slot never holds its version", {
+      expected: `version ${load(words, this.#latest)}`,
+      found: "another",
+      offset: this.#latest << 2,
+    });
+  }
+
+  /**
+   * Publishes a value. The caller holds the writer's role.
+   * @returns Its version, as a signed word, never 0.
+   */
+  write(value: Uint8Array): number {
+    const words = this.#words;
+    // The version after -1 is 1, in the slot after the next: it leaves 0 to mean never.
+    const version = (load(words, this.#latest) + 1) | 0 || 1;
+    const slot = version & this.#mask;
+    const versionIndex = this.#versions[slot]!;
+    store(words, versionIndex, 0);
+    storeFence();
+    this.#values[slot]!.set(value);
+    store(words, versionIndex, version);
+    store(words, this.#latest, version);
+    return version;
+  }
+}

@@ -1,0 +1,227 @@
+/** A reader of a broadcast ring whose producer never waits. The invariants are in broadcast.ts. */
+import * as layout from "../../../layout/broadcast-layout.ts";
+import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
+import { CONSUMER_LOST } from "../../../layout/ring-layout.ts";
+import { load, loadFence } from "../../../memory/atomics.ts";
+import * as word from "./words.ts";
+import {
+  type RecordHandler,
+  type RingConsumerCore,
+  type RingMemory,
+  type Wakeable,
+  countersOf,
+} from "../core.ts";
+
+const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
+
+/** How often it tries to find its place while the producer laps it. */
+const MAX_ATTEMPTS = 100;
+/** Bytes copied at once at most, if records are not longer; much more is lapped too easily. */
+const COPY_LENGTH = 16384;
+
+/** One reading side. Any number exist, in any processes; the producer does not know of them. */
+export class OverwriteConsumer implements RingConsumerCore {
+  /** A private copy of what is handed over: never torn, and nobody else's to change. */
+  readonly view: DataView;
+  readonly writer: Wakeable;
+  readonly #views: word.BroadcastViews;
+  readonly #counters: Float64Array;
+  readonly #copied: Uint8Array<ArrayBuffer>;
+  readonly #copiedWords: Int32Array;
+  /** What is copied and not handed over yet. */
+  #from = 0;
+  #to = 0;
+  /** Where the next copy starts, in bytes since the ring was made. */
+  #position = 0;
+  /** The number of the next record. */
+  #number = 0;
+  #lost = 0;
+  #taken: Uint8Array<ArrayBuffer> | undefined;
+  takenType = 0;
+
+  /** Joins: sees what is published from now on. @throws LayoutError. */
+  constructor(memory: RingMemory, writer: Wakeable) {
+    this.#views = word.viewsOf(memory);
+    this.#counters = countersOf(memory);
+    this.writer = writer;
+    const longest = layout.broadcastMaxRecordLength(memory.capacity) + 2 * BROADCAST_HEADER_LENGTH;
+    this.#copied = new Uint8Array(new ArrayBuffer(Math.max(longest, COPY_LENGTH)));
+    this.#copiedWords = new Int32Array(this.#copied.buffer);
+    this.view = new DataView(this.#copied.buffer);
+    const tail = this.#findTail();
+    this.#position = tail.position;
+    this.#number = tail.number;
+  }
+
+  /** Bytes from the beginning of the ring to the next record to copy. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Records that were overwritten before this consumer read them, since it joined. Exact. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** The end of what is published, in full, and the number of the record that will be there. */
+  #findTail(): { position: number; number: number } {
+    const { control, capacity } = this.#views;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const before = word.readWide(control, word.TAIL_INTENT);
+      const found = word.readTailNumber(control);
+      const after = word.readWide(control, word.TAIL_INTENT);
+      // O3: between the two looks the tail moved by so little that its upper bits are certain.
+      if (found === undefined || after - before > capacity) continue;
+      return { position: word.widen(found.tail, after), number: found.number };
+    }
+    const tail = load(control, word.TAIL);
+    throw word.corruptRecord(layout.TAIL, "a tail whose record number is known", tail);
+  }
+
+  hasRecord(): boolean {
+    if (this.#from < this.#to) return true;
+    const { control } = this.#views;
+    return load(control, word.TAIL) !== (this.#position | 0) || !this.#isIntact();
+  }
+
+  /** R4, for all bytes from the position on. */
+  #isIntact(): boolean {
+    const intent = word.readWide(this.#views.control, word.TAIL_INTENT);
+    return intent - this.#position <= this.#views.capacity;
+  }
+
+  read(handler: RecordHandler, limit: number): number {
+    const { view } = this;
+    const words = this.#copiedWords;
+    let count = 0;
+    let copies = 0;
+    while (count < limit) {
+      if (this.#from === this.#to) {
+        // A bounded number, so that a producer that keeps up cannot hold the reader here for ever.
+        if (copies++ === layout.QUARTERS || !this.#copy()) break;
+      }
+      const at = this.#from;
+      const length = words[at >> 2]!;
+      const type = words[(at >> 2) + 1]!;
+      // Before the handler: a record whose handler throws has been read.
+      this.#from = at + align(length);
+      if (type === PADDING_TYPE) continue;
+      count++;
+      handler(view, at + BROADCAST_HEADER_LENGTH, length - BROADCAST_HEADER_LENGTH, type);
+    }
+    return count;
+  }
+
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    this.#taken = undefined;
+    this.read(this.#keep, 1);
+    return this.#taken;
+  }
+
+  readonly #keep: RecordHandler = (_view, index, length, type) => {
+    this.takenType = type;
+    this.#taken = this.#copied.slice(index, index + length);
+  };
+
+  /** Copies whole records, validates them, and goes past them. @returns false: nothing there. */
+  #copy(): boolean {
+    const { control, bytes, capacity } = this.#views;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      // SYNC published, SYNC overwrite: R1 to R4.
+      const available = (load(control, word.TAIL) - (this.#position | 0)) | 0;
+      if (available === 0 && this.#isIntact()) return false;
+      const index = (this.#position | 0) & (capacity - 1);
+      const length = Math.min(available, capacity - index, this.#copied.length);
+      if (length > 0 && available <= capacity) {
+        this.#copied.set(bytes.subarray(index, index + length));
+        loadFence();
+        if (this.#isIntact()) return this.#accept(index, length);
+      } else if (this.#isIntact()) {
+        throw word.corruptRecord(layout.TAIL, "a tail after what was read", available);
+      }
+      this.#skip();
+    }
+    return false;
+  }
+
+  /** Checks the copied records, once: nobody else can change them any more. */
+  #accept(index: number, length: number): boolean {
+    const words = this.#copiedWords;
+    let end = 0;
+    let number = this.#number;
+    while (end < length) {
+      const at = end >> 2;
+      const recordLength = words[at]!;
+      // Compared before it is rounded up, which a hostile length would overflow.
+      const left = this.#views.capacity - index - end;
+      if (recordLength < BROADCAST_HEADER_LENGTH || recordLength > left) {
+        throw word.corruptRecord(index + end, "a length that ends within the ring", recordLength);
+      }
+      const next = end + align(recordLength);
+      // The rest of it comes with the next copy.
+      if (next > length) break;
+      const found = numberAt(words, at);
+      if (found !== number) {
+        throw word.corruptRecord(index + end + 8, `record number ${number}`, found);
+      }
+      if (words[at + 1] !== PADDING_TYPE) number++;
+      end = next;
+    }
+    if (end === 0) {
+      throw word.corruptRecord(index, "a whole record", words[0]!);
+    }
+    this.#number = number;
+    this.#position += end;
+    this.#from = 0;
+    this.#to = end;
+    return true;
+  }
+
+  /**
+   * Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss.
+   */
+  #skip(): void {
+    const { control, bytes, capacity } = this.#views;
+    const intent = word.readWide(control, word.TAIL_INTENT);
+    let mark = -1;
+    for (let quarter = 0; quarter < layout.QUARTERS; quarter++) {
+      const position = word.widen(load(control, word.QUARTER_MARKS + quarter), intent);
+      const isLasting = intent - position <= capacity - capacity / layout.QUARTERS;
+      if (isLasting && (mark < 0 || position < mark)) mark = position;
+    }
+    const tail = load(control, word.TAIL);
+    if (mark >= 0) {
+      const index = (mark | 0) & (capacity - 1) & -BROADCAST_ALIGNMENT;
+      this.#copied.set(bytes.subarray(index, index + BROADCAST_HEADER_LENGTH));
+      loadFence();
+      const now = word.readWide(control, word.TAIL_INTENT);
+      if (now - mark <= capacity && word.widen(tail, now) > mark) {
+        this.#arrive(mark, numberAt(this.#copiedWords, 0));
+        return;
+      }
+    }
+    const end = this.#findTail();
+    this.#arrive(end.position, end.number);
+  }
+
+  #arrive(position: number, number: number): void {
+    const lost = number - this.#number;
+    if (lost < 0) {
+      const expected = `record number ${this.#number} or a later one`;
+      throw word.corruptRecord((position | 0) & (this.#views.capacity - 1), expected, number);
+    }
+    this.#lost += lost;
+    // A report, not exact: consumers may overwrite each other's count. Their own is.
+    this.#counters[CONSUMER_LOST >> 3]! += lost;
+    this.#position = position;
+    this.#number = number;
+  }
+}
+
+function align(length: number): number {
+  return (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
+}
+
+function numberAt(words: Int32Array, at: number): number {
+  return (words[at + 3]! >>> 0) * 2 ** 32 + (words[at + 2]! >>> 0);
+}

@@ -1,0 +1,275 @@
+/**
+ * One producer, many consumers, each of which sees every record. Two policies:
+ *
+ * **overwrite**: the producer never waits, and does not know who reads. It announces how far it
+ * will write, writes, and publishes the tail. A consumer copies bytes first and validates then: if
+ * the announced end is at most one capacity after what was copied, nothing of it had been touched.
+ *
+ *     producer                             consumer
+ *     W1  tail_intent := end               R1  read tail
+ *     W2  store fence                      R2  copy the bytes before it
+ *     W3  write the bytes                  R3  load fence
+ *     W4  tail := end                      R4  read tail_intent: too far? lost
+ *
+ *   O1  If R2 copied a byte that W3 wrote one lap later, then R4 reads that W1 or a later one: W2
+ *       keeps W1 before W3, and R3 keeps R2 before R4 (SYNC overwrite: W1-W3 pairs with R2-R4). So
+ *       what passes R4 is whole, and was published (R1-W4).
+ *   O2  tail_intent never goes back, not even for the successor of a producer that died between W1
+ *       and W4: what the dead one may have written over stays excluded.
+ *   O3  R4 compares positions in full, not modulo 2^32: a consumer that slept for any number of
+ *       4 GiB is not fooled.
+ *   O4  Each record carries its number, so what was lost is a difference, and exact.
+ *
+ * **block**: the slowest live consumer holds the producer back. Consumers read in place.
+ *
+ *   B1  The tail stays at or below LIMIT, and LIMIT at or below every joined consumer's position +
+ *       capacity.
+ *   B2  Joining: the consumer publishes tail as its position and its bit in JOINED, and then reads
+ *       LIMIT; the producer publishes LIMIT, and then reads the positions again (SYNC join). One of
+ *       them sees the other: the consumer tries again with a newer tail, or the producer takes
+ *       LIMIT back before it has used it.
+ *   B3  A slot's bit is changed only by who holds the slot's lock: its consumer, or the producer
+ *       that buries a dead one. So nobody alive is dropped.
+ *
+ * What a crash leaves: a killed producer, its published records; what it had not published is
+ * overwritten by the next one. A killed consumer, nothing that lasts.
+ *
+ * Source: overwrite is Agrona's BroadcastTransmitter and -Receiver, with full positions, records
+ * that know their number and marks to go on from; the fences are those of seqlocks (Boehm, "Can
+ * seqlocks get along with programming language memory models?", 2012).
+ */
+import * as layout from "../../../layout/broadcast-layout.ts";
+import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
+import { PRODUCER_BYTES, PRODUCER_FULL, PRODUCER_RECORDS } from "../../../layout/ring-layout.ts";
+import { and, load, store, storeFence } from "../../../memory/atomics.ts";
+import * as word from "./words.ts";
+import { type RingMemory, type RingProducerCore, type Wakeable, countersOf } from "../core.ts";
+
+/** Does something while it holds a slot's lock. @returns false when somebody alive has it. */
+export type WhileHeld = (slot: number, action: () => void) => boolean;
+
+/** Claims refused between two burials, which cost system calls. */
+const LOOKS_PER_BURIAL = 8;
+/** How often room is looked for again while consumers join at the same time. */
+const MAX_SCANS = 64;
+
+/** The writing side of a broadcast ring. At most one exists at a time, in all processes. */
+export class BroadcastProducer implements RingProducerCore {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly maxRecordLength: number;
+  readonly reader: Wakeable;
+  readonly #control: Int32Array;
+  readonly #counters: Float64Array;
+  readonly #words: Int32Array;
+  readonly #capacity: number;
+  readonly #batch: number;
+  /** Undefined: overwrite. */
+  readonly #whileHeld: WhileHeld | undefined;
+  readonly #looksPerBurial: number;
+  /** How far beyond a record it announces, so as not to announce each. */
+  readonly #ahead: number;
+  readonly #quarterShift: number;
+  #tail: number;
+  #published: number;
+  /** Overwrite: what is announced. Block: LIMIT. The tail may go there without more ado. */
+  #bound: number;
+  #halfLaps: number;
+  #numberLow: number;
+  #numberHigh: number;
+  #flushes = 0;
+  #quarter = -1;
+  #heldRecords = 0;
+  #claimedLength = 0;
+  #claimedType = 0;
+  #looks = 0;
+
+  /**
+   * Goes on where the last producer published.
+   *
+   * @param whileHeld The locks of the consumers' slots, for policy "block"; undefined: "overwrite".
+   * @throws LayoutError.
+   */
+  constructor(
+    memory: RingMemory,
+    reader: Wakeable,
+    whileHeld: WhileHeld | undefined,
+    batch = 1,
+    looksPerBurial: number = LOOKS_PER_BURIAL,
+  ) {
+    const views = word.viewsOf(memory);
+    this.view = views.view;
+    this.bytes = views.bytes;
+    this.reader = reader;
+    this.maxRecordLength = layout.broadcastMaxRecordLength(memory.capacity);
+    this.#control = views.control;
+    this.#counters = countersOf(memory);
+    this.#words = views.words;
+    this.#capacity = memory.capacity;
+    this.#batch = batch;
+    this.#whileHeld = whileHeld;
+    this.#looksPerBurial = looksPerBurial;
+    this.#ahead = (memory.capacity >> 4) & -layout.BROADCAST_ALIGNMENT;
+    this.#quarterShift = 31 - Math.clz32(memory.capacity) - 2;
+    const found = word.readTailNumber(views.control);
+    if (found === undefined || found.tail % layout.BROADCAST_ALIGNMENT !== 0) {
+      const tail = load(views.control, word.TAIL);
+      throw word.corruptRecord(layout.TAIL, "a tail whose record number is known", tail);
+    }
+    this.#tail = found.tail;
+    this.#published = found.tail;
+    this.#numberLow = found.number | 0;
+    this.#numberHigh = Math.floor(found.number / 2 ** 32);
+    // The version that holds is not the one to write next.
+    if (load(views.control, word.TAIL_NUMBERS) === found.tail) this.#flushes = 1;
+    const measured = whileHeld === undefined ? word.TAIL_INTENT : word.TAIL;
+    this.#halfLaps = Math.floor(word.readWide(views.control, measured) / 2 ** 31) | 0;
+    // O2. And B1: no room until the consumers were looked at.
+    this.#bound = load(views.control, measured);
+    const ahead = (this.#bound - this.#tail) | 0;
+    if (ahead < 0 || ahead > memory.capacity) {
+      throw word.corruptRecord(layout.TAIL_INTENT, `at most ${memory.capacity} after`, ahead);
+    }
+  }
+
+  tryClaim(length: number, type: number): number {
+    const needed = layout.broadcastAlignedLength(length);
+    const toEnd = this.#capacity - (this.#tail & (this.#capacity - 1));
+    const padding = needed > toEnd ? toEnd : 0;
+    const wanted = padding + needed;
+    if (((this.#bound - this.#tail) | 0) < wanted && !this.#makeRoom(wanted)) return -1;
+    if (padding > 0) this.#append(padding, PADDING_TYPE);
+    this.#claimedLength = length + layout.BROADCAST_HEADER_LENGTH;
+    this.#claimedType = type;
+    return (this.#tail & (this.#capacity - 1)) + layout.BROADCAST_HEADER_LENGTH;
+  }
+
+  #makeRoom(wanted: number): boolean {
+    if (this.#whileHeld === undefined) {
+      // Records that nobody has seen yet must not be overwritten by this producer itself.
+      const unpublished = (this.#tail - this.#published) | 0;
+      if (unpublished + wanted > this.#capacity >> 1) this.flush();
+      this.#announce((this.#tail + wanted + this.#ahead) | 0);
+      return true;
+    }
+    if (this.#findRoom(wanted)) return true;
+    if (++this.#looks % this.#looksPerBurial === 0 && this.#bury() && this.#findRoom(wanted)) {
+      return true;
+    }
+    this.#counters[PRODUCER_FULL >> 3]!++;
+    return false;
+  }
+
+  /** W1 and W2. */
+  #announce(end: number): void {
+    this.#countHalfLap(this.#bound, end);
+    store(this.#control, word.TAIL_INTENT, end);
+    storeFence();
+    this.#bound = end;
+  }
+
+  /** O3: before the position whose top bit changes. */
+  #countHalfLap(from: number, to: number): void {
+    if ((from ^ to) >= 0) return;
+    this.#halfLaps = (this.#halfLaps + 1) | 0;
+    store(this.#control, word.HALF_LAPS, this.#halfLaps);
+  }
+
+  /** B1 and B2. */
+  #findRoom(wanted: number): boolean {
+    // Consumers cannot give back what they were not shown.
+    this.flush();
+    let limit = this.#slowest();
+    for (let scan = 0; scan < MAX_SCANS; scan++) {
+      // SYNC join: pairs with the consumer's load of LIMIT after its position was stored.
+      store(this.#control, word.LIMIT, limit);
+      const again = this.#slowest();
+      if (((again - limit) | 0) >= 0) {
+        this.#bound = limit;
+        return ((limit - this.#tail) | 0) >= wanted;
+      }
+      limit = again;
+    }
+    // Nobody reads so: positions run back and forth. No room, and none was used.
+    return false;
+  }
+
+  /** The slowest joined consumer's position plus the capacity; from the tail when there is none. */
+  #slowest(): number {
+    let most = 0;
+    const joined = load(this.#control, word.JOINED);
+    for (let slot = 0; slot < layout.CONSUMER_SLOTS; slot++) {
+      if ((joined & (1 << slot)) === 0) continue;
+      // SYNC given back: pairs with the consumer's store. Its reads of the bytes are over.
+      const position = load(this.#control, word.slotIndex(slot));
+      const behind = (this.#tail - position) | 0;
+      // Beyond: a consumer that has just begun to join with an old tail, and will try again.
+      if (behind > most && behind <= this.#capacity) most = behind;
+    }
+    return (this.#tail - most + this.#capacity) | 0;
+  }
+
+  /** B3: drops the dead. @returns Whether there was one. */
+  #bury(): boolean {
+    let dropped = false;
+    const joined = load(this.#control, word.JOINED);
+    for (let slot = 0; slot < layout.CONSUMER_SLOTS; slot++) {
+      const bit = 1 << slot;
+      if ((joined & bit) === 0) continue;
+      const drop = (): void => void and(this.#control, word.JOINED, ~bit);
+      if (this.#whileHeld!(slot, drop)) dropped = true;
+    }
+    return dropped;
+  }
+
+  commit(): void {
+    const length = this.#claimedLength;
+    if (length === 0) return;
+    this.#claimedLength = 0;
+    this.#append(length, this.#claimedType);
+    this.#numberLow = (this.#numberLow + 1) | 0;
+    if (this.#numberLow === 0) this.#numberHigh++;
+    if (++this.#heldRecords >= this.#batch) this.flush();
+  }
+
+  abort(): void {
+    this.#claimedLength = 0;
+  }
+
+  /** W3. */
+  #append(length: number, type: number): void {
+    const index = this.#tail & (this.#capacity - 1);
+    const at = index >> 2;
+    this.#words[at] = length;
+    this.#words[at + 1] = type;
+    this.#words[at + 2] = this.#numberLow;
+    this.#words[at + 3] = this.#numberHigh;
+    const quarter = index >>> this.#quarterShift;
+    if (quarter !== this.#quarter) {
+      this.#quarter = quarter;
+      store(this.#control, word.QUARTER_MARKS + quarter, this.#tail);
+    }
+    const aligned = (length + layout.BROADCAST_ALIGNMENT - 1) & -layout.BROADCAST_ALIGNMENT;
+    this.#tail = (this.#tail + aligned) | 0;
+  }
+
+  flush(): void {
+    if (this.#tail === this.#published) return;
+    const control = this.#control;
+    const at = word.TAIL_NUMBERS + (this.#flushes++ & 1) * word.TAIL_NUMBER_WORDS;
+    // A reader of this version finds another tail afterwards: that was stored before.
+    storeFence();
+    control[at] = this.#tail;
+    control[at + 1] = this.#numberLow;
+    control[at + 2] = this.#numberHigh;
+    const records = this.#numberHigh * 2 ** 32 + (this.#numberLow >>> 0);
+    this.#counters[PRODUCER_RECORDS >> 3] = records;
+    this.#counters[PRODUCER_BYTES >> 3]! += (this.#tail - this.#published) | 0;
+    if (this.#whileHeld !== undefined) this.#countHalfLap(this.#published, this.#tail);
+    // SYNC published: pairs with the consumers' load. Releases records and numbers. W4.
+    store(control, word.TAIL, this.#tail);
+    this.#published = this.#tail;
+    this.#heldRecords = 0;
+    this.reader.wake();
+  }
+}

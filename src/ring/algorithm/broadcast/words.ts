@@ -1,0 +1,79 @@
+/** What producers and consumers of a broadcast ring know of its words. */
+import { LayoutError } from "../../../errors.ts";
+import * as layout from "../../../layout/broadcast-layout.ts";
+import { load } from "../../../memory/atomics.ts";
+import type { RingMemory } from "../core.ts";
+
+export const TAIL: number = layout.TAIL >> 2;
+export const TAIL_INTENT: number = layout.TAIL_INTENT >> 2;
+export const HALF_LAPS: number = layout.HALF_LAPS >> 2;
+export const LIMIT: number = layout.LIMIT >> 2;
+export const TAIL_NUMBERS: number = layout.TAIL_NUMBERS >> 2;
+export const TAIL_NUMBER_WORDS: number = layout.TAIL_NUMBER_LENGTH >> 2;
+export const QUARTER_MARKS: number = layout.QUARTER_MARKS >> 2;
+export const JOINED: number = layout.JOINED >> 2;
+
+const HALF = 2 ** 31;
+
+export interface BroadcastViews {
+  readonly control: Int32Array;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly capacity: number;
+}
+
+export function viewsOf({ buffer, byteOffset, dataOffset, capacity }: RingMemory): BroadcastViews {
+  const start = byteOffset + dataOffset;
+  return {
+    control: new Int32Array(buffer, byteOffset, dataOffset >> 2),
+    words: new Int32Array(buffer, start, capacity >> 2),
+    bytes: new Uint8Array(buffer, start, capacity),
+    view: new DataView(buffer, start, capacity),
+    capacity,
+  };
+}
+
+/** Index of the word in which a consumer says where it is. */
+export function slotIndex(slot: number): number {
+  return (layout.CONSUMER_SLOTS_OFFSET + slot * layout.CONSUMER_SLOT_LENGTH) >> 2;
+}
+
+/**
+ * Reads a position in full, at least as late as when its word is read. The word comes first: the
+ * producer writes `half_laps` before the position whose top bit it is about, so what is read here
+ * is the position's own count, or a later one.
+ */
+export function readWide(control: Int32Array, index: number): number {
+  const low = load(control, index);
+  const halfLaps = load(control, HALF_LAPS) >>> 0;
+  const isAhead = ((halfLaps ^ (low >>> 31)) & 1) === 1;
+  return (isAhead ? halfLaps - 1 : halfLaps) * HALF + (low & 0x7fffffff);
+}
+
+/** The position whose word is `low` and that lies before `wide`, by less than 4 GiB. */
+export function widen(low: number, wide: number): number {
+  return wide - (((wide | 0) - low) >>> 0);
+}
+
+/** A tail and the number of the record that follows it, as a pair; undefined if it moved. */
+export function readTailNumber(control: Int32Array): { tail: number; number: number } | undefined {
+  const tail = load(control, TAIL);
+  for (let version = 0; version < 2; version++) {
+    const at = TAIL_NUMBERS + version * TAIL_NUMBER_WORDS;
+    if (load(control, at) !== tail) continue;
+    const low = load(control, at + 1) >>> 0;
+    const high = load(control, at + 2) >>> 0;
+    // A version is overwritten only after the tail went on to the other one.
+    if (load(control, TAIL) === tail) return { tail, number: high * 2 ** 32 + low };
+  }
+  return undefined;
+}
+
+export function corruptRecord(index: number, expected: string, found: number): LayoutError {
+  return new LayoutError("The ring is corrupt: there is no record", {
+    expected,
+    found: String(found),
+    offset: index,
+  });
+}

@@ -1,0 +1,127 @@
+/** What both sides of a ring with many producers know of its words. */
+import { LayoutError } from "../../../errors.ts";
+import * as layout from "../../../layout/mpsc-layout.ts";
+import { load } from "../../../memory/atomics.ts";
+import { type RingMemory, countersOf } from "../core.ts";
+
+export const INTENT: number = layout.RELEASE_INTENT >> 2;
+export const DONE: number = layout.RELEASE_DONE >> 2;
+const VERSIONS = layout.RELEASE_VERSIONS >> 2;
+const VERSION_WORDS = layout.RELEASE_VERSION_LENGTH >> 2;
+
+/** The memory of one ring, as views, and its size. */
+export interface MpscViews {
+  readonly control: Int32Array;
+  readonly counters: Float64Array;
+  readonly cells: Int32Array;
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly capacity: number;
+}
+
+export function viewsOf(memory: RingMemory): MpscViews {
+  const { buffer, byteOffset, dataOffset, capacity } = memory;
+  const start = byteOffset + dataOffset;
+  return {
+    control: new Int32Array(buffer, byteOffset, layout.CELLS_OFFSET >> 2),
+    counters: countersOf(memory),
+    cells: new Int32Array(buffer, byteOffset + layout.CELLS_OFFSET, layout.cellCount(capacity)),
+    words: new Int32Array(buffer, start, capacity >> 2),
+    bytes: new Uint8Array(buffer, start, capacity),
+    view: new DataView(buffer, start, capacity),
+    capacity,
+  };
+}
+
+/** A place in the order of records: its lap and cell, and where its bytes start. */
+export interface Place {
+  lap: number;
+  cell: number;
+  /** Bytes, mod 2^32. */
+  position: number;
+}
+
+/** Index of the first word of a version. */
+export function versionIndex(release: number): number {
+  return VERSIONS + (release & 1) * VERSION_WORDS;
+}
+
+/** Reads one version, and checks it. */
+export function readVersion(views: MpscViews, release: number, into: Place): void {
+  const at = versionIndex(release);
+  const lap = load(views.control, at);
+  const cell = load(views.control, at + 1);
+  const position = load(views.control, at + 2);
+  if (
+    (lap & ~layout.LAP_MASK) !== 0 ||
+    cell < 0 ||
+    cell >= views.cells.length ||
+    position % layout.UNIT !== 0
+  ) {
+    throw new LayoutError("The ring is corrupt: the consumer cannot be there", {
+      expected: `a lap, a cell below ${views.cells.length} and a multiple of ${layout.UNIT}`,
+      found: `${lap}, ${cell} and ${position}`,
+      offset: at << 2,
+    });
+  }
+  into.lap = lap;
+  into.cell = cell;
+  into.position = position;
+}
+
+export function copyPlace(from: Place, to: Place): void {
+  to.lap = from.lap;
+  to.cell = from.cell;
+  to.position = from.position;
+}
+
+/** Whether b is behind a in the order of records. Laps wrap at 2^30. */
+export function isAfter(b: Place, a: Place): boolean {
+  const laps = ((b.lap - a.lap) << 2) >> 2;
+  return laps > 0 || (laps === 0 && b.cell > a.cell);
+}
+
+/** Moves a place over one record. */
+export function advance(place: Place, units: number, cellCount: number): void {
+  place.position = (place.position + (units << layout.UNIT_SHIFT)) | 0;
+  if (++place.cell < cellCount) return;
+  place.cell = 0;
+  place.lap = (place.lap + 1) & layout.LAP_MASK;
+}
+
+export function corruptCell(cell: number, word: number): LayoutError {
+  return new LayoutError("The ring is corrupt: a cell makes no sense", {
+    expected: "a cell that is free in its lap, or a record within the ring",
+    found: `0x${(word >>> 0).toString(16)}`,
+    offset: layout.CELLS_OFFSET + cell * 4,
+  });
+}
+
+/** Records that are committed and not given back yet, and the bytes up to the last of them. */
+export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
+  const views = viewsOf(memory);
+  const at: Place = { lap: 0, cell: 0, position: 0 };
+  readVersion(views, load(views.control, DONE), at);
+  let records = 0;
+  let bytes = 0;
+  // The ring goes on meanwhile: at most one lap, whatever the cells say.
+  for (let step = 0; step < views.cells.length && bytes < views.capacity; step++) {
+    const word = load(views.cells, at.cell);
+    if (word >= 0) break;
+    const committed = (word & layout.STATE_MASK) === layout.COMMITTED;
+    if (committed && (word & ~layout.UNITS_MASK) !== layout.PADDING) records++;
+    const units = word & layout.UNITS_MASK;
+    bytes += units << layout.UNIT_SHIFT;
+    advance(at, units, views.cells.length);
+  }
+  return { records, bytes };
+}
+
+export function corruptRelease(found: number): LayoutError {
+  return new LayoutError("The ring is corrupt: no such release can be under way", {
+    expected: "an intent that is the last release or the next",
+    found: String(found),
+    offset: layout.RELEASE_INTENT,
+  });
+}

@@ -1,0 +1,240 @@
+/** The reading side of a ring with many producers. The invariants are in mpsc.ts. */
+import { LayoutError } from "../../../errors.ts";
+import * as layout from "../../../layout/mpsc-layout.ts";
+import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
+import {
+  CONSUMER_BYTES,
+  CONSUMER_POSITION,
+  CONSUMER_RECORDS,
+  CONSUMER_RECOVERED,
+} from "../../../layout/ring-layout.ts";
+import { load, store, storeFence } from "../../../memory/atomics.ts";
+import {
+  DONE,
+  INTENT,
+  type MpscViews,
+  type Place,
+  advance,
+  copyPlace,
+  corruptCell,
+  corruptRelease,
+  readVersion,
+  versionIndex,
+  viewsOf,
+} from "./cells.ts";
+import type { RecordHandler, RingConsumerCore, RingMemory, Wakeable } from "../core.ts";
+
+/** The consumer gives room back at least this often within one read: each n-th of the ring. */
+const RELEASES_PER_LAP = 8;
+/**
+ * Looks at a claimed record between two questions to the kernel whether its writer lives. A claim
+ * mostly lasts for less; and eight looks of a waiter that sleeps in slices are under half a second.
+ */
+const LOOKS_PER_QUESTION = 8;
+
+/** The reading side of an MPSC ring. At most one exists at a time, in all processes. */
+export class MpscConsumer implements RingConsumerCore {
+  readonly view: DataView;
+  readonly writer: Wakeable;
+  readonly #views: MpscViews;
+  readonly #cells: Int32Array;
+  readonly #words: Int32Array;
+  readonly #isAlive: (slot: number) => boolean;
+  readonly #capacity: number;
+  /** The next record to read. */
+  readonly #at: Place = { lap: 0, cell: 0, position: 0 };
+  /** What is published. */
+  readonly #released: Place = { lap: 0, cell: 0, position: 0 };
+  readonly #looksPerQuestion: number;
+  #release: number;
+  #looks = 0;
+  #taken: Uint8Array<ArrayBuffer> | undefined;
+  takenType = 0;
+
+  /**
+   * Goes on where the last consumer released.
+   *
+   * @param isAlive Whether somebody holds the lock of a producer's slot.
+   * @param looksPerQuestion Looks at a claimed record for each call of `isAlive`.
+   * @throws LayoutError.
+   */
+  constructor(
+    memory: RingMemory,
+    writer: Wakeable,
+    isAlive: (slot: number) => boolean,
+    looksPerQuestion: number = LOOKS_PER_QUESTION,
+  ) {
+    this.#looksPerQuestion = looksPerQuestion;
+    this.#views = viewsOf(memory);
+    this.view = this.#views.view;
+    this.#cells = this.#views.cells;
+    this.#words = this.#views.words;
+    this.#capacity = memory.capacity;
+    this.writer = writer;
+    this.#isAlive = isAlive;
+    this.#release = load(this.#views.control, DONE);
+    readVersion(this.#views, this.#release, this.#released);
+    // SYNC release-intent: a predecessor died while it freed cells. All before the intended place
+    // was read by it.
+    const intent = load(this.#views.control, INTENT);
+    if (intent !== this.#release) this.#finishRelease(intent);
+    copyPlace(this.#released, this.#at);
+  }
+
+  #finishRelease(intent: number): void {
+    const { control } = this.#views;
+    if (intent !== ((this.#release + 1) | 0)) {
+      throw corruptRelease(intent);
+    }
+    readVersion(this.#views, intent, this.#at);
+    this.#free();
+    store(control, DONE, intent);
+    this.#release = intent;
+    copyPlace(this.#at, this.#released);
+    this.writer.wake();
+  }
+
+  hasRecord(): boolean {
+    try {
+      return this.#next() < 0;
+    } catch {
+      // Corrupt: `read` says so.
+      return true;
+    }
+  }
+
+  /**
+   * Goes to the next record, past padding and the claims of the dead.
+   *
+   * @returns Its cell; 0 when there is none yet. @throws LayoutError.
+   */
+  #next(): number {
+    const at = this.#at;
+    // Each step frees at least a unit, or ends the loop: at most one lap.
+    for (let step = 0; step <= this.#cells.length; step++) {
+      // C4: beyond a whole ring lie cells that this consumer has read and not freed yet.
+      if (((at.position - this.#released.position) | 0) >= this.#capacity) break;
+      const { cell } = at;
+      // SYNC published: pairs with the producer's store in commit or abort.
+      let word = load(this.#cells, cell);
+      if (word < 0 && isClaim(word)) {
+        if (++this.#looks % this.#looksPerQuestion !== 0) break;
+        if (this.#isAlive((word >>> layout.SLOT_SHIFT) & layout.SLOT_MASK)) break;
+        // It may have committed and ended since the look. Now nobody writes this cell any more,
+        // but a successor that makes padding of it.
+        word = load(this.#cells, cell);
+      }
+      if (word >= 0) {
+        if (word !== at.lap) throw corruptCell(cell, word);
+        break;
+      }
+      const units = word & layout.UNITS_MASK;
+      const index = at.position & (this.#capacity - 1);
+      if (units === 0 || units << layout.UNIT_SHIFT > this.#capacity - index) {
+        throw corruptCell(cell, word);
+      }
+      if (isClaim(word)) this.#views.counters[CONSUMER_RECOVERED >> 3]!++;
+      else if ((word & ~layout.UNITS_MASK) !== layout.PADDING) return word;
+      this.#looks = 0;
+      advance(at, units, this.#cells.length);
+    }
+    // Nobody may come to read for long: what was skipped is given back now.
+    this.#publish();
+    return 0;
+  }
+
+  read(handler: RecordHandler, limit: number): number {
+    const { view } = this;
+    const at = this.#at;
+    const start = at.position;
+    let count = 0;
+    try {
+      // At most one lap, so that producers that keep up cannot hold the reader here for ever.
+      while (count < limit && ((at.position - start) | 0) < this.#capacity) {
+        const word = this.#next();
+        if (word === 0) break;
+        const index = at.position & (this.#capacity - 1);
+        const units = word & layout.UNITS_MASK;
+        const length = this.#words[index >> 2]!;
+        if (length < RECORD_HEADER_LENGTH || length > units << layout.UNIT_SHIFT) {
+          throw corruptLength(index, length, units);
+        }
+        const type = this.#words[(index >> 2) + 1]!;
+        // Before the handler: a record whose handler throws has been read.
+        advance(at, units, this.#cells.length);
+        count++;
+        handler(view, index + RECORD_HEADER_LENGTH, length - RECORD_HEADER_LENGTH, type);
+        const unreleased = (at.position - this.#released.position) | 0;
+        if (unreleased >= this.#capacity / RELEASES_PER_LAP) this.#publish();
+      }
+    } finally {
+      if (count > 0) {
+        this.#views.counters[CONSUMER_RECORDS >> 3]! += count;
+        this.#publish();
+      }
+    }
+    return count;
+  }
+
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    this.#taken = undefined;
+    this.read(this.#copy, 1);
+    return this.#taken;
+  }
+
+  readonly #copy: RecordHandler = (_view, index, length, type) => {
+    this.takenType = type;
+    this.#taken = new Uint8Array(length);
+    this.#taken.set(this.#views.bytes.subarray(index, index + length));
+  };
+
+  /** Frees the cells of what was read, and publishes the new place: C5. */
+  #publish(): void {
+    const at = this.#at;
+    if (at.position === this.#released.position) return;
+    const { control } = this.#views;
+    const release = (this.#release + 1) | 0;
+    const version = versionIndex(release);
+    // A producer that still reads this version finds a new number afterwards, if that is written
+    // before the version.
+    storeFence();
+    control[version] = at.lap;
+    control[version + 1] = at.cell;
+    control[version + 2] = at.position;
+    // SYNC release-intent: pairs with the constructor of a successor.
+    store(control, INTENT, release);
+    this.#free();
+    // A report; the truth is the version.
+    control[CONSUMER_POSITION >> 2] = at.position;
+    this.#views.counters[CONSUMER_BYTES >> 3]! += (at.position - this.#released.position) | 0;
+    // SYNC released: pairs with the producer's load. All reads of the bytes came before.
+    store(control, DONE, release);
+    this.#release = release;
+    copyPlace(at, this.#released);
+    this.writer.wake();
+  }
+
+  /** Frees the cells from the released place to where the consumer is, for their next lap. */
+  #free(): void {
+    const { lap, cell } = this.#released;
+    const next = (lap + 1) & layout.LAP_MASK;
+    if (this.#at.lap === lap) {
+      this.#cells.fill(next, cell, this.#at.cell);
+      return;
+    }
+    this.#cells.fill(next, cell);
+    this.#cells.fill((next + 1) & layout.LAP_MASK, 0, this.#at.cell);
+  }
+}
+
+function isClaim(word: number): boolean {
+  return (word & layout.STATE_MASK) === layout.CLAIMED;
+}
+
+function corruptLength(index: number, length: number, units: number): LayoutError {
+  return new LayoutError("The ring is corrupt: a record has an impossible length", {
+    expected: `${RECORD_HEADER_LENGTH} to ${units << layout.UNIT_SHIFT} bytes`,
+    found: String(length),
+    offset: index,
+  });
+}

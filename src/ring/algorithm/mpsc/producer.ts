@@ -1,0 +1,289 @@
+/**
+ * Many producers, one consumer, one order of records: lock-free between producers.
+ *
+ * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and
+ * then: claimed by this slot, so many units. So there is no instant at which a record is claimed
+ * but its length or its owner is unknown, and a producer that dies leaves nothing to guess. (A
+ * tail word that is advanced first, and a header that is written next, has such an instant.)
+ *
+ * Nobody keeps a tail. A producer remembers a place (lap, cell, position) and walks over the cells
+ * that others claimed meanwhile, adding up their units, until it finds a free one.
+ *
+ *   C1  Cells are claimed in order: who claims cell n has seen every cell before it claimed.
+ *   C2  A cell goes free(lap) → claimed → committed → free(lap + 1); a claim by a dead producer may
+ *       become padding. It never goes back.
+ *   C3  A free word carries its lap. If a walk finds cell n free in the lap that it expects, then
+ *       no cell from n on was ever claimed, so no cell before n was claimed for a later lap, and
+ *       all units added up were those of the records meant. One comparison proves a whole walk; a
+ *       swap that is late by any number of laps below 2^30 fails.
+ *   C4  A word that is not free is the record's own, and not one of the lap before, if fewer than
+ *       `capacity` bytes lie between the consumer and it: records take at least 16 bytes and there
+ *       is a cell for each 16. So a walk looks at the room first and at the cell next.
+ *   C5  The consumer frees cells before it publishes its place, so nobody can claim one early (C4).
+ *       It says first which cells (SYNC release-intent): if it dies, its successor frees them
+ *       again, and a producer's walk begins at the intended place, since the units before are gone.
+ *
+ * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word,
+ * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
+ * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
+ * Then it reads the word again, since the writer may have committed before it went; nobody writes
+ * late. If it is still a claim, the record is skipped, once, by the consumer alone.
+ *
+ * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
+ * its last published place: what it read since is read again.
+ *
+ * Source: the per-cell lap is Vyukov's bounded MPMC queue; the length in the claim is new here.
+ */
+import * as layout from "../../../layout/mpsc-layout.ts";
+import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
+import {
+  PRODUCER_FULL,
+  PRODUCER_HIGH_WATER,
+  PRODUCER_POSITION,
+} from "../../../layout/ring-layout.ts";
+import { compareExchange, load, store } from "../../../memory/atomics.ts";
+import {
+  DONE,
+  INTENT,
+  type MpscViews,
+  type Place,
+  advance,
+  copyPlace,
+  corruptCell,
+  corruptRelease,
+  isAfter,
+  readVersion,
+  viewsOf,
+} from "./cells.ts";
+import type { RingMemory, RingProducerCore, Wakeable } from "../core.ts";
+
+/** How often a walk begins again, and a place is read again, before that is no accident. */
+const MAX_RESTARTS = 1000;
+
+/** One writing side of an MPSC ring. Its slot's lock is held while it exists. */
+export class MpscProducer implements RingProducerCore {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly maxRecordLength: number;
+  readonly reader: Wakeable;
+  readonly #views: MpscViews;
+  readonly #cells: Int32Array;
+  readonly #words: Int32Array;
+  readonly #capacity: number;
+  readonly #claimed: number;
+  /** Where the walk is. */
+  readonly #at: Place = { lap: 0, cell: 0, position: 0 };
+  /** The last place of the walk whose position is certain. */
+  readonly #certain: Place = { lap: 0, cell: 0, position: 0 };
+  /** The consumer's place as last read: what lies before it may be used again. */
+  readonly #head: Place = { lap: 0, cell: 0, position: 0 };
+  /** Where the consumer is or is about to be: walks begin here. */
+  readonly #start: Place = { lap: 0, cell: 0, position: 0 };
+  #openCell = -1;
+  #openUnits = 0;
+  #openIndex = 0;
+  #openLength = 0;
+  #openType = 0;
+
+  /**
+   * Ends what a dead holder of the slot left, and finds the tail: walks over what is unread, once.
+   *
+   * @param slot From 0 to PRODUCER_SLOTS - 1; the caller holds its lock.
+   * @throws LayoutError.
+   */
+  constructor(memory: RingMemory, reader: Wakeable, slot: number) {
+    this.#views = viewsOf(memory);
+    this.view = this.#views.view;
+    this.bytes = this.#views.bytes;
+    this.#cells = this.#views.cells;
+    this.#words = this.#views.words;
+    this.#capacity = memory.capacity;
+    this.maxRecordLength = layout.mpscMaxRecordLength(memory.capacity);
+    this.reader = reader;
+    this.#claimed = layout.CLAIMED | (slot << layout.SLOT_SHIFT);
+    this.#recover();
+  }
+
+  /** Makes padding of every claim of this slot; its writers are all dead. Ends at the tail. */
+  #recover(): void {
+    let recovered = false;
+    for (let restart = 0; restart < MAX_RESTARTS; restart++) {
+      this.#restart();
+      let word = this.#look();
+      for (; word < 0; word = this.#look()) {
+        const { cell } = this.#at;
+        const units = word & layout.UNITS_MASK;
+        if (units === 0 || units << layout.UNIT_SHIFT > this.#toEnd()) break;
+        if ((word & ~layout.UNITS_MASK) === this.#claimed) {
+          // It fails if the consumer, which knew of the death, has skipped the record already.
+          compareExchange(this.#cells, cell, word, layout.PADDING | units);
+          recovered = true;
+        }
+        advance(this.#at, units, this.#cells.length);
+      }
+      // C3: a free cell proves the walk. So does a consumer that has not moved.
+      const full = this.#isFull();
+      if (full && this.#readHead()) continue;
+      if (!full && word !== this.#at.lap) {
+        if (this.#readStart()) continue;
+        throw corruptCell(this.#at.cell, word);
+      }
+      this.#trust(this.#at);
+      if (recovered) this.reader.wake();
+      return;
+    }
+    throw corruptCell(this.#at.cell, load(this.#cells, this.#at.cell));
+  }
+
+  /** The cell under the walk; as if it were free when the ring is full up to it (C4). */
+  #look(): number {
+    return this.#isFull() ? this.#at.lap : load(this.#cells, this.#at.cell);
+  }
+
+  #isFull(): boolean {
+    const used = (this.#at.position - this.#head.position) | 0;
+    return used < 0 || used >= this.#capacity;
+  }
+
+  tryClaim(length: number, type: number): number {
+    const units = layout.unitsOf(length);
+    const needed = units << layout.UNIT_SHIFT;
+    const at = this.#at;
+    for (let step = 0; step < MAX_RESTARTS + 2 * this.#cells.length; step++) {
+      const toEnd = this.#toEnd();
+      const padding = needed > toEnd ? toEnd : 0;
+      if (!this.#hasRoom(padding + needed)) {
+        if (this.#isCertain()) return this.#full();
+        continue;
+      }
+      const wanted =
+        padding > 0 ? layout.PADDING | (padding >>> layout.UNIT_SHIFT) : this.#claimed | units;
+      const { cell } = at;
+      const word = compareExchange(this.#cells, cell, at.lap, wanted);
+      if (word === at.lap) {
+        const index = at.position & (this.#capacity - 1);
+        advance(at, wanted & layout.UNITS_MASK, this.#cells.length);
+        this.#trust(at);
+        if (padding > 0) continue;
+        this.#openCell = cell;
+        this.#openUnits = units;
+        this.#openIndex = index;
+        this.#openLength = length + RECORD_HEADER_LENGTH;
+        this.#openType = type;
+        return index + RECORD_HEADER_LENGTH;
+      }
+      const taken = word & layout.UNITS_MASK;
+      if (word < 0 && taken > 0 && taken << layout.UNIT_SHIFT <= toEnd) {
+        advance(at, taken, this.#cells.length);
+      } else if (!this.#restart()) {
+        // The consumer has not moved, so this is what the next record looks like.
+        throw corruptCell(cell, word);
+      }
+    }
+    return this.#full();
+  }
+
+  /** C4: room is looked for before the cell is. */
+  #hasRoom(wanted: number): boolean {
+    const used = (this.#at.position - this.#head.position) | 0;
+    if (used >= 0 && this.#capacity - used >= wanted) return true;
+    this.#readHead();
+    const now = (this.#at.position - this.#head.position) | 0;
+    const { control } = this.#views;
+    if (now > control[PRODUCER_HIGH_WATER >> 2]!) control[PRODUCER_HIGH_WATER >> 2] = now;
+    return now >= 0 && this.#capacity - now >= wanted;
+  }
+
+  /**
+   * Whether the walk so far went over records that are still there, so that its end is certain. If
+   * not, it begins again where the consumer is.
+   */
+  #isCertain(): boolean {
+    if (isAfter(this.#head, this.#certain)) {
+      this.#restart();
+      return false;
+    }
+    this.#trust(this.#at);
+    return true;
+  }
+
+  #trust(place: Place): void {
+    copyPlace(place, this.#certain);
+  }
+
+  /** Begins a walk anew. @returns false when that is the walk that just failed. */
+  #restart(): boolean {
+    this.#readHead();
+    const isNews = this.#readStart() || !samePlace(this.#certain, this.#start);
+    copyPlace(this.#start, this.#at);
+    copyPlace(this.#start, this.#certain);
+    return isNews;
+  }
+
+  /** Reads what the consumer gave back. @returns Whether it moved. */
+  #readHead(): boolean {
+    const { lap, cell } = this.#head;
+    for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
+      // SYNC released: pairs with the consumer's store. A version is written again only after the
+      // other one was published, so it is whole if the number is still the same.
+      const done = load(this.#views.control, DONE);
+      readVersion(this.#views, done, this.#head);
+      if (load(this.#views.control, DONE) !== done) continue;
+      return this.#head.lap !== lap || this.#head.cell !== cell;
+    }
+    throw corruptRelease(load(this.#views.control, DONE));
+  }
+
+  /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
+  #readStart(): boolean {
+    const { lap, cell } = this.#start;
+    for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
+      // SYNC release-intent: pairs with the consumer's store. The version is whole, as above, while
+      // its release is under way or is the last one.
+      const intent = load(this.#views.control, INTENT);
+      readVersion(this.#views, intent, this.#start);
+      const behind = (intent - load(this.#views.control, DONE)) | 0;
+      if (behind !== 0 && behind !== 1) continue;
+      return this.#start.lap !== lap || this.#start.cell !== cell;
+    }
+    throw corruptRelease(load(this.#views.control, INTENT));
+  }
+
+  #toEnd(): number {
+    return this.#capacity - (this.#at.position & (this.#capacity - 1));
+  }
+
+  #full(): -1 {
+    // A report, not exact: producers may overwrite each other's count.
+    this.#views.counters[PRODUCER_FULL >> 3]!++;
+    return -1;
+  }
+
+  commit(): void {
+    if (this.#openCell < 0) return;
+    const at = this.#openIndex >> 2;
+    this.#words[at] = this.#openLength;
+    this.#words[at + 1] = this.#openType;
+    // A report, not exact.
+    this.#views.control[PRODUCER_POSITION >> 2] = this.#at.position;
+    this.#end(layout.COMMITTED | this.#openUnits);
+  }
+
+  abort(): void {
+    if (this.#openCell >= 0) this.#end(layout.PADDING | this.#openUnits);
+  }
+
+  #end(word: number): void {
+    // SYNC published: pairs with the consumer's load. Releases the header and the payload.
+    store(this.#cells, this.#openCell, word);
+    this.#openCell = -1;
+    this.reader.wake();
+  }
+
+  /** Nothing is held back: every record is published by its commit. */
+  flush(): void {}
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.lap === b.lap && a.cell === b.cell && a.position === b.position;
+}

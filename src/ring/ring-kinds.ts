@@ -1,0 +1,240 @@
+/** What tells the kinds of rings apart, for the noun: their layouts, roles and algorithms. */
+import {
+  BROADCAST_LAYOUT_HASH,
+  BROADCAST_MIN_CAPACITY,
+  type BroadcastPolicy,
+  CONSUMER_SLOTS,
+  broadcastDataOffset,
+  broadcastMaxRecordLength,
+} from "../layout/broadcast-layout.ts";
+import {
+  MPSC_LAYOUT_HASH,
+  PRODUCER_SLOTS,
+  mpscDataOffset,
+  mpscMaxRecordLength,
+} from "../layout/mpsc-layout.ts";
+import {
+  CONSUMER_BYTES,
+  CONSUMER_RECORDS,
+  PRODUCER_BYTES,
+  PRODUCER_RECORDS,
+  RING_DATA_OFFSET,
+  SPSC_LAYOUT_HASH,
+  capacityProblem,
+  maxRecordLength,
+} from "../layout/ring-layout.ts";
+import { SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { E, fail } from "../libc/errno.ts";
+import type { ByteLock } from "../memory/byte-lock.ts";
+import { BlockConsumer } from "./algorithm/broadcast/block-consumer.ts";
+import { BroadcastProducer } from "./algorithm/broadcast/producer.ts";
+import { OverwriteConsumer } from "./algorithm/broadcast/overwrite-consumer.ts";
+import { mpscUnread } from "./algorithm/mpsc/cells.ts";
+import { MpscConsumer } from "./algorithm/mpsc/consumer.ts";
+import { MpscProducer } from "./algorithm/mpsc/producer.ts";
+import {
+  type RingConsumerCore,
+  type RingMemory,
+  type RingProducerCore,
+  type Wakeable,
+  countersOf,
+} from "./algorithm/core.ts";
+import { SpscConsumer, SpscProducer } from "./algorithm/spsc/producer.ts";
+import type { Segment } from "../segment/segment.ts";
+
+/** One producer and one consumer; many producers; many consumers that see every record. */
+export type RingKindName = "spsc" | "mpsc" | "broadcast";
+
+/** A role in a ring: the lock that the kernel releases with its holder, and the algorithm. */
+export interface Role<Core> {
+  /** Undefined where anybody may have the role. */
+  readonly lock: ByteLock | undefined;
+  readonly core: Core;
+}
+
+/** Where a ring lies, and how it is called. */
+export interface RingPlace {
+  readonly what: string;
+  readonly segment: Segment;
+  readonly memory: RingMemory;
+}
+
+/** One kind of ring. */
+export interface RingKind {
+  readonly name: RingKindName;
+  /** What becomes of a consumer that does not keep up; only where there are many. */
+  readonly policy: BroadcastPolicy | undefined;
+  /** The number in the segment's header. */
+  readonly id: number;
+  readonly layoutHash: number;
+  dataOffset(capacity: number): number;
+  maxRecordLength(capacity: number): number;
+  /** What was published since the ring was made: records, and bytes with headers and padding. */
+  published(memory: RingMemory): { readonly records: number; readonly bytes: number };
+  takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
+  takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
+}
+
+/** The lock bytes of the roles. */
+const PRODUCER_BYTE = 0;
+const CONSUMER_BYTE = 1;
+/** One for each producer of an MPSC ring, or each blocking consumer of a broadcast ring. */
+const FIRST_SLOT_BYTE = 64;
+
+/** Takes a role's lock, and with it the right to run its algorithm. */
+function takeRole<Core>(
+  { what, segment }: RingPlace,
+  byte: number,
+  role: string,
+  start: () => Core,
+): Role<Core> {
+  const lock = segment.tryLock(byte);
+  if (lock === undefined) {
+    const hint = `A live ${role} has it, in this process or another; a dead one would be replaced`;
+    return fail(`Cannot become the ${role} of ${what}`, -E.EBUSY, "fcntl", segment.name, hint);
+  }
+  try {
+    return { lock, core: start() };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/** Takes the first slot whose lock is free, of a role that several can have. */
+function takeSlot<Core>(
+  { what, segment }: RingPlace,
+  slots: number,
+  role: string,
+  start: (slot: number) => Core,
+): Role<Core> {
+  for (let slot = 0; slot < slots; slot++) {
+    const lock = segment.tryLock(FIRST_SLOT_BYTE + slot);
+    if (lock === undefined) continue;
+    try {
+      return { lock, core: start(slot) };
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+  const hint = `It has ${slots} live ones, and no room for more`;
+  return fail(`Cannot become a ${role} of ${what}`, -E.EBUSY, "fcntl", segment.name, hint);
+}
+
+function countedByProducer(memory: RingMemory): { records: number; bytes: number } {
+  const counters = countersOf(memory);
+  return { records: counters[PRODUCER_RECORDS >> 3]!, bytes: counters[PRODUCER_BYTES >> 3]! };
+}
+
+const SPSC: RingKind = {
+  name: "spsc",
+  policy: undefined,
+  id: SEGMENT_KINDS.spsc,
+  layoutHash: SPSC_LAYOUT_HASH,
+  dataOffset: () => RING_DATA_OFFSET,
+  maxRecordLength,
+  published: countedByProducer,
+  takeProducer: (place, reader, batch) =>
+    takeRole(place, PRODUCER_BYTE, "producer", () => new SpscProducer(place.memory, reader, batch)),
+  takeConsumer: (place, writer) =>
+    takeRole(place, CONSUMER_BYTE, "consumer", () => new SpscConsumer(place.memory, writer)),
+};
+
+const MPSC: RingKind = {
+  name: "mpsc",
+  policy: undefined,
+  id: SEGMENT_KINDS.mpsc,
+  layoutHash: MPSC_LAYOUT_HASH,
+  dataOffset: mpscDataOffset,
+  maxRecordLength: mpscMaxRecordLength,
+  // No word is shared by all producers just for the sake of counting: what is unread is looked at.
+  published(memory) {
+    const counters = countersOf(memory);
+    const unread = mpscUnread(memory);
+    return {
+      records: counters[CONSUMER_RECORDS >> 3]! + unread.records,
+      bytes: counters[CONSUMER_BYTES >> 3]! + unread.bytes,
+    };
+  },
+  takeProducer: (place, reader) =>
+    takeSlot(place, PRODUCER_SLOTS, "producer", (slot) => {
+      return new MpscProducer(place.memory, reader, slot);
+    }),
+  takeConsumer(place, writer) {
+    const isAlive = (slot: number): boolean => place.segment.isLocked(FIRST_SLOT_BYTE + slot);
+    const start = (): MpscConsumer => new MpscConsumer(place.memory, writer, isAlive);
+    return takeRole(place, CONSUMER_BYTE, "consumer", start);
+  },
+};
+
+const OVERWRITE: RingKind = {
+  name: "broadcast",
+  policy: "overwrite",
+  id: SEGMENT_KINDS.broadcast,
+  layoutHash: BROADCAST_LAYOUT_HASH,
+  dataOffset: () => broadcastDataOffset("overwrite"),
+  maxRecordLength: broadcastMaxRecordLength,
+  published: countedByProducer,
+  takeProducer: (place, reader, batch) =>
+    takeRole(place, PRODUCER_BYTE, "producer", () => {
+      return new BroadcastProducer(place.memory, reader, undefined, batch);
+    }),
+  takeConsumer: ({ memory }, writer) => ({
+    lock: undefined,
+    core: new OverwriteConsumer(memory, writer),
+  }),
+};
+
+const BLOCK: RingKind = {
+  ...OVERWRITE,
+  policy: "block",
+  id: SEGMENT_KINDS.broadcastBlock,
+  dataOffset: () => broadcastDataOffset("block"),
+  takeProducer(place, reader, batch) {
+    const whileHeld = (slot: number, action: () => void): boolean => {
+      using lock = place.segment.tryLock(FIRST_SLOT_BYTE + slot);
+      if (lock === undefined) return false;
+      action();
+      return true;
+    };
+    return takeRole(place, PRODUCER_BYTE, "producer", () => {
+      return new BroadcastProducer(place.memory, reader, whileHeld, batch);
+    });
+  },
+  takeConsumer: (place, writer) =>
+    takeSlot(place, CONSUMER_SLOTS, "consumer", (slot) => {
+      return new BlockConsumer(place.memory, writer, slot);
+    }),
+};
+
+const KINDS: readonly RingKind[] = [SPSC, MPSC, OVERWRITE, BLOCK];
+
+/** The kinds by the number in the header. */
+export const RING_KINDS: Readonly<Record<number, RingKind>> = Object.fromEntries(
+  KINDS.map((kind) => [kind.id, kind]),
+);
+
+/** @throws TypeError when there is no such kind, or policy. */
+export function ringKind(
+  name: RingKindName = "spsc",
+  policy: BroadcastPolicy | undefined = name === "broadcast" ? "overwrite" : undefined,
+): RingKind {
+  const kind = KINDS.find((known) => known.name === name && known.policy === policy);
+  if (kind !== undefined) return kind;
+  const asked = policy === undefined ? String(name) : `${name} and policy ${String(policy)}`;
+  throw new TypeError(
+    `Cannot make a ring of kind ${asked}: it is "spsc", "mpsc", or "broadcast" with policy ` +
+      '"overwrite" or "block"',
+  );
+}
+
+/** @throws RangeError that says what a capacity must be. */
+export function checkCapacity(kind: RingKind, capacity: number): void {
+  const tooSmall = kind.name === "broadcast" && capacity < BROADCAST_MIN_CAPACITY;
+  const problem = tooSmall
+    ? `a broadcast ring has at least ${BROADCAST_MIN_CAPACITY}`
+    : capacityProblem(capacity);
+  if (problem === undefined) return;
+  throw new RangeError(`Cannot make a ring of ${String(capacity)} bytes: ${problem}`);
+}

@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import { fail } from "../libc/errno.ts";
+import { ftok as cFtok } from "../libc/shm.ts";
+
+/**
+ * The System V key that C programs get from `ftok(path, id)`: made of the file's inode, its device
+ * and the low 8 bits of `id`. Two files can have the same key. The file must go on existing, and a
+ * new one of the same name has another key. Does not block.
+ *
+ * @param id From 1 to 255; C programs often pass a letter.
+ * @returns A key for `sysv:KEY` names.
+ * @throws SystemError ENOENT, EACCES; RangeError for a bad id.
+ *
+ * @example
+ * ```ts
+ * const key = ftok("/etc/hostname", 65);
+ * using segment = Segment.openOrCreate(`sysv:${key}`, { size: 4096 });
+ * segment.unlink();
+ * ```
+ */
+export function ftok(path: string, id: number): number {
+  if (!Number.isInteger(id) || id < 1 || id > 255) {
+    throw new RangeError(`Cannot make a key with id ${String(id)}: it must be from 1 to 255`);
+  }
+  const key = cFtok(resolve(path), id);
+  if (key < 0) fail(`Cannot make a key of "${path}"`, key, "ftok", path);
+  return key;
+}

@@ -1,0 +1,296 @@
+/** How something that lies in a segment is made once, and found by everybody else. */
+import { checkInteger, shown } from "../arguments.ts";
+import { ClosedError, StateError } from "../errors.ts";
+import { MAKER_BYTE } from "../layout/lock-bytes.ts";
+import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
+import { checkTimeout } from "../waiting/wait-options.ts";
+import { Segment } from "./segment.ts";
+
+/** What lies there, for whoever makes and finds it. */
+export interface PlacedKind {
+  /** For messages: "mutex". */
+  readonly noun: string;
+  /** Whether it is of use in a segment that was opened for reading only. */
+  readonly readable: boolean;
+  /**
+   * Whether a finished one lies there.
+   *
+   * @param words From its start to the end of the segment.
+   * @throws LayoutError when something else does.
+   */
+  isReady(words: Int32Array, what: string, offset: number): boolean;
+}
+
+/** How its own segment is made. */
+export interface PlacedCreateOptions {
+  /** Permission bits. Default 0o600: this user only. */
+  readonly mode?: number | undefined;
+}
+
+/** How it is found. */
+export interface PlacedOpenOptions {
+  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  readonly waitMs?: number | undefined;
+}
+
+/** How it is made inside a segment of the user's. */
+export interface PlacedInitOptions {
+  /**
+   * Make it anew over one that is there, which must be of no use to anybody any more. Default false:
+   * that is an error.
+   */
+  readonly overwrite?: boolean | undefined;
+}
+
+/** Things start at a multiple of this, in bytes, so that they have their cache lines alone. */
+const ALIGNMENT = 128;
+
+/** A place in a segment, and the life of the handle that uses it. */
+export class Placed {
+  readonly segment: Segment;
+  /** Bytes from the segment's start. */
+  readonly offset: number;
+  /** Whether this handle made what lies there. */
+  readonly created: boolean;
+  /** For messages: `mutex "/x"`, or `mutex at 128 in segment "/x"`. */
+  readonly what: string;
+  /** Whether the segment was opened for this handle, and is closed with it. */
+  readonly #owned: boolean;
+  #closed = false;
+
+  private constructor(
+    kind: PlacedKind,
+    segment: Segment,
+    offset: number,
+    owned: boolean,
+    created: boolean,
+  ) {
+    this.segment = segment;
+    this.offset = offset;
+    this.created = created;
+    this.#owned = owned;
+    this.what = describe(kind, segment, offset, owned);
+  }
+
+  /**
+   * Makes it in a segment of its own.
+   *
+   * @param make Writes everything, what `isReady` looks for last. If it throws, nothing is left.
+   * @throws SystemError EEXIST when the name is taken; ENOSPC, EACCES.
+   */
+  static create<T>(
+    kind: PlacedKind,
+    name: string,
+    byteLength: number,
+    options: PlacedCreateOptions,
+    make: (placed: Placed) => T,
+  ): T {
+    const segment = Segment.create(name, { size: byteLength, mode: options.mode });
+    try {
+      return Placed.#make(kind, segment, 0, true, false, make)!;
+    } catch (error) {
+      segment.unlink();
+      segment.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Finds one that has a segment of its own; one that is being made is waited for.
+   * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA.
+   */
+  static open<T>(
+    kind: PlacedKind,
+    name: string,
+    options: PlacedOpenOptions,
+    find: (placed: Placed) => T,
+  ): T {
+    checkTimeout(options.waitMs, "waitMs");
+    return Placed.#find(kind, Segment.open(name, { waitMs: options.waitMs }), 0, true, find);
+  }
+
+  /**
+   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose maker
+   * died before it had finished is made again.
+   * @throws As `create` and `open`.
+   */
+  static openOrCreate<T>(
+    kind: PlacedKind,
+    name: string,
+    byteLength: number,
+    options: PlacedCreateOptions,
+    make: (placed: Placed) => T,
+    find: (placed: Placed) => T,
+  ): T {
+    const segment = Segment.openOrCreate(name, { size: byteLength, mode: options.mode });
+    try {
+      const made = Placed.#make(kind, segment, 0, true, false, make);
+      if (made !== undefined) return made;
+    } catch (error) {
+      segment.close();
+      throw error;
+    }
+    return Placed.#find(kind, segment, 0, true, find);
+  }
+
+  /**
+   * Makes it inside a segment of the user's.
+   * @throws StateError EEXIST when one is there; RangeError for a place that cannot be.
+   */
+  static init<T>(
+    kind: PlacedKind,
+    segment: Segment,
+    offset: number,
+    byteLength: number,
+    options: PlacedInitOptions,
+    make: (placed: Placed) => T,
+  ): T {
+    checkPlace(kind, segment, offset, byteLength);
+    const made = Placed.#make(kind, segment, offset, false, options.overwrite === true, make);
+    if (made !== undefined) return made;
+    const what = describe(kind, segment, offset, false);
+    throw new StateError(
+      "EEXIST",
+      `Cannot make ${what}: there is one already. Find it with \`at\`, or pass ` +
+        "{ overwrite: true } when nobody uses it any more",
+    );
+  }
+
+  /**
+   * Finds it inside a segment of the user's; one that is being made is waited for.
+   *
+   * @param byteLength The least that one takes.
+   * @throws LayoutError when it is something else; StateError ENODATA when nothing is there.
+   */
+  static at<T>(
+    kind: PlacedKind,
+    segment: Segment,
+    offset: number,
+    byteLength: number,
+    find: (placed: Placed) => T,
+  ): T {
+    checkPlace(kind, segment, offset, byteLength);
+    return Placed.#find(kind, segment, offset, false, find);
+  }
+
+  /** @returns undefined when a finished one is there. */
+  static #make<T>(
+    kind: PlacedKind,
+    segment: Segment,
+    offset: number,
+    owned: boolean,
+    overwrite: boolean,
+    make: (placed: Placed) => T,
+  ): T | undefined {
+    const placed = new Placed(kind, segment, offset, owned, true);
+    const words = placed.words();
+    const isReady = (): boolean => !overwrite && kind.isReady(words, placed.what, offset);
+    const outcome = waitUntil((): { readonly made?: T } | undefined => {
+      if (isReady()) return {};
+      using lock = segment.tryLock(MAKER_BYTE + offset);
+      if (lock === undefined) return undefined;
+      return isReady() ? {} : { made: make(placed) };
+    }, FOR_CREATOR);
+    if (outcome !== undefined) return outcome.made;
+    throw new StateError("EBUSY", `Cannot make ${placed.what}: another process is making it`);
+  }
+
+  static #find<T>(
+    kind: PlacedKind,
+    segment: Segment,
+    offset: number,
+    owned: boolean,
+    find: (placed: Placed) => T,
+  ): T {
+    const placed = new Placed(kind, segment, offset, owned, false);
+    try {
+      const words = placed.words();
+      const isReady = (): true | undefined =>
+        kind.isReady(words, placed.what, offset) ? true : undefined;
+      if (waitUntil(isReady, FOR_CREATOR) === undefined) {
+        const hint = owned
+          ? "Its creator died before it had finished: openOrCreate makes it again, unlink removes it"
+          : "Nobody has made one there, or died meanwhile: `init` makes it";
+        throw new StateError(
+          "ENODATA",
+          `Cannot open ${placed.what}: only zeros are there. ${hint}`,
+        );
+      }
+      return find(placed);
+    } catch (error) {
+      if (owned) segment.close();
+      throw error;
+    }
+  }
+
+  /** Whether its memory is new, and all zeros. */
+  get fresh(): boolean {
+    return this.#owned && this.segment.created;
+  }
+
+  /** The segment's name. */
+  get name(): string {
+    return this.segment.name;
+  }
+
+  /** Whether `close` was called here, or the segment is closed. */
+  get closed(): boolean {
+    return this.#closed || this.segment.closed;
+  }
+
+  /** @throws ClosedError. */
+  checkOpen(): void {
+    if (this.closed) throw new ClosedError(this.what);
+  }
+
+  /** The words from the place on: so many bytes of them, or to the end of the segment. */
+  words(byteLength?: number): Int32Array {
+    const { buffer } = this.segment;
+    const length = byteLength ?? buffer.byteLength - this.offset;
+    return new Int32Array(buffer, this.offset, length >> 2);
+  }
+
+  /** Removes the name, if it still stands for this segment. @returns Whether this call did. */
+  unlink(): boolean {
+    this.checkOpen();
+    return this.segment.unlink();
+  }
+
+  /** Ends the use, and that of the segment if it was opened for this handle. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#owned) this.segment.close();
+    this.#closed = true;
+  }
+}
+
+function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boolean): string {
+  if (owned) return `${kind.noun} ${shown(segment.name)}`;
+  return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
+}
+
+/** @throws TypeError, RangeError when it cannot lie there. */
+function checkPlace(
+  { noun, readable }: PlacedKind,
+  segment: unknown,
+  offset: number,
+  byteLength: number,
+): asserts segment is Segment {
+  if (!(segment instanceof Segment)) {
+    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
+  }
+  const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
+  const size = segment.buffer.byteLength;
+  checkInteger(action, "its offset", offset, 0);
+  if (offset % ALIGNMENT !== 0) {
+    throw new RangeError(`${action}: its offset must be a multiple of ${ALIGNMENT}, not ${offset}`);
+  }
+  if (offset + byteLength > size) {
+    throw new RangeError(
+      `${action}: its ${byteLength} bytes from offset ${offset} on end beyond the segment's ${size}`,
+    );
+  }
+  if (!readable && segment.access === "read") {
+    throw new TypeError(`${action}: the segment was opened for reading only`);
+  }
+}

@@ -1,0 +1,193 @@
+/** What the structures with a header have in common: how they are made, found, compared, closed. */
+import { LayoutError } from "../errors.ts";
+import {
+  HEADER_CODEC,
+  SEGMENT_HEADER_LENGTH,
+  type SegmentHeader,
+  isHeaderReady,
+  publishHeader,
+  readHeader,
+  writeHeader,
+} from "../layout/segment-header.ts";
+import {
+  Placed,
+  type PlacedCreateOptions,
+  type PlacedInitOptions,
+  type PlacedKind,
+  type PlacedOpenOptions,
+} from "./placed.ts";
+import type { Segment } from "./segment.ts";
+
+/** A header to be written; the data follow it at once unless it says otherwise. */
+export type NewHeader = Omit<SegmentHeader, "dataOffset"> & { readonly dataOffset?: number };
+
+/** One noun: its name, and the kinds of structures that it can be, with the layout of each. */
+export interface StructureKind {
+  /** For messages: "ring". */
+  readonly noun: string;
+  readonly kinds: Readonly<Record<number, { readonly layoutHash: number }>>;
+}
+
+/** Bytes that a structure with this header takes. */
+export function structureLength({ dataOffset, dataLength }: NewHeader): number {
+  return (dataOffset ?? SEGMENT_HEADER_LENGTH) + dataLength;
+}
+
+function placedKind({ noun }: StructureKind): PlacedKind {
+  return { noun, readable: true, isReady: isHeaderReady };
+}
+
+/** A structure in its segment. */
+export class Structure {
+  /** Where it lies, and whether it is still open. */
+  readonly placed: Placed;
+  readonly header: SegmentHeader;
+
+  private constructor(placed: Placed, header: SegmentHeader) {
+    this.placed = placed;
+    this.header = header;
+  }
+
+  /**
+   * Makes a structure in a new segment of that name.
+   *
+   * @param fill Writes everything but the header. If it throws, nothing is left behind.
+   * @throws SystemError EEXIST, ENOSPC, EACCES.
+   */
+  static create<T>(
+    kind: StructureKind,
+    name: string,
+    header: NewHeader,
+    options: PlacedCreateOptions,
+    fill: (structure: Structure) => T,
+  ): T {
+    const make = (placed: Placed): T => Structure.#make(placed, header, fill);
+    return Placed.create(placedKind(kind), name, structureLength(header), options, make);
+  }
+
+  /**
+   * Finds a structure that another process made, or is making.
+   * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA.
+   */
+  static open<T>(
+    kind: StructureKind,
+    name: string,
+    options: PlacedOpenOptions,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.open(placedKind(kind), name, options, (placed) =>
+      find(Structure.#find(kind, placed)),
+    );
+  }
+
+  /**
+   * Finds the structure, or makes it.
+   * @throws As `create` and `open`.
+   */
+  static openOrCreate<T>(
+    kind: StructureKind,
+    name: string,
+    header: NewHeader,
+    options: PlacedCreateOptions,
+    fill: (structure: Structure) => T,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.openOrCreate(
+      placedKind(kind),
+      name,
+      structureLength(header),
+      options,
+      (placed) => Structure.#make(placed, header, fill),
+      (placed) => find(Structure.#find(kind, placed)),
+    );
+  }
+
+  /** Makes a structure inside a segment of the user's. @throws StateError EEXIST; RangeError. */
+  static init<T>(
+    kind: StructureKind,
+    segment: Segment,
+    offset: number,
+    header: NewHeader,
+    options: PlacedInitOptions,
+    fill: (structure: Structure) => T,
+  ): T {
+    const make = (placed: Placed): T => Structure.#make(placed, header, fill);
+    const byteLength = structureLength(header);
+    return Placed.init(placedKind(kind), segment, offset, byteLength, options, make);
+  }
+
+  /** Finds a structure inside a segment of the user's. @throws LayoutError; StateError ENODATA. */
+  static at<T>(
+    kind: StructureKind,
+    segment: Segment,
+    offset: number,
+    find: (structure: Structure) => T,
+  ): T {
+    return Placed.at(placedKind(kind), segment, offset, SEGMENT_HEADER_LENGTH, (placed) =>
+      find(Structure.#find(kind, placed)),
+    );
+  }
+
+  static #make<T>(placed: Placed, wanted: NewHeader, fill: (structure: Structure) => T): T {
+    const header = { dataOffset: SEGMENT_HEADER_LENGTH, ...wanted };
+    // Whatever was there, and what a maker that died left half done, is not to be built upon.
+    if (!placed.fresh) {
+      placed.segment.bytes.fill(0, placed.offset, placed.offset + structureLength(header));
+    }
+    const result = fill(new Structure(placed, header));
+    writeHeader(viewOf(placed), header, process.pid);
+    publishHeader(placed.words());
+    return result;
+  }
+
+  static #find(kind: StructureKind, placed: Placed): Structure {
+    const bytes = { view: viewOf(placed), offset: placed.offset };
+    return new Structure(placed, readHeader(bytes, placed.what, kind.kinds));
+  }
+
+  get segment(): Segment {
+    return this.placed.segment;
+  }
+
+  /** For messages: `ring "/x"`. */
+  get what(): string {
+    return this.placed.what;
+  }
+
+  /** Where the structure's data start, in bytes from the segment's start. */
+  get dataOffset(): number {
+    return this.placed.offset + this.header.dataOffset;
+  }
+
+  /**
+   * Compares a parameter of a structure that was found with what the caller asked for.
+   *
+   * @param field Its name in messages, as in "capacity".
+   * @param offset Of the field in the header.
+   * @param asked undefined when the caller takes any.
+   * @throws LayoutError that says what is there and what was asked for.
+   */
+  mustHave<V extends string | number>(
+    field: string,
+    offset: number,
+    found: V,
+    asked: V | undefined,
+  ): void {
+    if (asked === undefined || asked === found) return;
+    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
+      expected: String(asked),
+      found: String(found),
+      offset: this.placed.offset + offset,
+    });
+  }
+
+  /** Compares the codec of its values. "" fits every codec, on either side. @throws LayoutError. */
+  mustHaveCodec(id: string): void {
+    const found = this.header.codec ?? "";
+    if (found !== "" && id !== "") this.mustHave("codec", HEADER_CODEC, found, id);
+  }
+}
+
+function viewOf({ segment, offset }: Placed): DataView {
+  return new DataView(segment.buffer, offset);
+}

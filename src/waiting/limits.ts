@@ -1,0 +1,48 @@
+/**
+ * Every budget, slice and timer of this package, in one place.
+ *
+ * None of them stands for a fact ("dead after a second"): they bound how long something goes
+ * unnoticed, or what is spent before a cheaper way to wait is taken.
+ */
+import { cpus } from "node:os";
+
+/**
+ * The longest uninterrupted sleep, in ms. After it the thread can be terminated, signals arrive, and
+ * what a killed waker published is found.
+ */
+export const SLICE_MS = 50;
+
+/**
+ * How often, in ms, an event loop looks by itself at what it waits for. That is not how waits end,
+ * but the bound on a waker that was killed after it published and before it rang.
+ */
+export const RECHECK_MS = 250;
+
+/** How long, in ms, one process waits for another that is between two steps of making something. */
+export const CREATOR_PATIENCE_MS = 1000;
+/** How often it looks meanwhile, in ms. */
+export const CREATOR_LOOK_MS = 0.2;
+
+/** How often, in ms, a blocking wait looks for a name that does not exist yet. */
+export const NAME_LOOK_MS = 1;
+/** How often, in ms, something is looked for that nothing can wake for: no futex, no semaphore. */
+export const POLL_MS = 1;
+
+/** Polls of an adaptive wait, at a few ns each: about what a sleep and a wake across cores cost. */
+export const SPIN_POLLS = 2000;
+/** Polls between two looks at the clock. */
+export const POLLS_PER_CLOCK = 1024;
+/** Turns of the event loop that an adaptive wait takes before it asks to be rung, at 1 µs each. */
+export const SPIN_TURNS = 64;
+/** Of this many async waits at a point where spinning is in vain, one spins in full to find out. */
+export const SPIN_TRIAL_PERIOD = 16;
+
+/**
+ * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that is
+ * waited for. The machine's cores are counted and not this process's: one that is pinned to a core
+ * waits for others elsewhere (navigator.hardwareConcurrency would be 1 there).
+ */
+export const MAY_SPIN: boolean = cpus().length > 1;
+
+/** Longest timer that JavaScript has, in ms; a longer wait sets it again. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;

@@ -1,0 +1,33 @@
+/** The one loop that blocks until something is there that nobody can announce. */
+import { monotonicMs, sleepMs } from "../libc/time.ts";
+import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS } from "./limits.ts";
+
+/** How long to look, and how often. */
+export interface Patience {
+  readonly timeoutMs: number;
+  readonly everyMs: number;
+}
+
+/** For another process that is between two steps of making something. */
+export const FOR_CREATOR: Patience = { timeoutMs: CREATOR_PATIENCE_MS, everyMs: CREATOR_LOOK_MS };
+
+/**
+ * Looks at once, and then now and again, blocking this thread, until something is found.
+ *
+ * @param look Answers undefined while there is nothing.
+ * @returns What was found; undefined when the time was over.
+ */
+export function waitUntil<T>(
+  look: () => T | undefined,
+  { timeoutMs, everyMs }: Patience,
+): T | undefined {
+  let found = look();
+  if (found !== undefined || timeoutMs === 0) return found;
+  const deadline = monotonicMs() + timeoutMs;
+  while (monotonicMs() < deadline) {
+    sleepMs(everyMs);
+    found = look();
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { CONDITION_LENGTH, Condition, MUTEX_LENGTH, Mutex, Segment } from "../../src/index.ts";
+import { firstLine, killSome } from "../support/kill.ts";
+import { uniqueName } from "../support/names.ts";
+import { type Child, finished, spawnBun } from "../support/process.ts";
+import { seededRandom } from "../support/random.ts";
+
+const PEER = "test/peers/sync-peer.ts";
+
+let name = "";
+function create(): { segment: Segment; mutex: Mutex; changed: Condition; words: Int32Array } {
+  name = uniqueName("condition");
+  const segment = Segment.create(name, { size: 4096 });
+  const words = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 4);
+  const mutex = Mutex.init(segment, 0, { onOwnerDied: () => void (words[1] = words[0]!) });
+  return { segment, mutex, changed: Condition.init(segment, MUTEX_LENGTH, mutex), words };
+}
+afterEach(() => {
+  if (name !== "") Segment.unlink(name);
+});
+
+describe("a condition", () => {
+  test("needs the mutex", async () => {
+    const { segment, changed } = create();
+    using _ = segment;
+    expect(() => changed.wait()).toThrow("Cannot wait on a condition without the mutex at 0");
+    expect(() => changed.notifyOne()).toThrow("EPERM");
+    expect(() => changed.notifyAll()).toThrow("EPERM");
+    expect(() => changed.waitFor(() => true)).toThrow("EPERM");
+    expect(changed.waitAsync()).rejects.toThrow("EPERM");
+    expect(() => Condition.at(segment, 1024, Mutex.at(segment, 0))).toThrow("no condition here");
+  });
+
+  test("after its segment was closed it throws, in a hot loop too", () => {
+    const { segment, mutex, changed } = create();
+    const loop = (): void => {
+      for (let i = 0; ; i++) {
+        mutex.lock();
+        changed.notifyAll();
+        changed.notifyOne();
+        mutex.unlock();
+        if (i === 50_000) segment.close();
+      }
+    };
+    expect(loop).toThrow("closed");
+    expect(() => changed.wait()).toThrow("EPERM");
+  });
+
+  test("a wait releases the mutex, times out, and has it again", () => {
+    const { segment, mutex, changed } = create();
+    using _ = segment;
+    mutex.lock();
+    expect(changed.wait({ timeoutMs: 5 })).toBe(false);
+    expect(mutex.held).toBe(true);
+    expect(changed.waitFor(() => false, { timeoutMs: 5 })).toBe(false);
+    expect(changed.waitFor(() => true, { timeoutMs: 0 })).toBe(true);
+    changed.notifyOne();
+    mutex.unlock();
+  });
+
+  test("waits in the event loop are notified one by one, or all", async () => {
+    const { segment, mutex, changed } = create();
+    using _ = segment;
+    let woken = 0;
+    const wait = async (): Promise<void> => {
+      await mutex.lockAsync();
+      await changed.waitAsync();
+      woken++;
+      mutex.unlock();
+    };
+    const waits = [wait(), wait(), wait()];
+    await Bun.sleep(20);
+    mutex.withLock(() => changed.notifyOne());
+    await Promise.race(waits);
+    await Bun.sleep(20);
+    expect(woken).toBe(1);
+    mutex.withLock(() => changed.notifyAll());
+    await Promise.all(waits);
+    expect(woken).toBe(3);
+  });
+
+  test("an aborted wait has the mutex", async () => {
+    const { segment, mutex, changed } = create();
+    using _ = segment;
+    mutex.lock();
+    const wait = changed.waitAsync({ signal: AbortSignal.timeout(5) });
+    expect(mutex.held).toBe(false);
+    expect(await wait.then(String, String)).toContain("timed out");
+    expect(mutex.held).toBe(true);
+    mutex.unlock();
+  });
+});
+
+describe("processes", () => {
+  test("two consumers take exactly what is produced", async () => {
+    const { segment, mutex, changed, words } = create();
+    using _ = segment;
+    const consumers = [1, 2].map(() => spawnBun(PEER, name, "condition-consume", "2000"));
+    for (let i = 0; i < 4000; i++) {
+      mutex.lock();
+      words[0] = words[0]! + 1;
+      changed.notifyOne();
+      mutex.unlock();
+    }
+    for (const consumer of consumers) expect((await finished(consumer)).exitCode).toBe(0);
+    expect(words[0]).toBe(0);
+  });
+
+  test("kill -9 of waiters and notifiers leaves it working", async () => {
+    const { segment, mutex, changed, words } = create();
+    using _ = segment;
+    const random = seededRandom("condition kills");
+    const load = (): Child => spawnBun(PEER, name, "condition-load");
+    const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
+    mutex.withLock(() => {
+      expect(words[0]).toBe(words[1]!);
+      words[0] = 0;
+    });
+    const consumer = spawnBun(PEER, name, "condition-consume", "1");
+    await firstLine(consumer);
+    mutex.withLock(() => {
+      words[0] = 1;
+      changed.notifyAll();
+    });
+    expect(await consumer.exited).toBe(0);
+    console.log(`condition: ${kills} kills, ${mutex.deaths} of them with the mutex`);
+  });
+});

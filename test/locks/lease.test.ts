@@ -1,0 +1,142 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { LayoutError, Lease, Segment } from "../../src/index.ts";
+import { firstLine, killSome } from "../support/kill.ts";
+import { uniqueName } from "../support/names.ts";
+import { type Child, spawnBun } from "../support/process.ts";
+import { seededRandom } from "../support/random.ts";
+
+const PEER = "test/peers/sync-peer.ts";
+
+let names: string[] = [];
+function fresh(): string {
+  const name = uniqueName("lease");
+  names.push(name);
+  return name;
+}
+afterEach(() => {
+  for (const name of names) Segment.unlink(name);
+  names = [];
+});
+
+describe("a lease", () => {
+  test("is held by one handle at a time, with growing tokens", () => {
+    const name = fresh();
+    using a = Lease.open(name);
+    using b = Lease.open(name);
+    expect([a.isHeld, a.holder, a.term]).toEqual([false, undefined, undefined]);
+    const first = a.tryAcquire({ text: "näme" })!;
+    expect([first.held, a.isHeld, b.isHeld]).toEqual([true, true, true]);
+    expect([a.tryAcquire(), b.tryAcquire()]).toEqual([undefined, undefined]);
+    const { pid, since, token, text } = b.holder!;
+    expect([pid, token, text]).toEqual([process.pid, first.token, "näme"]);
+    expect(Math.abs(since.getTime() - Date.now())).toBeLessThan(60_000);
+    first.release();
+    first.release();
+    expect([first.held, b.isHeld, a.term]).toEqual([false, false, undefined]);
+    using second = b.tryAcquire()!;
+    expect(second.token).toBeGreaterThan(first.token);
+    expect(a.holder?.text).toBe("");
+  });
+
+  test("an orderly release wakes who waits; a wait times out and aborts", async () => {
+    const name = fresh();
+    using a = Lease.open(name);
+    using b = Lease.open(name);
+    const term = a.tryAcquire()!;
+    expect(await b.acquire({ timeoutMs: 10 })).toBeUndefined();
+    expect(b.acquire({ signal: AbortSignal.timeout(10) })).rejects.toThrow("timed out");
+    await Bun.sleep(20);
+    const next = b.acquire();
+    term.release();
+    expect(await term.ended).toBe("released");
+    using _ = (await next)!;
+    expect(b.term?.held).toBe(true);
+  });
+
+  test("keeps its segment open; close releases", () => {
+    using segment = Segment.create(fresh(), { size: 1024 });
+    const lease = Lease.at(segment, 512);
+    const term = lease.tryAcquire()!;
+    expect(() => segment.close()).toThrow("the lease at 512 is held");
+    lease.close();
+    expect(term.held).toBe(false);
+  });
+
+  test("is lost when its name is removed, and cannot be acquired then", async () => {
+    const name = fresh();
+    using lease = Lease.open(name);
+    const term = lease.tryAcquire()!;
+    expect(Lease.unlink(name)).toBe(true);
+    expect(await term.ended).toBe("lost");
+    expect(term.held).toBe(false);
+    expect(() => lease.tryAcquire()).toThrow("ESTALE");
+    using other = Lease.open(name);
+    using _ = other.tryAcquire()!;
+  });
+
+  test("after close it throws", () => {
+    const lease = Lease.open(fresh());
+    lease.close();
+    lease.close();
+    expect(() => lease.tryAcquire()).toThrow("closed");
+    expect(() => lease.isHeld).toThrow("closed");
+    expect(lease.acquire()).rejects.toThrow("closed");
+  });
+
+  test("refuses what is no lease, and long texts", () => {
+    using segment = Segment.create(fresh(), { size: 1024 });
+    segment.view.setUint32(0, 7, true);
+    expect(() => Lease.at(segment, 0)).toThrow(LayoutError);
+    const lease = Lease.at(segment, 512);
+    expect(() => lease.tryAcquire({ text: "x".repeat(321) })).toThrow("at most 320");
+  });
+});
+
+describe("processes", () => {
+  async function holder(name: string): Promise<{ child: Child; token: number }> {
+    const child = spawnBun(PEER, name, "lease-hold", "a child");
+    return { child, token: Number(await firstLine(child)) };
+  }
+
+  test("SIGKILL passes it on, with a greater token", async () => {
+    const name = fresh();
+    using lease = Lease.open(name);
+    const { child, token } = await holder(name);
+    expect(lease.tryAcquire()).toBeUndefined();
+    expect([lease.holder?.pid, lease.holder?.text]).toEqual([child.pid, "a child"]);
+    const next = lease.acquire();
+    await Bun.sleep(20);
+    child.kill("SIGKILL");
+    using term = (await next)!;
+    expect(term.token).toBeGreaterThan(token);
+  });
+
+  test("a stopped holder keeps it", async () => {
+    const name = fresh();
+    using lease = Lease.open(name);
+    const { child, token } = await holder(name);
+    child.kill("SIGSTOP");
+    expect(await lease.acquire({ timeoutMs: 400 })).toBeUndefined();
+    expect(lease.holder?.token).toBe(token);
+    child.kill("SIGCONT");
+    const next = lease.acquire();
+    child.stdin.write("release\n");
+    child.stdin.flush();
+    using term = (await next)!;
+    expect(term.token).toBeGreaterThan(token);
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+
+  test("kill -9: never two holders, and tokens only grow", async () => {
+    const name = fresh();
+    using marks = Segment.create(fresh(), { size: 256 });
+    using lease = Lease.open(name);
+    const random = seededRandom("lease kills");
+    const load = (): Child => spawnBun(PEER, name, "lease-load", marks.name);
+    const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
+    using _ = (await lease.acquire())!;
+    const terms = new Int32Array(marks.buffer)[32];
+    console.log(`lease: ${kills} kills, ${terms} terms`);
+  });
+});

@@ -1,0 +1,271 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { LayoutError, RwLock, Segment } from "../../src/index.ts";
+import { RW_LOCK_PLACES_OFFSET } from "../../src/layout/rw-lock-layout.ts";
+import { firstLine, killSome } from "../support/kill.ts";
+import { uniqueName } from "../support/names.ts";
+import { type Child, runBun, spawnBun } from "../support/process.ts";
+import { seededRandom } from "../support/random.ts";
+
+const WORKER = join(import.meta.dir, "../peers/rw-lock-worker.ts");
+const PEER = "test/peers/rw-lock-peer.ts";
+const READERS = 4;
+
+let name = "";
+function create(): Segment {
+  name = uniqueName("rw-lock");
+  return Segment.create(name, { size: 8192 });
+}
+async function start(what: string): Promise<Child> {
+  const child = spawnBun(PEER, name, what);
+  await firstLine(child);
+  return child;
+}
+async function kill(child: Child): Promise<void> {
+  child.kill("SIGKILL");
+  await child.exited;
+}
+const init = (segment: Segment): RwLock => RwLock.init(segment, 0, { readers: READERS });
+const wordsOf = (segment: Segment): Int32Array =>
+  new Int32Array(segment.buffer, RwLock.lengthFor(READERS), 64);
+
+afterEach(() => {
+  if (name !== "") Segment.unlink(name);
+});
+
+describe("one process", () => {
+  test("reads nest; a write is alone", () => {
+    using segment = create();
+    const lock = init(segment);
+    expect(lock.readers).toBe(READERS);
+    expect(lock.held).toBeUndefined();
+    lock.lockRead();
+    lock.lockRead();
+    expect(lock.held).toBe("read");
+    expect(() => lock.lockWrite()).toThrow("EDEADLK");
+    lock.unlockRead();
+    expect(() => lock.tryLockWrite()).toThrow("This handle reads");
+    lock.unlockRead();
+    expect(() => lock.unlockRead()).toThrow("EPERM");
+    expect(lock.tryLockWrite()).toBe(true);
+    expect(lock.held).toBe("write");
+    expect(() => lock.lockRead()).toThrow("This handle writes");
+    expect(() => segment.close()).toThrow("is held");
+    lock.unlockWrite();
+    expect(() => lock.unlockWrite()).toThrow("EPERM");
+  });
+
+  test("handles of one thread read side by side, as many as there are places", () => {
+    using segment = create();
+    init(segment);
+    const locks = Array.from({ length: READERS + 1 }, () => RwLock.at(segment, 0));
+    const last = locks.pop()!;
+    for (const lock of locks) expect(lock.tryLockRead()).toBe(true);
+    expect(last.tryLockRead()).toBe(false);
+    expect(last.tryLockWrite()).toBe(false);
+    locks[0]!.unlockRead();
+    expect(last.tryLockRead()).toBe(true);
+    last.unlockRead();
+    for (const lock of locks.slice(1)) lock.unlockRead();
+    expect(last.tryLockWrite()).toBe(true);
+    last.unlockWrite();
+  });
+
+  test("waits in the event loop end by a release, a timeout, a signal", async () => {
+    using segment = create();
+    const lock = init(segment);
+    const other = RwLock.at(segment, 0);
+    lock.lockRead();
+    expect(await other.lockWriteAsync({ timeoutMs: 10 })).toBe(false);
+    const signal = AbortSignal.timeout(10);
+    expect(other.lockWriteAsync({ signal })).rejects.toThrow("timed out");
+    await Bun.sleep(30);
+    const write = other.writeAsync();
+    await Bun.sleep(5);
+    expect(() => other.lockRead()).toThrow("This handle waits to write");
+    lock.unlockRead();
+    const guard = await write;
+    expect(other.held).toBe("write");
+    const read = other.readAsync();
+    guard!.unlock();
+    (await read)!.unlock();
+    expect(other.held).toBeUndefined();
+  });
+
+  test("use after close is an exception, in a hot loop too", () => {
+    const segment = create();
+    const lock = init(segment);
+    const loop = (): void => {
+      for (let i = 0; ; i++) {
+        lock.lockRead();
+        lock.unlockRead();
+        if (i === 100_000) segment.close();
+      }
+    };
+    expect(loop).toThrow("closed");
+    expect(() => lock.lockWrite()).toThrow();
+  });
+
+  test("what is no lock is refused", () => {
+    using segment = create();
+    expect(() => RwLock.init(segment, 0, { readers: 0 })).toThrow(RangeError);
+    expect(() => RwLock.init(segment, 0, { readers: 257 })).toThrow("1 to 256 are possible");
+    expect(() => RwLock.init(segment, 4096, { readers: 64 })).toThrow("beyond the segment");
+    init(segment);
+    segment.view.setInt32(RW_LOCK_PLACES_OFFSET, 1 << 30, true);
+    expect(() => RwLock.at(segment, 0)).toThrow(LayoutError);
+    segment.view.setInt32(RW_LOCK_PLACES_OFFSET, 200, true);
+    expect(() => RwLock.at(segment, 0)).toThrow(RangeError);
+  });
+});
+
+describe("processes", () => {
+  test("a reader keeps writers out, and not readers; its death lets them in", async () => {
+    using segment = create();
+    const lock = init(segment);
+    const reader = await start("read");
+    expect(lock.tryLockRead()).toBe(true);
+    lock.unlockRead();
+    expect(lock.lockWrite({ timeoutMs: 60 })).toBe(false);
+    expect(lock.tryLockRead()).toBe(true);
+    lock.unlockRead();
+    await kill(reader);
+    expect(lock.lockWrite()).toBe(true);
+    expect(lock.ownerDied).toBe(false);
+    lock.unlockWrite();
+  });
+
+  test("a waiting writer keeps new readers out, and leaves nothing when it is killed", async () => {
+    using segment = create();
+    const lock = init(segment);
+    lock.lockRead();
+    const writer = await start("want");
+    const other = RwLock.at(segment, 0);
+    while (other.tryLockRead()) {
+      other.unlockRead();
+      await Bun.sleep(1);
+    }
+    expect(other.lockRead({ timeoutMs: 20 })).toBe(false);
+    await kill(writer);
+    expect(other.lockRead()).toBe(true);
+    expect(other.ownerDied).toBe(false);
+    other.unlockRead();
+    lock.unlockRead();
+  });
+
+  test("a writer that died is told to all until somebody has written", async () => {
+    using segment = create();
+    const lock = init(segment);
+    const writer = await start("bare-write");
+    expect(lock.tryLockRead()).toBe(false);
+    expect(lock.lockWrite({ timeoutMs: 10 })).toBe(false);
+    await kill(writer);
+    using first = lock.read();
+    expect(first.ownerDied).toBe(true);
+    first.unlock();
+    using second = lock.write();
+    expect(second.ownerDied).toBe(true);
+    second.unlock();
+    using third = lock.read();
+    expect(third.ownerDied).toBe(false);
+  });
+
+  test("a reader repairs what a dead writer left, before it reads", async () => {
+    using segment = create();
+    init(segment);
+    await kill(await start("bare-write"));
+    const words = wordsOf(segment);
+    const onOwnerDied = (): void => void (words[32] = words[0]!);
+    const lock = RwLock.at(segment, 0, { onOwnerDied });
+    using guard = lock.read();
+    expect(words[32]).toBe(1);
+    expect(guard.ownerDied).toBe(false);
+  });
+
+  test("also when another process that cannot repair read first", async () => {
+    using segment = create();
+    const bare = init(segment);
+    await kill(await start("bare-write"));
+    bare.lockRead();
+    bare.unlockRead();
+    const words = wordsOf(segment);
+    const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
+    using _ = lock.read();
+    expect([words[0], words[32]]).toEqual([1, 1]);
+  });
+
+  test("a failed repair is told to everyone", async () => {
+    using segment = create();
+    const bare = init(segment);
+    await kill(await start("bare-write"));
+    const onOwnerDied = (): void => {
+      throw new Error("no way");
+    };
+    const lock = RwLock.at(segment, 0, { onOwnerDied });
+    expect(() => lock.lockRead()).toThrow("onOwnerDied failed");
+    for (const each of [lock, bare]) {
+      expect(() => each.lockRead()).toThrow("ENOTRECOVERABLE");
+      expect(() => each.tryLockWrite()).toThrow("ENOTRECOVERABLE");
+      expect(each.lockReadAsync()).rejects.toThrow("ENOTRECOVERABLE");
+    }
+    expect((await runBun(PEER, name, "read")).stderr).toContain("ENOTRECOVERABLE");
+  });
+
+  test("writers exclude each other", async () => {
+    using segment = create();
+    init(segment);
+    const outcomes = await Promise.all([
+      runBun(PEER, name, "count", "20000"),
+      runBun(PEER, name, "count", "20000"),
+    ]);
+    for (const outcome of outcomes) expect([outcome.exitCode, outcome.stdout]).toEqual([0, ""]);
+    const words = wordsOf(segment);
+    expect([words[0], words[32]]).toEqual([40_000, 40_000]);
+  });
+
+  test("a writer gets in among readers without pause, and a reader among writers", async () => {
+    using segment = create();
+    const lock = init(segment);
+    const readers = await Promise.all([start("many-reads"), start("many-reads")]);
+    for (let i = 0; i < 20; i++) {
+      lock.lockWrite();
+      lock.unlockWrite();
+    }
+    await Promise.all(readers.map(kill));
+    const writers = await Promise.all([start("many-writes"), start("many-writes")]);
+    for (let i = 0; i < 20; i++) {
+      lock.lockRead();
+      lock.unlockRead();
+    }
+    await Promise.all(writers.map(kill));
+  });
+});
+
+describe("workers", () => {
+  test.each(["read", "write"])("one terminated in a %s passes the lock on", async (what) => {
+    using segment = create();
+    const lock = init(segment);
+    const worker = new Worker(WORKER, { workerData: { name, what } });
+    await new Promise((resolve) => worker.once("message", resolve));
+    expect(lock.tryLockWrite()).toBe(false);
+    await worker.terminate();
+    using guard = lock.write({ timeoutMs: 10_000 });
+    expect(guard?.ownerDied).toBe(what === "write");
+  });
+});
+
+describe("kill -9 under load", () => {
+  test("nobody ever reads a half-written pair", async () => {
+    using segment = create();
+    init(segment);
+    const words = wordsOf(segment);
+    const random = seededRandom("rw-lock kills");
+    const load = (): Child => spawnBun(PEER, name, "load");
+    const kills = await killSome(load, { random, children: 3, kills: 24, soakKills: 500 });
+    const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
+    using _ = lock.write();
+    expect(words[0]).toBe(words[32]!);
+    console.log(`rw-lock: ${kills} kills, ${words[48]} repairs, ${words[0]} writes`);
+  });
+});

@@ -1,0 +1,26 @@
+/** One side of a ping-pong over a wait point: NAME MODE SIDE ROUNDS. */
+import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
+import { load, store } from "../../src/memory/atomics.ts";
+import { Segment } from "../../src/segment/segment.ts";
+import { WaitPoint } from "../../src/waiting/wait-point.ts";
+
+const [name, mode, side, rounds] = process.argv.slice(2) as [string, string, string, string];
+const segment = Segment.open(name);
+const words = new Int32Array(segment.buffer);
+const point = new WaitPoint(segment, 0);
+const DATA = WAIT_POINT_LENGTH / 4;
+
+if (mode === "ref" || mode === "unref") {
+  void point
+    .waitAsync(() => load(words, DATA) === -1, { ref: mode === "ref" })
+    .then(() => console.log("woken"));
+} else {
+  for (let round = 0; round < Number(rounds); round++) {
+    const turn = round * 2 + Number(side);
+    const ready = (): boolean => load(words, DATA) === turn;
+    if (mode === "async") await point.waitAsync(ready);
+    else point.wait(ready, { strategy: mode as "block" });
+    store(words, DATA, turn + 1);
+    point.wake();
+  }
+}

@@ -1,0 +1,358 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
+import {
+  ClosedError,
+  LayoutError,
+  MessageQueue,
+  type MessageQueueEvent,
+  Segment,
+  Semaphore,
+  type SystemError,
+} from "../../src/index.ts";
+import { uniqueName } from "../support/names.ts";
+import { C_COMPILER, type Child, compileC, finished, spawnBun } from "../support/process.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
+
+function errorOf(action: () => unknown): Error {
+  try {
+    action();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("It did not throw");
+}
+
+const MODES = ["named", "segment", "polling"] as const;
+
+for (const synchronization of MODES) {
+  describe(`a queue with ${synchronization} tokens`, () => {
+    const name = uniqueName("queue");
+    let queue: MessageQueue;
+    let other: MessageQueue;
+    beforeAll(() => {
+      queue = MessageQueue.create({ name, synchronization });
+      other = MessageQueue.open({ name });
+    });
+    afterAll(() => {
+      queue.unlink();
+      queue.close();
+      other.close();
+    });
+
+    test("openers follow the creator's choice", () => {
+      expect([other.synchronization, other.created, queue.created]).toEqual([
+        synchronization,
+        false,
+        true,
+      ]);
+    });
+
+    test("texts come out as they went in", () => {
+      const texts = ["", "a", "hällo", "日本語", "🐇".repeat(63), "x".repeat(255), "\uFEFFbom"];
+      for (const text of texts) expect(queue.enqueue(text)).toBe(true);
+      expect([queue.size, other.size, queue.capacity]).toEqual([7, 7, 10]);
+      for (const text of texts) expect(other.dequeue()).toBe(text);
+      expect(other.dequeue({ timeoutMs: 0 })).toBeUndefined();
+    });
+
+    test("full and empty end in time", () => {
+      for (let number = 0; number < 10; number++) expect(queue.enqueue(`${number}`)).toBe(true);
+      expect(queue.enqueue("more", { timeoutMs: 0 })).toBe(false);
+      expect(queue.enqueue("more", { timeoutMs: 60 })).toBe(false);
+      for (let number = 0; number < 10; number++) expect(other.dequeue()).toBe(`${number}`);
+      const start = performance.now();
+      expect(other.dequeue({ timeoutMs: 120 })).toBeUndefined();
+      expect(performance.now() - start).toBeGreaterThanOrEqual(119);
+    });
+
+    test("many rounds", () => {
+      for (let round = 0; round < 3000; round++) {
+        queue.enqueue(`first ${round}`);
+        other.enqueue(`second ${round}`);
+        expect(other.dequeue()).toBe(`first ${round}`);
+        expect(queue.dequeue()).toBe(`second ${round}`);
+      }
+    });
+
+    test("in the event loop", async () => {
+      const waiting = [other.dequeueAsync(), other.dequeueAsync(), other.dequeueAsync()];
+      await Bun.sleep(20);
+      for (const text of ["a", "b", "c"]) expect(await queue.enqueueAsync(text)).toBe(true);
+      expect(await Promise.all(waiting)).toEqual(["a", "b", "c"]);
+      expect(await other.dequeueAsync({ timeoutMs: 30 })).toBeUndefined();
+      const signal = AbortSignal.timeout(30);
+      const aborted = await other.dequeueAsync({ signal }).catch((error: Error) => error.name);
+      expect(aborted).toBe("TimeoutError");
+      // Nothing was lost on the way.
+      queue.enqueue("later");
+      expect(await other.dequeueAsync()).toBe("later");
+    });
+
+    test("for await ends when the handle is closed", async () => {
+      const reader = MessageQueue.open({ name });
+      const texts: string[] = [];
+      const reading = (async () => {
+        for await (const text of reader) texts.push(text);
+      })();
+      for (let number = 0; number < 30; number++) await queue.enqueueAsync(`${number}`);
+      while (queue.size > 0) await Bun.sleep(1);
+      await Bun.sleep(5);
+      reader.close();
+      await reading;
+      expect(texts).toEqual(Array.from({ length: 30 }, (_, number) => `${number}`));
+    });
+
+    test("stats", () => {
+      const before = queue.stats();
+      queue.enqueue("four");
+      expect(queue.stats()).toEqual({
+        ...before,
+        enqueued: before.enqueued + 1,
+        bytes: before.bytes + 4,
+        depth: 1,
+        recoveries: 0,
+        highWater: 10,
+      });
+      expect(other.dequeue()).toBe("four");
+      expect(other.stats().timeouts).toBeGreaterThan(0);
+      expect(other.stats().emptyHits).toBeGreaterThan(0);
+      expect(queue.stats().fullHits).toBeGreaterThan(0);
+    });
+  });
+}
+
+describe("texts that are refused", () => {
+  test("each has its message, and truncation is on request", () => {
+    const name = uniqueName("texts");
+    using queue = MessageQueue.create({ name, slotSize: 8, slots: 2 });
+    queue.unlink();
+    expect(errorOf(() => queue.enqueue("12345678")).message).toBe(
+      "Cannot enqueue a text of 8 bytes: a slot holds at most 7. Pass { truncate: true } to cut it",
+    );
+    expect(errorOf(() => queue.enqueue("ééééé"))).toBeInstanceOf(RangeError);
+    expect(errorOf(() => queue.enqueue("a\0b")).message).toBe(
+      "Cannot enqueue a text with a NUL character (at 1): it would end there",
+    );
+    expect(errorOf(() => queue.enqueue(5 as unknown as string)).message).toBe(
+      "Cannot enqueue 5: it is not a string",
+    );
+    while (queue.dequeue({ timeoutMs: 0 }) !== undefined);
+    queue.enqueue("ééééé", { truncate: true });
+    expect(queue.dequeue()).toBe("ééé");
+    queue.enqueue("abc🐇🐇", { truncate: true });
+    expect(queue.dequeue()).toBe("abc🐇");
+    queue.enqueue("1234567");
+    expect(queue.dequeue()).toBe("1234567");
+  });
+});
+
+describe("creating and opening", () => {
+  test("errors that a user can meet", () => {
+    const name = uniqueName("open");
+    const missing = errorOf(() => MessageQueue.open({ name })) as SystemError;
+    expect([missing.code, missing.message]).toEqual([
+      "ENOENT",
+      `Cannot open message queue "${name}": ENOENT, no such file or directory. ` +
+        "Its producer is not running: MessageQueue.create makes a queue",
+    ]);
+    using queue = MessageQueue.create({ name, slots: 3, slotSize: 16 });
+    const taken = errorOf(() => MessageQueue.create({ name })) as SystemError;
+    expect(taken.code).toBe("EEXIST");
+    expect(taken.message).toContain("MessageQueue.removeLeftovers tells which");
+    expect(errorOf(() => MessageQueue.open({ name, slots: 4 })).message).toContain(
+      "with another shape: expected 4 slots of 256 bytes",
+    );
+    expect(MessageQueue.removeLeftovers({ name })).toBe(false);
+    using same = MessageQueue.open({ name });
+    expect([same.capacity, same.maxTextLength, same.unlinked]).toEqual([3, 15, false]);
+    expect([queue.unlink(), queue.unlink(), same.unlinked]).toEqual([true, false, true]);
+    for (const slots of [0, 1.5, 2 ** 24 + 1]) {
+      expect(() => MessageQueue.create({ name, slots })).toThrow("it must be an integer from 1 to");
+    }
+    for (const slotSize of [1, 2.5, 2 ** 30 + 1]) {
+      expect(() => MessageQueue.create({ name, slotSize })).toThrow("(one byte and the NUL)");
+    }
+    expect(() => MessageQueue.open({ name: "bad" })).toThrow('it must start with "/"');
+    expect(() => MessageQueue.open({ name, waitMs: -1 })).toThrow(RangeError);
+  });
+
+  test("what is no queue is refused", () => {
+    const name = uniqueName("foreign");
+    using small = Segment.create(name, { size: 8 });
+    expect(() => MessageQueue.open({ name })).toThrow(
+      "it is too small: expected at least 20 bytes",
+    );
+    small.resize(2580);
+    small.view.setUint32(0, 0xdeadbeef, true);
+    const wrong = errorOf(() => MessageQueue.open({ name })) as LayoutError;
+    expect([wrong.name, wrong.message]).toEqual([
+      "LayoutError",
+      `Cannot open message queue "${name}": expected magic 0x4D51534D at offset 0, ` +
+        "found 0xDEADBEEF",
+    ]);
+    small.view.setUint32(0, 0x4d51534d, true);
+    small.view.setUint32(4, 2, true);
+    expect(() => MessageQueue.open({ name })).toThrow("expected version 1 at offset 4, found 2");
+    Segment.unlink(name);
+  });
+
+  test("a header that somebody overwrote is found at each use", () => {
+    const name = uniqueName("hostile");
+    using queue = MessageQueue.create({ name });
+    using raw = Segment.open(name);
+    const words = new Int32Array(raw.buffer, 0, 5);
+    for (const [word, field] of [
+      [2, "head"],
+      [3, "tail"],
+      [4, "count"],
+    ] as const) {
+      queue.enqueue("x");
+      const before = words[word]!;
+      for (const value of [11, -1, 0x7fffffff]) {
+        words[word] = value;
+        expect(() => queue.enqueue("y")).toThrow(`its ${field} is out of range`);
+        expect(() => queue.dequeue()).toThrow(LayoutError);
+        expect(() => MessageQueue.open({ name })).toThrow(LayoutError);
+      }
+      words[word] = before;
+      expect(queue.dequeue()).toBe("x");
+    }
+    // A slot without its NUL ends where it ends.
+    queue.enqueue("x");
+    raw.bytes.fill(0x41, 20, 2580);
+    expect(queue.dequeue()).toBe("A".repeat(256));
+    queue.unlink();
+  });
+
+  test("after close everything throws, in hot loops too", async () => {
+    const name = uniqueName("closed");
+    const queue = MessageQueue.create({ name });
+    queue.unlink();
+    const use = (): void => {
+      queue.enqueue("x");
+      queue.dequeue();
+    };
+    for (let round = 0; round < 20_000; round++) use();
+    const pending = [queue.dequeueAsync(), queue.dequeueAsync()];
+    await Bun.sleep(10);
+    queue.close();
+    queue.close();
+    for (const outcome of await Promise.allSettled(pending)) {
+      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);
+    }
+    for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
+    for (const action of [() => queue.size, () => queue.stats(), () => queue.unlink()]) {
+      expect(action).toThrow(ClosedError);
+    }
+    expect(await queue.dequeueAsync().catch((error: Error) => error.name)).toBe("ClosedError");
+  });
+
+  test("64 handles and no more", () => {
+    const name = uniqueName("many");
+    using stack = new DisposableStack();
+    const first = stack.use(MessageQueue.create({ name }));
+    for (let handle = 1; handle < 64; handle++) stack.use(MessageQueue.open({ name }));
+    expect(() => MessageQueue.open({ name })).toThrow("64 handles have it open, the most possible");
+    first.unlink();
+  });
+
+  test("the mode is applied to all four objects", () => {
+    const name = uniqueName("mode");
+    using queue = MessageQueue.create({ name, mode: 0o660 });
+    for (const file of ["", "sem._mutex", "sem._items", "sem._spaces"]) {
+      const path = file === "" ? name.slice(1) : file.replace("._", `.${name.slice(1)}_`);
+      expect(statSync(`/dev/shm/${path}`).mode & 0o777).toBe(0o660);
+    }
+    queue.unlink();
+  });
+});
+
+test("without named semaphores it degrades, and says so once", () => {
+  const name = uniqueName("degraded");
+  const events: MessageQueueEvent[] = [];
+  // A directory where glibc would keep the semaphore.
+  const obstacle = `/dev/shm/sem.${name.slice(1)}_items`;
+  mkdirSync(obstacle);
+  try {
+    const logger = (event: MessageQueueEvent): void => void events.push(event);
+    using queue = MessageQueue.create({ name, logger });
+    expect(queue.synchronization).toBe("segment");
+    expect(events.map(({ type, queue: named }) => [type, named])).toEqual([["degraded", name]]);
+    expect(events[0]!.message).toContain("semaphores inside its segment");
+    using other = MessageQueue.open({ name });
+    queue.enqueue("hello");
+    expect(other.dequeue()).toBe("hello");
+    expect(() => Semaphore.open(`${name}_mutex`)).toThrow("ENOENT");
+    Segment.unlink(name);
+  } finally {
+    rmdirSync(obstacle);
+  }
+});
+
+describe("with C programs", () => {
+  const start = (program: string, name: string, ...args: string[]): Child =>
+    Bun.spawn(
+      [
+        compileC(`test/peers/c/${program}.c`),
+        name,
+        `${name}_mutex`,
+        `${name}_items`,
+        `${name}_spaces`,
+        ...args,
+      ],
+      { stdio: ["pipe", "pipe", "pipe"] },
+    );
+
+  test.skipIf(C_COMPILER === undefined)("a C producer feeds bun run consumer", async () => {
+    const name = uniqueName("from-c");
+    const consumer = spawnBun("examples/consumer.ts", "--name", name, "--wait", "30");
+    const producer = start("producer", name, "25", "5");
+    const [c, bun] = await Promise.all([finished(producer), finished(consumer)]);
+    expect([c.exitCode, bun.exitCode, bun.stderr]).toEqual([0, 0, ""]);
+    const lines = bun.stdout.trim().split("\n");
+    const text = (number: number): string => `Message #${number} from PID ${producer.pid}`;
+    expect(lines.at(-1)).toBe("Exiting");
+    for (let number = 0; number < 25; number++) {
+      expect(lines[number]).toMatch(
+        new RegExp(`^Consumed: ${text(number)} \\(queue size: \\d+\\)$`),
+      );
+    }
+    expect(lines).toHaveLength(26);
+  });
+
+  test.skipIf(C_COMPILER === undefined)("bun run producer feeds a C consumer", async () => {
+    const name = uniqueName("to-c");
+    const args = ["--name", name, "--count", "25", "--interval", "5", "--message", "Hällo"];
+    const producer = spawnBun("examples/producer.ts", ...args);
+    while (!Segment.exists(name) || statSync(`/dev/shm${name}`).size === 0) await Bun.sleep(1);
+    await Bun.sleep(50);
+    const consumer = start("consumer", name, "25");
+    const [bun, c] = await Promise.all([finished(producer), finished(consumer)]);
+    expect([bun.exitCode, c.exitCode, bun.stderr, c.stderr]).toEqual([0, 0, "", ""]);
+    const consumed = c.stdout.trim().split("\n");
+    const produced = bun.stdout.trim().split("\n");
+    for (let number = 0; number < 25; number++) {
+      const text = `Hällo #${number} from PID ${producer.pid} (queue size: `;
+      expect(consumed[number]).toStartWith(`Consumed: ${text}`);
+      expect(produced[number]).toStartWith(`Produced: ${text}`);
+    }
+    expect(produced.slice(25)).toEqual(["Exiting", "Removed shared resources"]);
+    expect(Segment.exists(name)).toBe(false);
+  });
+
+  test.skipIf(C_COMPILER === undefined)("the bytes are those of the C struct", () => {
+    const name = uniqueName("bytes");
+    using queue = MessageQueue.create({ name });
+    for (const text of ["one", "two", "three"]) queue.enqueue(text);
+    expect(queue.dequeue()).toBe("one");
+    const bytes = readFileSync(`/dev/shm${name}`);
+    const words = [0, 4, 8, 12, 16].map((offset) => bytes.readUInt32LE(offset));
+    expect(words).toEqual([0x4d51534d, 1, 1, 3, 2]);
+    expect(bytes.subarray(276, 280).toString("latin1")).toBe("two\0");
+    expect(bytes.subarray(532, 538).toString("latin1")).toBe("three\0");
+    expect(bytes.length).toBe(4096);
+    queue.unlink();
+  });
+});

@@ -1,0 +1,323 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { ClosedError, Segment, Semaphore, SystemError } from "../../src/index.ts";
+import { uniqueName } from "../support/names.ts";
+import { finished, runBun, spawnBun } from "../support/process.ts";
+
+// A watchdog, and no limit on speed; the preload's holds for the first file alone.
+setDefaultTimeout(300_000);
+
+const PEER = "test/peers/semaphore-peer.ts";
+
+function named(value = 0): Semaphore {
+  const name = uniqueName("sem");
+  const semaphore = Semaphore.create(name, { value });
+  Semaphore.unlink(name);
+  return semaphore;
+}
+
+function placed(value = 0): { semaphore: Semaphore; segment: Segment } {
+  const segment = Segment.create(uniqueName("segment"), { size: 4096 });
+  segment.unlink();
+  return { segment, semaphore: Semaphore.init(segment, 128, { value }) };
+}
+
+function errorOf(action: () => unknown): Error {
+  try {
+    action();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("It did not throw");
+}
+
+describe("names", () => {
+  test("create, open, openOrCreate, unlink", () => {
+    const name = uniqueName("sem");
+    const hintless = errorOf(() => Semaphore.open(name)) as SystemError;
+    expect([hintless.code, hintless.syscall, hintless.path]).toEqual(["ENOENT", "sem_open", name]);
+    expect(hintless.message).toBe(
+      `Cannot open semaphore "${name}": ENOENT, no such file or directory. ` +
+        "Create it first, or use Semaphore.openOrCreate",
+    );
+    using made = Semaphore.create(name, { value: 2 });
+    expect([made.created, made.value, made.name]).toEqual([true, 2, name]);
+    expect(errorOf(() => Semaphore.create(name)).message).toBe(
+      `Cannot create semaphore "${name}": EEXIST, file exists. ` +
+        "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink",
+    );
+    using found = Semaphore.openOrCreate(name, { value: 7 });
+    expect([found.created, found.value]).toEqual([false, 2]);
+    expect([Semaphore.unlink(name), Semaphore.unlink(name)]).toEqual([true, false]);
+    using again = Semaphore.openOrCreate(name, { value: 7 });
+    expect([again.created, again.value]).toEqual([true, 7]);
+    Semaphore.unlink(name);
+  });
+
+  test("each rule has its message", () => {
+    const message = (name: string): string => errorOf(() => Semaphore.open(name)).message;
+    expect(message("x")).toContain('it must start with "/": try "/x"');
+    expect(message("/")).toContain('nothing follows the "/"');
+    expect(message("/a/b")).toContain('it must have no "/" but the first');
+    expect(message("/a\0b")).toContain("it contains a NUL character");
+    const long = `/${"é".repeat(126)}`;
+    expect(message(long)).toContain("it is 253 bytes long, and at most 251 are possible");
+    expect(message(undefined as unknown as string)).toContain("it is not a string");
+    const longest = `/${"x".repeat(250)}`;
+    expect(errorOf(() => Semaphore.open(longest))).toBeInstanceOf(SystemError);
+  });
+
+  test("values and modes out of range", () => {
+    for (const value of [-1, 1.5, 2 ** 31, Number.NaN]) {
+      expect(errorOf(() => Semaphore.create("/never", { value })).message).toBe(
+        `Cannot make a semaphore with the value ${value}: it must be an integer from 0 to 2147483647`,
+      );
+    }
+    expect(errorOf(() => Semaphore.create("/never", { mode: 0o1777 })).message).toContain(
+      "it must be from 0 to 0o777",
+    );
+  });
+
+  test("the mode is applied whatever the umask", () => {
+    const name = uniqueName("mode");
+    const before = process.umask(0o077);
+    try {
+      using made = Semaphore.create(name, { mode: 0o666 });
+      expect(made.created).toBe(true);
+      expect(statSync(`/dev/shm/sem.${name.slice(1)}`).mode & 0o777).toBe(0o666);
+    } finally {
+      process.umask(before);
+      Semaphore.unlink(name);
+    }
+  });
+});
+
+describe("tokens", () => {
+  test("post, tryWait, wait, acquire", () => {
+    using semaphore = named(1);
+    expect([semaphore.tryWait(), semaphore.tryWait()]).toEqual([true, false]);
+    expect(semaphore.wait({ timeoutMs: 0 })).toBe(false);
+    const start = performance.now();
+    expect(semaphore.wait({ timeoutMs: 120 })).toBe(false);
+    expect(performance.now() - start).toBeGreaterThanOrEqual(119);
+    semaphore.post(3);
+    expect(semaphore.value).toBe(3);
+    {
+      using token = semaphore.acquire();
+      expect([token === undefined, semaphore.value]).toEqual([false, 2]);
+      token![Symbol.dispose]();
+    }
+    expect(semaphore.value).toBe(3);
+    expect(semaphore.wait() && semaphore.wait() && semaphore.wait()).toBe(true);
+    expect(semaphore.acquire({ timeoutMs: 1 })).toBeUndefined();
+  });
+
+  test("too many are refused", () => {
+    using semaphore = named(2 ** 31 - 2);
+    const error = errorOf(() => semaphore.post(3)) as SystemError;
+    expect([error.code, error.syscall]).toEqual(["EOVERFLOW", "sem_post"]);
+    expect(error.message).toEndWith(
+      "1 of 3 tokens were added, and its value is the highest possible, 2147483647",
+    );
+    for (const count of [0, -1, 1.5, Number.NaN]) {
+      expect(errorOf(() => semaphore.post(count))).toBeInstanceOf(RangeError);
+    }
+    expect(errorOf(() => semaphore.wait({ timeoutMs: -1 }))).toBeInstanceOf(RangeError);
+  });
+
+  test("another process posts", async () => {
+    const name = uniqueName("sem");
+    using semaphore = Semaphore.create(name);
+    const peer = runBun(PEER, "post", name);
+    expect(semaphore.wait({ timeoutMs: 60_000 })).toBe(true);
+    expect((await peer).exitCode).toBe(0);
+    Semaphore.unlink(name);
+  });
+});
+
+describe("in a segment", () => {
+  test("init, at", () => {
+    const { segment, semaphore } = placed(2);
+    using same = Semaphore.at(segment, 128);
+    expect([same.value, same.created, same.name]).toEqual([2, false, undefined]);
+    same.post();
+    expect(semaphore.value).toBe(3);
+    segment.close();
+  });
+
+  test("places that are impossible", () => {
+    const { segment } = placed();
+    const message = (offset: number): string =>
+      errorOf(() => Semaphore.at(segment, offset)).message;
+    for (const offset of [-8, 4, 1.5, 2 ** 53, Number.NaN]) {
+      expect(message(offset)).toContain("it must be a multiple of 8");
+    }
+    expect(message(4080)).toEndWith("it needs 32 bytes, and 4096 are mapped");
+    segment.close();
+    expect(errorOf(() => Semaphore.at(segment, 0))).toBeInstanceOf(ClosedError);
+  });
+
+  test("a read-only segment is refused", () => {
+    const name = uniqueName("read");
+    using writer = Segment.create(name, { size: 64 });
+    expect(writer.size).toBe(64);
+    using reader = Segment.open(name, { access: "read" });
+    expect(errorOf(() => Semaphore.at(reader, 0)).message).toContain("opened for reading only");
+    Segment.unlink(name);
+  });
+
+  test("a segment that is gone throws before libc, in hot loops too", () => {
+    const { segment, semaphore } = placed(1);
+    const use = (): void => {
+      semaphore.post();
+      semaphore.tryWait();
+    };
+    for (let round = 0; round < 50_000; round++) use();
+    segment.close();
+    for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
+  });
+
+  test("a segment that was cut off throws", () => {
+    const segment = Segment.create(uniqueName("cut"), { size: 8192 });
+    segment.unlink();
+    const semaphore = Semaphore.init(segment, 4096);
+    segment.resize(4096, { force: true });
+    expect(() => semaphore.post()).toThrow("offset 4096 is cut off now");
+    segment.close();
+  });
+});
+
+describe("after close", () => {
+  test("everything throws, in hot loops too", async () => {
+    const semaphore = named(1);
+    const use = (): void => {
+      semaphore.post();
+      semaphore.wait();
+    };
+    for (let round = 0; round < 50_000; round++) use();
+    semaphore.close();
+    semaphore.close();
+    expect(semaphore.closed).toBe(true);
+    for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
+    expect(() => semaphore.tryWait()).toThrow(ClosedError);
+    expect(() => semaphore.value).toThrow(ClosedError);
+    expect(() => semaphore.acquire()).toThrow(ClosedError);
+    expect(semaphore.waitAsync()).rejects.toThrow(ClosedError);
+    expect(semaphore.waitAsync({ timeoutMs: 0 })).rejects.toThrow(ClosedError);
+  });
+});
+
+describe("waitAsync", () => {
+  test("takes a token, or says that the time is over", async () => {
+    using semaphore = named(1);
+    expect(await semaphore.waitAsync()).toBe(true);
+    expect(await semaphore.waitAsync({ timeoutMs: 0 })).toBe(false);
+    expect(await semaphore.waitAsync({ timeoutMs: 20 })).toBe(false);
+    setTimeout(() => semaphore.post(), 20);
+    expect(await semaphore.waitAsync()).toBe(true);
+  });
+
+  test("waits are served in order", async () => {
+    using semaphore = named();
+    const order: number[] = [];
+    const waits = [0, 1, 2].map((number) => semaphore.waitAsync().then(() => order.push(number)));
+    semaphore.post(3);
+    await Promise.all(waits);
+    expect(order).toEqual([0, 1, 2]);
+    expect(semaphore.value).toBe(0);
+  });
+
+  test("an aborted wait gives its token back, at whatever moment", async () => {
+    using semaphore = named();
+    let [taken, aborted] = [0, 0];
+    for (let round = 0; round < 500; round++) {
+      const controller = new AbortController();
+      const wait = semaphore.waitAsync({ signal: controller.signal }).then(
+        () => taken++,
+        (reason: Error) => {
+          expect(reason.message).toBe("no longer");
+          aborted++;
+        },
+      );
+      if (round % 4 === 0) await Bun.sleep(0);
+      semaphore.post();
+      if (round % 3 === 0) await Bun.sleep(0);
+      controller.abort(new Error("no longer"));
+      await wait;
+      // What was given back is taken by the next one, or here.
+      while (semaphore.tryWait()) taken++;
+    }
+    await Bun.sleep(120);
+    while (semaphore.tryWait()) taken++;
+    expect(taken).toBe(500);
+    expect(aborted).toBeGreaterThan(0);
+    const signal = AbortSignal.abort(new Error("before"));
+    expect(semaphore.waitAsync({ signal })).rejects.toThrow("before");
+  });
+
+  test("close refuses what waits, and then the segment can be closed", async () => {
+    const { segment, semaphore } = placed();
+    const waits = [semaphore.waitAsync(), semaphore.waitAsync({ timeoutMs: 5000 })];
+    await Bun.sleep(20);
+    expect(() => segment.close()).toThrow("of a semaphore is held");
+    semaphore.close();
+    for (const outcome of await Promise.allSettled(waits)) {
+      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);
+    }
+    segment.close();
+    expect(segment.closed).toBe(true);
+  });
+
+  test("the process lives while it waits, and no longer", async () => {
+    const name = uniqueName("alive");
+    using semaphore = Semaphore.create(name);
+    const child = spawnBun(PEER, "async", name);
+    await Bun.sleep(200);
+    expect(child.exitCode).toBeNull();
+    semaphore.post();
+    expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "waiting\ntrue\n" });
+    expect((await runBun(PEER, "exit", name)).exitCode).toBe(3);
+    Semaphore.unlink(name);
+  });
+
+  test("an executable of one file waits too", async () => {
+    const name = uniqueName("compiled");
+    using semaphore = Semaphore.create(name, { value: 0 });
+    const root = join(import.meta.dir, "../..");
+    const output = join(tmpdir(), `bun-shm-compiled-${process.pid}`);
+    const build = Bun.spawnSync([
+      process.execPath,
+      "build",
+      "--compile",
+      join(root, PEER),
+      "--outfile",
+      output,
+    ]);
+    expect(build.exitCode).toBe(0);
+    try {
+      const child = Bun.spawn([output, "async", name], {
+        cwd: "/",
+        stdio: ["pipe", "pipe", "pipe"],
+      });
+      await Bun.sleep(100);
+      semaphore.post();
+      expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "waiting\ntrue\n" });
+    } finally {
+      await Bun.file(output).delete();
+      Semaphore.unlink(name);
+    }
+  });
+});
+
+test("Ctrl-C reaches a handler between timed waits", async () => {
+  const name = uniqueName("signal");
+  using semaphore = Semaphore.create(name);
+  const child = spawnBun(PEER, "signal", name);
+  // It posts when its handler is there.
+  await semaphore.waitAsync();
+  child.kill("SIGINT");
+  expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "handled\n" });
+  Semaphore.unlink(name);
+});
