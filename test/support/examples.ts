@@ -29,6 +29,11 @@ const files = [
 /** All of them, in the order of their files. */
 export const examples: readonly Example[] = files.flatMap(examplesOf);
 
+const values: readonly string[] = Object.keys(bunShm);
+const types: readonly string[] = [
+  ...new Set(readFileSync(join(ROOT, "src/index.ts"), "utf8").match(/\b[A-Z]\w*/g)),
+].filter((name) => !values.includes(name));
+
 /**
  * A whole program of an example: doc comments leave the import out, and the objects get names
  * of this run, so that two runs at once do not meet.
@@ -36,8 +41,7 @@ export const examples: readonly Example[] = files.flatMap(examplesOf);
 export function programOf({ code }: Example): string {
   const named = code.replaceAll(/"\/([a-z][\w-]*)"/g, `"/${TEST_PREFIX}$1"`);
   if (named.includes('from "bun-shm"')) return named;
-  const used = Object.keys(bunShm).filter((name) => new RegExp(`\\b${name}\\b`).test(named));
-  const types = ["Infer"].filter((name) => new RegExp(`\\b${name}\\b`).test(named));
-  const names = [...used, ...types.map((name) => `type ${name}`)];
+  const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(named);
+  const names = [...values.filter(used), ...types.filter(used).map((name) => `type ${name}`)];
   return `import { ${names.join(", ")} } from "bun-shm";\n${named}`;
 }
