@@ -402,7 +402,7 @@ export class MessageQueue {
   async #sliceAsync(
     kind: TokenKind,
     timeoutMs: number,
-    signal: AbortSignal | undefined,
+    signal: MessageQueueAsyncOptions["signal"],
   ): Promise<boolean> {
     const { participant } = this.#queue;
     let took = false;

@@ -5,6 +5,7 @@ import {
   MAX_SLOTS,
   type QueueGeometry,
 } from "../layout/message-queue-layout.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 
 /** How tokens are counted: by named semaphores, by semaphores in the segment, or without any. */
 export type QueueMode = "named" | "segment" | "polling";
@@ -84,7 +85,7 @@ export interface MessageQueueEnqueueOptions extends MessageQueueWaitOptions {
 /** How long a call lets the event loop go on. */
 export interface MessageQueueAsyncOptions extends MessageQueueWaitOptions {
   /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 /** What a handle did; `recoveries`, `depth` and `highWater` are the queue's. */

@@ -2,6 +2,7 @@
 import { ClosedError } from "../errors.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { add, compareExchange, load } from "../memory/atomics.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** What counts tokens: a Semaphore, or the last resort in this file. */
@@ -11,7 +12,10 @@ export interface TokenCounter {
   tryWait(): boolean;
   /** One uninterrupted sleep. @returns Whether it took a token. */
   waitSlice(sliceMs: number): boolean;
-  waitAsync(options: { timeoutMs?: number; signal?: AbortSignal | undefined }): Promise<boolean>;
+  waitAsync(options: {
+    timeoutMs?: number;
+    signal?: AbortSignalLike | undefined;
+  }): Promise<boolean>;
   close(): void;
 }
 
@@ -57,7 +61,7 @@ export class PolledTokens implements TokenCounter {
 
   async waitAsync(options: {
     timeoutMs?: number;
-    signal?: AbortSignal | undefined;
+    signal?: AbortSignalLike | undefined;
   }): Promise<boolean> {
     const deadline = performance.now() + checkTimeout(options.timeoutMs);
     for (;;) {

@@ -1,5 +1,6 @@
 /** How long a wait lasts: the options of every call that can wait. */
 import { shown } from "../arguments.ts";
+import type { AbortSignalLike } from "./abort-signal.ts";
 
 /** How long a wait lasts. */
 export interface WaitOptions {
@@ -9,7 +10,7 @@ export interface WaitOptions {
    * Ends the wait: it throws the signal's reason. A blocking wait keeps the event loop from aborting
    * anything: there, the signal is looked at when the wait begins.
    */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** How long a wait in the event loop lasts. */
