@@ -14,6 +14,19 @@ export {
 export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
+export type { InspectedField } from "./inspection/fields.ts";
+export {
+  type AnyObject,
+  type InspectedObject,
+  openAny,
+  openObject,
+} from "./inspection/inspect.ts";
+export type { ObjectKind } from "./inspection/kinds/kind.ts";
+export type { FreshRecords, SeenRecord } from "./inspection/peek.ts";
+export { activities, type StructureActivity } from "./operations/activities.ts";
+export { type Room, room, type RoomLimits } from "./operations/room.ts";
+export type { FileSystemInfo } from "./inspection/file-system.ts";
+export type { Stats } from "./segment/stats.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";

@@ -1,8 +1,7 @@
 /** The figures of this machine: what `bun-shm bench` measures, and the process at the other end. */
 import { availableParallelism, cpus } from "node:os";
-import { RingBuffer } from "../ring/ring-buffer.ts";
-import { Segment } from "../segment/segment.ts";
-import { Semaphore } from "../semaphore/semaphore.ts";
+import { RingBuffer, Segment, Semaphore } from "../index.ts";
+import { EXIT, Failure } from "./failure.ts";
 
 /** One measured figure. */
 export interface Figure {
@@ -72,7 +71,7 @@ function measureTogether(prefix: string): Figure[] {
     producer.write("ping", 1);
     producer.flush();
     if (consumer.read(() => undefined, { limit: 1, timeoutMs: PATIENCE_MS }) === 0) {
-      throw new Error("The other process does not answer");
+      throw new Failure(EXIT.failed, "The other process does not answer");
     }
   };
   roundTrip();
@@ -90,7 +89,9 @@ function measureTogether(prefix: string): Figure[] {
       }
       producer.write("", { type: 3, timeoutMs: PATIENCE_MS });
       producer.flush();
-      if (consumer.take(PATIENCE_MS) === undefined) throw new Error("The other process is gone");
+      if (consumer.take(PATIENCE_MS) === undefined) {
+        throw new Failure(EXIT.failed, "The other process is gone");
+      }
       const seconds = (Bun.nanoseconds() - start) / 1e9;
       rates.push(length === 64 ? count / seconds / 1e6 : (count * length) / seconds / 1e6);
     }

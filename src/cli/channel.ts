@@ -1,9 +1,7 @@
 /** Where `send` writes and `recv` reads: a ring or a queue, whichever is there. */
-import { UnsupportedError } from "../errors.ts";
-import { openReader } from "../inspection/object-reader.ts";
-import { identify } from "../inspection/identify.ts";
-import { MessageQueue } from "../queue/message-queue.ts";
-import { RingBuffer } from "../ring/ring-buffer.ts";
+import { type AnyObject, MessageQueue, RingBuffer, openAny } from "../index.ts";
+import { hasProducer, kindText } from "../inspection/inspect.ts";
+import { EXIT, Failure, UsageError } from "./failure.ts";
 
 /** The type of a record that holds bytes as they came, and is no line. */
 export const RAW_TYPE = 0x72_61_77_01;
@@ -30,37 +28,27 @@ export interface Inlet extends Disposable {
   hasWriter(): boolean;
 }
 
-/** How long, in ms, a structure is waited for whose creator has not finished it. */
-const PATIENCE_MS = 1000;
-
-/** What an object holds: "ring", "mpsc-ring", "queue" … @throws SystemError ENOENT. */
-export function kindOf(name: string): string {
-  using reader = openReader(name);
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const found = identify(reader);
-    if (found !== undefined) return found.structure.kind;
-    // A creator writes the magic last: zeros may be a structure in the making.
-    if (reader.read(0, 4).some((byte) => byte !== 0)) return "raw memory";
-    if (performance.now() >= deadline) return "raw memory";
-    Bun.sleepSync(1);
-  }
+function refuse(name: string, { kind, handle }: AnyObject): never {
+  handle.close();
+  const what = `Cannot use "${name}" as a pipe: it is ${kindText(kind)}`;
+  throw new Failure(EXIT.failed, `${what}, and neither a ring nor a queue`);
 }
-
-function refuse(name: string, kind: string): never {
-  throw new UnsupportedError(
-    `Cannot use "${name}" as a pipe: it is ${kind}, and neither a ring nor a queue`,
-  );
-}
-
-const RINGS: readonly string[] = ["ring", "mpsc-ring", "broadcast", "broadcast-block"];
-const isRing = (kind: string): boolean => RINGS.includes(kind);
 
 export function openOutlet(name: string): Outlet {
-  const kind = kindOf(name);
-  if (kind === "queue") return queueOutlet(name);
-  if (!isRing(kind)) return refuse(name, kind);
-  const ring = RingBuffer.open(name);
+  const opened = openAny(name);
+  if (opened.handle instanceof RingBuffer) return ringOutlet(opened.handle);
+  if (opened.handle instanceof MessageQueue) return queueOutlet(opened.handle);
+  return refuse(name, opened);
+}
+
+export function openInlet(name: string): Inlet {
+  const opened = openAny(name);
+  if (opened.handle instanceof RingBuffer) return ringInlet(opened.handle);
+  if (opened.handle instanceof MessageQueue) return queueInlet(opened.handle);
+  return refuse(name, opened);
+}
+
+function ringOutlet(ring: RingBuffer): Outlet {
   const producer = ring.producer({ batch: 64 });
   return {
     limit: producer.maxRecordLength,
@@ -73,15 +61,8 @@ export function openOutlet(name: string): Outlet {
   };
 }
 
-export function openInlet(name: string): Inlet {
-  const kind = kindOf(name);
-  if (kind === "queue") return queueInlet(name);
-  if (!isRing(kind)) return refuse(name, kind);
-  const ring = RingBuffer.open(name);
+function ringInlet(ring: RingBuffer): Inlet {
   const consumer = ring.consumer();
-  const { segment } = ring;
-  const many = kind === "mpsc-ring";
-  const bytes = { lock: many ? 64 : 0, count: many ? 63 : 1 };
   return {
     read: (sink, limit, timeoutMs) =>
       consumer.read(
@@ -89,24 +70,20 @@ export function openInlet(name: string): Inlet {
           sink(new Uint8Array(buffer, byteOffset + index, length), type),
         { limit, timeoutMs: Math.min(timeoutMs, SLICE_MS) },
       ),
-    hasWriter() {
-      for (let at = 0; at < bytes.count; at++) {
-        if (segment.isLocked(bytes.lock + at)) return true;
-      }
-      return false;
-    },
+    hasWriter: () => hasProducer(ring),
     [Symbol.dispose]: () => ring.close(),
   };
 }
 
-function queueOutlet(name: string): Outlet {
-  const queue = MessageQueue.open({ name });
+function queueOutlet(queue: MessageQueue): Outlet {
   const decoder = new TextDecoder();
   return {
     limit: queue.maxTextLength,
     write(bytes, type) {
       if (type === RAW_TYPE) {
-        throw new RangeError(`"${name}" is a queue, which holds text: send lines, or use a ring`);
+        throw new UsageError(
+          `"${queue.name}" is a queue, which holds text: send lines, or use a ring`,
+        );
       }
       const text = decoder.decode(bytes);
       while (!queue.enqueue(text, { timeoutMs: SLICE_MS }));
@@ -116,8 +93,7 @@ function queueOutlet(name: string): Outlet {
   };
 }
 
-function queueInlet(name: string): Inlet {
-  const queue = MessageQueue.open({ name });
+function queueInlet(queue: MessageQueue): Inlet {
   const encoder = new TextEncoder();
   return {
     read(sink, limit, timeoutMs) {
@@ -131,7 +107,7 @@ function queueInlet(name: string): Inlet {
       }
       return count;
     },
-    // Producers and consumers look alike to a queue, and C programs do not tell at all.
+    // Producers and consumers look alike to a queue, and C programs leave no trace of their role.
     hasWriter: () => true,
     [Symbol.dispose]: () => queue.close(),
   };

@@ -1,22 +1,7 @@
 /** What a command is: its words, its options, and what it does. */
 import { parseArgs } from "node:util";
-
-/** How the process ends. Documented in docs/CLI.md, and stable. */
-export const EXIT = {
-  ok: 0,
-  /** The answer is no: nothing found, timed out, something to be mended. */
-  no: 1,
-  /** The command line makes no sense. */
-  usage: 2,
-  /** The object is not there. */
-  missing: 3,
-  /** Permission is missing. */
-  denied: 4,
-  /** Somebody alive has the object. */
-  busy: 5,
-  /** Anything else that the system refused. */
-  failed: 6,
-} as const;
+import { UsageError } from "./failure.ts";
+import { objectName } from "./names.ts";
 
 /** One option of a command. */
 export interface Option {
@@ -40,13 +25,14 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
   /** What its operands are, for shell completion. */
   readonly completes?: "objects" | "semaphores" | "files";
+  /** @returns The exit code. */
   run(call: Call): number | Promise<number>;
 }
 
-/** The command line is wrong; said with the way to the help. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
+/** The longest time that can be typed, in seconds: timers end there. */
+const SECONDS_MAX = 2_000_000;
+/** The largest count that can be typed: what a signed word of C holds. */
+const COUNT_MAX = 2 ** 31 - 1;
 
 /** A parsed command line. */
 export class Call {
@@ -64,6 +50,11 @@ export class Call {
     this.#values = values;
   }
 
+  /** The operand NAME, with its slash. */
+  get object(): string {
+    return objectName(this.operands[0]!);
+  }
+
   /** Whether a switch is set. */
   has(option: string): boolean {
     return this.#values[option] === true;
@@ -75,10 +66,28 @@ export class Call {
     return typeof value === "string" ? value : undefined;
   }
 
-  /** An option's value as a number of at least `least`. */
-  number(option: string, least = 0): number | undefined {
+  /** An option's value as one of a few words; the first without the option. */
+  oneOf<const T extends string>(option: string, words: readonly [T, ...T[]]): T {
+    const text = this.text(option) ?? words[0];
+    const word = words.find((each) => each === text);
+    if (word !== undefined) return word;
+    throw new UsageError(`--${option} is "${text}", and must be ${words.join(" or ")}`);
+  }
+
+  /** An option's value as a count of 1 or more. */
+  count(option: string): number | undefined {
     const text = this.text(option);
-    return text === undefined ? undefined : parseNumber(`--${option}`, text, least);
+    if (text === undefined) return undefined;
+    const count = parseNumber(`--${option}`, text, 1, COUNT_MAX);
+    if (Number.isInteger(count)) return count;
+    throw new UsageError(`--${option} is "${text}", and must be a whole number`);
+  }
+
+  /** An option's value, which is typed in seconds, in milliseconds. */
+  milliseconds(option: string, least = 0): number | undefined {
+    const text = this.text(option);
+    if (text === undefined) return undefined;
+    return parseNumber(`--${option}`, text, least, SECONDS_MAX) * 1000;
   }
 
   /** An option's value as a number of bytes: 4096, 0x1000, 64K, 1M, 2G. */
@@ -88,14 +97,18 @@ export class Call {
   }
 }
 
-export function parseNumber(what: string, text: string, least = 0): number {
+/** A number that was typed. @throws UsageError when it is none, or out of range. */
+export function parseNumber(what: string, text: string, least: number, most: number): number {
   const number = Number(text);
-  if (text.trim() !== "" && Number.isFinite(number) && number >= least) return number;
-  throw new UsageError(`${what} is "${text}", and must be a number of ${least} or more`);
+  const isNumber = text.trim() !== "" && Number.isFinite(number);
+  if (isNumber && number >= least && number <= most) return number;
+  const range = Number.isFinite(most) ? ` from ${least} to ${most}` : "";
+  throw new UsageError(`${what} is "${text}", and must be a number${range}`);
 }
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
+/** A number of bytes that was typed. @throws UsageError. */
 export function parseBytes(what: string, text: string): number {
   const match = /^(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
   const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : Number.NaN;
@@ -109,7 +122,7 @@ export const COMMON_OPTIONS: Readonly<Record<string, Option>> = {
   help: { short: "h", text: "Explain the command." },
 };
 
-/** Parses what follows the command's name. @throws UsageError */
+/** Parses what follows the command's name. @throws UsageError. */
 export function parseCall(command: Command, args: readonly string[]): Call {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
   for (const [name, option] of Object.entries({ ...COMMON_OPTIONS, ...command.options })) {

@@ -1,5 +1,5 @@
 /** What the shells may complete: one function here, three lines of script in each shell. */
-import { usage } from "../operations/usage.ts";
+import { usage } from "../index.ts";
 import { COMMON_OPTIONS, type Command } from "./command.ts";
 
 /** Objects as they are typed: without the slash, which shells take for a path. */

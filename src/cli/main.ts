@@ -1,9 +1,10 @@
 #!/usr/bin/env bun
 /** The command `bun-shm`. */
 import { benchmarkPeer } from "./benchmark.ts";
-import { Call, EXIT, UsageError, parseCall, type Command } from "./command.ts";
+import { type Call, type Command, parseCall } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { candidates } from "./completion.ts";
+import { EXIT, exitOf, textOf } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { complain, print } from "./output.ts";
 
@@ -17,25 +18,28 @@ function find(args: readonly string[]): { command: Command; rest: readonly strin
   return undefined;
 }
 
-const CODES: Readonly<Record<string, number>> = {
-  ENOENT: EXIT.missing,
-  ENXIO: EXIT.missing,
-  EACCES: EXIT.denied,
-  EPERM: EXIT.denied,
-  EBUSY: EXIT.busy,
-  EEXIST: EXIT.busy,
-};
+/** Says what failed in a sentence. @returns The exit code. */
+function report(error: unknown, command: Command): number {
+  const exit = exitOf(error);
+  const text = textOf(error);
+  complain(exit === EXIT.usage ? `${text}. See bun-shm ${command.name} --help` : text);
+  return exit;
+}
 
-/** One sentence, and the code that says which sort of failure it was. */
-function report(error: unknown, command: Command | undefined): number {
-  if (error instanceof UsageError || error instanceof RangeError || error instanceof TypeError) {
-    const help = command === undefined ? "--help" : `${command.name} --help`;
-    complain(`${error.message}. See bun-shm ${help}`);
-    return EXIT.usage;
+/** What the command line means that names no command. @returns The exit code. */
+function explain(first: string | undefined): number {
+  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    print(generalHelp(COMMANDS));
+    return first === undefined ? EXIT.usage : EXIT.ok;
   }
-  const { code, message } = error as { code?: string; message?: string };
-  complain(message ?? String(error));
-  return CODES[code ?? ""] ?? EXIT.failed;
+  const related = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
+  const words = related.map(({ name }) => `"${name}"`).join(", ");
+  complain(
+    related.length > 0
+      ? `"${first}" needs a second word: ${words}`
+      : `There is no command "${first}". bun-shm --help lists them`,
+  );
+  return EXIT.usage;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -48,29 +52,13 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.ok;
   }
   const found = find(args);
-  if (found === undefined) {
-    const [first] = args;
-    if (first === undefined || first === "--help" || first === "-h" || first === "help") {
-      print(generalHelp(COMMANDS));
-      return first === undefined ? EXIT.usage : EXIT.ok;
-    }
-    const related = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
-    const words = related.map(({ name }) => `"${name}"`).join(", ");
-    complain(
-      related.length > 0
-        ? `"${first}" needs a second word: ${words}`
-        : `There is no command "${first}". bun-shm --help lists them`,
-    );
-    return EXIT.usage;
-  }
+  if (found === undefined) return explain(args[0]);
   const { command, rest } = found;
   try {
     const call: Call = parseCall(command, rest);
-    if (call.has("help")) {
-      print(commandHelp(command));
-      return EXIT.ok;
-    }
-    return await command.run(call);
+    if (!call.has("help")) return await command.run(call);
+    print(commandHelp(command));
+    return EXIT.ok;
   } catch (error) {
     return report(error, command);
   }

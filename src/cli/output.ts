@@ -2,7 +2,7 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
-/** Whether to colour: on a terminal alone, and never against NO_COLOR. */
+/** Whether to colour: only on a terminal, and never against NO_COLOR. */
 export const COLOR: boolean =
   isatty(1) && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 
@@ -19,7 +19,7 @@ export function paint(style: keyof typeof CODES, text: string): string {
   return COLOR ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
 }
 
-/** Whoever read our output is satisfied (`head`): the end, without a word. */
+/** Whoever read our output has enough (`head`): the end, without a word. */
 function endQuietly(): never {
   process.exit(0);
 }
@@ -60,4 +60,10 @@ export function complain(text: string): void {
   } catch {
     // Nobody listens.
   }
+}
+
+/** Prints an answer: as JSON if that is asked for, else as text. */
+export function answer(json: boolean, value: unknown, text: string): void {
+  if (json) printJson(value);
+  else print(text);
 }

@@ -1,22 +1,30 @@
 /** Semaphores by name, of POSIX and of System V, whoever made them. */
-import { Semaphore } from "../semaphore/semaphore.ts";
-import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
+import { Semaphore, SystemVSemaphore } from "../index.ts";
+import { backingOf } from "../inspection/inspect.ts";
+import { EXIT, Failure, codeOf } from "./failure.ts";
 
 /** What the commands do with a semaphore. */
 export interface AnySemaphore extends Disposable {
   readonly value: number;
   post(count?: number): void;
-  tryWait(): boolean;
   wait(options?: { timeoutMs?: number }): boolean;
 }
 
+const isSystemV = (name: string): boolean => backingOf(name) === "sysv";
+
 /** Opens a semaphore. A System V one is not undone when this process ends: that is the point. */
 export function openSemaphore(name: string): AnySemaphore {
-  return name.startsWith("sysv:")
-    ? SystemVSemaphore.open(name, { undo: false })
-    : Semaphore.open(name);
+  try {
+    if (isSystemV(name)) return SystemVSemaphore.open(name, { undo: false });
+    return Semaphore.open(name);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    const hint = "`bun-shm sem ls` lists what there is";
+    throw new Failure(EXIT.missing, `There is no semaphore "${name}" (ENOENT). ${hint}`);
+  }
 }
 
+/** @returns Whether there was one. */
 export function removeSemaphore(name: string): boolean {
-  return name.startsWith("sysv:") ? SystemVSemaphore.unlink(name) : Semaphore.unlink(name);
+  return isSystemV(name) ? SystemVSemaphore.unlink(name) : Semaphore.unlink(name);
 }

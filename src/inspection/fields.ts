@@ -1,12 +1,16 @@
 /** Reads the fields of a layout out of bytes. */
 import { type Field, fieldLength } from "../layout/description.ts";
-import type { Identified } from "./identify.ts";
+import type { Part } from "./kinds/kind.ts";
+import type { ObjectWords } from "./object-words.ts";
 
-/** One field, as it is in an object now. */
-export interface FieldValue {
+/** One field of a known layout, as it is in an object now. */
+export interface InspectedField {
+  /** The layout's name, as docs/LAYOUT.md has it. */
   readonly structure: string;
   readonly name: string;
+  /** Bytes from the object's start. */
   readonly offset: number;
+  /** As C spells it: "uint32_t", "uint8_t[64]" … */
   readonly type: string;
   /** undefined when the object ends before it. */
   readonly value: number | bigint | readonly (number | bigint)[] | undefined;
@@ -28,12 +32,12 @@ function readOne(view: DataView, type: Field["type"], offset: number): number | 
   }
 }
 
-/** Every field of a structure, in order. */
-export function readFields({ structure, words }: Identified): FieldValue[] {
-  return structure.parts(words).flatMap(({ layout, offset }) => {
+/** Every field of a structure's parts, in order. */
+export function readFields(parts: readonly Part[], words: ObjectWords): InspectedField[] {
+  return parts.flatMap(({ layout, offset }) => {
     const bytes = words.bytes(offset, layout.length);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return layout.fields.map((field): FieldValue => {
+    return layout.fields.map((field): InspectedField => {
       const { count = 1, type } = field;
       const step = fieldLength(field) / count;
       const fits = field.offset + fieldLength(field) <= bytes.byteLength;

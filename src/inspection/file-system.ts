@@ -1,7 +1,7 @@
 /** The file system that holds the objects, and the limits around it. */
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 
-/** What can be known of /dev/shm without looking into it. */
+/** What can be known of the file system that holds the objects. */
 export interface FileSystemInfo {
   readonly directory: string;
   /** "tmpfs" where all is well. */
@@ -17,7 +17,7 @@ export interface FileSystemInfo {
   readonly filesFree: number;
 }
 
-/** The text of a file under /proc or /sys, or undefined. */
+/** The text of a file, such as one under /proc; undefined when it cannot be read. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
@@ -32,9 +32,9 @@ interface Mount {
 }
 
 /** How a directory is mounted: the last line wins, as the last mount does. */
-export function mountOf(directory: string, mounts: string): Mount | undefined {
+function mountOf(directory: string): Mount | undefined {
   let found: Mount | undefined;
-  for (const line of mounts.split("\n")) {
+  for (const line of readText("/proc/self/mounts")?.split("\n") ?? []) {
     const [, where, type = "", options = ""] = line.split(" ");
     if (where === directory) found = { type, options: options.split(",") };
   }
@@ -44,7 +44,7 @@ export function mountOf(directory: string, mounts: string): Mount | undefined {
 /** @throws Error ENOENT when there is no such directory. */
 export function fileSystemInfo(directory: string): FileSystemInfo {
   const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(directory);
-  const mount = mountOf(directory, readText("/proc/self/mounts") ?? "");
+  const mount = mountOf(directory);
   return {
     directory,
     type: mount?.type ?? "no mount of its own",

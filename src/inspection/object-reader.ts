@@ -5,11 +5,12 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
-import { open } from "../libc/fcntl.ts";
+import { isByteLocked, open } from "../libc/fcntl.ts";
 import { shmOpen } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmRead, shmStat, shmget } from "../libc/shm.ts";
 import { checkSegmentName, pathOf, sysvName } from "../memory/objects/segment-name.ts";
+import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
 
 /** What can be read of an object of any backing. */
 export interface ObjectReader {
@@ -18,6 +19,8 @@ export interface ObjectReader {
   size(): number;
   /** As many of the bytes as there are; fewer when the object is shorter. */
   read(offset: number, length: number): Uint8Array;
+  /** Whether a live process holds a lock byte; undefined where that cannot be seen. */
+  isLocked(byte: number): boolean | undefined;
   close(): void;
   [Symbol.dispose](): void;
 }
@@ -78,6 +81,11 @@ class DescriptorReader implements ObjectReader {
     return bytes.subarray(0, filled);
   }
 
+  isLocked(byte: number): boolean | undefined {
+    const result = isByteLocked(this.#descriptor, byte);
+    return result < 0 ? undefined : result === 1;
+  }
+
   close(): void {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
@@ -107,6 +115,13 @@ function openSysv(name: string): ObjectReader {
     const bytes = shmRead(id, offset, wanted);
     return typeof bytes === "number" ? fail(action, bytes, "shmat", name, hintOf(bytes)) : bytes;
   };
+  const isLocked = (byte: number): boolean | undefined => {
+    const locks = `${SYSV_LOCKS_PREFIX}${id}`;
+    const descriptor = shmOpen(locks, C.O_RDONLY | C.O_CLOEXEC, 0);
+    if (descriptor < 0) return descriptor === -E.ENOENT ? false : undefined;
+    using reader = new DescriptorReader(locks, descriptor);
+    return reader.isLocked(byte);
+  };
   const close = (): void => undefined;
-  return { name, size, read, close, [Symbol.dispose]: close };
+  return { name, size, read, isLocked, close, [Symbol.dispose]: close };
 }

@@ -1,12 +1,13 @@
 /**
  * Reads what is in a ring or a queue without taking it. The object is copied, and the copy is read
- * by the same algorithms as ever: nothing in the object changes, and its consumer notices nothing.
+ * by the ring's own algorithms: nothing in the object changes, and its consumer notices nothing.
  */
+import { UnsupportedError } from "../errors.ts";
 import {
-  TAIL_WORD,
   COUNT_WORD,
   HEAD_WORD,
   QUEUE_HEADER_LENGTH,
+  TAIL_WORD,
 } from "../layout/message-queue-layout.ts";
 import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
@@ -18,34 +19,54 @@ import {
   type RingMemory,
 } from "../ring/algorithm/core.ts";
 import { SpscConsumer } from "../ring/algorithm/spsc/producer.ts";
+import type { ObjectKind } from "./kinds/kind.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { queueGeometry } from "./kinds/queue.ts";
 
-/** A record that was seen, and its number since the structure was made. */
-export interface Peeked {
+/** A record or message that was seen in a ring or queue. */
+export interface SeenRecord {
+  /** Of a ring: its number since the ring was made. Of a queue: its place, 0 for the oldest. */
   readonly number: number;
+  /** A copy. */
   readonly bytes: Uint8Array;
+  /** What the producer gave it; 0 in a queue. */
   readonly type: number;
 }
 
-/** What was in a structure at one moment. */
-export interface Peek {
-  readonly records: readonly Peeked[];
-  /** Number of the first record that was in it, had there been one. */
-  readonly first: number;
+/** What came into a ring or queue between two looks. */
+export interface FreshRecords {
+  readonly records: readonly SeenRecord[];
+  /** Records of a ring that came and were taken between the two looks. */
+  readonly missed: number;
+}
+
+/** How the records of one kind are looked at. */
+export interface Peeker {
+  /** What is in it now, oldest first. */
+  records(): readonly SeenRecord[];
+  /** What came since the call before; the first call answers what comes from now on. */
+  fresh(): FreshRecords;
 }
 
 /** The largest ring that is copied for a look, in bytes. */
-export const PEEK_MAX: number = 2 ** 28;
+const COPY_MAX = 2 ** 28;
 const ATTEMPTS = 5;
 
-function ringConsumer(kind: string, memory: RingMemory): RingConsumerCore {
+/** @returns undefined for what has no records, or none that can be read without its consumer. */
+export function peekerOf(reader: ObjectReader, kind: ObjectKind): Peeker | undefined {
+  if (kind === "queue") return new QueuePeeker(reader);
+  return kind === "ring" || kind === "mpsc-ring" ? new RingPeeker(reader, kind) : undefined;
+}
+
+type RingObject = "ring" | "mpsc-ring";
+
+function ringConsumer(kind: RingObject, memory: RingMemory): RingConsumerCore {
   if (kind === "ring") return new SpscConsumer(memory, NOBODY);
   return new MpscConsumer(memory, NOBODY, () => true);
 }
 
-function recordsOf(kind: string, memory: RingMemory): Peeked[] {
+function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
   const counters = new DataView(memory.buffer as ArrayBuffer);
   const records: { number: number; bytes: Uint8Array; type: number }[] = [];
   const keep: RecordHandler = ({ buffer, byteOffset }, index, length, type) => {
@@ -65,48 +86,102 @@ function recordsOf(kind: string, memory: RingMemory): Peeked[] {
   return records;
 }
 
-/** Looks into a ring. Records that were taken while it was copied are left out. */
-export function peekRing(reader: ObjectReader, kind: string): Peek {
-  for (let attempt = 1; ; attempt++) {
-    const words = new ObjectWords(reader);
-    const buffer = new ArrayBuffer(Math.min(words.size, PEEK_MAX));
-    new Uint8Array(buffer).set(words.bytes(0, buffer.byteLength));
-    const first = new ObjectWords(reader).f64(CONSUMER_RECORDS);
+class RingPeeker implements Peeker {
+  readonly #reader: ObjectReader;
+  readonly #kind: RingObject;
+  /** Number of the record that comes next. */
+  #next = -1;
+
+  constructor(reader: ObjectReader, kind: RingObject) {
+    this.#reader = reader;
+    this.#kind = kind;
+  }
+
+  records(): readonly SeenRecord[] {
+    return this.#look().records;
+  }
+
+  fresh(): FreshRecords {
+    const { records, first } = this.#look();
+    if (this.#next < 0) this.#next = first + records.length;
+    const missed = Math.max(0, first - this.#next);
+    this.#next += missed;
+    const fresh = records.filter(({ number }) => number >= this.#next);
+    this.#next += fresh.length;
+    return { records: fresh, missed };
+  }
+
+  /** Records that were taken while the ring was copied are left out; `first` is the next taken. */
+  #look(): { records: SeenRecord[]; first: number } {
+    for (let attempt = 1; ; attempt++) {
+      const memory = this.#copy();
+      const first = new ObjectWords(this.#reader).f64(CONSUMER_RECORDS);
+      try {
+        const records = recordsOf(this.#kind, memory);
+        return { records: records.filter(({ number }) => number >= first), first };
+      } catch (error) {
+        // The ring went on while it was copied; a corrupt one stays so.
+        if (attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #copy(): RingMemory {
+    const size = this.#reader.size();
+    if (size > COPY_MAX) {
+      throw new UnsupportedError(
+        `Cannot look into ring "${this.#reader.name}": a look copies it, and it has ${size} ` +
+          `bytes, of at most ${COPY_MAX}`,
+      );
+    }
+    const buffer = new ArrayBuffer(size);
+    new Uint8Array(buffer).set(this.#reader.read(0, size));
     const view = new DataView(buffer);
-    const memory = {
+    return {
       buffer,
       byteOffset: 0,
       dataOffset: view.getUint32(HEADER_DATA_OFFSET, true),
       capacity: view.getUint32(HEADER_DATA_LENGTH, true),
     };
-    try {
-      const records = recordsOf(kind, memory);
-      return { records: records.filter(({ number }) => number >= first), first };
-    } catch (error) {
-      // The ring went on while it was copied; a corrupt one stays so.
-      if (attempt === ATTEMPTS) throw error;
-    }
   }
 }
 
-/** Looks into a queue. Its messages have no numbers of their own: they are counted from `after`. */
-export function peekQueue(reader: ObjectReader): Peek & { readonly head: number } {
-  const words = new ObjectWords(reader);
-  const { slots, slotSize } = queueGeometry(words);
-  const head = words.u32(HEAD_WORD * 4) % slots;
-  const count = Math.min(words.u32(COUNT_WORD * 4), slots);
-  const records = Array.from({ length: count }, (_, at): Peeked => {
-    const slot = (head + at) % slots;
-    const bytes = words.bytes(QUEUE_HEADER_LENGTH + slot * slotSize, slotSize);
-    const end = bytes.indexOf(0);
-    return { number: at, bytes: end < 0 ? bytes : bytes.subarray(0, end), type: 0 };
-  });
-  return { records, first: 0, head };
-}
+class QueuePeeker implements Peeker {
+  readonly #reader: ObjectReader;
+  /** The slot that the producer fills next. */
+  #tail = -1;
 
-/** The slot that a queue's producer writes next, and how many slots there are. */
-export function queueTail(reader: ObjectReader): { tail: number; slots: number } {
-  const words = new ObjectWords(reader);
-  const { slots } = queueGeometry(words);
-  return { tail: words.u32(TAIL_WORD * 4) % slots, slots };
+  constructor(reader: ObjectReader) {
+    this.#reader = reader;
+  }
+
+  records(): readonly SeenRecord[] {
+    return this.#look().records;
+  }
+
+  /** Its messages have no numbers: fresh are those in the slots that the producer has passed. */
+  fresh(): FreshRecords {
+    if (this.#tail < 0) this.#tail = this.#look().tail;
+    const { records, head, slots } = this.#look();
+    // How many of the queued messages lie behind the last tail.
+    const old = Math.min((this.#tail - head + slots) % slots, records.length);
+    const full = records.length === slots && this.#tail === head;
+    this.#tail = (head + records.length) % slots;
+    return { records: full ? [] : records.slice(old), missed: 0 };
+  }
+
+  #look(): { records: SeenRecord[]; head: number; tail: number; slots: number } {
+    const words = new ObjectWords(this.#reader);
+    const { slots, slotSize } = queueGeometry(words);
+    const head = words.u32(HEAD_WORD * 4) % slots;
+    const tail = words.u32(TAIL_WORD * 4) % slots;
+    const count = Math.min(words.u32(COUNT_WORD * 4), slots);
+    const records = Array.from({ length: count }, (_, at): SeenRecord => {
+      const slot = (head + at) % slots;
+      const bytes = words.bytes(QUEUE_HEADER_LENGTH + slot * slotSize, slotSize);
+      const end = bytes.indexOf(0);
+      return { number: at, bytes: end < 0 ? bytes : bytes.subarray(0, end), type: 0 };
+    });
+    return { records, head, tail, slots };
+  }
 }

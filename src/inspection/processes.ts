@@ -1,6 +1,5 @@
-/** Which processes have which objects: read out of /proc, by inode. Linux alone has that. */
+/** Which processes have which objects: read out of /proc, by inode. Only Linux has that. */
 import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { readText } from "./file-system.ts";
 
 /** A process that has an object. */
 export interface ObjectUser {
@@ -40,7 +39,7 @@ function deviceNumber(major: number, minor: number): number {
 const MAPPED = /^\S+ \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +\/(dev\/shm\/|SYSV|memfd:)/gm;
 
 /** The keys of the shared objects in the text of a /proc/PID/maps. */
-export function keysOfMaps(maps: string): Set<string> {
+function keysOfMaps(maps: string): Set<string> {
   const keys = new Set<string>();
   for (const [, major, minor, inode, what] of maps.matchAll(MAPPED)) {
     const device = deviceNumber(Number.parseInt(major!, 16), Number.parseInt(minor!, 16));
@@ -65,7 +64,7 @@ function keysOfDescriptors(pid: number): Set<string> {
 }
 
 /** The command line of a process; "" when it is gone. */
-export function commandOf(pid: number): string {
+function commandOf(pid: number): string {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
     return line || readFileSync(`/proc/${pid}/comm`, "utf8").trim();
@@ -108,7 +107,7 @@ export function findUsers(): UserTable {
   return { users, hidden };
 }
 
-/** Whether a process of this id lives, here and now. Ids are reused, and mean nothing elsewhere. */
+/** Whether a process of this id lives, here and now. Ids are reused, and mean nothing in other containers. */
 export function isAlive(pid: number): boolean {
   if (pid <= 0) return false;
   try {
@@ -117,17 +116,4 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as { code?: string }).code === "EPERM";
   }
-}
-
-/** The numbers of the byte locks that live processes hold on an object, by the kernel's list. */
-export function heldLocks(device: number, inode: number): number[] {
-  const held = new Set<number>();
-  const lines = readText("/proc/locks")?.matchAll(
-    /OFDLCK \S+ +WRITE -?\d+ ([0-9a-f]+):([0-9a-f]+):(\d+) (\d+) /g,
-  );
-  for (const [, major, minor, file, byte] of lines ?? []) {
-    const where = deviceNumber(Number.parseInt(major!, 16), Number.parseInt(minor!, 16));
-    if (where === device && Number(file) === inode) held.add(Number(byte));
-  }
-  return [...held].sort((a, b) => a - b);
 }

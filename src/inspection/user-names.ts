@@ -1,5 +1,5 @@
 /** Names of users by their numbers. */
-import { readFileSync } from "node:fs";
+import { readText } from "./file-system.ts";
 
 let names: Map<number, string> | undefined;
 
@@ -7,13 +7,10 @@ let names: Map<number, string> | undefined;
 export function userName(uid: number): string {
   if (names === undefined) {
     names = new Map();
-    try {
-      for (const line of readFileSync("/etc/passwd", "utf8").split("\n")) {
-        const [name, , id] = line.split(":");
-        if (name && id && !names.has(Number(id))) names.set(Number(id), name);
-      }
-    } catch {
-      // A container may have no such file.
+    // A container may have no such file.
+    for (const line of readText("/etc/passwd")?.split("\n") ?? []) {
+      const [name, , id] = line.split(":");
+      if (name && id && !names.has(Number(id))) names.set(Number(id), name);
     }
   }
   return names.get(uid) ?? String(uid);

@@ -1,6 +1,4 @@
-import { openReader } from "../inspection/object-reader.ts";
-import { identify } from "../inspection/identify.ts";
-import { E, errnoName } from "../libc/errno.ts";
+import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { missingSymbols } from "../libc/symbols.ts";
 import {
@@ -12,7 +10,8 @@ import {
   type FileSystemInfo,
 } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
-import { type ObjectUsage, usage } from "./usage.ts";
+import { forEachStructure } from "./activities.ts";
+import { usage } from "./usage.ts";
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -157,12 +156,12 @@ function checkPermission(): Finding[] {
     object?.close();
     return [ok("permissions", "This user can make, size, map and remove objects.")];
   } catch (error) {
-    const { errno = 0, message } = error as { errno?: number; message: string };
-    const code = errnoName(errno);
-    const denied = errno === E.EACCES || errno === E.EPERM;
+    const { code, message } = error as SystemError;
+    const denied = code === "EACCES" || code === "EPERM";
     const fix = denied ? "chmod 1777 /dev/shm" : `Look up ${code} for shm_open`;
-    if (errno === E.ENOSPC) return [];
-    if (errno === E.EFBIG) {
+    // The check of the size says so.
+    if (code === "ENOSPC") return [];
+    if (code === "EFBIG") {
       return [mend("permissions", `No object can be sized: ${message}`, "ulimit -f unlimited")];
     }
     return [mend("permissions", `This user cannot make an object: ${message}`, fix)];
@@ -210,26 +209,18 @@ function* checkLeftovers(): Generator<Finding> {
         : `${orphans.length} objects are held by no live process, and take ${bytes} bytes.`;
     yield note("leftovers", text, "bun-shm prune --sysv --dry-run, then without --dry-run");
   }
-  for (const { name, damage } of damaged(objects)) {
-    yield mend("structures", `${name} is damaged: ${damage}.`, `bun-shm rm --force ${name}`);
-  }
+  const damaged: Finding[] = [];
+  forEachStructure(objects, ({ name }, inspected) => {
+    const damage = inspected.damage();
+    if (damage === undefined) return;
+    damaged.push(
+      mend("structures", `${name} is damaged: ${damage}.`, `bun-shm rm --force ${name}`),
+    );
+  });
+  yield* damaged;
   const unreadable = objects.filter(({ kind }) => kind === "unreadable").length;
   if (unreadable > 0) {
     const text = `${unreadable} objects of other users cannot be looked into.`;
     yield note("leftovers", text, "Run as their user, or as root");
-  }
-}
-
-function* damaged(objects: readonly ObjectUsage[]): Generator<{ name: string; damage: string }> {
-  for (const { name, type } of objects) {
-    if (type !== "segment") continue;
-    try {
-      using reader = openReader(name);
-      const found = identify(reader);
-      const damage = found?.structure.damage(found.words);
-      if (damage !== undefined) yield { name, damage };
-    } catch {
-      // Gone meanwhile, or another user's.
-    }
   }
 }

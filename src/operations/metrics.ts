@@ -1,8 +1,7 @@
 import type { Activity } from "../inspection/activity.ts";
 import { fileSystemInfo } from "../inspection/file-system.ts";
-import { openReader } from "../inspection/object-reader.ts";
-import { identify } from "../inspection/identify.ts";
-import { PLATFORM } from "../libc/platform.ts";
+import { activities } from "./activities.ts";
+import { objectDirectory } from "./room.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
 /** One measured value and what it belongs to. */
@@ -17,29 +16,6 @@ export interface Metric {
   readonly help: string;
   readonly type: "gauge" | "counter";
   readonly samples: readonly MetricSample[];
-}
-
-/** An object that holds a structure, and what the structure counts. */
-export interface StructureActivity {
-  readonly object: ObjectUsage;
-  readonly activity: Activity;
-}
-
-/** Reads the counters of every structure among the objects. What vanishes is left out. */
-export function structureActivities(objects: readonly ObjectUsage[]): StructureActivity[] {
-  const activities: StructureActivity[] = [];
-  for (const object of objects) {
-    if (object.type !== "segment") continue;
-    try {
-      using reader = openReader(object.name);
-      const found = identify(reader);
-      if (found === undefined) continue;
-      activities.push({ object, activity: found.structure.activity(found.words) });
-    } catch {
-      // Gone meanwhile, or another user's: there is nothing to count.
-    }
-  }
-  return activities;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -71,7 +47,7 @@ const FAMILIES = {
   full_total: ["counter", ["name", "kind"], "Writes that found no room."],
   empty_total: ["counter", ["name", "kind"], "Reads that found nothing."],
   lost_total: ["counter", ["name", "kind"], "Records overwritten before they were read."],
-  recovered_total: ["counter", ["name", "kind"], "Repairs after a process died."],
+  repaired_total: ["counter", ["name", "kind"], "Repairs after a process died."],
 } as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
 
 /** Every family that `metrics` can give. @internal */
@@ -97,6 +73,7 @@ function add(
  * whoever made them. Reads their bytes and disturbs nobody; does not block; stale the moment it
  * returns. Counters are 32 bits wide and start again at 0, which Prometheus takes as a reset.
  *
+ * @returns Each family that has samples.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
  *
  * @example
@@ -107,14 +84,12 @@ function add(
 export function metrics(): Metric[] {
   const samples: Samples = new Map();
   const objects = usage({ sysv: true });
-  const directory = PLATFORM?.directory;
-  if (directory !== undefined) {
-    const { size, free } = fileSystemInfo(directory);
-    add(samples, "filesystem_size_bytes", { directory }, size);
-    add(samples, "filesystem_free_bytes", { directory }, free);
-  }
+  const directory = objectDirectory("Cannot read the metrics");
+  const { size, free } = fileSystemInfo(directory);
+  add(samples, "filesystem_size_bytes", { directory }, size);
+  add(samples, "filesystem_free_bytes", { directory }, free);
   for (const object of objects) addObject(samples, object);
-  for (const { object, activity } of structureActivities(objects)) {
+  for (const { object, activity } of activities(objects)) {
     addActivity(samples, { name: object.name, kind: object.kind }, activity);
   }
   return METRIC_FAMILIES.flatMap(({ name, help, type }) => {
@@ -145,7 +120,7 @@ function addActivity(samples: Samples, labels: Labels, activity: Activity): void
   add(samples, "full_total", labels, activity.full);
   add(samples, "empty_total", labels, activity.empty);
   add(samples, "lost_total", labels, activity.lost);
-  add(samples, "recovered_total", labels, activity.recovered);
+  add(samples, "repaired_total", labels, activity.repaired);
   const level = { ...labels, unit: activity.unit ?? "" };
   add(samples, "depth", level, activity.depth);
   add(samples, "capacity", level, activity.capacity);

@@ -1,21 +1,21 @@
-import { E, fail } from "../libc/errno.ts";
-import { semUnlink } from "../libc/semaphore.ts";
+import { checkBoolean, checkFunction, checkOptions } from "../arguments.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { Segment } from "../segment/segment.ts";
+import { Semaphore } from "../semaphore/semaphore.ts";
 import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
 /** What to remove. */
 export interface PruneOptions {
   /** Say what would be removed, and remove nothing. Default false. */
-  dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
   /** Remove what is in use too: its users keep their memory and lose the name. Default false. */
-  force?: boolean;
+  readonly force?: boolean | undefined;
   /** Include System V segments. Default false. */
-  sysv?: boolean;
+  readonly sysv?: boolean | undefined;
   /** Only names that this says yes to. Default: all. */
-  only?: (object: ObjectUsage) => boolean;
+  readonly only?: ((object: ObjectUsage) => boolean) | undefined;
 }
 
 /** What became of each object that was looked at. */
@@ -41,6 +41,7 @@ const YOUNG_MS = 2000;
  * keeps the memory and loses the name, as with any unlink.
  *
  * @returns What was removed, kept and why, and what could not be removed.
+ * @throws TypeError for a wrong option.
  * @throws UnsupportedError where the system does not show its objects.
  *
  * @example
@@ -50,7 +51,13 @@ const YOUNG_MS = 2000;
  * ```
  */
 export function prune(options: PruneOptions = {}): PruneResult {
+  const action = "Cannot prune";
+  checkOptions(action, options, ["dryRun", "force", "sysv", "only"]);
   const { dryRun = false, force = false, sysv = false, only = () => true } = options;
+  checkBoolean(action, "dryRun", dryRun);
+  checkBoolean(action, "force", force);
+  checkBoolean(action, "sysv", sysv);
+  checkFunction(action, "only", only);
   const removed: ObjectUsage[] = [];
   const kept: { object: ObjectUsage; reason: string }[] = [];
   const failed: { object: ObjectUsage; error: Error }[] = [];
@@ -85,16 +92,9 @@ function isLeftover({ state, size, changed }: ObjectUsage): boolean {
 /** @returns Whether this call removed it. */
 function remove(object: ObjectUsage, force: boolean): boolean {
   const { name, type, backing } = object;
-  if (backing === "posix" && type === "semaphore") return removeSemaphore(name);
-  if (backing === "sysv") {
-    return type === "semaphore" ? SystemVSemaphore.unlink(name) : Segment.unlink(name);
+  if (type === "semaphore") {
+    return backing === "sysv" ? SystemVSemaphore.unlink(name) : Semaphore.unlink(name);
   }
+  if (backing === "sysv") return Segment.unlink(name);
   return force ? posixObjects.unlink(name) : posixObjects.unlinkUnused(name);
-}
-
-function removeSemaphore(name: string): boolean {
-  const result = semUnlink(name);
-  if (result === -E.ENOENT) return false;
-  if (result < 0) fail(`Cannot unlink semaphore "${name}"`, result, "sem_unlink", name);
-  return true;
 }

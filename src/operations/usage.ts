@@ -1,6 +1,8 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { UnsupportedError } from "../errors.ts";
+import { checkBoolean, checkOptions } from "../arguments.ts";
+import { openObject } from "../inspection/inspect.ts";
+import type { ObjectKind } from "../inspection/kinds/kind.ts";
 import { openReader } from "../inspection/object-reader.ts";
 import {
   type ObjectUser,
@@ -9,12 +11,11 @@ import {
   objectKey,
   sysvKey,
 } from "../inspection/processes.ts";
-import { identify } from "../inspection/identify.ts";
 import { readSysvTable } from "../inspection/sysv-table.ts";
 import { userName } from "../inspection/user-names.ts";
-import { PLATFORM } from "../libc/platform.ts";
 import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
+import { objectDirectory } from "./room.ts";
 
 /** One object of shared memory, and who has it. */
 export interface ObjectUsage {
@@ -23,7 +24,7 @@ export interface ObjectUsage {
   readonly type: "segment" | "semaphore";
   readonly backing: "posix" | "sysv";
   /** What is in it: "raw", "queue", "ring" …; "unreadable" when this user may not look. */
-  readonly kind: string;
+  readonly kind: ObjectKind;
   /** Bytes. */
   readonly size: number;
   /** Bytes of memory that it takes now; less than `size` while parts were never touched. */
@@ -38,7 +39,7 @@ export interface ObjectUsage {
   readonly users: readonly ObjectUser[];
   /**
    * "in use": a live process has it, by the kernel's word. "orphaned": none has. "unknown": none
-   * that can be seen, but processes of other users may, since the mode lets them.
+   * that can be seen, but processes of other users may have it, since its mode lets them.
    */
   readonly state: "in use" | "orphaned" | "unknown";
   /** A semaphore's value. */
@@ -48,9 +49,9 @@ export interface ObjectUsage {
 /** What to look at. */
 export interface UsageOptions {
   /** Include System V segments and semaphores. Default false. */
-  sysv?: boolean;
+  readonly sysv?: boolean | undefined;
   /** Look into each object for its kind. Default true. */
-  kinds?: boolean;
+  readonly kinds?: boolean | undefined;
 }
 
 /**
@@ -58,6 +59,8 @@ export interface UsageOptions {
  * them, in order of name. Reads /proc once; does not block; stale the moment it returns. What
  * vanishes meanwhile is left out.
  *
+ * @returns One for each object, and whether it is in use.
+ * @throws TypeError for a wrong option.
  * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
  *
  * @example
@@ -66,17 +69,19 @@ export interface UsageOptions {
  * ```
  */
 export function usage(options: UsageOptions = {}): ObjectUsage[] {
-  const directory = PLATFORM?.directory;
-  if (directory === undefined) {
-    throw new UnsupportedError(`Cannot list segments: ${process.platform} does not show them`);
-  }
+  const action = "Cannot tell who uses shared memory";
+  checkOptions(action, options, ["sysv", "kinds"]);
+  const { sysv = false, kinds = true } = options;
+  checkBoolean(action, "sysv", sysv);
+  checkBoolean(action, "kinds", kinds);
+  const directory = objectDirectory(action);
   const table = findUsers();
   const found: ObjectUsage[] = [];
   for (const file of readdirSync(directory).sort()) {
-    const object = describeFile(directory, file, table, options.kinds !== false);
+    const object = describeFile(directory, file, table, kinds);
     if (object !== undefined) found.push(object);
   }
-  if (options.sysv) found.push(...sysvUsage(table, options.kinds !== false));
+  if (sysv) found.push(...sysvUsage(table, kinds));
   return found;
 }
 
@@ -121,11 +126,11 @@ function isLocked(name: string): boolean {
   }
 }
 
-function kindOf(name: string): string {
+function kindOf(name: string): ObjectKind {
   if (name.startsWith(SYSV_LOCKS_PREFIX)) return "sysv-locks";
   try {
-    using reader = openReader(name);
-    return identify(reader)?.structure.kind ?? "raw";
+    using object = openObject(name);
+    return object.kind;
   } catch (error) {
     return (error as { code?: string }).code === "ENOENT" ? "gone" : "unreadable";
   }

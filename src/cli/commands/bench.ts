@@ -1,5 +1,6 @@
 import { benchmark, machineText } from "../benchmark.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { tableLines } from "../format.ts";
 import { print, printJson } from "../output.ts";
 

@@ -1,5 +1,6 @@
 import { SCRIPTS } from "../completion.ts";
-import { type Call, type Command, EXIT, UsageError } from "../command.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, UsageError } from "../failure.ts";
 import { print } from "../output.ts";
 
 export const completion: Command = {

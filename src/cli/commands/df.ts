@@ -1,49 +1,20 @@
-import {
-  containerSign,
-  fileSystemInfo,
-  memoryLimit,
-  processLimit,
-  sysctl,
-} from "../../inspection/file-system.ts";
-import { PLATFORM } from "../../libc/platform.ts";
-import { UnsupportedError } from "../../errors.ts";
-import { usage } from "../../operations/usage.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import { type ObjectUsage, type Room, type RoomLimits, room, usage } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, Failure, UsageError } from "../failure.ts";
 import { bytesText, safeText } from "../format.ts";
-import { complain, paint, print, printJson } from "../output.ts";
+import { paint, print, printJson } from "../output.ts";
 
-/** JSON has no Infinity: unlimited is null. */
-const finite = (limit: number | undefined): number | null =>
-  limit !== undefined && Number.isFinite(limit) ? limit : null;
+type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
 
-function gather(): Record<string, unknown> & ReturnType<typeof fileSystemInfo> {
-  const directory = PLATFORM?.directory;
-  if (directory === undefined) {
-    throw new UnsupportedError(
-      `Cannot look: ${process.platform} does not show its objects as files`,
-    );
-  }
-  const largest = usage({ kinds: false })
+/** What takes most of the room. */
+function largestObjects(): Largest[] {
+  return usage({ kinds: false })
     .sort((a, b) => b.used - a.used)
     .slice(0, 5)
     .map(({ name, type, used, state }) => ({ name, type, used, state }));
-  return {
-    ...fileSystemInfo(directory),
-    limits: {
-      container: containerSign() ?? null,
-      memory: memoryLimit() ?? null,
-      fileSize: finite(processLimit("Max file size")),
-      openFiles: finite(processLimit("Max open files")),
-      lockedMemory: finite(processLimit("Max locked memory")),
-      shmmax: sysctl("kernel.shmmax") ?? null,
-      shmall: sysctl("kernel.shmall") ?? null,
-      shmmni: sysctl("kernel.shmmni") ?? null,
-    },
-    largest,
-  };
 }
 
-const LIMIT_TEXTS: Readonly<Record<string, string>> = {
+const LIMIT_TEXTS: Readonly<Record<keyof RoomLimits, string>> = {
   container: "container",
   memory: "memory of the control group",
   fileSize: "ulimit -f, largest object",
@@ -59,17 +30,34 @@ function bar(part: number, whole: number, width = 30): string {
   return `[${"#".repeat(filled)}${".".repeat(width - filled)}]`;
 }
 
-function grow(size: string, directory: string): number {
+/** Mounts the directory with another size. @throws UsageError, Failure. */
+function grow(size: string, directory: string): void {
   if (!/^\d+[kmg%]?$/i.test(size)) {
-    complain(`"${size}" is no size: try 512M, 2G or 50%`);
-    return EXIT.usage;
+    throw new UsageError(`--grow is "${size}", and must be a size, such as 512M, 2G or 50%`);
   }
   const { exitCode, stderr } = Bun.spawnSync(["mount", "-o", `remount,size=${size}`, directory]);
-  if (exitCode === 0) return EXIT.ok;
+  if (exitCode === 0) return;
   const why = stderr.toString().trim().split("\n")[0] ?? "mount failed";
   const hint = "It takes root on the machine itself; in a container, start it with --shm-size";
-  complain(`Cannot remount ${directory}: ${why}. ${hint}`);
-  return EXIT.denied;
+  throw new Failure(EXIT.denied, `Cannot remount ${directory}: ${why}. ${hint}`);
+}
+
+function printRoom(info: Room, largest: readonly Largest[]): void {
+  const { directory, type, options, size, used, free, files, filesFree, limits } = info;
+  const share = size === 0 ? 0 : Math.round((used / size) * 100);
+  print(`${paint("bold", directory)}  ${type} (${options.join(",")})`);
+  print(
+    `${bar(used, size)} ${bytesText(used)} of ${bytesText(size)} used (${share}%), ` +
+      `${bytesText(free)} free, ${files - filesFree} of ${files} objects`,
+  );
+  for (const [name, text] of Object.entries(LIMIT_TEXTS)) {
+    const limit = limits[name as keyof RoomLimits];
+    if (name !== "container" || limit !== undefined) print(`  ${text}: ${limit ?? "no limit"}`);
+  }
+  if (largest.length > 0) print(paint("bold", "Largest:"));
+  for (const object of largest) {
+    print(`  ${bytesText(object.used).padStart(6)}  ${safeText(object.name)} (${object.state})`);
+  }
 }
 
 export const df: Command = {
@@ -85,31 +73,18 @@ export const df: Command = {
   ],
   run(call: Call): number {
     const wanted = call.text("grow");
-    if (wanted !== undefined) {
-      const code = grow(wanted, PLATFORM?.directory ?? "/dev/shm");
-      if (code !== EXIT.ok) return code;
-    }
-    const info = gather();
-    if (call.has("json")) {
-      printJson(info);
+    if (wanted !== undefined) grow(wanted, room().directory);
+    const info = room();
+    const largest = largestObjects();
+    if (!call.has("json")) {
+      printRoom(info, largest);
       return EXIT.ok;
     }
-    const { directory, type, options, size, used, free, files, filesFree } = info;
-    const share = size === 0 ? 0 : Math.round((used / size) * 100);
-    print(`${paint("bold", directory)}  ${type} (${options.join(",")})`);
-    print(
-      `${bar(used, size)} ${bytesText(used)} of ${bytesText(size)} used (${share}%), ` +
-        `${bytesText(free)} free, ${files - filesFree} of ${files} objects`,
+    // JSON leaves out what is undefined: no limit is null.
+    const limits = Object.fromEntries(
+      Object.keys(LIMIT_TEXTS).map((name) => [name, info.limits[name as keyof RoomLimits] ?? null]),
     );
-    for (const [name, limit] of Object.entries(info["limits"] as Record<string, unknown>)) {
-      const text = limit === null ? "no limit" : String(limit);
-      if (name !== "container" || limit !== null) print(`  ${LIMIT_TEXTS[name]}: ${text}`);
-    }
-    const largest = info["largest"] as { name: string; used: number; state: string }[];
-    if (largest.length > 0) print(paint("bold", "Largest:"));
-    for (const object of largest) {
-      print(`  ${bytesText(object.used).padStart(6)}  ${safeText(object.name)} (${object.state})`);
-    }
+    printJson({ ...info, limits, largest });
     return EXIT.ok;
   },
 };

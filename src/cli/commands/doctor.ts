@@ -1,5 +1,6 @@
-import { doctor as examine } from "../../operations/doctor.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import { doctor as examine } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { paint, print, printJson } from "../output.ts";
 
 const MARKS = {

@@ -1,20 +1,13 @@
-import { readFields } from "../../inspection/fields.ts";
-import { type ObjectReader, openReader } from "../../inspection/object-reader.ts";
-import { identify } from "../../inspection/identify.ts";
-import { type Call, type Command, EXIT, parseBytes } from "../command.ts";
+import { type InspectedObject, openObject } from "../../index.ts";
+import { type Call, type Command, parseBytes } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { tableLines } from "../format.ts";
-import { objectName } from "../names.ts";
 import { paint, print, printJson, writeAll } from "../output.ts";
 
 const LINE = 16;
 
 /** One line of hex and text; bytes that differ from `before` are highlighted. */
-export function hexLine(
-  bytes: Uint8Array,
-  offset: number,
-  address: number,
-  before?: Uint8Array,
-): string {
+function hexLine(bytes: Uint8Array, offset: number, address: number, before?: Uint8Array): string {
   let hex = "";
   let text = "";
   for (let at = 0; at < LINE; at++) {
@@ -34,7 +27,7 @@ export function hexLine(
 }
 
 /** The whole dump; equal lines after the first are one "*", as in xxd and hexdump. */
-export function* hexLines(bytes: Uint8Array, start: number): Generator<string> {
+function* hexLines(bytes: Uint8Array, start: number): Generator<string> {
   let starred = false;
   for (let offset = 0; offset < bytes.length; offset += LINE) {
     const same = offset > 0 && offset + LINE < bytes.length && isRepeat(bytes, offset);
@@ -51,15 +44,15 @@ function isRepeat(bytes: Uint8Array, offset: number): boolean {
   return true;
 }
 
-function dumpFields(reader: ObjectReader, json: boolean): number {
-  const found = identify(reader);
-  if (found === undefined) {
+function dumpFields(object: InspectedObject, json: boolean): number {
+  const { name, kind } = object;
+  if (kind === "raw") {
     print("This is raw memory: no known layout starts here");
     return EXIT.no;
   }
-  const fields = readFields(found);
+  const fields = object.fields();
   if (json) {
-    printJson({ name: reader.name, kind: found.structure.kind, fields });
+    printJson({ name, kind, fields });
     return EXIT.ok;
   }
   const lines = tableLines(fields, [
@@ -80,13 +73,14 @@ function valueText(value: unknown): string {
   return shown.length === 0 ? "all 0" : value.slice(0, 8).join(" ");
 }
 
-async function watchBytes(reader: ObjectReader, offset: number, length: number): Promise<number> {
-  let before = reader.read(offset, length);
+async function watchBytes(name: string, offset: number, length: number): Promise<number> {
+  using object = openObject(name);
+  let before = object.read(offset, length);
   for (const line of hexLines(before, offset)) print(line);
   for (;;) {
     await Bun.sleep(200);
-    const now = reader.read(offset, length);
-    if (now.length !== before.length) print(`The object has ${reader.size()} bytes now`);
+    const now = object.read(offset, length);
+    if (now.length !== before.length) print(`The object has ${object.size} bytes now`);
     for (let at = 0; at < now.length; at += LINE) {
       const changed = now
         .subarray(at, at + LINE)
@@ -113,23 +107,24 @@ export const dump: Command = {
     ["bun-shm dump orders --struct", "the header and the counters by name"],
   ],
   run(call: Call): number | Promise<number> {
-    const [typed, from, count] = call.operands;
+    const [, from, count] = call.operands;
     const offset = from === undefined ? 0 : parseBytes("OFFSET", from);
     const wanted = count === undefined ? Number.POSITIVE_INFINITY : parseBytes("LENGTH", count);
-    using reader = openReader(objectName(typed!));
-    if (call.has("struct")) return dumpFields(reader, call.has("json"));
-    const rest = Math.max(0, reader.size() - offset);
+    using object = openObject(call.object);
+    const { name, size } = object;
+    if (call.has("struct")) return dumpFields(object, call.has("json"));
+    const rest = Math.max(0, size - offset);
     const length = Math.min(wanted, rest);
-    if (call.has("watch")) return watchBytes(openReader(reader.name), offset, length);
+    if (call.has("watch")) return watchBytes(name, offset, length);
     if (call.has("json")) {
-      const bytes = Buffer.from(reader.read(offset, length)).toString("hex");
-      printJson({ name: reader.name, offset, bytes });
+      const bytes = Buffer.from(object.read(offset, length)).toString("hex");
+      printJson({ name, offset, bytes });
       return EXIT.ok;
     }
     // In pieces: an object may be larger than memory should be taken for.
     const piece = 1 << 20;
     for (let at = 0; at < length; at += piece) {
-      const bytes = reader.read(offset + at, Math.min(piece, length - at));
+      const bytes = object.read(offset + at, Math.min(piece, length - at));
       if (call.has("raw")) writeAll(1, bytes);
       else if (bytes.length > 0) print([...hexLines(bytes, offset + at)].join("\n"));
       if (bytes.length === 0) break;

@@ -1,6 +1,8 @@
-import { type ObjectUsage, usage } from "../../operations/usage.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import { type ObjectUsage, usage } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { type Column, ageText, bytesText, modeText, tableLines } from "../format.ts";
+import { fitsAny } from "../names.ts";
 import { paint, print, printJson } from "../output.ts";
 
 /** "4711 bun producer.ts, 4712 …": the users of an object in few words. */
@@ -9,7 +11,7 @@ export function usersText({ users }: Pick<ObjectUsage, "users">): string {
 }
 
 /** The program's own name and its first argument: paths say little in a narrow column. */
-export function shortCommand(command: string): string {
+function shortCommand(command: string): string {
   const [program = "", ...rest] = command.split(" ");
   const words = [program, ...rest.slice(0, 1)].map((word) => word.split("/").at(-1) ?? word);
   return words.join(" ");
@@ -33,17 +35,12 @@ const COLUMNS: readonly Column<ObjectUsage>[] = [
   { head: "PROCESSES", text: usersText },
 ];
 
-const SORTS: Readonly<Record<string, (a: ObjectUsage, b: ObjectUsage) => number>> = {
+const SORTS = {
   name: (a, b) => (a.name < b.name ? -1 : 1),
   size: (a, b) => b.size - a.size,
   used: (a, b) => b.used - a.used,
   age: (a, b) => a.changed.getTime() - b.changed.getTime(),
-};
-
-function matches(pattern: string): (object: ObjectUsage) => boolean {
-  const glob = new Bun.Glob(pattern.replace(/^\//, ""));
-  return ({ name }) => glob.match(name.replace(/^\//, ""));
-}
+} as const satisfies Readonly<Record<string, (a: ObjectUsage, b: ObjectUsage) => number>>;
 
 export const ls: Command = {
   name: "ls",
@@ -63,20 +60,19 @@ export const ls: Command = {
     ["bun-shm ls 'orders*' --sort used --json", "some of it, for a script"],
   ],
   run(call: Call): number {
-    const sort = SORTS[call.text("sort") ?? "name"];
-    if (sort === undefined) throw new TypeError(`Cannot sort by "${call.text("sort")}"`);
-    const patterns = call.operands.map(matches);
+    const sort = SORTS[call.oneOf("sort", ["name", "size", "used", "age"])];
+    const fits = fitsAny(call.operands);
     const objects = usage({ sysv: call.has("sysv") })
-      .filter((object) => patterns.length === 0 || patterns.some((fits) => fits(object)))
-      .filter(({ state }) => !call.has("orphaned") || state === "orphaned")
+      .filter(({ name, state }) => fits(name) && (!call.has("orphaned") || state === "orphaned"))
       .sort(sort);
+    const isAsked = call.operands.length > 0;
     if (call.has("json")) {
       printJson(objects);
     } else if (objects.length > 0) {
       for (const line of tableLines(objects, COLUMNS)) print(line);
     } else {
-      print(paint("dim", patterns.length === 0 ? "There are no objects" : "Nothing matches"));
+      print(paint("dim", isAsked ? "Nothing matches" : "There are no objects"));
     }
-    return objects.length === 0 && patterns.length > 0 ? EXIT.no : EXIT.ok;
+    return objects.length === 0 && isAsked ? EXIT.no : EXIT.ok;
   },
 };

@@ -1,58 +1,37 @@
 /** get, set, del and keys: a map's entries. */
-import { UnsupportedError } from "../../errors.ts";
-import { openReader } from "../../inspection/object-reader.ts";
-import { ObjectWords } from "../../inspection/object-words.ts";
-import { HEADER_PARAMETERS } from "../../layout/segment-header.ts";
-import { SharedMap } from "../../map/shared-map.ts";
-import { codecOf } from "../../struct/value-type.ts";
-import { kindOf } from "../channel.ts";
-import { type Call, type Command, EXIT, UsageError, parseNumber } from "../command.ts";
+import { type AnyObject, openAny } from "../../index.ts";
+import { kindText } from "../../inspection/inspect.ts";
+import { type Call, type Command, parseNumber } from "../command.ts";
+import { EXIT, Failure, UsageError } from "../failure.ts";
 import { safeText } from "../format.ts";
-import { objectName } from "../names.ts";
 import { print, printJson, writeAll } from "../output.ts";
 
-/** Values as the bytes that they are, whatever their type: a codec that compares with all. */
-const AS_BYTES = {
-  encode: (value: Uint8Array): Uint8Array => value,
-  decode: (bytes: Uint8Array): Uint8Array => bytes.slice(),
-};
+type OpenMap = Extract<AnyObject, { kind: "map" }>;
 
-type ValueKind = "bytes" | "utf8" | "json" | "number" | "other";
-
-/** The word of the header in which a map says of what type its values are. */
-const VALUE_HASH = HEADER_PARAMETERS + 28;
-
-interface OpenMap extends Disposable {
-  readonly map: SharedMap<unknown>;
-  readonly kind: ValueKind;
-}
-
-function openMap(typed: string): OpenMap {
-  const name = objectName(typed);
-  const found = kindOf(name);
-  if (found !== "map") throw new UnsupportedError(`Cannot use "${name}" as a map: it is ${found}`);
-  using reader = openReader(name);
-  const hash = new ObjectWords(reader).u32(VALUE_HASH);
-  const kinds = ["bytes", "utf8", "json", "number"] as const;
-  const kind = kinds.find((one) => codecOf(one).hash === hash) ?? "other";
-  if (kind === "other" && hash !== 0) {
-    throw new UnsupportedError(`Cannot use "${name}" here: its values are structs of its program`);
-  }
-  const map = SharedMap.open(name, kind === "other" ? AS_BYTES : kind) as SharedMap<unknown>;
-  return { map, kind, [Symbol.dispose]: () => map.close() };
+/** Opens the map, and hands it over until `use` returns. */
+function withMap(call: Call, use: (opened: OpenMap) => number): number {
+  const name = call.object;
+  const opened = openAny(name);
+  using _ = opened.handle;
+  if (opened.kind === "map") return use(opened);
+  const what = kindText(opened.kind);
+  throw new Failure(EXIT.failed, `Cannot use "${name}" as a map: it is ${what}`);
 }
 
 /** A value as text; bytes in hex. */
-function textOf(value: unknown, kind: ValueKind): string {
-  if (kind === "json") return JSON.stringify(value);
+function textOf(value: unknown, { codec }: OpenMap): string {
+  if (codec === "json") return JSON.stringify(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 }
 
-function valueOf(text: string, kind: ValueKind): unknown {
-  if (kind === "utf8") return text;
-  if (kind === "bytes") return new TextEncoder().encode(text);
-  if (kind === "number") return parseNumber("VALUE", text, Number.NEGATIVE_INFINITY);
-  if (kind === "other") {
+/** What was typed, as the map's codec wants it. @throws UsageError. */
+function valueOf(text: string, { codec }: OpenMap): unknown {
+  if (codec === "utf8") return text;
+  if (codec === "bytes") return new TextEncoder().encode(text);
+  if (codec === "number") {
+    return parseNumber("VALUE", text, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  }
+  if (codec !== "json") {
     throw new UsageError("This map's values have a codec of their own: write it from code");
   }
   try {
@@ -71,14 +50,15 @@ export const get: Command = {
   options: { raw: { text: "Write bytes as they are, and not in hex." } },
   examples: [["bun-shm get sessions s1", "the value of s1"]],
   run(call: Call): number {
-    const [name, key] = call.operands;
-    using opened = openMap(name!);
-    const value = opened.map.get(key!);
-    const text = value === undefined ? undefined : textOf(value, opened.kind);
-    if (call.has("json")) printJson({ key, found: value !== undefined, value: text ?? null });
-    else if (value instanceof Uint8Array && call.has("raw")) writeAll(1, value);
-    else if (text !== undefined) print(opened.kind === "json" ? text : safeText(text));
-    return value === undefined ? EXIT.no : EXIT.ok;
+    const key = call.operands[1]!;
+    return withMap(call, (opened) => {
+      const value = opened.handle.get(key);
+      const text = value === undefined ? undefined : textOf(value, opened);
+      if (call.has("json")) printJson({ key, found: value !== undefined, value: text ?? null });
+      else if (value instanceof Uint8Array && call.has("raw")) writeAll(1, value);
+      else if (text !== undefined) print(opened.codec === "json" ? text : safeText(text));
+      return value === undefined ? EXIT.no : EXIT.ok;
+    });
   },
 };
 
@@ -91,14 +71,14 @@ export const set: Command = {
   options: { ttl: { value: "SECONDS", text: "How long it is valid; default for ever." } },
   examples: [['bun-shm set sessions s1 \'{"user":"ada"}\' --ttl 60', "valid for a minute"]],
   run(call: Call): number {
-    const [name, key, text] = call.operands;
-    const seconds = call.number("ttl");
-    using opened = openMap(name!);
-    const value = valueOf(text!, opened.kind);
-    const options = seconds === undefined ? {} : { ttlMs: seconds * 1000 };
-    const stored = opened.map.set(key!, value, options);
-    if (call.has("json")) printJson({ key, stored });
-    return stored ? EXIT.ok : EXIT.no;
+    const [, key, text] = call.operands as [string, string, string];
+    const ttlMs = call.milliseconds("ttl", 0.001);
+    return withMap(call, (opened) => {
+      const value = valueOf(text, opened);
+      const stored = opened.handle.set(key, value, ttlMs === undefined ? {} : { ttlMs });
+      if (call.has("json")) printJson({ key, stored });
+      return stored ? EXIT.ok : EXIT.no;
+    });
   },
 };
 
@@ -110,11 +90,12 @@ export const del: Command = {
   completes: "objects",
   examples: [["bun-shm del sessions s1 s2", "remove two entries"]],
   run(call: Call): number {
-    const [name, ...keys] = call.operands;
-    using opened = openMap(name!);
-    const outcomes = keys.map((key) => ({ key, removed: opened.map.delete(key) }));
-    if (call.has("json")) printJson(outcomes);
-    return outcomes.every(({ removed }) => removed) ? EXIT.ok : EXIT.no;
+    const [, ...wanted] = call.operands;
+    return withMap(call, ({ handle }) => {
+      const outcomes = wanted.map((key) => ({ key, removed: handle.delete(key) }));
+      if (call.has("json")) printJson(outcomes);
+      return outcomes.every(({ removed }) => removed) ? EXIT.ok : EXIT.no;
+    });
   },
 };
 
@@ -127,20 +108,21 @@ export const keys: Command = {
   options: { values: { text: "Print each value behind its key." } },
   examples: [["bun-shm keys sessions 'user:*' --values", "entries of one kind"]],
   run(call: Call): number {
-    const [name, pattern] = call.operands;
+    const [, pattern] = call.operands;
     const glob = pattern === undefined ? undefined : new Bun.Glob(pattern);
-    using opened = openMap(name!);
-    const all: { key: string; value?: string }[] = [];
-    for (const [key, value] of opened.map.entries()) {
-      const shown = typeof key === "string" ? key : Buffer.from(key).toString("hex");
-      if (glob?.match(shown) === false) continue;
-      const entry = call.has("values")
-        ? { key: shown, value: textOf(value, opened.kind) }
-        : { key: shown };
-      if (call.has("json")) all.push(entry);
-      else print(safeText(Object.values(entry).join("\t")).replaceAll("\\x09", "\t"));
-    }
-    if (call.has("json")) printJson(all);
-    return EXIT.ok;
+    return withMap(call, (opened) => {
+      const all: { key: string; value?: string }[] = [];
+      for (const [key, value] of opened.handle.entries()) {
+        const shown = typeof key === "string" ? key : Buffer.from(key).toString("hex");
+        if (glob?.match(shown) === false) continue;
+        const entry = call.has("values")
+          ? { key: shown, value: textOf(value, opened) }
+          : { key: shown };
+        if (call.has("json")) all.push(entry);
+        else print(Object.values(entry).map(safeText).join("\t"));
+      }
+      if (call.has("json")) printJson(all);
+      return EXIT.ok;
+    });
   },
 };

@@ -1,26 +1,28 @@
-import { metrics as readMetrics } from "../../operations/metrics.ts";
-import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "../../operations/prometheus.ts";
-import { type Call, type Command, EXIT, UsageError } from "../command.ts";
+import { PROMETHEUS_CONTENT_TYPE, metrics as readMetrics, prometheusText } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, UsageError } from "../failure.ts";
 import { print, printJson } from "../output.ts";
+import { untilSignal } from "../signals.ts";
 
 function answer(request: Request): Response {
   const { pathname } = new URL(request.url);
-  if (pathname !== "/metrics" && pathname !== "/")
+  if (pathname !== "/metrics" && pathname !== "/") {
     return new Response("Try /metrics", { status: 404 });
+  }
   return new Response(prometheusText(), { headers: { "content-type": PROMETHEUS_CONTENT_TYPE } });
 }
 
 async function serve(text: string): Promise<number> {
   const match = /^(?:(.+):)?(\d{1,5})$/.exec(text);
-  if (!match) throw new UsageError(`--listen is "${text}", and must be PORT or HOST:PORT`);
+  if (!match || Number(match[2]) > 65_535)
+    throw new UsageError(`--listen is "${text}", and must be PORT or HOST:PORT`);
   const hostname = match[1] ?? "127.0.0.1";
+  const ended = untilSignal();
   const server = Bun.serve({ hostname, port: Number(match[2]), fetch: answer });
   print(`Serving ${server.url}metrics`);
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, resolve);
-  });
+  await ended;
   await server.stop(true);
-  return signal === "SIGINT" || signal === "SIGTERM" ? EXIT.ok : EXIT.failed;
+  return EXIT.ok;
 }
 
 export const metrics: Command = {

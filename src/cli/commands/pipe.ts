@@ -1,10 +1,10 @@
 /** send and recv: the shell's pipes, through shared memory. */
 import { readSync } from "node:fs";
-import { RingBuffer } from "../../ring/ring-buffer.ts";
-import { Segment } from "../../segment/segment.ts";
+import { RingBuffer, Segment } from "../../index.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
-import { objectName } from "../names.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, codeOf } from "../failure.ts";
+import { COUNT_RECORDS } from "../options.ts";
 import { complain, writeAll } from "../output.ts";
 
 const NEWLINE = 10;
@@ -64,14 +64,18 @@ const CREATE_OPTIONS = {
   wait: { value: "SECONDS", text: "How long to wait for the object to appear; default 0." },
 } as const;
 
-/** Makes or awaits the object, as the options say. */
+/** Makes or awaits the object, as the options say. What is there already stays as it is. */
 function prepare(call: Call, name: string): void {
-  const seconds = call.number("wait") ?? 0;
-  if (call.has("create")) {
-    const capacity = call.bytes("capacity") ?? 1 << 20;
-    if (!Segment.exists(name)) RingBuffer.openOrCreate(name, { capacity }).close();
-  } else if (seconds > 0) {
-    Segment.open(name, { wait: seconds * 1000 }).close();
+  const waitMs = call.milliseconds("wait") ?? 0;
+  const capacity = call.bytes("capacity") ?? 1 << 20;
+  if (!call.has("create")) {
+    if (waitMs > 0) Segment.open(name, { waitMs }).close();
+    return;
+  }
+  try {
+    RingBuffer.create(name, { capacity }).close();
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
   }
 }
 
@@ -91,7 +95,7 @@ export const send: Command = {
     ["bun-shm send files --create --raw < disk.img", "a file, byte for byte"],
   ],
   run(call: Call): number {
-    const name = objectName(call.operands[0]!);
+    const name = call.object;
     prepare(call, name);
     using outlet = openOutlet(name);
     if (call.has("raw")) sendRaw(outlet);
@@ -170,7 +174,7 @@ export const recv: Command = {
   completes: "objects",
   options: {
     ...CREATE_OPTIONS,
-    count: { value: "N", text: "End after N records." },
+    count: COUNT_RECORDS,
     timeout: { value: "SECONDS", text: "End with exit code 1 when nothing came for so long." },
     follow: { short: "f", text: "Go on when the last producer has gone." },
     unlink: { text: "Remove the object at the end." },
@@ -180,16 +184,16 @@ export const recv: Command = {
     ["bun-shm recv files --create --unlink > disk.img", "the other end of `send --raw`"],
   ],
   run(call: Call): number {
-    const name = objectName(call.operands[0]!);
-    const seconds = call.number("timeout") ?? Number.POSITIVE_INFINITY;
+    const name = call.object;
+    const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
     prepare(call, name);
     const idle = receive(name, {
-      count: call.number("count", 1) ?? 2 ** 31 - 1,
-      idleMs: seconds * 1000,
+      count: call.count("count") ?? 2 ** 31 - 1,
+      idleMs,
       follow: call.has("follow"),
     });
     if (call.has("unlink")) Segment.unlink(name);
-    if (idle) complain(`Nothing came out of ${name} for ${seconds} s`);
+    if (idle) complain(`Nothing came out of ${name} for ${idleMs / 1000} s`);
     return idle ? EXIT.no : EXIT.ok;
   },
 };

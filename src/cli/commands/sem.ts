@@ -1,10 +1,9 @@
 /** sem ls, sem get, sem post, sem wait. */
-import { Semaphore } from "../../semaphore/semaphore.ts";
-import { type ObjectUsage, usage } from "../../operations/usage.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import { type ObjectUsage, Semaphore, usage } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { ageText, modeText, tableLines } from "../format.ts";
-import { objectName } from "../names.ts";
-import { print, printJson } from "../output.ts";
+import { answer, print, printJson } from "../output.ts";
 import { openSemaphore } from "../semaphores.ts";
 import { usersText } from "./ls.ts";
 
@@ -53,10 +52,10 @@ export const semGet: Command = {
   completes: "semaphores",
   examples: [["bun-shm sem get mq_items", "how many messages wait in the textbook queue"]],
   run(call: Call): number {
-    const name = objectName(call.operands[0]!);
+    const name = call.object;
     using semaphore = openSemaphore(name);
-    if (call.has("json")) printJson({ name, value: semaphore.value });
-    else print(String(semaphore.value));
+    const { value } = semaphore;
+    answer(call.has("json"), { name, value }, String(value));
     return EXIT.ok;
   },
 };
@@ -73,11 +72,11 @@ export const semPost: Command = {
   },
   examples: [["bun-shm sem post mq_mutex", "free a mutex whose owner was killed"]],
   run(call: Call): number {
-    const name = objectName(call.operands[0]!);
+    const name = call.object;
     using semaphore = call.has("create") ? Semaphore.openOrCreate(name) : openSemaphore(name);
-    semaphore.post(call.number("count", 1) ?? 1);
-    if (call.has("json")) printJson({ name, value: semaphore.value });
-    else print(String(semaphore.value));
+    semaphore.post(call.count("count") ?? 1);
+    const { value } = semaphore;
+    answer(call.has("json"), { name, value }, String(value));
     return EXIT.ok;
   },
 };
@@ -93,10 +92,10 @@ export const semWait: Command = {
   },
   examples: [["bun-shm sem wait mq_items --timeout 5", "wait up to five seconds"]],
   run(call: Call): number {
-    const name = objectName(call.operands[0]!);
-    const seconds = call.number("timeout");
+    const name = call.object;
+    const timeoutMs = call.milliseconds("timeout");
     using semaphore = openSemaphore(name);
-    const taken = semaphore.wait(seconds === undefined ? {} : { timeoutMs: seconds * 1000 });
+    const taken = semaphore.wait(timeoutMs === undefined ? {} : { timeoutMs });
     if (call.has("json")) printJson({ name, taken });
     return taken ? EXIT.ok : EXIT.no;
   },

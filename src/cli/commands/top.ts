@@ -1,15 +1,15 @@
 import { isatty } from "node:tty";
-import type { Activity } from "../../inspection/activity.ts";
-import { type StructureActivity, structureActivities } from "../../operations/metrics.ts";
-import { usage } from "../../operations/usage.ts";
-import { type Call, type Command, EXIT, UsageError } from "../command.ts";
+import { type Activity, type StructureActivity, activities, usage } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, UsageError } from "../failure.ts";
 import { bytesText, countText, cut, safeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 import { Screen, barText } from "../screen.ts";
+import { untilSignal } from "../signals.ts";
 import { usersText } from "./ls.ts";
 
 /** One structure between two looks. */
-export interface TopRow {
+interface TopRow {
   readonly name: string;
   readonly kind: string;
   /** Records a second. */
@@ -28,7 +28,7 @@ interface Look {
 }
 
 function look(): Look {
-  const found = structureActivities(usage({ sysv: true }));
+  const found = activities(usage({ sysv: true }));
   const structures = new Map(found.map((one) => [one.object.name, one]));
   return { at: performance.now(), structures };
 }
@@ -60,14 +60,16 @@ function compare(before: Look, after: Look): TopRow[] {
 const fill = ({ depth = 0, capacity = 0 }: Activity): number =>
   capacity > 0 ? depth / capacity : 0;
 
-const SORTS: Readonly<Record<string, (a: TopRow, b: TopRow) => number>> = {
+const SORT_NAMES = ["rate", "depth", "lost", "name"] as const;
+type Sort = (typeof SORT_NAMES)[number];
+
+const SORTS: Readonly<Record<Sort, (a: TopRow, b: TopRow) => number>> = {
   rate: (a, b) => b.inRate + b.outRate - a.inRate - a.outRate,
   depth: (a, b) => fill(b.activity) - fill(a.activity),
   lost: (a, b) => (b.activity.lost ?? 0) - (a.activity.lost ?? 0),
   name: (a, b) => (a.name < b.name ? -1 : 1),
 };
-const SORT_NAMES = Object.keys(SORTS);
-const SORT_KEYS: Readonly<Record<string, string>> = { r: "rate", d: "depth", l: "lost", n: "name" };
+const SORT_KEYS: Readonly<Record<string, Sort>> = { r: "rate", d: "depth", l: "lost", n: "name" };
 
 const BAR = 12;
 const headText = (width: number): string =>
@@ -100,7 +102,7 @@ function rowText(row: TopRow, columns: number, width: number): string {
   );
 }
 
-function frame(rows: readonly TopRow[], sort: string, columns: number): string[] {
+function frame(rows: readonly TopRow[], sort: Sort, columns: number): string[] {
   const time = new Date().toTimeString().slice(0, 8);
   const title = `bun-shm top  ${time}  ${rows.length} structures  sorted by ${sort}`;
   // Names as wide as the other columns let them be.
@@ -118,7 +120,7 @@ function frame(rows: readonly TopRow[], sort: string, columns: number): string[]
   ];
 }
 
-async function once(intervalMs: number, sort: string, json: boolean): Promise<number> {
+async function once(intervalMs: number, sort: Sort, json: boolean): Promise<number> {
   const before = look();
   await Bun.sleep(intervalMs);
   const rows = compare(before, look()).sort(SORTS[sort]);
@@ -127,7 +129,7 @@ async function once(intervalMs: number, sort: string, json: boolean): Promise<nu
   return EXIT.ok;
 }
 
-async function live(intervalMs: number, firstSort: string): Promise<number> {
+async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   let sort = firstSort;
   let before = look();
   let rows: TopRow[] = [];
@@ -148,10 +150,7 @@ async function live(intervalMs: number, firstSort: string): Promise<number> {
   };
   refresh();
   const timer = setInterval(refresh, intervalMs);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => ended.resolve());
-  }
-  await ended.promise;
+  await Promise.race([ended.promise, untilSignal()]);
   clearInterval(timer);
   return EXIT.ok;
 }
@@ -172,9 +171,8 @@ export const top: Command = {
     ["bun-shm top --once --json", "one measurement, for a script"],
   ],
   run(call: Call): Promise<number> {
-    const intervalMs = (call.number("interval", 0.05) ?? 1) * 1000;
-    const sort = call.text("sort") ?? "rate";
-    if (SORTS[sort] === undefined) throw new UsageError(`Cannot sort by "${sort}"`);
+    const intervalMs = call.milliseconds("interval", 0.05) ?? 1000;
+    const sort = call.oneOf("sort", SORT_NAMES);
     if (call.has("once") || call.has("json")) return once(intervalMs, sort, call.has("json"));
     if (!isatty(0) || !isatty(1)) {
       throw new UsageError("top needs a terminal; without one, --once prints a measurement");

@@ -1,9 +1,11 @@
 import { lstatSync, readdirSync, watch as watchDirectory } from "node:fs";
-import { UnsupportedError } from "../../errors.ts";
-import { PLATFORM } from "../../libc/platform.ts";
-import { type Call, type Command, EXIT } from "../command.ts";
+import { room } from "../../index.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT } from "../failure.ts";
 import { safeText } from "../format.ts";
+import { fitsAny } from "../names.ts";
 import { paint, print } from "../output.ts";
+import { untilSignal } from "../signals.ts";
 
 interface Event {
   readonly event: "create" | "delete" | "resize";
@@ -57,36 +59,31 @@ export const watch: Command = {
     ["bun-shm watch", "see who makes and removes what"],
     ["bun-shm watch 'orders*' --json", "one JSON object a line"],
   ],
-  run(call: Call): Promise<number> {
-    const directory = PLATFORM?.directory;
-    if (directory === undefined) {
-      throw new UnsupportedError(`Cannot watch: ${process.platform} does not show its objects`);
-    }
-    const [pattern] = call.operands;
-    const glob = pattern === undefined ? undefined : new Bun.Glob(pattern.replace(/^\//, ""));
+  async run(call: Call): Promise<number> {
+    const { directory } = room();
+    const fits = fitsAny(call.operands);
     const known = new Map<string, number>();
     for (const file of readdirSync(directory)) {
       const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
       if (size !== undefined) known.set(file, size);
     }
-    let left = call.number("count", 1) ?? Number.POSITIVE_INFINITY;
-    return new Promise((resolve, reject) => {
-      const watcher = watchDirectory(directory, (_, file) => {
-        if (file === null || TEMPORARY.test(file)) return;
-        for (const event of eventsOf(directory, file, known)) {
-          if (glob?.match(event.name.slice(1)) === false || left <= 0) continue;
-          show(event, call.has("json"));
-          left--;
-        }
-        if (left <= 0) end();
-      });
-      const end = (): void => {
-        watcher.close();
-        resolve(EXIT.ok);
-      };
-      watcher.on("error", reject);
-      process.once("SIGINT", end);
-      process.once("SIGTERM", end);
+    let left = call.count("count") ?? Number.POSITIVE_INFINITY;
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+    const watcher = watchDirectory(directory, (_, file) => {
+      if (file === null || TEMPORARY.test(file)) return;
+      for (const event of eventsOf(directory, file, known)) {
+        if (!fits(event.name) || left <= 0) continue;
+        show(event, call.has("json"));
+        left--;
+      }
+      if (left <= 0) resolve();
     });
+    watcher.on("error", reject);
+    try {
+      await Promise.race([ended, untilSignal()]);
+    } finally {
+      watcher.close();
+    }
+    return EXIT.ok;
   },
 };

@@ -7,7 +7,6 @@ import {
   BOOK_SLOTS_WORD,
   BOOK_SLOT_SIZE_WORD,
   COUNT_WORD,
-  CREATOR_LOCK,
   DEFAULT_SLOTS,
   DEFAULT_SLOT_SIZE,
   HEAD_WORD,
@@ -21,9 +20,10 @@ import {
   VERSION_WORD,
   bookOffset,
 } from "../../layout/message-queue-layout.ts";
+import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { Structure } from "./kind.ts";
+import { type Structure, numbered } from "./kind.ts";
 
 const u32 = (name: string, word: number, text: string): Layout["fields"][0] => ({
   name,
@@ -83,7 +83,7 @@ function activity(words: ObjectWords): Activity {
   return {
     ...common,
     highWater: words.u32(book + HIGH_WATER_WORD * 4),
-    recovered: words.u32(book + RECOVERIES_WORD * 4),
+    repaired: words.u32(book + RECOVERIES_WORD * 4),
   };
 }
 
@@ -107,9 +107,8 @@ export const QUEUE_STRUCTURE: Structure = {
   },
   activity,
   damage,
-  roles: (held) =>
-    held.flatMap((byte) => {
-      if (byte < MAX_PARTICIPANTS) return [`participant ${byte}`];
-      return byte === CREATOR_LOCK ? ["creator"] : [];
-    }),
+  roles: [
+    ...numbered(QUEUE_FIRST_PARTICIPANT_BYTE, MAX_PARTICIPANTS, "participant"),
+    [QUEUE_CREATOR_BYTE, "creator"],
+  ],
 };

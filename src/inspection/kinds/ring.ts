@@ -1,6 +1,11 @@
-/** The rings: one producer or many. */
-import { BROADCAST, TAIL_INTENT } from "../../layout/broadcast-layout.ts";
-import { MPSC_RELEASE } from "../../layout/mpsc-layout.ts";
+/** The rings: one producer or many, one consumer or many. */
+import { BROADCAST, CONSUMER_SLOTS, TAIL_INTENT } from "../../layout/broadcast-layout.ts";
+import {
+  RING_CONSUMER_BYTE,
+  RING_FIRST_SLOT_BYTE,
+  RING_PRODUCER_BYTE,
+} from "../../layout/lock-bytes.ts";
+import { MPSC_RELEASE, PRODUCER_SLOTS } from "../../layout/mpsc-layout.ts";
 import {
   CONSUMER_BYTES,
   CONSUMER_EMPTY,
@@ -17,17 +22,13 @@ import {
   RING,
   capacityProblem,
 } from "../../layout/ring-layout.ts";
-import {
-  HEADER_DATA_LENGTH,
-  HEADER_DATA_OFFSET,
-  SEGMENT_HEADER,
-} from "../../layout/segment-header.ts";
+import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../../layout/segment-header.ts";
 import { mpscUnread } from "../../ring/algorithm/mpsc/cells.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { Structure } from "./kind.ts";
+import { HEADER, headed, headerDamage } from "./header.ts";
+import { type Structure, numbered } from "./kind.ts";
 
-const header = { layout: SEGMENT_HEADER, offset: 0 };
 const words = { layout: RING, offset: 0 };
 const broadcast = { layout: BROADCAST, offset: TAIL_INTENT };
 const release = { layout: MPSC_RELEASE, offset: KIND_WORDS };
@@ -52,7 +53,7 @@ function activity(ring: ObjectWords): Activity {
     full: ring.f64(PRODUCER_FULL),
     empty: ring.f64(CONSUMER_EMPTY),
     lost: ring.f64(CONSUMER_LOST),
-    recovered: ring.f64(CONSUMER_RECOVERED),
+    repaired: ring.f64(CONSUMER_RECOVERED),
   };
 }
 
@@ -84,54 +85,38 @@ function mpscActivity(ring: ObjectWords): Activity {
 }
 
 function damage(ring: ObjectWords): string | undefined {
-  const [offset, capacity] = [ring.u32(HEADER_DATA_OFFSET), ring.u32(HEADER_DATA_LENGTH)];
+  const capacity = ring.u32(HEADER_DATA_LENGTH);
   const problem = capacityProblem(capacity);
-  if (problem !== undefined) return `its capacity is ${capacity}: ${problem}`;
-  if (offset + capacity <= ring.size) return undefined;
-  return `its data ends at ${offset + capacity}, and the object at ${ring.size}`;
+  return problem === undefined ? headerDamage(ring) : `its capacity is ${capacity}: ${problem}`;
 }
 
-/** The lock bytes are those of `ring-kinds.ts`. */
-function roles(held: readonly number[]): string[] {
-  return held.map((byte) => {
-    if (byte === 0) return "producer";
-    if (byte === 1) return "consumer";
-    return byte >= 64 && byte < 127 ? `producer ${byte - 64}` : `lock ${byte}`;
-  });
-}
+const PRODUCER = [RING_PRODUCER_BYTE, "producer"] as const;
+const CONSUMER = [RING_CONSUMER_BYTE, "consumer"] as const;
 
-/** Of a broadcast ring: consumers have slots where they hold the producer back. */
-function broadcastRoles(held: readonly number[]): string[] {
-  return roles(held).map((role, at) => {
-    return role.startsWith("producer ") ? `consumer ${held[at]! - 64}` : role;
-  });
-}
-
-export const RING_STRUCTURE: Structure = {
-  kind: "ring",
-  parts: () => [header, words],
+export const RING_STRUCTURE: Structure = headed("ring", {
+  parts: () => [HEADER, words],
   activity,
+  roles: [PRODUCER, CONSUMER],
   damage,
-  roles,
-};
+});
 
-export const MPSC_STRUCTURE: Structure = {
-  kind: "mpsc-ring",
-  parts: () => [header, words, release],
+export const MPSC_STRUCTURE: Structure = headed("mpsc-ring", {
+  parts: () => [HEADER, words, release],
   activity: mpscActivity,
+  roles: [CONSUMER, ...numbered(RING_FIRST_SLOT_BYTE, PRODUCER_SLOTS, "producer")],
   damage,
-  roles,
-};
+});
 
-export const BROADCAST_STRUCTURE: Structure = {
-  kind: "broadcast",
-  parts: () => [header, words, broadcast],
+export const BROADCAST_STRUCTURE: Structure = headed("broadcast", {
+  parts: () => [HEADER, words, broadcast],
   activity: broadcastActivity,
+  roles: [PRODUCER],
   damage,
-  roles: broadcastRoles,
-};
+});
 
+/** Its consumers have slots, since they hold the producer back. */
 export const BROADCAST_BLOCK_STRUCTURE: Structure = {
   ...BROADCAST_STRUCTURE,
   kind: "broadcast-block",
+  roles: [PRODUCER, ...numbered(RING_FIRST_SLOT_BYTE, CONSUMER_SLOTS, "consumer")],
 };

@@ -1,4 +1,3 @@
-/** Maps and records. */
 import {
   ENTRY_COUNT,
   EVICTIONS,
@@ -8,37 +7,17 @@ import {
   REPAIRS,
   SLOTS,
 } from "../../layout/map-layout.ts";
-import { RECORD, RECORD_LATEST } from "../../layout/shared-record-layout.ts";
-import {
-  HEADER_DATA_OFFSET,
-  HEADER_PARAMETERS,
-  SEGMENT_HEADER,
-} from "../../layout/segment-header.ts";
+import { HEADER_PARAMETERS } from "../../layout/segment-header.ts";
 import { stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { Part } from "./kind.ts";
+import { HEADER, dataOffset, headed } from "./header.ts";
+import type { Structure } from "./kind.ts";
 
 /** More stripes than any map has. */
 const STRIPES_MAX = 64;
 
-const header: Part = { layout: SEGMENT_HEADER, offset: 0 };
-const dataOffset = (words: ObjectWords): number => words.u32(HEADER_DATA_OFFSET);
-
-export function recordParts(words: ObjectWords): Part[] {
-  return [header, { layout: RECORD, offset: dataOffset(words) }];
-}
-
-/** A record's version counts its writes. */
-export function recordActivity(words: ObjectWords): Activity {
-  return { in: words.u32(dataOffset(words) + RECORD_LATEST) };
-}
-
-export function mapParts(words: ObjectWords): Part[] {
-  return [header, { layout: MAP_STRIPE, offset: dataOffset(words) }];
-}
-
-export function mapActivity(words: ObjectWords): Activity {
+function activity(words: ObjectWords): Activity {
   const [stripeCount, bucketCount, unitCount, unitWords] = [0, 4, 8, 12].map((at) =>
     words.u32(HEADER_PARAMETERS + at),
   ) as [number, number, number, number];
@@ -55,9 +34,13 @@ export function mapActivity(words: ObjectWords): Activity {
     capacity: stripeCount * bucketCount * SLOTS,
     unit: "entries",
     full: sum(REFUSALS),
-    // What went before anybody removed it.
     lost: sum(EVICTIONS),
     out: sum(EXPIRATIONS),
-    recovered: sum(REPAIRS),
+    repaired: sum(REPAIRS),
   };
 }
+
+export const MAP_STRUCTURE: Structure = headed("map", {
+  parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
+  activity,
+});

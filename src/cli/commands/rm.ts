@@ -1,0 +1,57 @@
+import { type ObjectUsage, Segment, usage } from "../../index.ts";
+import { backingOf } from "../../inspection/inspect.ts";
+import type { Call, Command } from "../command.ts";
+import { EXIT, Failure, exitOf, textOf } from "../failure.ts";
+import { objectName } from "../names.ts";
+import { FORCE_IN_USE } from "../options.ts";
+import { complain, print, printJson } from "../output.ts";
+import { removeSemaphore } from "../semaphores.ts";
+import { usersText } from "./ls.ts";
+
+/** Removes one object. @throws Failure that says why not. */
+function remove(object: ObjectUsage | undefined, name: string, force: boolean): void {
+  if (object !== undefined && object.state === "in use" && !force) {
+    const who = usersText(object) || "a live process";
+    const hint = "--force removes its name, and they keep the memory";
+    throw new Failure(EXIT.busy, `Cannot remove "${name}": ${who} has it. ${hint}`);
+  }
+  if (object?.type === "semaphore" ? removeSemaphore(name) : Segment.unlink(name)) return;
+  const hint = "`bun-shm ls` lists what there is";
+  throw new Failure(EXIT.missing, `Cannot remove "${name}": there is none. ${hint}`);
+}
+
+export const rm: Command = {
+  name: "rm",
+  summary: "Remove objects and semaphores by name. What a live process has needs --force.",
+  operands: "NAME…",
+  count: [1, Number.POSITIVE_INFINITY],
+  completes: "objects",
+  options: {
+    force: { short: "f", ...FORCE_IN_USE },
+    sem: { text: "The names are of semaphores, where a segment has the same one." },
+  },
+  examples: [["bun-shm rm orders mq_mutex", "remove a segment and a semaphore"]],
+  run(call: Call): number {
+    const names = call.operands.map(objectName);
+    const sysv = names.some((name) => backingOf(name) === "sysv");
+    const all = usage({ sysv, kinds: false });
+    let code: number = EXIT.ok;
+    const outcomes = names.map((name) => {
+      const same = all.filter((object) => object.name === name);
+      const wanted = call.has("sem") ? "semaphore" : "segment";
+      const object = same.find(({ type }) => type === wanted) ?? same[0];
+      try {
+        remove(object, name, call.has("force"));
+        if (!call.has("json")) print(`Removed ${name}`);
+        return { name, removed: true };
+      } catch (error) {
+        const text = textOf(error);
+        complain(text);
+        code = exitOf(error);
+        return { name, removed: false, error: text };
+      }
+    });
+    if (call.has("json")) printJson(outcomes);
+    return code;
+  },
+};

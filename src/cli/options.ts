@@ -1,0 +1,19 @@
+/** Options that several commands have, and what they mean. */
+import type { Call, Option } from "./command.ts";
+import { UsageError } from "./failure.ts";
+
+export const MODE: Option = { value: "MODE", text: "Permissions in octal; default 600." };
+export const FORCE_IN_USE: Option = {
+  text: "Also what is in use: users keep the memory and lose the name.",
+};
+export const COUNT_RECORDS: Option = { value: "N", text: "End after N records." };
+
+/** The permission bits of `--mode`, as an option of the library. */
+export function modeOf(call: Call): { readonly mode?: number } {
+  const text = call.text("mode");
+  if (text === undefined) return {};
+  if (!/^0?[0-7]{3}$/.test(text)) {
+    throw new UsageError(`--mode is "${text}", and must be three octal digits, such as 600`);
+  }
+  return { mode: Number.parseInt(text, 8) };
+}
