@@ -15,12 +15,7 @@ export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { InspectedField } from "./inspection/fields.ts";
-export {
-  type AnyObject,
-  type InspectedObject,
-  openAny,
-  openObject,
-} from "./inspection/inspect.ts";
+export { type AnyObject, type InspectedObject, openAny, openObject } from "./inspection/inspect.ts";
 export type { ObjectKind } from "./inspection/kinds/kind.ts";
 export type { FreshRecords, SeenRecord } from "./inspection/peek.ts";
 export { activities, type StructureActivity } from "./operations/activities.ts";

@@ -87,6 +87,17 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("the command uses what users have, and the facade of the inspection", () => {
+    const wrong: string[] = [];
+    for (const file of files.filter((each) => each.startsWith("cli/"))) {
+      for (const target of localImports(file)) {
+        if (/^cli\/|^index\.ts$|^inspection\/inspect\.ts$/.test(target)) continue;
+        wrong.push(`${file} -> ${target}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
   test("algorithms and layouts know no libc and no segment", () => {
     const wrong = files
       .filter((file) => /^layout\/|\/algorithm\//.test(file))

@@ -32,7 +32,7 @@ export interface Command {
 /** The longest time that can be typed, in seconds: timers end there. */
 const SECONDS_MAX = 2_000_000;
 /** The largest count that can be typed: what a signed word of C holds. */
-const COUNT_MAX = 2 ** 31 - 1;
+export const COUNT_MAX: number = 2 ** 31 - 1;
 
 /** A parsed command line. */
 export class Call {
@@ -135,7 +135,8 @@ export function parseCall(command: Command, args: readonly string[]): Call {
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // Its first line says what is wrong; the others say it again.
+    throw new UsageError((error as Error).message.split("\n")[0]!.replace(/\.$/, ""));
   }
   const values = parsed.values as Record<string, string | boolean>;
   const operands = parsed.positionals;

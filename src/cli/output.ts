@@ -3,8 +3,7 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
 /** Whether to colour: only on a terminal, and never against NO_COLOR. */
-export const COLOR: boolean =
-  isatty(1) && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+const COLOR: boolean = isatty(1) && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 
 /** Columns of the terminal; wide for pipes, which nobody wraps. */
 export function terminalWidth(): number {

@@ -24,8 +24,8 @@ import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./pee
 import { isAlive } from "./processes.ts";
 
 /**
- * An object that was opened to be looked at. It is read with `pread` and never mapped: nothing in it
- * changes, nobody who uses it notices, and no truncation by others ends this process.
+ * An object that was opened to be looked at. It is read with `pread` and never mapped: nothing in
+ * it changes, nobody who uses it notices, and no truncation by others ends this process.
  *
  * Nothing blocks, and what is returned is stale at once. Each call reads the object again; what
  * others write meanwhile may be seen half done.
@@ -132,8 +132,8 @@ export class InspectedObject implements Disposable {
   }
 
   /**
-   * What is in a ring with one consumer, or in a queue, oldest first. A ring is copied for the look,
-   * and the copy read: its consumer notices nothing.
+   * What is in a ring with one consumer, or in a queue, oldest first. A ring is copied for the
+   * look, and the copy is read: its consumer notices nothing.
    *
    * @throws UnsupportedError for what has no such records, or is a ring of over 256 MiB.
    * @throws LayoutError when the ring is corrupt; ClosedError.
@@ -218,9 +218,9 @@ export type AnyObject =
 
 /**
  * Finds out what an object is, and opens it as that: a ring, a queue, a map, atomics, a portable
- * segment. What is opened with a value of the program's own (a record's struct, a condition's mutex),
- * and raw memory, comes as a `Segment`. Blocks for a second at most, while only zeros are there:
- * somebody may be making a structure.
+ * segment. Raw memory comes as a `Segment`, and so does what takes more to open than its name: a
+ * record (its struct), a lock. Blocks for a second at most, while only zeros are there: somebody
+ * may be making a structure.
  *
  * @param name As `Segment.open` takes it.
  * @returns The kind, and a handle to close.

@@ -107,7 +107,7 @@ export function findUsers(): UserTable {
   return { users, hidden };
 }
 
-/** Whether a process of this id lives, here and now. Ids are reused, and mean nothing in other containers. */
+/** Whether a process of this id lives here now. Ids are reused; other containers have others. */
 export function isAlive(pid: number): boolean {
   if (pid <= 0) return false;
   try {

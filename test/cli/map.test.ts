@@ -50,6 +50,11 @@ describe("a map", () => {
     segment.bytes[0] = 1;
     const { exitCode, stderr } = await shm("get", segment.name, "k");
     expect([exitCode, stderr]).toEqual([6, expect.stringContaining("it is raw memory")]);
+    const cat = await shm("cat", segment.name);
+    expect([cat.exitCode, cat.stderr]).toEqual([
+      6,
+      expect.stringContaining("it is raw memory, and neither a queue nor a ring with one consumer"),
+    ]);
     segment.unlink();
   });
 });

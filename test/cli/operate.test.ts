@@ -234,6 +234,17 @@ describe("the command line", () => {
       ["ls", "--sort", "colour"],
       ["metrics", "--listen", "here"],
       ["completion", "tcsh"],
+      ["tail", "x", "--count", "1.5"],
+      ["tail", "x", "--count", "0"],
+      ["recv", "x", "--timeout", "-1"],
+      ["recv", "x", "--timeout=1e12"],
+      ["recv", "x", "--wait=soon"],
+      ["sem", "wait", "x", "--timeout=NaN"],
+      ["set", "x", "k", "v", "--ttl", "0"],
+      ["top", "--once", "--interval", "1e9"],
+      ["metrics", "--listen", "70000"],
+      ["df", "--grow", "much"],
+      ["create", "x", "1", "--mode", "9"],
     ];
     for (const line of lines) {
       const { exitCode, stdout, stderr } = await shm(...line);
@@ -241,6 +252,34 @@ describe("the command line", () => {
       expect(stderr).toMatch(/^bun-shm: .+\n$/);
     }
     expect((await shm()).exitCode).toBe(2);
+  });
+
+  test("says in its own words what went wrong, and not in the library's", async () => {
+    using segment = Segment.create(uniqueName("words"), { size: 64 });
+    const taken = await shm("create", segment.name, "64");
+    expect([taken.exitCode, taken.stderr]).toEqual([
+      5,
+      `bun-shm: Cannot create segment "${segment.name}": EEXIST, file exists. ` +
+        "`bun-shm rm` removes it\n",
+    ]);
+    const busy = await shm("rm", segment.name);
+    expect([busy.exitCode, busy.stderr]).toEqual([
+      5,
+      expect.stringMatching(/^bun-shm: Cannot remove "\S+": \d+ bun \S+ has it\. --force removes/),
+    ]);
+    segment.unlink();
+    const none = await shm("resize", segment.name, "64");
+    expect([none.exitCode, none.stderr]).toEqual([
+      3,
+      `bun-shm: Cannot open segment "${segment.name}": ENOENT, no such file or directory. ` +
+        "`bun-shm ls` lists what there is\n",
+    ]);
+    const semaphore = await shm("sem", "wait", segment.name);
+    expect([semaphore.exitCode, semaphore.stderr]).toEqual([
+      3,
+      `bun-shm: There is no semaphore "${segment.name}" (ENOENT). ` +
+        "`bun-shm sem ls` lists what there is\n",
+    ]);
   });
 
   test("completes commands, options and names in bash", async () => {

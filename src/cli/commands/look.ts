@@ -46,8 +46,8 @@ export const tail: Command = {
   options: { count: COUNT_RECORDS },
   examples: [["bun-shm tail orders", "watch what comes in, beside its consumer"]],
   async run(call: Call): Promise<number> {
-    using object = openObject(call.object);
     let left = call.count("count") ?? Number.POSITIVE_INFINITY;
+    using object = openObject(call.object);
     for (;;) {
       const { records, missed } = object.fresh();
       if (missed > 0) complain(`${missed} records were taken before tail saw them`);

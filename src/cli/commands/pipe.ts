@@ -2,7 +2,7 @@
 import { readSync } from "node:fs";
 import { RingBuffer, Segment } from "../../index.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
-import type { Call, Command } from "../command.ts";
+import { COUNT_MAX, type Call, type Command } from "../command.ts";
 import { EXIT, codeOf } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
 import { complain, writeAll } from "../output.ts";
@@ -186,12 +186,9 @@ export const recv: Command = {
   run(call: Call): number {
     const name = call.object;
     const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
+    const count = call.count("count") ?? COUNT_MAX;
     prepare(call, name);
-    const idle = receive(name, {
-      count: call.count("count") ?? 2 ** 31 - 1,
-      idleMs,
-      follow: call.has("follow"),
-    });
+    const idle = receive(name, { count, idleMs, follow: call.has("follow") });
     if (call.has("unlink")) Segment.unlink(name);
     if (idle) complain(`Nothing came out of ${name} for ${idleMs / 1000} s`);
     return idle ? EXIT.no : EXIT.ok;

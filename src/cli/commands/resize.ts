@@ -13,9 +13,9 @@ export const resize: Command = {
   examples: [["bun-shm resize orders 2M", "grow /orders to two mebibytes"]],
   run(call: Call): number {
     const force = call.has("force");
+    const wanted = parseBytes("SIZE", call.operands[1]!);
     using segment = Segment.open(call.object);
     const { name, size: before } = segment;
-    const wanted = parseBytes("SIZE", call.operands[1]!);
     if (wanted < before && !force) {
       const why = "shrinking ends every process that touches what is cut off";
       throw new UsageError(`${name} has ${before} bytes, and ${why}: --force does it`);

@@ -31,11 +31,12 @@ export const restore: Command = {
   run(call: Call): number {
     const file = call.operands[0]!;
     const name = objectName(call.operands[1]!);
+    const mode = modeOf(call);
     const source = openSync(file, "r");
     try {
       const { size } = fstatSync(source);
       if (size === 0) throw new UsageError(`${file} is empty, and an object cannot be`);
-      const options = { size, ...modeOf(call) };
+      const options = { size, ...mode };
       using segment = call.has("force")
         ? Segment.openOrCreate(name, { ...options, truncate: true })
         : Segment.create(name, options);

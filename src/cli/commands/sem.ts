@@ -73,8 +73,9 @@ export const semPost: Command = {
   examples: [["bun-shm sem post mq_mutex", "free a mutex whose owner was killed"]],
   run(call: Call): number {
     const name = call.object;
+    const count = call.count("count") ?? 1;
     using semaphore = call.has("create") ? Semaphore.openOrCreate(name) : openSemaphore(name);
-    semaphore.post(call.count("count") ?? 1);
+    semaphore.post(count);
     const { value } = semaphore;
     answer(call.has("json"), { name, value }, String(value));
     return EXIT.ok;
