@@ -20,7 +20,7 @@ export interface Metric {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** What a family of metrics is called, means, and has for labels. */
+/** The name, meaning and labels of a family of metrics. */
 export interface MetricFamily {
   readonly name: string;
   readonly type: Metric["type"];

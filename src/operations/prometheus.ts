@@ -57,7 +57,7 @@ export interface PromClient {
 }
 
 /**
- * Adds this machine's shared memory to a prom-client registry: each scrape reads it afresh.
+ * Adds this machine's shared memory to a prom-client registry: each scrape reads it again.
  * prom-client is an optional peer: this package does not import it, the caller hands it in.
  *
  * @param client The module prom-client.

@@ -22,7 +22,7 @@ export interface PruneOptions {
 export interface PruneResult {
   /** Removed; with `dryRun`, what would be. */
   readonly removed: readonly ObjectUsage[];
-  /** Left alone, and why: "in use", "unknown", "too young". */
+  /** Not removed, and why: "in use", "unknown", "too young". */
   readonly kept: readonly { readonly object: ObjectUsage; readonly reason: string }[];
   /** Could not be removed: mostly other users' objects. */
   readonly failed: readonly { readonly object: ObjectUsage; readonly error: Error }[];

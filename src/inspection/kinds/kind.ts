@@ -43,7 +43,7 @@ export interface Structure {
   readonly kind: ObjectKind;
   parts(words: ObjectWords): readonly Part[];
   activity(words: ObjectWords): Activity;
-  /** The byte locks by which live processes hold roles, and what a role is called. */
+  /** The byte locks by which live processes hold roles, and each role's name. */
   readonly roles: readonly (readonly [byte: number, role: string])[];
   /** What is impossible in it, or undefined when it looks sound. */
   damage(words: ObjectWords): string | undefined;
