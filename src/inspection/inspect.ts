@@ -96,13 +96,15 @@ export class InspectedObject implements Disposable {
   /**
    * The roles that live processes hold, by the kernel's word: "producer", "participant 3" …
    *
-   * @returns undefined where byte locks cannot be seen.
+   * @returns undefined where a structure has no roles, or byte locks cannot be seen.
    * @throws ClosedError.
    */
   roles(): string[] | undefined {
     const reader = this.#open;
+    const roles = this.#structure?.roles ?? [];
+    if (roles.length === 0) return undefined;
     const held: string[] = [];
-    for (const [byte, role] of this.#structure?.roles ?? []) {
+    for (const [byte, role] of roles) {
       const locked = reader.isLocked(byte);
       if (locked === undefined) return undefined;
       if (locked) held.push(role);

@@ -85,10 +85,45 @@ describe("openObject", () => {
     using object = openObject(name);
     const fields = new Map(object.fields().map((field) => [field.name, field.value]));
     expect([fields.get("state"), fields.get("requests")]).toEqual([7, [3, 0]]);
+    expect(object.roles()).toBeUndefined();
     const { view } = atomics.segment;
     view.setUint32(32, 99, true);
     expect(object.damage()).toContain("number of names");
     atomics.unlink();
+  });
+
+  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics"] as const)(
+    "calls %s damaged whose data ends beyond the object",
+    (kind) => {
+      const name = uniqueName("damage");
+      using made = MAKERS[kind]!(name);
+      using segment = Segment.open(name);
+      segment.view.setUint32(28, 2 ** 20, true);
+      using object = openObject(name);
+      const offset = segment.view.getUint32(24, true);
+      const ends = `its data ends at ${offset + 2 ** 20}, and the object at ${segment.size}`;
+      expect(object.damage()).toBe(ends);
+      expect(object.fields().length).toBeGreaterThan(0);
+      object.activity();
+      made.unlink?.();
+    },
+  );
+
+  test("knows a header of a version to come, and too short a one as raw memory", () => {
+    const name = uniqueName("later");
+    using atomics = SharedAtomics.create(name, { words: ["w"] });
+    atomics.segment.view.setUint32(16, 99, true);
+    using object = openObject(name);
+    expect([object.kind, object.damage()]).toEqual(["unknown", undefined]);
+    const { handle, kind } = openAny(name);
+    expect([kind, handle instanceof Segment]).toEqual(["unknown", true]);
+    handle.close();
+    atomics.unlink();
+    using short = Segment.create(uniqueName("short"), { size: 64 });
+    short.view.setUint32(0, 0x4d485342, true);
+    using seen = openObject(short.name);
+    expect(seen.kind).toBe("raw");
+    short.unlink();
   });
 
   test("names the roles that live handles hold, also of System V", () => {

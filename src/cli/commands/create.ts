@@ -21,6 +21,9 @@ export const create: Command = {
     if (backingOf(name) === "memfd") {
       throw new UsageError("A memfd ends with the process that makes it: use another backing");
     }
+    if (call.has("huge") && backingOf(name) !== "sysv") {
+      throw new UsageError("--huge is for System V segments, sysv:KEY");
+    }
     using segment = Segment.create(name, {
       size: parseBytes("SIZE", call.operands[1]!),
       reserve: !call.has("sparse"),

@@ -1,4 +1,4 @@
-import { type InspectedObject, openObject } from "../../index.ts";
+import { type InspectedField, type InspectedObject, openObject } from "../../index.ts";
 import { type Call, type Command, parseBytes } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { tableLines } from "../format.ts";
@@ -19,7 +19,7 @@ function hexLine(bytes: Uint8Array, offset: number, address: number, before?: Ui
     }
     const changed = before !== undefined && before[offset + at] !== byte;
     const digits = byte.toString(16).padStart(2, "0");
-    const shown = byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".";
+    const shown = isPrintable(byte) ? String.fromCharCode(byte) : ".";
     hex += ` ${changed ? paint("inverse", digits) : digits}`;
     text += changed ? paint("inverse", shown) : shown;
   }
@@ -59,18 +59,25 @@ function dumpFields(object: InspectedObject, json: boolean): number {
     { head: "OFFSET", right: true, text: ({ offset }) => String(offset) },
     { head: "FIELD", text: ({ name }) => name, style: () => "cyan" },
     { head: "TYPE", text: ({ type }) => type },
-    { head: "VALUE", right: true, text: ({ value }) => valueText(value) },
+    { head: "VALUE", right: true, text: valueText },
     { head: "MEANING", text: ({ text }) => text },
   ]);
   for (const line of lines) print(line);
   return EXIT.ok;
 }
 
-function valueText(value: unknown): string {
+function valueText({ type, value }: InspectedField): string {
   if (value === undefined) return "beyond the end";
-  if (!Array.isArray(value)) return String(value);
-  const shown = value.filter((v) => Number(v) !== 0);
-  return shown.length === 0 ? "all 0" : value.slice(0, 8).join(" ");
+  if (typeof value !== "object") return String(value);
+  const end = value.findLastIndex((each) => Number(each) !== 0) + 1;
+  if (end === 0) return "all 0";
+  const isText = type.startsWith("uint8_t") && value.slice(0, end).every(isPrintable);
+  if (isText) return JSON.stringify(String.fromCharCode(...value.slice(0, end).map(Number)));
+  return value.slice(0, 8).join(" ");
+}
+
+function isPrintable(byte: number | bigint): boolean {
+  return byte >= 0x20 && byte < 0x7f;
 }
 
 async function watchBytes(name: string, offset: number, length: number): Promise<number> {
