@@ -201,10 +201,7 @@ export function openObject(name: string): InspectedObject {
   return new InspectedObject(name);
 }
 
-interface Opened<Kind extends ObjectKind, Handle> {
-  readonly kind: Kind;
-  readonly handle: Handle;
-}
+type Opened<Kind extends ObjectKind, Handle> = { readonly kind: Kind; readonly handle: Handle };
 
 type RingObject = "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
 type OpenedNoun = RingObject | "queue" | "map" | "atomics" | "portable";

@@ -99,7 +99,11 @@ class DescriptorReader implements ObjectReader {
 function openSysv(name: string): ObjectReader {
   const action = `Cannot open "${name}"`;
   const parsed = sysvName(name);
-  if (parsed === "private") fail(action, -E.ENOENT, "shmget", name, hintOf(-E.ENOENT));
+  if (parsed === "private") {
+    throw new UnsupportedError(
+      `Cannot look into "${name}": each one is new, and has no name but its sysv:#ID`,
+    );
+  }
   const id = "id" in parsed ? parsed.id : shmget(parsed.key, 0, 0);
   if (id < 0) fail(action, id, "shmget", name, hintOf(id));
   const size = (): number => {

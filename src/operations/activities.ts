@@ -1,3 +1,4 @@
+import { shown } from "../arguments.ts";
 import type { Activity } from "../inspection/activity.ts";
 import { type InspectedObject, openObject } from "../inspection/inspect.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
@@ -15,6 +16,7 @@ export interface StructureActivity {
  *
  * @param objects Default: all of this machine's shared memory, now.
  * @returns One for each structure; raw memory counts nothing.
+ * @throws TypeError for what are no objects.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
  *
  * @example
@@ -23,6 +25,9 @@ export interface StructureActivity {
  * ```
  */
 export function activities(objects: readonly ObjectUsage[] = usage()): StructureActivity[] {
+  if (!Array.isArray(objects as unknown)) {
+    throw new TypeError(`Cannot count activity: objects must be an array, not ${shown(objects)}`);
+  }
   const found: StructureActivity[] = [];
   forEachStructure(objects, (object, inspected) => {
     found.push({ object, activity: inspected.activity() });

@@ -1,3 +1,4 @@
+import { checkFunction, shown } from "../arguments.ts";
 import { METRIC_FAMILIES, type Metric, metrics } from "./metrics.ts";
 
 const escapeHelp = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
@@ -10,6 +11,8 @@ export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8
  * Metrics in Prometheus's text format, version 0.0.4. Does not block.
  *
  * @param families Default: all of this machine's shared memory, now.
+ * @returns The text, with a line end at its end.
+ * @throws TypeError for what are no families; UnsupportedError as `metrics`.
  *
  * @example
  * ```ts
@@ -23,6 +26,9 @@ export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8
  * ```
  */
 export function prometheusText(families: readonly Metric[] = metrics()): string {
+  if (!Array.isArray(families as unknown)) {
+    throw new TypeError(`Cannot print metrics: they must be an array, not ${shown(families)}`);
+  }
   const lines: string[] = [];
   for (const { name, help, type, samples } of families) {
     lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
@@ -62,6 +68,7 @@ export interface PromClient {
  *
  * @param client The module prom-client.
  * @param registry Where to add; default the client's own.
+ * @throws TypeError when the client is not prom-client.
  *
  * @example
  * ```ts
@@ -70,7 +77,11 @@ export interface PromClient {
  * console.log((await client.register.metrics()).includes("bun_shm_filesystem_size_bytes"));
  * ```
  */
-export function registerMetrics(client: PromClient, registry: unknown = client.register): void {
+export function registerMetrics(client: PromClient, registry?: unknown): void {
+  for (const type of ["Gauge", "Counter"] as const) {
+    const found = (Object(client) as Partial<PromClient>)[type];
+    checkFunction("Cannot register metrics", `${type} of the client`, found);
+  }
   const registered = new Map<string, PromMetric>();
   const fill = (): void => {
     for (const metric of registered.values()) metric.reset();
@@ -82,7 +93,7 @@ export function registerMetrics(client: PromClient, registry: unknown = client.r
     const Family = type === "gauge" ? client.Gauge : client.Counter;
     // The first one reads for all: a registry collects in the order of registration.
     const collect = registered.size === 0 ? { collect: fill } : {};
-    const registers = [registry] as never[];
+    const registers = [registry ?? client.register] as never[];
     registered.set(
       name,
       new Family({ name, help, labelNames: [...labels], registers, ...collect }),

@@ -1,6 +1,16 @@
 /** usage, prune, room, activities: what they take and tell; prune's verdicts are in test/cli. */
 import { describe, expect, test } from "bun:test";
-import { RingBuffer, Segment, activities, metrics, prune, room, usage } from "../../src/index.ts";
+import {
+  RingBuffer,
+  Segment,
+  activities,
+  metrics,
+  prometheusText,
+  prune,
+  registerMetrics,
+  room,
+  usage,
+} from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 
 describe("operations", () => {
@@ -14,6 +24,14 @@ describe("operations", () => {
       new TypeError('Cannot prune: only must be a function, not "x"'),
     );
     expect(() => prune({ force: "no" } as never)).toThrow(TypeError);
+    expect(() => activities("all" as never)).toThrow(/must be an array, not "all"/);
+    expect(() => prometheusText(7 as never)).toThrow(/must be an array, not 7/);
+    expect(() => registerMetrics({} as never)).toThrow(
+      new TypeError(
+        "Cannot register metrics: Gauge of the client must be a function, not undefined",
+      ),
+    );
+    expect(() => registerMetrics(undefined as never)).toThrow(/Gauge of the client/);
   });
 
   test("room tells the file system and its limits", () => {
