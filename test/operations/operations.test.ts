@@ -43,13 +43,16 @@ describe("operations", () => {
 
   test("activities and metrics count in the same words", () => {
     const name = uniqueName("activity");
-    using ring = RingBuffer.create(name, { capacity: 4096 });
+    using ring = RingBuffer.create(name, { capacity: 4096, kind: "mpsc" });
     using raw = Segment.create(uniqueName("raw"), { size: 64 });
     using producer = ring.producer();
     producer.write("one");
     const found = activities().filter(({ object }) => [name, raw.name].includes(object.name));
     expect(found).toMatchObject([
-      { object: { name, kind: "ring" }, activity: { in: 1, out: 0, repaired: 0, unit: "bytes" } },
+      {
+        object: { name, kind: "mpsc-ring" },
+        activity: { in: 1, out: 0, repaired: 0, unit: "bytes" },
+      },
     ]);
     const repaired = metrics().find((family) => family.name === "bun_shm_repaired_total");
     expect(repaired?.samples.find(({ labels }) => labels["name"] === name)?.value).toBe(0);

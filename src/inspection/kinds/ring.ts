@@ -36,36 +36,37 @@ const release = { layout: MPSC_RELEASE, offset: KIND_WORDS };
 /** A ring up to this size is copied to be looked at as a whole, in bytes. */
 const COPY_MAX = 2 ** 26;
 
-function activity(ring: ObjectWords): Activity {
-  const capacity = ring.u32(HEADER_DATA_LENGTH);
-  const [bytesIn, bytesOut] = [ring.f64(PRODUCER_BYTES), ring.f64(CONSUMER_BYTES)];
+/** What every ring counts. */
+function common(ring: ObjectWords): Activity {
   return {
     in: ring.f64(PRODUCER_RECORDS),
-    out: ring.f64(CONSUMER_RECORDS),
-    bytesIn,
-    bytesOut,
-    // The two were read at different instants.
-    depth: Math.min(Math.max(0, bytesIn - bytesOut), capacity),
-    capacity,
+    bytesIn: ring.f64(PRODUCER_BYTES),
+    capacity: ring.u32(HEADER_DATA_LENGTH),
     unit: "bytes",
-    highWater: ring.u32(PRODUCER_HIGH_WATER),
     waits: ring.f64(PRODUCER_WAITS) + ring.f64(CONSUMER_WAITS),
-    full: ring.f64(PRODUCER_FULL),
     empty: ring.f64(CONSUMER_EMPTY),
-    lost: ring.f64(CONSUMER_LOST),
-    repaired: ring.f64(CONSUMER_RECOVERED),
   };
 }
 
-/** Each consumer of a broadcast ring is elsewhere: there is no one depth. */
-function broadcastActivity(ring: ObjectWords): Activity {
-  const { depth: _depth, highWater: _highWater, ...rest } = activity(ring);
-  return rest;
+/** What its only consumer has left of what came in; it counts at other instants. */
+function consumed(ring: ObjectWords, unread: number): Activity {
+  const depth = Math.min(Math.max(0, unread), ring.u32(HEADER_DATA_LENGTH));
+  return {
+    out: ring.f64(CONSUMER_RECORDS),
+    bytesOut: ring.f64(CONSUMER_BYTES),
+    depth,
+    highWater: Math.max(ring.u32(PRODUCER_HIGH_WATER), depth),
+    full: ring.f64(PRODUCER_FULL),
+  };
+}
+
+function spscActivity(ring: ObjectWords): Activity {
+  const unread = ring.f64(PRODUCER_BYTES) - ring.f64(CONSUMER_BYTES);
+  return { ...common(ring), ...consumed(ring, unread) };
 }
 
 /** Many producers share no counter: what is unread is counted in a copy of the ring. */
 function mpscActivity(ring: ObjectWords): Activity {
-  const base = activity(ring);
   const [dataOffset, capacity] = [ring.u32(HEADER_DATA_OFFSET), ring.u32(HEADER_DATA_LENGTH)];
   let unread = { records: 0, bytes: 0 };
   if (damage(ring) === undefined && ring.size <= COPY_MAX) {
@@ -73,15 +74,22 @@ function mpscActivity(ring: ObjectWords): Activity {
     new Uint8Array(buffer).set(ring.bytes(0, ring.size));
     unread = mpscUnread({ buffer, byteOffset: 0, dataOffset, capacity });
   }
-  const { out = 0, bytesOut = 0 } = base;
-  const depth = Math.min(unread.bytes, capacity);
   return {
-    ...base,
-    in: out + unread.records,
-    bytesIn: bytesOut + unread.bytes,
-    depth,
-    highWater: Math.max(base.highWater ?? 0, depth),
+    ...common(ring),
+    ...consumed(ring, unread.bytes),
+    in: ring.f64(CONSUMER_RECORDS) + unread.records,
+    bytesIn: ring.f64(CONSUMER_BYTES) + unread.bytes,
+    repaired: ring.f64(CONSUMER_RECOVERED),
   };
+}
+
+/** Each consumer of a broadcast ring is elsewhere: there is no one depth. */
+function overwriteActivity(ring: ObjectWords): Activity {
+  return { ...common(ring), lost: ring.f64(CONSUMER_LOST) };
+}
+
+function blockActivity(ring: ObjectWords): Activity {
+  return { ...common(ring), full: ring.f64(PRODUCER_FULL) };
 }
 
 function damage(ring: ObjectWords): string | undefined {
@@ -95,7 +103,7 @@ const CONSUMER = [RING_CONSUMER_BYTE, "consumer"] as const;
 
 export const RING_STRUCTURE: Structure = headed("ring", {
   parts: () => [HEADER, words],
-  activity,
+  activity: spscActivity,
   roles: [PRODUCER, CONSUMER],
   damage,
 });
@@ -109,7 +117,7 @@ export const MPSC_STRUCTURE: Structure = headed("mpsc-ring", {
 
 export const BROADCAST_STRUCTURE: Structure = headed("broadcast", {
   parts: () => [HEADER, words, broadcast],
-  activity: broadcastActivity,
+  activity: overwriteActivity,
   roles: [PRODUCER],
   damage,
 });
@@ -118,5 +126,6 @@ export const BROADCAST_STRUCTURE: Structure = headed("broadcast", {
 export const BROADCAST_BLOCK_STRUCTURE: Structure = {
   ...BROADCAST_STRUCTURE,
   kind: "broadcast-block",
+  activity: blockActivity,
   roles: [PRODUCER, ...numbered(RING_FIRST_SLOT_BYTE, CONSUMER_SLOTS, "consumer")],
 };
