@@ -67,6 +67,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   queues: (await import("./errors/queues.ts")).QUEUES,
   locks: (await import("./errors/locks.ts")).LOCKS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
+  inspection: (await import("./errors/inspection.ts")).INSPECTION,
 };
 
 let name = "";

@@ -81,6 +81,13 @@ export function words(name: string, values: readonly number[], size = 8192): Seg
   return segment;
 }
 
+/** A segment that takes next to no memory, however large, and begins with these words. */
+export function sparse(name: string, size: number, values: readonly number[]): Segment {
+  const segment = keep(Segment.create(name, { size, reserve: false }));
+  values.forEach((value, at) => segment.view.setUint32(at * 4, value, true));
+  return segment;
+}
+
 /** Changes one word of a segment. */
 export function poked(segment: Segment, offset: number, value: number): Segment {
   segment.view.setUint32(offset, value, true);

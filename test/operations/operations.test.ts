@@ -1,39 +1,9 @@
-/** usage, prune, room, activities: what they take and tell; prune's verdicts are in test/cli. */
+/** room, activities and metrics: what they tell; usage, prune and doctor are in test/cli. */
 import { describe, expect, test } from "bun:test";
-import {
-  RingBuffer,
-  Segment,
-  activities,
-  metrics,
-  prometheusText,
-  prune,
-  registerMetrics,
-  room,
-  usage,
-} from "../../src/index.ts";
+import { RingBuffer, Segment, activities, metrics, room } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 
 describe("operations", () => {
-  test("refuse wrong options, and name them", () => {
-    expect(() => usage({ sysV: true } as never)).toThrow(/no option "sysV".*"sysv" may be meant/);
-    expect(() => usage({ kinds: 1 } as never)).toThrow(
-      new TypeError("Cannot tell who uses shared memory: kinds must be true or false, not 1"),
-    );
-    expect(() => prune({ dryrun: true } as never)).toThrow(/"dryRun" may be meant/);
-    expect(() => prune({ dryRun: true, only: "x" } as never)).toThrow(
-      new TypeError('Cannot prune: only must be a function, not "x"'),
-    );
-    expect(() => prune({ force: "no" } as never)).toThrow(TypeError);
-    expect(() => activities("all" as never)).toThrow(/must be an array, not "all"/);
-    expect(() => prometheusText(7 as never)).toThrow(/must be an array, not 7/);
-    expect(() => registerMetrics({} as never)).toThrow(
-      new TypeError(
-        "Cannot register metrics: Gauge of the client must be a function, not undefined",
-      ),
-    );
-    expect(() => registerMetrics(undefined as never)).toThrow(/Gauge of the client/);
-  });
-
   test("room tells the file system and its limits", () => {
     const { directory, size, used, free, limits } = room();
     expect(directory).toBe("/dev/shm");
