@@ -7,6 +7,8 @@ import type { Stats } from "../segment/stats.ts";
 export interface Activity extends Stats {
   /** What it can hold. */
   readonly capacity?: number;
+  /** Entries of a map whose time was over. */
+  readonly expired?: number;
   /** What `depth`, `highWater` and `capacity` count. */
   readonly unit?: "bytes" | "messages" | "entries";
 }

@@ -46,7 +46,12 @@ const FAMILIES = {
   waits_total: ["counter", ["name", "kind"], "Times that somebody waited."],
   full_total: ["counter", ["name", "kind"], "Writes that found no room."],
   empty_total: ["counter", ["name", "kind"], "Reads that found nothing."],
-  lost_total: ["counter", ["name", "kind"], "Records overwritten before they were read."],
+  lost_total: [
+    "counter",
+    ["name", "kind"],
+    "Records overwritten or evicted before they were read.",
+  ],
+  expired_total: ["counter", ["name", "kind"], "Entries of a map whose time was over."],
   repaired_total: ["counter", ["name", "kind"], "Repairs after a process died."],
 } as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
 
@@ -120,6 +125,7 @@ function addActivity(samples: Samples, labels: Labels, activity: Activity): void
   add(samples, "full_total", labels, activity.full);
   add(samples, "empty_total", labels, activity.empty);
   add(samples, "lost_total", labels, activity.lost);
+  add(samples, "expired_total", labels, activity.expired);
   add(samples, "repaired_total", labels, activity.repaired);
   const level = { ...labels, unit: activity.unit ?? "" };
   add(samples, "depth", level, activity.depth);

@@ -28,7 +28,7 @@ describe("a map", () => {
     });
     expect(await shmJson<object>("stat", name)).toMatchObject({
       kind: "map",
-      activity: { depth: 1, unit: "entries" },
+      activity: { depth: 1, unit: "entries", expired: 0, lost: 0, repaired: 0 },
     });
     map.unlink();
   });

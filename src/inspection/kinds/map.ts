@@ -35,7 +35,7 @@ function activity(words: ObjectWords): Activity {
     unit: "entries",
     full: sum(REFUSALS),
     lost: sum(EVICTIONS),
-    out: sum(EXPIRATIONS),
+    expired: sum(EXPIRATIONS),
     repaired: sum(REPAIRS),
   };
 }
