@@ -201,19 +201,30 @@ export function openObject(name: string): InspectedObject {
   return new InspectedObject(name);
 }
 
-type Opened<Kind extends ObjectKind, Handle> = { readonly kind: Kind; readonly handle: Handle };
-
-type RingObject = "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
-type OpenedNoun = RingObject | "queue" | "map" | "atomics" | "portable";
-
 /** What `openAny` opened: `kind` says what it is, and `handle` is its own. */
 export type AnyObject =
-  | Opened<RingObject, RingBuffer>
-  | Opened<"queue", MessageQueue>
-  | (Opened<"map", SharedMap<unknown>> & { readonly codec: string })
-  | Opened<"atomics", SharedAtomics<string, string>>
-  | Opened<"portable", PortableSegment>
-  | Opened<Exclude<ObjectKind, OpenedNoun>, Segment>;
+  | { readonly kind: "queue"; readonly handle: MessageQueue }
+  | { readonly kind: "map"; readonly handle: SharedMap<unknown>; readonly codec: string }
+  | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
+  | { readonly kind: "portable"; readonly handle: PortableSegment }
+  | {
+      readonly kind: "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
+      readonly handle: RingBuffer;
+    }
+  | {
+      readonly kind: Exclude<
+        ObjectKind,
+        | "queue"
+        | "map"
+        | "atomics"
+        | "portable"
+        | "ring"
+        | "mpsc-ring"
+        | "broadcast"
+        | "broadcast-block"
+      >;
+      readonly handle: Segment;
+    };
 
 /**
  * Finds out what an object is, and opens it as that: a ring, a queue, a map, atomics, a portable

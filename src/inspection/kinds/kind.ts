@@ -3,8 +3,32 @@ import type { Layout } from "../../layout/description.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 
-/** Everything that an object can be, and how a sentence calls it. */
-export const KIND_TEXTS = {
+/** What an object is: "raw" where no known structure starts it. */
+export type ObjectKind =
+  | "raw"
+  | "ring"
+  | "mpsc-ring"
+  | "broadcast"
+  | "broadcast-block"
+  | "queue"
+  | "record"
+  | "map"
+  | "atomics"
+  | "portable"
+  | "mutex"
+  | "rw-lock"
+  | "condition"
+  | "event"
+  | "barrier"
+  | "lease"
+  | "unknown"
+  | "semaphore"
+  | "sysv-locks"
+  | "unreadable"
+  | "gone";
+
+/** Each kind as a sentence calls it. */
+export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   raw: "raw memory",
   ring: "a ring",
   "mpsc-ring": "a ring of many producers",
@@ -26,10 +50,7 @@ export const KIND_TEXTS = {
   "sysv-locks": "the locks of a System V segment",
   unreadable: "an object that this user may not read",
   gone: "an object that is gone",
-} as const;
-
-/** What an object is: "raw" where no known structure starts it. */
-export type ObjectKind = keyof typeof KIND_TEXTS;
+};
 
 /** A layout, and where in the object it lies. */
 export interface Part {
