@@ -26,7 +26,7 @@ async function open(waitMs: number): Promise<MessageQueue | undefined> {
   const deadline = performance.now() + waitMs;
   for (;;) {
     try {
-      return MessageQueue.open({ name, logger: logTo(json) });
+      return MessageQueue.open(name, { logger: logTo(json) });
     } catch (error) {
       if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
       if (stopped.aborted || performance.now() >= deadline) return undefined;

@@ -87,7 +87,7 @@ const seconds = (performance.now() - began) / 1000;
 
 const left = mine();
 // What a killed producer could not remove.
-if (left.length > 0) MessageQueue.unlink({ name });
+if (left.length > 0) MessageQueue.unlink(name);
 
 const problems: string[] = [];
 if (interrupted) problems.push("it was interrupted, or took too long");

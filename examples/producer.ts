@@ -22,14 +22,14 @@ const stopped = stopSignal();
 function create(): MessageQueue {
   const logger = logTo(json);
   try {
-    return MessageQueue.create({ name, logger });
+    return MessageQueue.create(name, { logger });
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
-    if (!MessageQueue.removeLeftovers({ name })) {
+    if (!MessageQueue.removeLeftovers(name)) {
       refuse(`Another producer is running on ${name}. Stop it first, or choose a --name.`, json);
     }
     say("Removed leftovers of a producer that died", { event: "leftovers", name });
-    return MessageQueue.create({ name, logger });
+    return MessageQueue.create(name, { logger });
   }
 }
 

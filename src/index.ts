@@ -28,15 +28,15 @@ export {
 export { ByteLock } from "./memory/byte-lock.ts";
 export type { Backing } from "./memory/objects/shared-object.ts";
 export type {
-  MessageQueueAsyncOptions,
   MessageQueueCreateOptions,
+  MessageQueueEnqueueAsyncOptions,
   MessageQueueEnqueueOptions,
   MessageQueueEvent,
-  MessageQueueName,
+  MessageQueueNames,
   MessageQueueOpenOptions,
-  MessageQueueOptions,
+  MessageQueueSemaphores,
   MessageQueueStats,
-  MessageQueueWaitOptions,
+  MessageQueueTryEnqueueOptions,
   QueueMode,
 } from "./queue/options.ts";
 export { MessageQueue } from "./queue/message-queue.ts";
@@ -118,3 +118,5 @@ export {
 export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
 export type { ValueOf, ValueType } from "./struct/value-type.ts";
 export { HeldGuard } from "./locks/guard.ts";
+export type { Stats } from "./segment/stats.ts";
+export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";

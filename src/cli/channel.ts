@@ -100,7 +100,7 @@ export function openInlet(name: string): Inlet {
 }
 
 function queueOutlet(name: string): Outlet {
-  const queue = MessageQueue.open({ name });
+  const queue = MessageQueue.open(name);
   const decoder = new TextDecoder();
   return {
     limit: queue.maxTextLength,
@@ -117,7 +117,7 @@ function queueOutlet(name: string): Outlet {
 }
 
 function queueInlet(name: string): Inlet {
-  const queue = MessageQueue.open({ name });
+  const queue = MessageQueue.open(name);
   const encoder = new TextEncoder();
   return {
     read(sink, limit, timeoutMs) {

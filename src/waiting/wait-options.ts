@@ -1,5 +1,5 @@
 /** How long a wait lasts: the options of every call that can wait. */
-import { shown } from "../arguments.ts";
+import { checkBoolean, checkOptions, shown } from "../arguments.ts";
 
 /** How long a wait lasts. */
 export interface WaitOptions {
@@ -32,4 +32,26 @@ export function checkTimeout(timeoutMs: number | undefined, what = "timeoutMs"):
   if (typeof timeoutMs === "number" && timeoutMs >= 0) return timeoutMs;
   const message = `Cannot wait: ${what} must be a number of 0 or more, not ${shown(timeoutMs)}`;
   throw typeof timeoutMs === "number" ? new RangeError(message) : new TypeError(message);
+}
+
+/**
+ * Checks the options of a call that can wait.
+ *
+ * @param action What is about to be done, as in `Cannot read from ring "/x"`.
+ * @param known The names of all its options.
+ * @throws TypeError, RangeError that name the option.
+ */
+export function checkWait(
+  action: string,
+  options: AsyncWaitOptions | undefined,
+  known: readonly string[],
+): void {
+  if (options === undefined) return;
+  checkOptions(action, options, known);
+  checkTimeout(options.timeoutMs);
+  const { signal, ref } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`${action}: its signal must be an AbortSignal, not ${shown(signal)}`);
+  }
+  if (ref !== undefined) checkBoolean(action, "ref", ref);
 }

@@ -21,7 +21,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const isMade = (name: string): boolean => {
   try {
-    using queue = MessageQueue.open({ name });
+    using queue = MessageQueue.open(name);
     return queue.stats().highWater > 0;
   } catch {
     return false;
@@ -61,7 +61,7 @@ describe("producer", () => {
       const child = spawnBun(PRODUCER, "--name", name, "--interval", "0");
       await until(() => isMade(name));
       {
-        using queue = MessageQueue.open({ name });
+        using queue = MessageQueue.open(name);
         await until(() => queue.size === 10);
       }
       child.kill(signal);
@@ -121,7 +121,7 @@ describe("consumer", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     test(`${signal} stops it while it waits, and the queue stays`, async () => {
       const name = uniqueName("waiting");
-      using queue = MessageQueue.create({ name });
+      using queue = MessageQueue.create(name);
       const child = spawnBun(CONSUMER, "--name", name);
       queue.enqueue("one");
       await until(() => queue.size === 0);

@@ -98,7 +98,7 @@ describe("a handle killed at each step", () => {
       };
       let steps: string[];
       {
-        using queue = MessageQueue.create({ name, synchronization });
+        using queue = MessageQueue.create(name, { synchronization });
         fill(queue);
         steps = await stepsOf(name, operation);
         queue.unlink();
@@ -109,7 +109,7 @@ describe("a handle killed at each step", () => {
       let step = firstStep - 1;
       while (!survived) {
         step++;
-        using queue = MessageQueue.create({ name, synchronization, logger });
+        using queue = MessageQueue.create(name, { synchronization, logger });
         const before = fill(queue);
         const { stdout, stderr, signal } = await finished(spawnKilled(name, operation, step));
         survived = stdout === "survived\n";
@@ -123,13 +123,13 @@ describe("a handle killed at each step", () => {
         if (synchronization === "named") expect(values(name)).toEqual([1, 0, 10]);
         // And it goes on as if nothing had been.
         for (let number = 0; number < 10; number++) queue.enqueue(`n${number}`);
-        expect(queue.enqueue("too many", { timeoutMs: 0 })).toBe(false);
+        expect(queue.tryEnqueue("too many")).toBe(false);
         for (let number = 0; number < 10; number++) expect(queue.dequeue()).toBe(`n${number}`);
-        expect(queue.stats().recoveries).toBe(events.length);
+        expect(queue.stats().repaired).toBe(events.length);
         // The lock, the mutex, the tokens: each is taken over or mended once at most, after a death.
-        const recovered = events.splice(0).filter(({ type }) => type === "recovered").length;
-        expect(recovered).toBeLessThanOrEqual(survived ? 0 : 3);
-        repairs += recovered;
+        const repaired = events.splice(0).filter(({ type }) => type === "repaired").length;
+        expect(repaired).toBeLessThanOrEqual(survived ? 0 : 3);
+        repairs += repaired;
         queue.unlink();
       }
       const kills = step - firstStep;
@@ -149,7 +149,7 @@ describe("a handle killed at each step", () => {
 
 test("one that is stopped inside the mutex is not taken for dead", async () => {
   const name = uniqueName("stopped");
-  using queue = MessageQueue.create({ name });
+  using queue = MessageQueue.create(name);
   // The stores of an enqueue are those of journal, tail, count and journal: stop before the third.
   const step = (await stepsOf(name, "enqueue")).indexOf("store") + 3;
   expect(queue.dequeue()).toBe("victim");
@@ -162,11 +162,11 @@ test("one that is stopped inside the mutex is not taken for dead", async () => {
   const [tail, count] = [TAIL_WORD, COUNT_WORD].map((word) => words.readUInt32LE(word * 4));
   expect([tail, count]).toEqual([5, 3]);
   expect(queue.dequeue({ timeoutMs: 1500 })).toBeUndefined();
-  expect(queue.stats().recoveries).toBe(0);
+  expect(queue.stats().repaired).toBe(0);
   child.kill("SIGCONT");
   expect((await finished(child)).stdout).toBe("survived\n");
   expect(drain(queue)).toEqual(["m0", "m1", "m2", "victim"]);
-  expect(queue.stats().recoveries).toBe(0);
+  expect(queue.stats().repaired).toBe(0);
   queue.unlink();
 });
 
@@ -286,7 +286,7 @@ const KILLS = Number(process.env["BUN_SHM_KILLS"] ?? 200);
 describe("peers killed at random", () => {
   test("both from Bun", async () => {
     const name = uniqueName("random");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     const consumerLine = (line: string): string | undefined =>
       line === "ready" ? undefined : line;
     await killAtRandom(
@@ -301,9 +301,9 @@ describe("peers killed at random", () => {
     );
     drain(queue);
     expect(values(name)).toEqual([1, 0, 10]);
-    const { recoveries } = queue.stats();
-    expect(recoveries).toBeGreaterThan(0);
-    expect(recoveries).toBeLessThanOrEqual(3 * (KILLS + 2));
+    const { repaired } = queue.stats();
+    expect(repaired).toBeGreaterThan(0);
+    expect(repaired).toBeLessThanOrEqual(3 * (KILLS + 2));
     queue.unlink();
   });
 
@@ -314,7 +314,7 @@ describe("peers killed at random", () => {
   for (const [title, cProduces] of pairs) {
     testWithC(title, async () => {
       const name = uniqueName("random");
-      using queue = MessageQueue.create({ name });
+      using queue = MessageQueue.create(name);
       const names = [name, `${name}_mutex`, `${name}_items`, `${name}_spaces`];
       const programs = {
         producer: (generation: number): Child =>

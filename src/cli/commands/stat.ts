@@ -3,6 +3,7 @@ import { readFields } from "../../inspection/fields.ts";
 import { openReader } from "../../inspection/object-reader.ts";
 import { heldLocks, isAlive } from "../../inspection/processes.ts";
 import { identify } from "../../inspection/identify.ts";
+import { queueSemaphores } from "../../layout/message-queue-layout.ts";
 import { nameKind } from "../../memory/objects/segment-name.ts";
 import { type ObjectUsage, usage } from "../../operations/usage.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
@@ -50,8 +51,7 @@ function fileOf(name: string): { device: number; inode: number } {
 
 /** The three semaphores of a message queue, as far as they exist. */
 function semaphoresOf(name: string): { name: string; value: number | undefined }[] {
-  const prefix = name === "/messagequeue" ? "/mq" : name;
-  const wanted = ["mutex", "items", "spaces"].map((what) => `${prefix}_${what}`);
+  const wanted: readonly string[] = queueSemaphores(name);
   return usage({ kinds: false })
     .filter((object) => object.type === "semaphore" && wanted.includes(object.name))
     .map((object) => ({ name: object.name, value: object.value }));
