@@ -154,9 +154,9 @@ export class MessageQueue {
   }
 
   /**
-   * Attaches to the queue if there is one, with the messages in it, or else makes it: exactly one of
-   * those that come at the same time makes it. One whose creator died before it had finished is made
-   * again; that is found out after a second.
+   * Attaches to the queue if there is one, with the messages in it, or else makes it: exactly one
+   * of those that come at the same time makes it. One whose creator died before it had finished is
+   * made again; that is found out after a second.
    *
    * Where named semaphores were asked for and the queue has none, as after a fallback in `create`,
    * the logger receives "degraded".
@@ -173,8 +173,8 @@ export class MessageQueue {
   }
 
   /**
-   * Removes a queue whose creator is dead: the kernel says so if Bun made it; of a C program's queue,
-   * no process may have it mapped any more.
+   * Removes a queue whose creator is dead: the kernel says so if Bun made it; a C program's queue
+   * no process may have mapped any more.
    *
    * @param name Default "/messagequeue".
    * @returns Whether it did; false also when there is no queue. @throws SystemError EACCES.
@@ -222,8 +222,8 @@ export class MessageQueue {
   }
 
   /**
-   * Puts a text in if there is room now. Does not wait for room, and for whoever is inside the queue
-   * at this moment at most 50 ms. Lone surrogates become U+FFFD.
+   * Puts a text in if there is room now. Does not wait for room, and for whoever is inside the
+   * queue at this moment at most 50 ms. Lone surrogates become U+FFFD.
    *
    * @returns false when the queue was full.
    * @throws RangeError for a text that is too long or contains a NUL; LayoutError for a queue that

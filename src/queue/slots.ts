@@ -1,8 +1,9 @@
 /**
  * The classic bounded queue: a ring of fixed slots, of which each holds one NUL-terminated text.
  *
- * All methods but `depth`, `position` and `consistent` are for the one who holds both the lock of the bookkeeping and the
- * mutex. What they change, they change in an order that an heir can finish or undo:
+ * All methods but `depth`, `position` and `consistent` are for the one who holds both the lock of
+ * the bookkeeping and the mutex. What they change, they change in an order that an heir can finish
+ * or undo:
  *
  *   enqueue   E1 journal := ENQUEUE k     dequeue   D1 journal := DEQUEUE k
  *             E2 slot k := text                     D2 text := slot k

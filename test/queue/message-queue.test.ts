@@ -13,6 +13,13 @@ import {
   type StateError,
   type SystemError,
 } from "../../src/index.ts";
+import {
+  MESSAGE_QUEUE_BOOK,
+  MESSAGE_QUEUE_PARTICIPANT,
+  QUEUE_BOOK_MAGIC,
+  QUEUE_CREATOR_BUN,
+  QUEUE_MODE_POLLING,
+} from "../../src/layout/message-queue-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
 import { type Child, compileC, finished, spawnBun } from "../support/process.ts";
@@ -498,6 +505,42 @@ test("a queue of other names for its semaphores", () => {
   expect(MessageQueue.removeLeftovers(name, { semaphores })).toBe(false);
   expect(MessageQueue.unlink(name, { semaphores })).toBe(true);
   expect(() => Semaphore.open(semaphores.items)).toThrow("ENOENT");
+});
+
+test("the bookkeeping lies where its layout says", () => {
+  const name = uniqueName("book");
+  using queue = MessageQueue.create(name, { slots: 3, slotSize: 16, synchronization: "polling" });
+  queue.enqueue("one");
+  const start = 128; // 20 + 3 × 16, rounded up.
+  expect(queue.segment.size).toBe(start + MESSAGE_QUEUE_BOOK.length);
+  const book = new DataView(queue.segment.buffer, start);
+  const found = MESSAGE_QUEUE_BOOK.fields.map((field): [string, number] => [
+    field.name,
+    book.getUint32(field.offset, true),
+  ]);
+  expect(Object.fromEntries(found)).toEqual({
+    magic: QUEUE_BOOK_MAGIC,
+    version: 1,
+    slots: 3,
+    slot_size: 16,
+    mode: QUEUE_MODE_POLLING,
+    creator: QUEUE_CREATOR_BUN,
+    repaired: 0,
+    high_water: 1,
+    operations: 1,
+    lock: 0,
+    journal: 0,
+    lock_wait_point: 0,
+    mutex: 1,
+    items: 1,
+    spaces: 2,
+    participants: 0,
+  });
+  const participants = MESSAGE_QUEUE_BOOK.fields.at(-1)!;
+  expect(participants.count! * 4).toBe(64 * MESSAGE_QUEUE_PARTICIPANT.length);
+  const { offset } = MESSAGE_QUEUE_PARTICIPANT.fields.at(-1)!;
+  expect(book.getUint32(participants.offset + offset, true)).toBe(process.pid);
+  queue.unlink();
 });
 
 describe("with C programs", () => {
