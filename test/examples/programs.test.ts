@@ -1,6 +1,7 @@
 /** The programs that `bun run` starts: what they print, how they end, what they leave. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { MessageQueue, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
@@ -37,6 +38,22 @@ async function running(name: string): Promise<Child> {
   await until(() => isMade(name));
   return child;
 }
+
+test("every program has at most 60 lines, and a place in the index", () => {
+  const directory = join(import.meta.dir, "../../examples");
+  const files = [...new Bun.Glob("**/*.ts").scanSync(directory)].sort();
+  const index = readFileSync(join(directory, "README.md"), "utf8");
+  const scripts = readFileSync(join(directory, "../package.json"), "utf8");
+  expect(files).toContain("producer.ts");
+  for (const file of files) {
+    const lines = readFileSync(join(directory, file), "utf8").trimEnd().split("\n").length;
+    expect([file, lines <= 60]).toEqual([file, true]);
+    if (!file.startsWith("support/")) expect(index).toContain(`[${file}](${file})`);
+  }
+  for (const [, command] of index.matchAll(/`bun run ([\w:]+)`/g)) {
+    expect(scripts).toContain(`"${command}": "bun examples/`);
+  }
+});
 
 describe("producer", () => {
   test("prints what the C program prints, and removes what it made", async () => {
