@@ -22,7 +22,7 @@ import {
 } from "../../src/layout/message-queue-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
-import { type Child, compileC, finished, spawnBun } from "../support/process.ts";
+import { type Child, compileC, finished, runBun, spawnBun } from "../support/process.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
 setDefaultTimeout(300_000);
@@ -229,6 +229,47 @@ describe("creating and opening", () => {
     expect(MessageQueue.unlink(name)).toBe(false);
     using again = MessageQueue.openOrCreate(name);
     expect([again.created, again.capacity, again.unlink()]).toEqual([true, 10, true]);
+  });
+
+  test("of many processes that open or make it at once, exactly one makes it", async () => {
+    const name = uniqueName("race");
+    const children = Array.from({ length: 6 }, () => spawnBun("test/peers/queue-opener.ts", name));
+    const outputs = children.map((child) => child.stdout.getReader());
+    const said = async (text: RegExp): Promise<string[]> =>
+      Promise.all(
+        outputs.map(async (output) => {
+          let line = "";
+          while (!text.test(line)) {
+            const { value, done } = await output.read();
+            if (done) throw new Error(`It ended with "${line}"`);
+            line += new TextDecoder().decode(value);
+          }
+          return line.trim();
+        }),
+      );
+    await said(/ready\n/);
+    for (const { stdin } of children) {
+      stdin.write("go\n");
+      stdin.flush();
+    }
+    const outcomes = await said(/(made|found)\n/);
+    expect(outcomes.toSorted()).toEqual(["found", "found", "found", "found", "found", "made"]);
+    using queue = MessageQueue.open(name);
+    const pids = children.map(() => queue.dequeue({ timeoutMs: 60_000 }));
+    expect(pids.toSorted()).toEqual(children.map(({ pid }) => String(pid)).toSorted());
+    for (const { stdin, exited } of children) {
+      stdin.end();
+      expect(await exited).toBe(0);
+    }
+    queue.unlink();
+  });
+
+  test("a wait with { ref: false } keeps no process alive", async () => {
+    const name = uniqueName("unref");
+    using queue = MessageQueue.create(name, { synchronization: "polling" });
+    const { stdout, stderr, exitCode } = await runBun("test/peers/queue-waiter.ts", name);
+    expect([stdout, stderr, exitCode]).toEqual(["waiting\n", "", 0]);
+    queue.unlink();
   });
 
   test("another parameter than the one that is there is refused by its name", () => {
