@@ -72,22 +72,27 @@ export class QueueExchange {
     closeQueue(this.#queue);
   }
 
-  /** One operation if there is a token, without waiting for one. */
-  try(kind: TokenKind, text: string): boolean {
-    if (this.#attempt(kind, text, false, SLICE_MS)) return true;
-    if (++this.#hits[kind] % AUDIT_PERIOD === 0) this.#guard.audit();
-    return false;
+  /** One operation if there is a token now. */
+  attempt(kind: TokenKind, text: string): boolean {
+    return this.#attempt(kind, text, false, SLICE_MS);
   }
 
-  /** One operation; blocks until there is a token. @returns false when the time was over. */
-  wait(kind: TokenKind, text: string, { timeoutMs, signal }: WaitOptions): boolean {
-    signal?.throwIfAborted();
+  /** After an attempt in vain that is not to be waited for. */
+  giveUp(kind: TokenKind): void {
+    if (++this.#hits[kind] % AUDIT_PERIOD === 0) this.#guard.audit();
+  }
+
+  /**
+   * After an attempt in vain: one operation; blocks until there is a token.
+   * @returns false when the time was over.
+   */
+  wait(kind: TokenKind, text: string, options: WaitOptions | undefined): boolean {
+    const { timeoutMs, signal } = options ?? {};
     if (timeoutMs === 0) {
-      if (this.try(kind, text)) return true;
+      this.giveUp(kind);
       this.#timeouts++;
       return false;
     }
-    if (this.#attempt(kind, text, false, SLICE_MS)) return true;
     this.#hits[kind]++;
     this.#waits++;
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
@@ -154,6 +159,10 @@ export class QueueExchange {
     participant.waits(kind);
     try {
       took = await this.#counter(kind).waitAsync(options);
+    } catch (error) {
+      // Whatever a counter says of its own end: the queue is closed.
+      this.checkOpen();
+      throw error;
     } finally {
       if (!this.closed) participant.waited(kind, took);
     }

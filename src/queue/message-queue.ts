@@ -1,3 +1,4 @@
+import { checkOptions } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import {
   BOOK_HIGH_WATER_WORD,
@@ -41,14 +42,13 @@ import {
   OPEN_OPTIONS,
   type QueueMode,
   type QueuePlace,
+  TRY_ENQUEUE_OPTIONS,
   checkPlace,
   checkText,
-  checkTryEnqueue,
   logTo,
 } from "./options.ts";
 import { ITEMS, SPACES } from "./participants.ts";
 
-/** Shared by all calls without options, which have nothing to check then. */
 const NO_OPTIONS: Readonly<Record<never, never>> = {};
 const VALUES_OPTIONS: readonly string[] = ["signal"];
 
@@ -89,6 +89,9 @@ export class MessageQueue {
   /** Bytes of UTF-8 that a text may have. */
   readonly maxTextLength: number;
 
+  /** How messages of calls begin. */
+  readonly #toEnqueue: string;
+  readonly #toDequeue: string;
   readonly #place: QueuePlace;
   readonly #queue: OpenQueue;
   readonly #exchange: QueueExchange;
@@ -100,6 +103,8 @@ export class MessageQueue {
     this.synchronization = queue.mode;
     this.capacity = queue.slots.slots;
     this.maxTextLength = queue.slots.textLength;
+    this.#toEnqueue = `Cannot enqueue into message queue "${place.name}"`;
+    this.#toDequeue = `Cannot dequeue from message queue "${place.name}"`;
     this.#place = place;
     this.#queue = queue;
     this.#exchange = exchange;
@@ -229,11 +234,13 @@ export class MessageQueue {
    * @throws RangeError for a text that is too long or contains a NUL; LayoutError for a queue that
    *   somebody overwrote; ClosedError, TypeError.
    */
-  tryEnqueue(text: string, options: MessageQueueTryEnqueueOptions = NO_OPTIONS): boolean {
+  tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
     this.#exchange.checkOpen();
-    if (options !== NO_OPTIONS) checkTryEnqueue(this.#what, options);
-    checkText(text, options.truncate, this.maxTextLength);
-    return this.#exchange.try(SPACES, text);
+    if (options !== undefined) checkOptions(this.#toEnqueue, options, TRY_ENQUEUE_OPTIONS);
+    checkText(text, options?.truncate, this.maxTextLength);
+    if (this.#exchange.attempt(SPACES, text)) return true;
+    this.#exchange.giveUp(SPACES);
+    return false;
   }
 
   /**
@@ -242,11 +249,11 @@ export class MessageQueue {
    * @returns false when the time was over.
    * @throws As `tryEnqueue`; the signal's reason.
    */
-  enqueue(text: string, options: MessageQueueEnqueueOptions = NO_OPTIONS): boolean {
+  enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
     this.#exchange.checkOpen();
-    if (options !== NO_OPTIONS) this.#checkWait("enqueue into", options, ENQUEUE_OPTIONS);
-    checkText(text, options.truncate, this.maxTextLength);
-    return this.#exchange.wait(SPACES, text, options);
+    if (options !== undefined) checkBlocking(this.#toEnqueue, options, ENQUEUE_OPTIONS);
+    checkText(text, options?.truncate, this.maxTextLength);
+    return this.#exchange.attempt(SPACES, text) || this.#exchange.wait(SPACES, text, options);
   }
 
   /**
@@ -260,7 +267,7 @@ export class MessageQueue {
     options: MessageQueueEnqueueAsyncOptions = NO_OPTIONS,
   ): Promise<boolean> {
     this.#exchange.checkOpen();
-    this.#checkWait("enqueue into", options, ENQUEUE_ASYNC_OPTIONS);
+    checkWait(this.#toEnqueue, options, ENQUEUE_ASYNC_OPTIONS);
     checkText(text, options.truncate, this.maxTextLength);
     return (await this.#exchange.waitAsync(SPACES, text, options)) !== undefined;
   }
@@ -273,7 +280,9 @@ export class MessageQueue {
    */
   tryDequeue(): string | undefined {
     this.#exchange.checkOpen();
-    return this.#exchange.try(ITEMS, "") ? this.#exchange.text : undefined;
+    if (this.#exchange.attempt(ITEMS, "")) return this.#exchange.text;
+    this.#exchange.giveUp(ITEMS);
+    return undefined;
   }
 
   /**
@@ -283,10 +292,13 @@ export class MessageQueue {
    * @returns undefined when the time was over.
    * @throws LayoutError, ClosedError, RangeError, TypeError; the signal's reason.
    */
-  dequeue(options: WaitOptions = NO_OPTIONS): string | undefined {
+  dequeue(options?: WaitOptions): string | undefined {
     this.#exchange.checkOpen();
-    if (options !== NO_OPTIONS) this.#checkWait("dequeue from", options, WAIT_OPTIONS);
-    return this.#exchange.wait(ITEMS, "", options) ? this.#exchange.text : undefined;
+    if (options !== undefined) checkBlocking(this.#toDequeue, options, WAIT_OPTIONS);
+    if (this.#exchange.attempt(ITEMS, "") || this.#exchange.wait(ITEMS, "", options)) {
+      return this.#exchange.text;
+    }
+    return undefined;
   }
 
   /**
@@ -297,7 +309,7 @@ export class MessageQueue {
    */
   async dequeueAsync(options: AsyncWaitOptions = NO_OPTIONS): Promise<string | undefined> {
     this.#exchange.checkOpen();
-    this.#checkWait("dequeue from", options, ASYNC_WAIT_OPTIONS);
+    checkWait(this.#toDequeue, options, ASYNC_WAIT_OPTIONS);
     return this.#exchange.waitAsync(ITEMS, "", options);
   }
 
@@ -310,7 +322,7 @@ export class MessageQueue {
     options: { readonly signal?: AbortSignal | undefined } = NO_OPTIONS,
   ): AsyncGenerator<string, void, void> {
     this.#exchange.checkOpen();
-    this.#checkWait("dequeue from", options, VALUES_OPTIONS);
+    checkWait(this.#toDequeue, options, VALUES_OPTIONS);
     return this.#take(options.signal);
   }
 
@@ -370,12 +382,10 @@ export class MessageQueue {
   [Symbol.dispose](): void {
     this.close();
   }
+}
 
-  get #what(): string {
-    return `message queue "${this.name}"`;
-  }
-
-  #checkWait(verb: string, options: AsyncWaitOptions, known: readonly string[]): void {
-    checkWait(`Cannot ${verb} ${this.#what}`, options, known);
-  }
+/** Checks the options of a call that blocks; whose signal is aborted already does not begin. */
+function checkBlocking(action: string, options: WaitOptions, known: readonly string[]): void {
+  checkWait(action, options, known);
+  options.signal?.throwIfAborted();
 }

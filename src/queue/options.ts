@@ -140,13 +140,12 @@ export interface QueuePlace {
 /** Reports an event of one queue. */
 export type QueueLog = (type: MessageQueueEvent["type"], message: string) => void;
 
-const TRY_ENQUEUE_OPTIONS: readonly string[] = ["truncate"];
-
 /** The names of the options of each call. */
 export const NAMES_OPTIONS: readonly string[] = ["semaphores"];
 const PLACE_OPTIONS: readonly string[] = [...NAMES_OPTIONS, "slots", "slotSize", "logger"];
 export const CREATE_OPTIONS: readonly string[] = [...PLACE_OPTIONS, "mode", "synchronization"];
 export const OPEN_OPTIONS: readonly string[] = [...PLACE_OPTIONS, "waitMs"];
+export const TRY_ENQUEUE_OPTIONS: readonly string[] = ["truncate"];
 export const ENQUEUE_OPTIONS: readonly string[] = [...WAIT_OPTIONS, "truncate"];
 export const ENQUEUE_ASYNC_OPTIONS: readonly string[] = [...ASYNC_WAIT_OPTIONS, "truncate"];
 
@@ -202,11 +201,6 @@ function checkNames(
   throw new RangeError(
     `${action}: its semaphores must have three names, not ${shown(mutex)} twice`,
   );
-}
-
-/** Checks the options of a call that does not wait. @throws TypeError. */
-export function checkTryEnqueue(what: string, options: MessageQueueTryEnqueueOptions): void {
-  checkOptions(`Cannot enqueue into ${what}`, options, TRY_ENQUEUE_OPTIONS);
 }
 
 /**

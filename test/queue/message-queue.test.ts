@@ -430,7 +430,8 @@ describe("creating and opening", () => {
     queue.close();
     queue.close();
     for (const outcome of await Promise.allSettled(pending)) {
-      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);
+      const { reason } = outcome as PromiseRejectedResult;
+      expect(reason).toEqual(new ClosedError(`message queue "${name}"`));
     }
     for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
     for (const action of [
@@ -470,6 +471,23 @@ describe("creating and opening", () => {
     expect([next.tryEnqueue("on"), other.tryDequeue()]).toEqual([true, "on"]);
     other.unlink();
   });
+
+  // Semaphores in the segment keep it from being closed while a thread waits for one.
+  test.each(["named", "polling"] as const)(
+    "closing its segment ends pending calls, and their tokens are not lost (%s)",
+    async (synchronization) => {
+      const name = uniqueName("pending");
+      using other = MessageQueue.create(name, { synchronization });
+      const queue = MessageQueue.open(name);
+      const pending = queue.dequeueAsync().catch((error: unknown) => error);
+      await Bun.sleep(20);
+      queue.segment.close();
+      other.enqueue("kept");
+      expect(await pending).toEqual(new ClosedError(`message queue "${name}"`));
+      expect(other.dequeue({ timeoutMs: 60_000 })).toBe("kept");
+      other.unlink();
+    },
+  );
 
   test("64 handles and no more", () => {
     const name = uniqueName("many");
