@@ -292,6 +292,8 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "br
 
 /* ---- Message queue ---- */
 
+#define BUN_SHM_QUEUE_SLOTS 10
+#define BUN_SHM_QUEUE_SLOT_SIZE 256
 #define BUN_SHM_QUEUE_MAGIC 0x4d51534du
 #define BUN_SHM_QUEUE_VERSION 1
 #define BUN_SHM_QUEUE_HEADER_LENGTH 20
@@ -743,9 +745,6 @@ BUN_SHM_ASSERT(offsetof(bun_shm_lease, text_length) == 40, "lease.text_length");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, text) == 64, "lease.text");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 /* ---- The classic message queue ---- */
-
-#define BUN_SHM_QUEUE_SLOTS 10
-#define BUN_SHM_QUEUE_SLOT_SIZE 256
 
 /* The text in slot `n` of a classic queue. */
 #define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)

@@ -43,9 +43,6 @@
 /* @generated */
 /* ---- The classic message queue ---- */
 
-#define BUN_SHM_QUEUE_SLOTS 10
-#define BUN_SHM_QUEUE_SLOT_SIZE 256
-
 /* The text in slot `n` of a classic queue. */
 #define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
 

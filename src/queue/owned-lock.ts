@@ -21,7 +21,7 @@ export class OwnedLock {
 
   /**
    * @param self This participant's number, above 0.
-   * @param isAlive Whether the holder of that number lives, by the kernel's word.
+   * @param isAlive Whether the holder of that number lives, as the kernel says.
    */
   constructor(
     words: Int32Array,

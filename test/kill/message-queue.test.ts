@@ -170,6 +170,54 @@ test("one that is stopped inside the mutex is not taken for dead", async () => {
   queue.unlink();
 });
 
+describe.skipIf(C_COMPILER === undefined)("a C program that keeps the bookkeeping", () => {
+  const start = (name: string, ...args: string[]): Child =>
+    spawn([compileC("test/peers/c/queue_participant.c", ["-std=gnu11"]), name, ...args]);
+
+  test("takes part beside a handle", async () => {
+    const name = uniqueName("joined");
+    using queue = MessageQueue.create(name);
+    const children = ["a", "b"].map((label) => start(name, "500", label));
+    const next = { a: 0, b: 0 };
+    for (let message = 0; message < 1000; message++) {
+      const [label, number] = queue.dequeue({ timeoutMs: 60_000 })!.split(":");
+      expect(Number(number)).toBe(next[label as "a" | "b"]++);
+    }
+    const outcomes = await Promise.all(children.map((child) => finished(child)));
+    for (const { stdout, stderr, exitCode } of outcomes) {
+      expect([stderr, exitCode]).toEqual(["", 0]);
+      // The handle has place 0.
+      expect(stdout).toMatch(/^participant [12]\n$/);
+    }
+    expect([queue.stats().repaired, values(name)]).toEqual([0, AT_REST]);
+    queue.unlink();
+  });
+
+  for (const [step, repair, last] of [
+    ["outside", "A handle died outside the mutex", undefined],
+    ["journal", "its message was not enqueued", undefined],
+    ["commit", "its message was enqueued", "c:2"],
+    ["count", "its message was enqueued", "c:2"],
+  ] as const) {
+    test(`is repaired after its death (${step})`, async () => {
+      const name = uniqueName("dead");
+      const repairs: string[] = [];
+      using queue = MessageQueue.create(name, {
+        slots: 5,
+        slotSize: 16,
+        logger: ({ message }) => void repairs.push(message),
+      });
+      const { signal, stderr } = await finished(start(name, "3", "c", step));
+      expect([signal, stderr]).toEqual(["SIGKILL", ""]);
+      const hasSettled = (): boolean => queue.size === 0 && values(name) === "1 0 5";
+      const texts = ["c:0", "c:1", ...(last === undefined ? [] : [last])];
+      expect(drain(queue, hasSettled)).toEqual(texts);
+      expect([values(name), repairs[0]]).toEqual(["1 0 5", expect.stringContaining(repair)]);
+      queue.unlink();
+    });
+  }
+});
+
 /** Reads a child's lines until it ends. A last line without its end was not said. */
 async function lines(child: Child, onLine: (line: string) => void): Promise<void> {
   const decoder = new TextDecoder();
