@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Barrier, type BarrierOutcome } from "./locks/barrier.ts";
 export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/old-codec.ts";
 export { Condition } from "./locks/condition.ts";
@@ -14,10 +15,14 @@ export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
+export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
+export type { ArrayView } from "./struct/field-block.ts";
+export type { Field, Scalar } from "./struct/field.ts";
 export { LEASE_LENGTH } from "./layout/lease-layout.ts";
 export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
+export type { StructField } from "./struct/access.ts";
 export {
   Lease,
   type LeaseAcquireOptions,
@@ -34,6 +39,7 @@ export type {
   MessageQueueEvent,
   MessageQueueNames,
   MessageQueueOpenOptions,
+  MessageQueueOptions,
   MessageQueueSemaphores,
   MessageQueueStats,
   MessageQueueTryEnqueueOptions,
@@ -45,6 +51,8 @@ export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/
 export { PortableSegment } from "./segment/portable-segment.ts";
 export {
   type PromClient,
+  type PromConstructor,
+  type PromMetric,
   PROMETHEUS_CONTENT_TYPE,
   prometheusText,
   registerMetrics,
@@ -62,11 +70,13 @@ export {
   type RingReadAsyncOptions,
   type RingReadOptions,
 } from "./ring/ring-consumer.ts";
+export type { RingKindName } from "./ring/ring-kinds.ts";
 export {
   RingClaim,
   type RingInput,
   RingProducer,
   type RingProducerOptions,
+  type RingWritable,
   type RingWriteAsyncOptions,
   type RingWriteOptions,
 } from "./ring/ring-producer.ts";
@@ -95,6 +105,7 @@ export {
 export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./map/shared-map.ts";
 export { SharedRecord, type SharedRecordCreateOptions } from "./record/shared-record.ts";
 export type { MapStats } from "./map/algorithm/map-stats.ts";
+export type { MapOptions } from "./map/map-options.ts";
 export {
   type ArrayField,
   arrayOf,
@@ -120,3 +131,5 @@ export type { ValueOf, ValueType } from "./struct/value-type.ts";
 export { HeldGuard } from "./locks/guard.ts";
 export type { Stats } from "./segment/stats.ts";
 export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";
+export type { AbortSignalLike } from "./waiting/abort-signal.ts";
+export type { WaitStrategy } from "./waiting/wait-point.ts";

@@ -22,11 +22,15 @@ type Errnos = typeof constants.errno & { EOWNERDEAD: number; ENOTRECOVERABLE: nu
 /** The platform's errno numbers by name. */
 export const E: Readonly<Errnos> = { ...constants.errno, EOWNERDEAD, ENOTRECOVERABLE };
 
+/** The function that returns the address of this thread's errno. */
+export const ERRNO_FUNCTION: "__errno_location" | "__error" =
+  PLATFORM?.errnoFunction ?? "__errno_location";
+
 // One pointer a thread; each Worker has its own instance of this module.
 let errnoPointer: Pointer | undefined;
 
 function errno(): number {
-  errnoPointer ??= libc[PLATFORM?.errnoFunction ?? "__errno_location"]() as Pointer;
+  errnoPointer ??= libc[ERRNO_FUNCTION]() as Pointer;
   return read.i32(errnoPointer, 0);
 }
 

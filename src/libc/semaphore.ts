@@ -1,8 +1,8 @@
 /** semaphore.h: counting semaphores, by name or at an address. */
 import { type Pointer, ptr } from "bun:ffi";
-import { E, fromErrno, fromPointer, uninterrupted } from "./errno.ts";
+import { E, ERRNO_FUNCTION, fromErrno, fromPointer, uninterrupted } from "./errno.ts";
 import { C } from "./platform.ts";
-import { has, libc } from "./symbols.ts";
+import { type LinkedFunction, has, libc, linkable } from "./symbols.ts";
 import { clockMs, sleepMs, timespec } from "./time.ts";
 
 /** Bytes of a `sem_t`; 32 is the largest of the supported systems. */
@@ -98,6 +98,33 @@ export function semWaitSlice(address: number, sliceMs: number): number {
   if (result !== -E.EAGAIN) return result;
   sleepMs(Math.min(sliceMs, POLL_MS));
   return -E.ETIMEDOUT;
+}
+
+/** What a thread needs that waits and posts without this module. */
+export interface SemaphoreCalls {
+  /** By name, `errno` among them; without the waits that this libc lacks. */
+  readonly functions: Readonly<Record<string, LinkedFunction>>;
+  /** The clock of the deadlines. */
+  readonly clock: number;
+  /** The errno numbers that a wait meets. */
+  readonly errors: Readonly<Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED", number>>;
+}
+
+/** The functions behind `semWaitSlice` and `semPost`, for a thread that links them itself. */
+export function semaphoreCalls(): SemaphoreCalls {
+  const names = [
+    "sem_clockwait",
+    "sem_timedwait",
+    "sem_trywait",
+    "sem_post",
+    "clock_gettime",
+  ] as const;
+  const functions = names.filter(has).map((name) => [name, linkable(name)]);
+  return {
+    functions: { ...Object.fromEntries(functions), errno: linkable(ERRNO_FUNCTION) },
+    clock: CAN_CLOCK_WAIT ? C.CLOCK_MONOTONIC : C.CLOCK_REALTIME,
+    errors: E,
+  };
 }
 
 const valueBuffer = new ArrayBuffer(4);

@@ -2,6 +2,7 @@
 import { type FFIFunction, type Pointer, dlopen, linkSymbols } from "bun:ffi";
 import { UnsupportedError } from "../errors.ts";
 import { PLATFORM, type Platform, VARIADIC_ON_STACK } from "./platform.ts";
+import { refuseOldBun } from "./runtime.ts";
 
 // `i64_fast` integers arrive as numbers while they fit one; addresses and sizes here always do.
 const SYMBOLS = {
@@ -228,6 +229,7 @@ function load(platform: Platform | undefined): LoadedLibc {
   };
 }
 
+refuseOldBun();
 const loaded: LoadedLibc = load(PLATFORM);
 
 /** libc's functions under their C names and with their C conventions. Only `libc/` calls them. */
@@ -241,6 +243,16 @@ export function has(name: keyof Libc): boolean {
 /** Address of a C function, for use as a deallocator. */
 export function addressOf(name: string): Pointer {
   return loaded.addressOf(name);
+}
+
+/** A C function as `linkSymbols` takes it. */
+export interface LinkedFunction extends Declaration {
+  readonly ptr: Pointer;
+}
+
+/** A function for another thread to link: addresses are the same in all threads of a process. */
+export function linkable(name: keyof Libc): LinkedFunction {
+  return { ...SYMBOLS[name], ptr: addressOf(name) };
 }
 
 /** The functions that this libc lacks; other platforms' errno functions do not count. */

@@ -97,8 +97,3 @@ export function waitWhile(
 ): void {
   Atomics.wait(words, index, value, timeoutMs);
 }
-
-/** Wakes the threads that wait for a word of a SharedArrayBuffer. */
-export function notify(words: Int32Array, index: number): void {
-  Atomics.notify(words, index);
-}

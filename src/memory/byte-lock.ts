@@ -24,6 +24,7 @@ export class ByteLock {
    *
    * @returns undefined when somebody alive has it.
    * @throws SystemError when the object cannot be opened for writing, or has no such locks.
+   * @internal
    */
   static tryAcquire(what: string, object: Descriptor, index: number): ByteLock | undefined {
     // A new open file description of the same object, whatever became of its name.
@@ -37,7 +38,7 @@ export class ByteLock {
     return fail(`Cannot lock ${what}`, result, "fcntl");
   }
 
-  /** Whether somebody alive holds byte `index`, this process included. */
+  /** Whether somebody alive holds byte `index`, this process included. @internal */
   static isHeld(what: string, object: Descriptor, index: number): boolean {
     const result = isByteLocked(object.number, index);
     if (result < 0) fail(`Cannot look at the locks of ${what}`, result, "fcntl");

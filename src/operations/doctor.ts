@@ -26,7 +26,6 @@ export interface Finding {
   readonly fix?: string;
 }
 
-const OLDEST_BUN = "1.4.5";
 const MIB = 2 ** 20;
 /** Less room than this is as good as none. */
 const SCARCE = MIB;
@@ -74,13 +73,7 @@ export function doctor(): Finding[] {
 }
 
 function* checkRuntime(): Generator<Finding> {
-  const { version } = Bun;
-  if (Bun.semver.order(version, OLDEST_BUN) < 0) {
-    const text = `Bun ${version} is older than ${OLDEST_BUN}, the oldest that is tested.`;
-    yield mend("runtime", text, "bun upgrade");
-  } else {
-    yield ok("runtime", `Bun ${version} on ${process.platform} ${process.arch}.`);
-  }
+  yield ok("runtime", `Bun ${Bun.version} on ${process.platform} ${process.arch}.`);
   if (PLATFORM === undefined) {
     const text = `${process.platform} ${process.arch} is not supported.`;
     yield mend("platform", text, "Use Linux, macOS or FreeBSD");

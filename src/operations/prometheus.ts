@@ -35,12 +35,13 @@ export function prometheusText(families: readonly Metric[] = metrics()): string 
 }
 
 /** As much of prom-client's metrics as is needed. */
-interface PromMetric {
+export interface PromMetric {
   inc(labels: Record<string, string>, value: number): void;
   reset(): void;
 }
 
-type PromConstructor = new (configuration: {
+/** As much of its metric classes as is needed. */
+export type PromConstructor = new (configuration: {
   name: string;
   help: string;
   labelNames: string[];

@@ -8,6 +8,7 @@ import {
 import { load } from "../memory/atomics.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -251,7 +252,7 @@ export class MessageQueue {
    */
   enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
     this.#exchange.checkOpen();
-    if (options !== undefined) checkBlocking(this.#toEnqueue, options, ENQUEUE_OPTIONS);
+    if (options !== undefined) checkWait(this.#toEnqueue, options, ENQUEUE_OPTIONS);
     checkText(text, options?.truncate, this.maxTextLength);
     return this.#exchange.attempt(SPACES, text) || this.#exchange.wait(SPACES, text, options);
   }
@@ -294,7 +295,7 @@ export class MessageQueue {
    */
   dequeue(options?: WaitOptions): string | undefined {
     this.#exchange.checkOpen();
-    if (options !== undefined) checkBlocking(this.#toDequeue, options, WAIT_OPTIONS);
+    if (options !== undefined) checkWait(this.#toDequeue, options, WAIT_OPTIONS);
     if (this.#exchange.attempt(ITEMS, "") || this.#exchange.wait(ITEMS, "", options)) {
       return this.#exchange.text;
     }
@@ -319,14 +320,14 @@ export class MessageQueue {
    * @param options `signal` ends it: it throws the signal's reason. @throws ClosedError at once.
    */
   values(
-    options: { readonly signal?: AbortSignal | undefined } = NO_OPTIONS,
+    options: { readonly signal?: AbortSignalLike | undefined } = NO_OPTIONS,
   ): AsyncGenerator<string, void, void> {
     this.#exchange.checkOpen();
     checkWait(this.#toDequeue, options, VALUES_OPTIONS);
     return this.#take(options.signal);
   }
 
-  async *#take(signal: AbortSignal | undefined): AsyncGenerator<string, void, void> {
+  async *#take(signal: AbortSignalLike | undefined): AsyncGenerator<string, void, void> {
     while (!this.closed) {
       let text: string | undefined;
       try {
@@ -382,10 +383,4 @@ export class MessageQueue {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** Checks the options of a call that blocks; whose signal is aborted already does not begin. */
-function checkBlocking(action: string, options: WaitOptions, known: readonly string[]): void {
-  checkWait(action, options, known);
-  options.signal?.throwIfAborted();
 }

@@ -61,7 +61,8 @@ export interface MessageQueueNames {
   readonly semaphores?: MessageQueueSemaphores | undefined;
 }
 
-interface MessageQueueOptions extends MessageQueueNames {
+/** What everybody who makes or finds a queue can say of it. */
+export interface MessageQueueOptions extends MessageQueueNames {
   /** Messages that it holds at most. Default 10; an opener takes what Bun's bookkeeping says. */
   readonly slots?: number | undefined;
   /** Bytes for one text, with its NUL. Default 256; likewise. */

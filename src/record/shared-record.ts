@@ -52,7 +52,7 @@ const KINDS = { [SEGMENT_KINDS.record]: { layoutHash: HASH } };
  * const Quote = struct({ price: "f64", size: "u32" });
  * using quotes = SharedRecord.create("/quote", Quote, { initial: { price: 1, size: 0 } });
  * quotes.write({ price: 1.5, size: 3 });
- * quotes.update((quote) => ({ ...quote, size: quote.size + 1 }));
+ * quotes.update((quote) => ({ ...quote!, size: quote!.size + 1 }));
  * // in another process:
  * using same = SharedRecord.open("/quote", Quote);
  * console.log(same.read()); // { price: 1.5, size: 4 }

@@ -147,7 +147,7 @@ export class RingProducer<T = Uint8Array> {
    * @returns false when the ring is full, or stayed so for `timeoutMs`.
    * @throws RangeError when it is longer than `maxRecordLength`; ClosedError.
    */
-  write(value: Writable<T>, options: number | RingWriteOptions = 0): boolean {
+  write(value: RingWritable<T>, options: number | RingWriteOptions = 0): boolean {
     // The most common case by a short way: each further look at what came costs a nanosecond.
     if (value instanceof Uint8Array && typeof options === "number" && this.#codec === undefined) {
       const index = this.tryClaim(value.length, options);
@@ -173,7 +173,7 @@ export class RingProducer<T = Uint8Array> {
    * @returns false when it stayed full for `timeoutMs`.
    * @throws As `write`; the signal's reason; ClosedError when the producer is closed meanwhile.
    */
-  async writeAsync(value: Writable<T>, options: RingWriteAsyncOptions = {}): Promise<boolean> {
+  async writeAsync(value: RingWritable<T>, options: RingWriteAsyncOptions = {}): Promise<boolean> {
     const { type = 0 } = options;
     const input = this.#encode(value);
     const length = lengthOf(input);
@@ -203,7 +203,7 @@ export class RingProducer<T = Uint8Array> {
     return index;
   }
 
-  #encode(value: Writable<T>): RingInput {
+  #encode(value: RingWritable<T>): RingInput {
     return this.#codec === undefined ? (value as RingInput) : this.#codec.encode(value as T);
   }
 
@@ -290,7 +290,7 @@ export class RingProducer<T = Uint8Array> {
 }
 
 /** What `write` takes: the codec's type, or without a codec also text and views. */
-export type Writable<T> = [T] extends [Uint8Array] ? RingInput : T;
+export type RingWritable<T> = [T] extends [Uint8Array] ? RingInput : T;
 
 /** A claim that aborts when disposed, unless it was committed. */
 export class RingClaim {

@@ -1,5 +1,6 @@
 /** The waits of one semaphore handle in the event loop, served in order by one thread. */
 import { fail } from "../libc/errno.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
 
@@ -35,7 +36,10 @@ export class SemaphoreQueue {
     this.#semaphore = semaphore;
   }
 
-  async wait(options: { timeoutMs?: number; signal?: AbortSignal | undefined }): Promise<boolean> {
+  async wait(options: {
+    timeoutMs?: number;
+    signal?: AbortSignalLike | undefined;
+  }): Promise<boolean> {
     const milliseconds = checkTimeout(options.timeoutMs);
     options.signal?.throwIfAborted();
     // Whoever waits already comes first.
@@ -54,7 +58,7 @@ export class SemaphoreQueue {
     this.#letGo();
   }
 
-  #enqueue(milliseconds: number, signal: AbortSignal | undefined): Promise<boolean> {
+  #enqueue(milliseconds: number, signal: AbortSignalLike | undefined): Promise<boolean> {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const deadline = performance.now() + milliseconds;
     let timer: Timer | undefined;

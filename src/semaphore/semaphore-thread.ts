@@ -12,31 +12,24 @@
  *   either  -> LEFT       by the thread, when it has let go of the semaphore for good
  */
 import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
-
-/** The states of a wait; word 0 of the memory that the threads share. */
-export const WAITING = 0;
-export const TAKEN = 1;
-export const CANCELLED = 2;
-/** Word 1: 0 while the thread may touch the semaphore, then 1. */
-export const STATE_WORD = 0;
-export const LEFT_WORD = 1;
-
-/** What a thread is told. */
-export interface ThreadTask {
-  readonly address: number;
-  readonly words: Int32Array;
-}
-
-/** What it answers: 0 for a token, a negated errno, or -ECANCELED. */
-export type ThreadAnswer = number;
+import {
+  CANCELLED,
+  LEFT_WORD,
+  STATE_WORD,
+  WAITING,
+  semaphoreProgram,
+} from "./semaphore-program.ts";
 
 /** How many threads without work are kept. */
 const MAX_IDLE = 4;
 const idle: Worker[] = [];
 
-// An executable made with `bun build --compile` contains the file when it is an entry point too,
-// and finds it when entry points lie flat: --entry-naming "[name].[ext]".
-const SCRIPT: URL = new URL("./semaphore-worker.ts", import.meta.url);
+let script: string | undefined;
+
+function startWorker(): Worker {
+  script ??= `data:text/javascript,${encodeURIComponent(semaphoreProgram())}`;
+  return new Worker(script);
+}
 
 /** One wait on a thread of its own. */
 export class ThreadWait {
@@ -49,7 +42,7 @@ export class ThreadWait {
    *   else a negated errno (-ECANCELED after `cancel`), or the reason why there is no thread.
    */
   constructor(address: number, ended: (result: number | Error) => void) {
-    const worker = idle.pop() ?? new Worker(SCRIPT);
+    const worker = idle.pop() ?? startWorker();
     this.#worker = worker;
     worker.ref();
     const over = new AbortController();
@@ -63,9 +56,9 @@ export class ThreadWait {
       ended(result);
     };
     const { signal } = over;
-    worker.addEventListener("message", ({ data }) => settle(data as ThreadAnswer), { signal });
+    worker.addEventListener("message", ({ data }) => settle(data as number), { signal });
     worker.addEventListener("error", ({ message }) => settle(cannotStart(message)), { signal });
-    worker.postMessage({ address, words: this.#words } satisfies ThreadTask, []);
+    worker.postMessage({ address, words: this.#words }, []);
   }
 
   /** Gives up. @returns false when the token was taken before; it is the caller's now. */
@@ -86,8 +79,5 @@ export class ThreadWait {
 }
 
 function cannotStart(message: string): Error {
-  return new Error(
-    `Cannot wait for a semaphore on a thread: ${message}. With bun build --compile, add ` +
-      `src/semaphore/semaphore-worker.ts as an entry point, and --entry-naming "[name].[ext]"`,
-  );
+  return new Error(`Cannot wait for a semaphore on a thread: ${message}`);
 }

@@ -16,6 +16,7 @@ import {
 import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import type { Segment } from "../segment/segment.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { SemaphoreQueue } from "./semaphore-queue.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
 
@@ -40,7 +41,7 @@ export interface SemaphoreWaitOptions {
 /** How long a wait in the event loop lasts. */
 export interface SemaphoreAsyncWaitOptions extends SemaphoreWaitOptions {
   /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** The longest uninterrupted sleep, in ms: signals and thread termination take effect after it. */

@@ -29,9 +29,9 @@ export interface Field<T> {
   get(view: DataView, offset: number): T;
   /** Writes the value. @throws RangeError when it does not fit, TypeError for another type. */
   set(view: DataView, offset: number, value: T): void;
-  /** What DataView's methods for the value are called after `get` and `set`, if it has some. */
+  /** How DataView's methods are named after `get` and `set`, if it has some. @internal */
   readonly method?: string;
-  /** The property of an accessor class that stands for the field at `offset` of its base. */
+  /** The property of an accessor class for the field at `offset` of its base. @internal */
   property(offset: number): Property;
 }
 

@@ -9,18 +9,16 @@ export type FieldType = Scalar | Field<unknown>;
 /** Field names and their types, in the order in which they lie in memory. */
 export type Schema = Readonly<Record<string, FieldType>>;
 
-type ScalarValue<S extends Scalar> = S extends "u64" | "i64"
-  ? bigint
-  : S extends "bool"
-    ? boolean
-    : number;
-
 /** The value that a field type stands for. */
-export type FieldValue<F> = F extends Scalar
-  ? ScalarValue<F>
-  : F extends { get(view: DataView, offset: number): infer T }
-    ? T
-    : never;
+export type FieldValue<F> = F extends "u64" | "i64"
+  ? bigint
+  : F extends "bool"
+    ? boolean
+    : F extends Scalar
+      ? number
+      : F extends { get(view: DataView, offset: number): infer T }
+        ? T
+        : never;
 
 /** The plain object that a schema stands for. */
 export type StructValue<S extends Schema> = { -readonly [K in keyof S]: FieldValue<S[K]> };

@@ -1,4 +1,5 @@
 /** A line in which the asynchronous calls of one handle wait for their turn. */
+import type { AbortSignalLike } from "./abort-signal.ts";
 
 /** One at a time, in the order in which they came. */
 export class AsyncLine {
@@ -12,7 +13,11 @@ export class AsyncLine {
    * @returns Whether it came before the time was over; then call `leave`.
    * @throws The signal's reason.
    */
-  async enter(milliseconds: number, signal: AbortSignal | undefined, ref = true): Promise<boolean> {
+  async enter(
+    milliseconds: number,
+    signal: AbortSignalLike | undefined,
+    ref = true,
+  ): Promise<boolean> {
     signal?.throwIfAborted();
     if (!this.#taken) return (this.#taken = true);
     const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -12,6 +12,7 @@ import {
 } from "../layout/wait-point-layout.ts";
 import { compareExchange, load } from "../memory/atomics.ts";
 import type { Mapping } from "../memory/mapping.ts";
+import type { AbortSignalLike } from "./abort-signal.ts";
 import { ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
 import { checkTimeout } from "./wait-options.ts";
@@ -36,7 +37,7 @@ export interface AsyncWaitOptions {
   /** Milliseconds; 0 only looks. Default: for ever. */
   readonly timeoutMs?: number;
   /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   /** Whether the wait keeps the process alive. Default true. */
   readonly ref?: boolean;
 }

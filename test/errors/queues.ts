@@ -154,7 +154,7 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => queue(name).dequeue(any({ signal: 5 })),
     error: "TypeError",
-    text: 'Cannot dequeue from message queue "NAME": its signal must be an AbortSignal, not 5',
+    text: 'Cannot dequeue from message queue "NAME": signal must be an AbortSignal, not 5',
   },
   {
     provoke: (name) => RingBuffer.open(name),

@@ -43,7 +43,8 @@ test("every program has at most 60 lines, and a place in the index", () => {
   const directory = join(import.meta.dir, "../../examples");
   const files = [...new Bun.Glob("**/*.ts").scanSync(directory)].sort();
   const index = readFileSync(join(directory, "README.md"), "utf8");
-  const scripts = readFileSync(join(directory, "../package.json"), "utf8");
+  const manifest = readFileSync(join(directory, "../package.json"), "utf8");
+  const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
   expect(files).toContain("producer.ts");
   for (const file of files) {
     const lines = readFileSync(join(directory, file), "utf8").trimEnd().split("\n").length;
@@ -51,7 +52,7 @@ test("every program has at most 60 lines, and a place in the index", () => {
     if (!file.startsWith("support/")) expect(index).toContain(`[${file}](${file})`);
   }
   for (const [, command] of index.matchAll(/`bun run ([\w:]+)`/g)) {
-    expect(scripts).toContain(`"${command}": "bun examples/`);
+    expect(scripts[command!]).toContain(" examples/");
   }
 });
 

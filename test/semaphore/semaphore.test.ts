@@ -291,16 +291,16 @@ describe("waitAsync", () => {
       process.execPath,
       "build",
       "--compile",
-      "--entry-naming",
-      "[name].[ext]",
       join(root, PEER),
-      join(root, "src/semaphore/semaphore-worker.ts"),
       "--outfile",
       output,
     ]);
     expect(build.exitCode).toBe(0);
     try {
-      const child = Bun.spawn([output, "async", name], { stdio: ["pipe", "pipe", "pipe"] });
+      const child = Bun.spawn([output, "async", name], {
+        cwd: "/",
+        stdio: ["pipe", "pipe", "pipe"],
+      });
       await Bun.sleep(100);
       semaphore.post();
       expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "waiting\ntrue\n" });

@@ -76,7 +76,7 @@ export class Scratch {
   words!: Int32Array;
   bytes!: Uint8Array;
   view!: DataView;
-  /** The same bytes, with Node's ways to make strings of them. */
+  /** The same bytes, with Node's ways to make strings of them. @internal */
   node!: Buffer;
 
   constructor(length: number) {

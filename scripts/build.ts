@@ -1,0 +1,99 @@
+/**
+ * Builds what is published: `dist/`, with a JavaScript file and its map for each file of `src/`,
+ * the declarations that a user's compiler reads, and what other runtimes are told.
+ */
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import manifest from "../package.json" with { type: "json" };
+
+const ROOT: string = join(import.meta.dir, "..");
+const DIST: string = join(ROOT, "dist");
+
+function compile(): void {
+  const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+  const project = join(ROOT, "tsconfig.build.json");
+  const { exitCode } = Bun.spawnSync([process.execPath, compiler, "-p", project], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (exitCode !== 0) throw new Error(`tsc ended with exit code ${exitCode}`);
+}
+
+// The compiler rewrites the specifiers of JavaScript alone.
+const SPECIFIER = /(\bfrom "|\bimport\(")(\.{1,2}\/[^"]+)\.ts(?=")/g;
+
+/** Mends a declaration, and gives the files that it leads to. */
+function mendDeclaration(file: string): string[] {
+  const path = join(DIST, file);
+  const text = readFileSync(path, "utf8");
+  const targets = [...text.matchAll(SPECIFIER)].map((match) => `${match[2]}.d.ts`);
+  // A class whose constructor was stripped as internal would seem to have one without arguments.
+  const mended = text
+    .replaceAll(SPECIFIER, "$1$2.js")
+    .replaceAll(/^export declare class [^]*?^\}/gm, (declared) =>
+      declared.includes("constructor(")
+        ? declared
+        : declared.replace("#private;", "#private;\n    private constructor();"),
+    );
+  writeFileSync(path, mended);
+  return targets.map((target) => normalize(join(dirname(file), target)));
+}
+
+/** Keeps only the declarations that the public ones lead to. */
+function keepPublicDeclarations(): void {
+  const kept = new Set<string>();
+  const keep = (file: string): void => {
+    if (kept.has(file)) return;
+    kept.add(file);
+    mendDeclaration(file).forEach(keep);
+  };
+  keep("index.d.ts");
+  for (const file of new Bun.Glob("**/*.d.ts").scanSync(DIST)) {
+    if (kept.has(file)) continue;
+    rmSync(join(DIST, file));
+    rmSync(join(DIST, `${file}.map`));
+  }
+}
+
+const oldest: string = manifest.engines.bun.replace(">=", "");
+
+/** What every runtime but Bun loads, by `import` or by `require`. */
+async function writeRefusal(): Promise<void> {
+  const text = `bun-shm needs Bun ${oldest} or newer: run this with bun, bundle it with --target bun`;
+  const refusal = `const { stackTraceLimit } = Error;
+Error.stackTraceLimit = 1;
+const refusal = new Error(${JSON.stringify(text)});
+Error.stackTraceLimit = stackTraceLimit;
+throw refusal;
+`;
+  // Names are linked before a module runs: one that lacks them would fail for that reason instead.
+  const names = Object.keys(await import("../src/index.ts")).join(", ");
+  writeFileSync(join(DIST, "unsupported.js"), `${refusal}export let ${names};\n`);
+  writeFileSync(join(DIST, "unsupported.cjs"), `"use strict";\n${refusal}`);
+}
+
+/** The command: a shell script, so that a machine without Bun is told so too. */
+function writeCommand(): void {
+  const path = join(DIST, "cli/bun-shm");
+  writeFileSync(
+    path,
+    `#!/bin/sh
+# bunx says where Bun is, which need not be in PATH.
+case $npm_config_user_agent in
+  bun/*) bun=$npm_execpath ;;
+  *) bun=bun ;;
+esac
+if ! command -v "$bun" >/dev/null 2>&1; then
+  echo "bun-shm needs Bun ${oldest} or newer, and there is no bun in PATH: https://bun.com" >&2
+  exit 127
+fi
+exec "$bun" "$(dirname "$(readlink -f "$0")")/main.js" "$@"
+`,
+  );
+  chmodSync(path, 0o755);
+}
+
+rmSync(DIST, { recursive: true, force: true });
+compile();
+keepPublicDeclarations();
+await writeRefusal();
+writeCommand();

@@ -1,0 +1,67 @@
+/** New apps that have the packed package installed, outside of the repository. */
+import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { mustRun } from "./checks.ts";
+
+/** The repository. */
+export const ROOT: string = join(import.meta.dir, "../..");
+const APP_FILES: string = join(ROOT, "test/package");
+
+/** Where npm lies, if it does: a machine with Bun only has none. */
+export const NPM: string | null = Bun.which("npm");
+
+/** What a shell script of the package needs of its system. */
+const TOOLS: readonly string[] = ["sh", "env", "dirname", "readlink", "git"];
+
+/** Makes a directory for PATH that holds links to some programs, and to what a system has. */
+export function pathOf(
+  directory: string,
+  programs: Readonly<Record<string, string | null>>,
+): string {
+  mkdirSync(directory, { recursive: true });
+  const tools = Object.fromEntries(TOOLS.map((name) => [name, Bun.which(name)]));
+  for (const [name, target] of Object.entries({ ...tools, ...programs })) {
+    if (target !== null) symlinkSync(target, join(directory, name));
+  }
+  return directory;
+}
+
+/** Builds and packs the package as it would be published. @returns The path of the tarball. */
+export async function pack(directory: string): Promise<string> {
+  const command =
+    NPM === null
+      ? [process.execPath, "pm", "pack", "--destination", directory]
+      : [NPM, "pack", "--silent", "--pack-destination", directory];
+  await mustRun(command, { cwd: ROOT });
+  const [tarball] = readdirSync(directory).filter((file) => file.endsWith(".tgz"));
+  return join(directory, tarball!);
+}
+
+/** Makes an app of the files in `test/package`, and installs the package from its tarball. */
+export async function makeApp(directory: string, tarball: string): Promise<string> {
+  mkdirSync(directory, { recursive: true });
+  cpSync(APP_FILES, directory, { recursive: true });
+  const manifest = { name: "app", private: true, type: "module" };
+  writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
+  const command =
+    NPM === null ? [process.execPath, "add", tarball] : [NPM, "install", "--offline", tarball];
+  await mustRun(command, { cwd: directory });
+  return directory;
+}
+
+/** Bun's declarations, and the peer that an example uses. */
+const TYPED: readonly string[] = [
+  "@types/bun",
+  "@types/node",
+  "bun-types",
+  "undici-types",
+  "prom-client",
+  "@opentelemetry/api",
+];
+
+/** Gives an app the packages that a user would install beside this one. */
+export function addTypes(app: string): void {
+  for (const name of TYPED) {
+    cpSync(join(ROOT, "node_modules", name), join(app, "node_modules", name), { recursive: true });
+  }
+}

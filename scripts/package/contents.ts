@@ -1,0 +1,87 @@
+/** What is in the package, and how tools for packages judge it. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import ts from "typescript-5";
+import { ROOT } from "./app.ts";
+import { check, must, mustRun } from "./checks.ts";
+
+const FOLDERS = /^(dist|src|include|docs)\//;
+const FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"];
+
+function checkFiles(installed: string): void {
+  const files = [...new Bun.Glob("**/*").scanSync({ cwd: installed, dot: true })];
+  const foreign = files.filter((file) => !FOLDERS.test(file) && !FILES.includes(file));
+  must(foreign.length === 0, `It holds ${foreign.join(", ")}`);
+  const sources = files.filter((file) => /^dist\/.*(?<!\.d)\.ts$/.test(file));
+  must(sources.length === 0, `dist/ holds sources: ${sources.join(", ")}`);
+  must(files.includes("dist/index.d.ts"), "It holds no dist/index.d.ts");
+}
+
+/** Every map leads to a source that is in the package too. */
+function checkMaps(installed: string): void {
+  const maps = [...new Bun.Glob("dist/**/*.map").scanSync(installed)];
+  must(maps.length > 0, "There are no maps");
+  for (const file of maps) {
+    const map = JSON.parse(readFileSync(join(installed, file), "utf8")) as { sources: string[] };
+    for (const source of map.sources) {
+      const path = normalize(join(dirname(file), source));
+      must(path.startsWith("src/") && existsSync(join(installed, path)), `${file}: no ${path}`);
+    }
+  }
+}
+
+/** The name in a node that refers to a declared type. */
+function referred(node: ts.Node): ts.Node | undefined {
+  if (ts.isTypeReferenceNode(node)) return node.typeName;
+  if (ts.isExpressionWithTypeArguments(node)) return node.expression;
+  if (ts.isTypeQueryNode(node)) return node.exprName;
+  return ts.isImportTypeNode(node) ? node.qualifier : undefined;
+}
+
+/** The types of the package that public declarations name, and that a user cannot import. */
+function hiddenTypes(entry: string): string[] {
+  const { ESNext } = ts.ScriptTarget;
+  const program = ts.createProgram([entry], { target: ESNext, types: [], noEmit: true });
+  const checker = program.getTypeChecker();
+  const resolved = (symbol: ts.Symbol): ts.Symbol =>
+    (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
+  const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+  const exported = new Set(checker.getExportsOfModule(module).map(resolved));
+  const hidden = new Set<string>();
+  for (const symbol of exported) {
+    const visit = (node: ts.Node): void => {
+      const name = referred(node);
+      const found = name === undefined ? undefined : checker.getSymbolAtLocation(name);
+      if (found !== undefined) {
+        const type = resolved(found);
+        const ours = type.declarations?.some((declaration) =>
+          declaration.getSourceFile().fileName.startsWith(dirname(entry)),
+        );
+        const parameter = (type.flags & ts.SymbolFlags.TypeParameter) !== 0;
+        if (ours === true && !parameter && !exported.has(type)) {
+          hidden.add(`${symbol.name} names ${type.name}`);
+        }
+      }
+      ts.forEachChild(node, visit);
+    };
+    symbol.declarations?.forEach(visit);
+  }
+  return [...hidden];
+}
+
+/** Looks at the package as installed, and as packed. */
+export async function checkContents(installed: string, tarball: string): Promise<void> {
+  const tool = (name: string, ...args: string[]): Promise<string> =>
+    mustRun([process.execPath, join(ROOT, "node_modules/.bin", name), ...args], { cwd: ROOT });
+
+  await check("the tarball holds what is needed, and no more", () => checkFiles(installed));
+  await check("every map leads to a source", () => checkMaps(installed));
+  await check("every type in a public signature is exported", () => {
+    const hidden = hiddenTypes(join(installed, "dist/index.d.ts"));
+    must(hidden.length === 0, hidden.join("\n"));
+  });
+  await check("publint", () => tool("publint", tarball, "--strict"));
+  // CommonJS is what Node's `require` gets, and that is no more than the sentence.
+  const esm = ["--profile", "esm-only", "--ignore-rules", "false-esm"];
+  await check("@arethetypeswrong/cli", () => tool("attw", tarball, ...esm));
+}
