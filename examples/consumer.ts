@@ -1,6 +1,7 @@
 /** The consumer of the classic program: takes out what a producer, in Bun or in C, puts in. */
 import { MessageQueue, SystemError } from "../src/index.ts";
-import { isAbort, logTo, pause, readOptions, refuse, sayAs, stopSignal } from "./support.ts";
+import { readOptions } from "./support/options.ts";
+import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
 
 const HELP = `Usage: bun run consumer [options]
 
@@ -14,53 +15,43 @@ producer has removed the queue.
   --json             one JSON object a line
   --help             this text`;
 
-const options = readOptions("consumer", HELP);
-const { name, json } = options;
+const { name, json, count, intervalMs, waitMs } = readOptions("consumer", HELP, 0);
 const say = sayAs(json);
-const stopped = stopSignal();
-const intervalMs = process.argv.some((word) => word.startsWith("--interval"))
-  ? options.intervalMs
-  : 0;
+const signal = stopSignal();
 
-async function open(waitMs: number): Promise<MessageQueue | undefined> {
-  const deadline = performance.now() + waitMs;
-  for (;;) {
+/** Opens the queue when there is one; unlike { waitMs } it can be stopped meanwhile. */
+async function open(patienceMs: number): Promise<MessageQueue | undefined> {
+  for (const deadline = nowMs() + patienceMs; ; await pause(20, signal)) {
     try {
-      return MessageQueue.open({ name, logger: logTo(json) });
+      return MessageQueue.open(name, { logger: logTo(json) });
     } catch (error) {
       if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
-      if (stopped.aborted || performance.now() >= deadline) return undefined;
-      await pause(20, stopped);
+      if (signal.aborted || nowMs() >= deadline) return undefined;
     }
   }
 }
 
 try {
-  let queue = await open(options.waitMs);
-  if (queue === undefined) {
-    if (stopped.aborted) process.exit(0);
-    refuse("Producer not running. Start producer first.", json);
-  }
+  let queue = await open(waitMs);
+  if (queue === undefined && signal.aborted) process.exit(0);
+  if (queue === undefined) refuse("Producer not running. Start producer first.", json);
   try {
-    for (let taken = 0; taken < options.count && !stopped.aborted;) {
-      const text = await queue.dequeueAsync({ timeoutMs: 1000, signal: stopped });
-      if (text === undefined) {
-        if (!queue.unlinked) continue;
-        // Nothing in it, and nobody can find it any more: its producer has gone. Another may be there.
+    for (let taken = 0; taken < count && !signal.aborted;) {
+      const text = await queue.dequeueAsync({ timeoutMs: 1000, signal });
+      if (text !== undefined) {
+        sayMessage(say, "Consumed", text, queue.size, nowMs());
+        taken++;
+        await pause(intervalMs, signal);
+      } else if (queue.unlinked) {
+        // Its producer has gone; another one may be there.
         const next = await open(0);
         if (next === undefined) break;
         queue.close();
         queue = next;
-        continue;
       }
-      const atMs = performance.timeOrigin + performance.now();
-      const { size } = queue;
-      taken++;
-      say(`Consumed: ${text} (queue size: ${size})`, { event: "consumed", text, size, atMs });
-      await pause(intervalMs, stopped);
     }
   } catch (error) {
-    if (!isAbort(error, stopped)) throw error;
+    if (error !== signal.reason) throw error;
   }
   say("Exiting", { event: "exiting", stats: queue.stats() });
   queue.close();

@@ -1,31 +1,16 @@
 /** The ways to open: create, open, create or open, read-only, truncate. */
-import { Segment, Semaphore, type SystemError } from "../src/index.ts";
+import { Segment, Semaphore } from "../src/index.ts";
+import { check, finish, outcomeOf } from "./support/checks.ts";
 
 const name = `/bun-shm-modes-${process.pid}`;
-let failures = 0;
-
-function check(what: string, ok: boolean): void {
-  console.log(`  ${ok ? "✓" : "✗"} ${what}`);
-  if (!ok) failures++;
-}
-
-function codeOf(action: () => Disposable): string {
-  try {
-    action()[Symbol.dispose]();
-    return "success";
-  } catch (error) {
-    return (error as SystemError).code;
-  }
-}
-
 try {
   console.log("Segments");
-  check("open: there is none (ENOENT)", codeOf(() => Segment.open(name)) === "ENOENT");
+  check("open: there is none (ENOENT)", outcomeOf(() => Segment.open(name)) === "ENOENT");
   {
     using made = Segment.create(name, { size: 64 });
     made.view.setUint32(0, 42, true);
     check("create: made", made.created);
-    const again = codeOf(() => Segment.create(name, { size: 64 }));
+    const again = outcomeOf(() => Segment.create(name, { size: 64 }));
     check("create again: it is there (EEXIST)", again === "EEXIST");
     using found = Segment.openOrCreate(name, { size: 4096 });
     check("create or open: found, with its own size", !found.created && found.size === 64);
@@ -33,7 +18,7 @@ try {
     check("open read-only: reads 42", reader.view.getUint32(0, true) === 42);
     reader.view.setUint32(0, 7, true);
     check("its writes stay its own", made.view.getUint32(0, true) === 42);
-    const busy = codeOf(() => Segment.openOrCreate(name, { size: 64, truncate: true }));
+    const busy = outcomeOf(() => Segment.openOrCreate(name, { size: 64, truncate: true }));
     check("truncate: refused while in use (EBUSY)", busy === "EBUSY");
   }
   {
@@ -47,10 +32,10 @@ try {
   }
 
   console.log("Semaphores");
-  check("open: there is none (ENOENT)", codeOf(() => Semaphore.open(name)) === "ENOENT");
+  check("open: there is none (ENOENT)", outcomeOf(() => Semaphore.open(name)) === "ENOENT");
   using semaphore = Semaphore.create(name, { value: 2 });
   check("create: made with 2 tokens", semaphore.created && semaphore.value === 2);
-  check("create again: it is there (EEXIST)", codeOf(() => Semaphore.create(name)) === "EEXIST");
+  check("create again: it is there (EEXIST)", outcomeOf(() => Semaphore.create(name)) === "EEXIST");
   using same = Semaphore.openOrCreate(name, { value: 9 });
   check("create or open: found, with its 2 tokens", !same.created && same.value === 2);
 } finally {
@@ -58,4 +43,4 @@ try {
   Semaphore.unlink(name);
 }
 check("the names are removed", !Segment.exists(name));
-process.exit(failures === 0 ? 0 : 1);
+finish();

@@ -1,6 +1,7 @@
 /** The producer of the classic program: makes the queue, and fills it. */
 import { MessageQueue, SystemError } from "../src/index.ts";
-import { isAbort, logTo, pause, readOptions, refuse, sayAs, stopSignal } from "./support.ts";
+import { readOptions } from "./support/options.ts";
+import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
 
 const HELP = `Usage: bun run producer [options]
 
@@ -14,50 +15,42 @@ sent what --count says. Then it removes the queue.
   --json             one JSON object a line
   --help             this text`;
 
-const options = readOptions("producer", HELP);
-const { name, json } = options;
+const { name, json, count, message, intervalMs } = readOptions("producer", HELP, 500);
 const say = sayAs(json);
-const stopped = stopSignal();
+const signal = stopSignal();
 
 function create(): MessageQueue {
   const logger = logTo(json);
   try {
-    return MessageQueue.create({ name, logger });
+    return MessageQueue.create(name, { logger });
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
-    if (!MessageQueue.removeLeftovers({ name })) {
+    if (!MessageQueue.removeLeftovers(name)) {
       refuse(`Another producer is running on ${name}. Stop it first, or choose a --name.`, json);
     }
     say("Removed leftovers of a producer that died", { event: "leftovers", name });
-    return MessageQueue.create({ name, logger });
-  }
-}
-
-/** Gives consumers the time to empty the queue, as long as they do. */
-async function drained(queue: MessageQueue): Promise<void> {
-  for (let idleMs = 0, before = queue.size; before > 0 && idleMs < 3000 && !stopped.aborted;) {
-    await pause(20, stopped);
-    idleMs = queue.size < before ? 0 : idleMs + 20;
-    before = queue.size;
+    return MessageQueue.create(name, { logger });
   }
 }
 
 try {
   using queue = create();
   try {
-    for (let number = 0; number < options.count && !stopped.aborted; number++) {
-      const text = `${options.message} #${number} from PID ${process.pid}`;
-      const atMs = performance.timeOrigin + performance.now();
-      const sent = await queue.enqueueAsync(text, { signal: stopped });
-      const { size } = queue;
-      if (sent) {
-        say(`Produced: ${text} (queue size: ${size})`, { event: "produced", text, size, atMs });
-      }
-      await pause(options.intervalMs, stopped);
+    for (let number = 0; number < count && !signal.aborted; number++) {
+      const text = `${message} #${number} from PID ${process.pid}`;
+      const atMs = nowMs();
+      await queue.enqueueAsync(text, { signal });
+      sayMessage(say, "Produced", text, queue.size, atMs);
+      await pause(intervalMs, signal);
     }
-    await drained(queue);
+    // Consumers get the time to empty the queue, as long as they do.
+    for (let before = queue.size, idle = 0; before > 0 && idle < 150 && !signal.aborted; idle++) {
+      await pause(20, signal);
+      if (queue.size < before) idle = 0;
+      before = queue.size;
+    }
   } catch (error) {
-    if (!isAbort(error, stopped)) throw error;
+    if (error !== signal.reason) throw error;
   } finally {
     say("Exiting", { event: "exiting", stats: queue.stats() });
     if (queue.unlink()) say("Removed shared resources", { event: "removed", name });

@@ -40,6 +40,18 @@
 #define BUN_SHM_ASSERT(condition, what) _Static_assert(condition, what)
 #endif
 
+/* ---- Lock bytes ---- */
+
+#define BUN_SHM_RING_PRODUCER_BYTE 0
+#define BUN_SHM_RING_CONSUMER_BYTE 1
+#define BUN_SHM_RING_FIRST_SLOT_BYTE 64
+#define BUN_SHM_QUEUE_FIRST_PARTICIPANT_BYTE 0
+#define BUN_SHM_QUEUE_CREATOR_BYTE 64
+#define BUN_SHM_QUEUE_BOOKKEEPER_BYTE 65
+#define BUN_SHM_LEASE_HOLDER_BYTE 0
+#define BUN_SHM_UNLINK_BYTE 0x10000000000ull
+#define BUN_SHM_MAKER_BYTE 0x10000000001ull
+
 /* ---- Segment header ---- */
 
 #define BUN_SHM_SEGMENT_MAGIC 0x4d485342u
@@ -280,8 +292,48 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "br
 
 /* ---- Message queue ---- */
 
+#define BUN_SHM_QUEUE_SLOTS 10
+#define BUN_SHM_QUEUE_SLOT_SIZE 256
 #define BUN_SHM_QUEUE_MAGIC 0x4d51534du
 #define BUN_SHM_QUEUE_VERSION 1
+#define BUN_SHM_QUEUE_HEADER_LENGTH 20
+#define BUN_SHM_QUEUE_BOOK_LENGTH 1408
+#define BUN_SHM_QUEUE_BOOK_MAGIC 0x4b4f4f42u
+#define BUN_SHM_QUEUE_BOOK_VERSION 1
+#define BUN_SHM_QUEUE_MODE_NAMED 1
+#define BUN_SHM_QUEUE_MODE_IN_SEGMENT 2
+#define BUN_SHM_QUEUE_MODE_POLLING 3
+#define BUN_SHM_QUEUE_CREATOR_BUN 1
+#define BUN_SHM_QUEUE_CREATOR_FOREIGN 2
+#define BUN_SHM_QUEUE_JOURNAL_NONE 0
+#define BUN_SHM_QUEUE_JOURNAL_ENQUEUE 1
+#define BUN_SHM_QUEUE_JOURNAL_DEQUEUE 2
+#define BUN_SHM_QUEUE_JOURNAL_SLOT_SHIFT 4
+#define BUN_SHM_QUEUE_PARTICIPANTS 64
+#define BUN_SHM_QUEUE_PARTICIPANT_LENGTH 12
+#define BUN_SHM_QUEUE_TOKENS_MASK 127
+#define BUN_SHM_QUEUE_MAY_HAVE_TOKEN 128
+#define BUN_SHM_QUEUE_NONE_INCREMENT 256
+
+/* Starts a queue of any geometry; the slots follow at once. */
+typedef struct bun_shm_message_queue_header {
+  /* 0x4D51534D. The creator, last. */
+  uint32_t magic;
+  /* 1. The creator. */
+  uint32_t version;
+  /* The slot that is read next. A consumer that holds the mutex. */
+  uint32_t head;
+  /* The slot that is written next. A producer that holds the mutex. */
+  uint32_t tail;
+  /* Messages now queued. Whoever holds the mutex. */
+  uint32_t count;
+} bun_shm_message_queue_header;
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_header) == 20, "message_queue_header");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_header, magic) == 0, "message_queue_header.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_header, version) == 4, "message_queue_header.version");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_header, head) == 8, "message_queue_header.head");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_header, tail) == 12, "message_queue_header.tail");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_header, count) == 16, "message_queue_header.count");
 
 /* The classic struct of 2580 bytes: 10 slots of 256 bytes each. */
 typedef struct bun_shm_message_queue {
@@ -305,6 +357,78 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, head) == 8, "message_queue.head")
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, tail) == 12, "message_queue.tail");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, count) == 16, "message_queue.count");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slots");
+
+/* The bookkeeping of Bun's handles, at the first multiple of 128 behind the slots. */
+typedef struct bun_shm_message_queue_book {
+  /* "BOOK". Whoever makes the bookkeeping, last. */
+  uint32_t magic;
+  /* 1. Whoever makes it. */
+  uint32_t version;
+  /* How many slots there are. Whoever makes it. */
+  uint32_t slots;
+  /* Bytes of a slot, its NUL included. Likewise. */
+  uint32_t slot_size;
+  /* Where the semaphores are: `QUEUE_MODE_…`. Likewise. */
+  uint32_t mode;
+  /* Who made the queue: `QUEUE_CREATOR_…`. Likewise. */
+  uint32_t creator;
+  uint8_t reserved_at_24[40];
+  /* Repairs after a death, mod 2^32. Whoever repairs. */
+  uint32_t repaired;
+  /* Most messages seen. The lock's holder. */
+  uint32_t high_water;
+  /* Ended ones, mod 2^32. The lock's holder. */
+  uint32_t operations;
+  uint8_t reserved_at_76[52];
+  /* 0, or the holder's participant number + 1. By CAS from 0. */
+  uint32_t lock;
+  /* slot << 4 | `QUEUE_JOURNAL_…`. The lock's holder. */
+  uint32_t journal;
+  uint8_t reserved_at_136[120];
+  /* See the wait point. */
+  uint32_t lock_wait_point[32];
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with 1. Everybody. */
+  uint8_t mutex[64];
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with 0. Everybody. */
+  uint8_t items[64];
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with the number of
+   * slots. Everybody. */
+  uint8_t spaces[64];
+  /* 64 of `message_queue_participant`. Each its own. */
+  uint32_t participants[192];
+  uint8_t reserved_at_1344[64];
+} bun_shm_message_queue_book;
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_book) == 1408, "message_queue_book");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, magic) == 0, "message_queue_book.magic");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, version) == 4, "message_queue_book.version");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, slots) == 8, "message_queue_book.slots");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, slot_size) == 12, "message_queue_book.slot_size");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, mode) == 16, "message_queue_book.mode");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, creator) == 20, "message_queue_book.creator");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, repaired) == 64, "message_queue_book.repaired");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, high_water) == 68, "message_queue_book.high_water");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, operations) == 72, "message_queue_book.operations");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, lock) == 128, "message_queue_book.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, journal) == 132, "message_queue_book.journal");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, lock_wait_point) == 256, "message_queue_book.lock_wait_point");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, mutex) == 384, "message_queue_book.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, items) == 448, "message_queue_book.items");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, spaces) == 512, "message_queue_book.spaces");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, participants) == 576, "message_queue_book.participants");
+
+/* What one handle has in hand. Its lock byte says whether it lives. */
+typedef struct bun_shm_message_queue_participant {
+  /* Tokens of `items`: see the constants. Its handle. */
+  uint32_t items;
+  /* Tokens of `spaces`, likewise. Its handle. */
+  uint32_t spaces;
+  /* 0 when the handle is closed. Its handle. */
+  uint32_t process_id;
+} bun_shm_message_queue_participant;
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_participant) == 12, "message_queue_participant");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, items) == 0, "message_queue_participant.items");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, spaces) == 4, "message_queue_participant.spaces");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, process_id) == 8, "message_queue_participant.process_id");
 
 /* ---- Shared record ---- */
 
@@ -622,9 +746,6 @@ BUN_SHM_ASSERT(offsetof(bun_shm_lease, text) == 64, "lease.text");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 /* ---- The classic message queue ---- */
 
-#define BUN_SHM_QUEUE_SLOTS 10
-#define BUN_SHM_QUEUE_SLOT_SIZE 256
-
 /* The text in slot `n` of a classic queue. */
 #define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
 
@@ -854,12 +975,6 @@ static inline int bun_shm_flock(int descriptor, int operation) {
   return 0;
 }
 
-/* The lock byte of whoever fills a new structure. */
-#define BUN_SHM_FILL_BYTE (((int64_t)1 << 40) + 1)
-/* The lock bytes of the roles. */
-#define BUN_SHM_PRODUCER_BYTE 0
-#define BUN_SHM_CONSUMER_BYTE 1
-
 /*
  * Takes an exclusive lock on one byte of the object, on an open file description of its own, so that
  * it excludes this process's other locks too. Closing the descriptor that is returned releases it, and
@@ -993,7 +1108,7 @@ static inline int bun_shm_spsc_open(bun_shm_spsc *ring, const char *name) {
 }
 
 static inline int bun_shm_spsc_fill(bun_shm_spsc *ring, uint32_t capacity) {
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_FILL_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, (int64_t)BUN_SHM_MAKER_BYTE);
   /* A Bun process that opens or creates found the object with a size and without a header. */
   if (lock < 0) return lock == -EBUSY ? -EEXIST : lock;
   int result = bun_shm_spsc_is_ready(ring) == 0 ? 0 : -EEXIST;
@@ -1143,7 +1258,7 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
                                         uint32_t batch) {
   memset(producer, 0, sizeof *producer);
   producer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_PRODUCER_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_PRODUCER_BYTE);
   if (lock < 0) return lock;
   producer->words = ring->words;
   producer->data = ring->data;
@@ -1335,7 +1450,7 @@ typedef struct bun_shm_record {
 static inline int bun_shm_consumer_init(bun_shm_consumer *consumer, bun_shm_spsc *ring) {
   memset(consumer, 0, sizeof *consumer);
   consumer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_CONSUMER_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_CONSUMER_BYTE);
   if (lock < 0) return lock;
   uint32_t position = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
   if (position % 8 != 0) {

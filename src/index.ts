@@ -21,7 +21,6 @@ export type { FreshRecords, SeenRecord } from "./inspection/peek.ts";
 export { activities, type StructureActivity } from "./operations/activities.ts";
 export { type Room, room, type RoomLimits } from "./operations/room.ts";
 export type { FileSystemInfo } from "./inspection/file-system.ts";
-export type { Stats } from "./segment/stats.ts";
 export type { ObjectUser } from "./inspection/processes.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
@@ -41,15 +40,16 @@ export {
 export { ByteLock } from "./memory/byte-lock.ts";
 export type { Backing } from "./memory/objects/shared-object.ts";
 export type {
-  MessageQueueAsyncOptions,
   MessageQueueCreateOptions,
+  MessageQueueEnqueueAsyncOptions,
   MessageQueueEnqueueOptions,
   MessageQueueEvent,
-  MessageQueueName,
+  MessageQueueNames,
   MessageQueueOpenOptions,
   MessageQueueOptions,
+  MessageQueueSemaphores,
   MessageQueueStats,
-  MessageQueueWaitOptions,
+  MessageQueueTryEnqueueOptions,
   QueueMode,
 } from "./queue/options.ts";
 export { MessageQueue } from "./queue/message-queue.ts";
@@ -136,5 +136,7 @@ export {
 export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
 export type { ValueOf, ValueType } from "./struct/value-type.ts";
 export { HeldGuard } from "./locks/guard.ts";
+export type { Stats } from "./segment/stats.ts";
+export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";
 export type { AbortSignalLike } from "./waiting/abort-signal.ts";
-export type { AsyncWaitOptions, WaitOptions, WaitStrategy } from "./waiting/wait-point.ts";
+export type { WaitStrategy } from "./waiting/wait-point.ts";

@@ -8,7 +8,7 @@ const prefix = `${name}-queue`;
 using segment = Segment.create(name, { size: 4096 });
 using semaphore = Semaphore.create(name, { value: 0 });
 using placed = Semaphore.init(segment, 64);
-using queue = MessageQueue.create({ name: prefix });
+using queue = MessageQueue.create(prefix);
 segment.unlink();
 Semaphore.unlink(name);
 queue.unlink();

@@ -13,10 +13,10 @@ function percentiles(trips: Float64Array): string {
 }
 
 if (role === "send") {
-  using queue = MessageQueue.open({ name });
+  using queue = MessageQueue.open(name);
   for (let done = 0; done < count; done++) queue.enqueue(text);
 } else if (role === "receive") {
-  using queue = MessageQueue.create({ name });
+  using queue = MessageQueue.create(name);
   writeSync(1, "ready\n");
   queue.dequeue();
   const start = performance.now();
@@ -25,15 +25,15 @@ if (role === "send") {
   writeSync(1, `${JSON.stringify({ perSecond: (count - 1) / seconds })}\n`);
   queue.unlink();
 } else if (role === "pong") {
-  using a = MessageQueue.create({ name: `${name}-a` });
-  using b = MessageQueue.create({ name: `${name}-b` });
+  using a = MessageQueue.create(`${name}-a`);
+  using b = MessageQueue.create(`${name}-b`);
   writeSync(1, "ready\n");
   for (let done = 0; done < count; done++) b.enqueue(a.dequeue()!);
   a.unlink();
   b.unlink();
 } else {
-  using a = MessageQueue.open({ name: `${name}-a` });
-  using b = MessageQueue.open({ name: `${name}-b` });
+  using a = MessageQueue.open(`${name}-a`);
+  using b = MessageQueue.open(`${name}-b`);
   const trips = new Float64Array(count);
   for (let done = 0; done < count; done++) {
     const start = performance.now();

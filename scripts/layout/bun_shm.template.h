@@ -43,9 +43,6 @@
 /* @generated */
 /* ---- The classic message queue ---- */
 
-#define BUN_SHM_QUEUE_SLOTS 10
-#define BUN_SHM_QUEUE_SLOT_SIZE 256
-
 /* The text in slot `n` of a classic queue. */
 #define BUN_SHM_QUEUE_SLOT(queue, n) ((char *)(queue)->slots + (n) * BUN_SHM_QUEUE_SLOT_SIZE)
 
@@ -275,12 +272,6 @@ static inline int bun_shm_flock(int descriptor, int operation) {
   return 0;
 }
 
-/* The lock byte of whoever fills a new structure. */
-#define BUN_SHM_FILL_BYTE (((int64_t)1 << 40) + 1)
-/* The lock bytes of the roles. */
-#define BUN_SHM_PRODUCER_BYTE 0
-#define BUN_SHM_CONSUMER_BYTE 1
-
 /*
  * Takes an exclusive lock on one byte of the object, on an open file description of its own, so that
  * it excludes this process's other locks too. Closing the descriptor that is returned releases it, and
@@ -414,7 +405,7 @@ static inline int bun_shm_spsc_open(bun_shm_spsc *ring, const char *name) {
 }
 
 static inline int bun_shm_spsc_fill(bun_shm_spsc *ring, uint32_t capacity) {
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_FILL_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, (int64_t)BUN_SHM_MAKER_BYTE);
   /* A Bun process that opens or creates found the object with a size and without a header. */
   if (lock < 0) return lock == -EBUSY ? -EEXIST : lock;
   int result = bun_shm_spsc_is_ready(ring) == 0 ? 0 : -EEXIST;
@@ -564,7 +555,7 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
                                         uint32_t batch) {
   memset(producer, 0, sizeof *producer);
   producer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_PRODUCER_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_PRODUCER_BYTE);
   if (lock < 0) return lock;
   producer->words = ring->words;
   producer->data = ring->data;
@@ -756,7 +747,7 @@ typedef struct bun_shm_record {
 static inline int bun_shm_consumer_init(bun_shm_consumer *consumer, bun_shm_spsc *ring) {
   memset(consumer, 0, sizeof *consumer);
   consumer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_CONSUMER_BYTE);
+  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_CONSUMER_BYTE);
   if (lock < 0) return lock;
   uint32_t position = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
   if (position % 8 != 0) {

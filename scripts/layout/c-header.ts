@@ -1,6 +1,6 @@
 /** include/bun_shm.h: the generated declarations, put into the hand-written template. */
 import { type Field, type Layout, fieldLength } from "../../src/layout/description.ts";
-import type { Chapter } from "./registry.ts";
+import { type Chapter, constantsOf } from "./registry.ts";
 import { showNumber } from "./show-number.ts";
 
 /** Where the declarations go in the template. */
@@ -42,9 +42,13 @@ function struct({ name, text, length, fields }: Layout): string {
 }
 
 function define([name, value]: [string, number]): string {
+  return `#define BUN_SHM_${name} ${literal(value)}`;
+}
+
+function literal(value: number): string {
   const text = showNumber(value);
-  const literal = value < 0 && !text.startsWith("0x") ? `(${text})` : text;
-  return `#define BUN_SHM_${name} ${text.startsWith("0x") ? `${text}u` : literal}`;
+  if (!text.startsWith("0x")) return value < 0 ? `(${text})` : text;
+  return `${text}${value >= 2 ** 32 ? "ull" : "u"}`;
 }
 
 /** The text of include/bun_shm.h. */
@@ -53,14 +57,13 @@ export function cHeader(template: string, chapters: readonly Chapter[]): string 
   if (before === undefined || after === undefined || more.length > 0) {
     throw new Error(`The template must have one line ${MARK}`);
   }
-  const parts = chapters.map(({ title, layouts, constants }) =>
-    [
-      `/* ---- ${title} ---- */`,
-      ...(Object.keys(constants).length > 0
-        ? [Object.entries(constants).map(define).join("\n")]
-        : []),
-      ...layouts.map(struct),
-    ].join("\n\n"),
-  );
+  const parts = chapters.map((chapter) => {
+    const constants = constantsOf(chapter);
+    return [
+      `/* ---- ${chapter.title} ---- */`,
+      ...(constants.length > 0 ? [constants.map(define).join("\n")] : []),
+      ...chapter.layouts.map(struct),
+    ].join("\n\n");
+  });
   return `${before}${parts.join("\n\n")}\n${after}`;
 }

@@ -1,24 +1,37 @@
 /** docs/LAYOUT.md from the descriptions. */
 import { type Layout, fieldLength } from "../../src/layout/description.ts";
+import type { LockByte } from "../../src/layout/lock-bytes.ts";
 import type { Chapter } from "./registry.ts";
 import { showNumber } from "./show-number.ts";
 
 const INTRODUCTION = `# Layout
 
-What lies where in shared memory. \`bun run layout\` writes this file and \`include/bun_shm.h\` from the descriptions in
-\`src/layout/\`; do not edit either.
+What lies where in shared memory. \`bun run layout\` writes this file and \`include/bun_shm.h\` from
+the descriptions in \`src/layout/\`; do not edit either.
 
-All words are little-endian and naturally aligned. Offsets and lengths are in bytes. A field that a structure's own writer
-alone reads back is called a report: others may read it, and base no decision on it. Every number that is read out of shared memory
-is checked before it is used.
-
-## Locks
-
-Roles and life are the kernel's word. Whoever uses an object holds a shared \`flock\` on it; whoever gives an empty object its size
-holds it exclusively. A role (producer, consumer …) is an exclusive open-file-description lock (\`F_OFD_SETLK\`) on one byte of the
-object, whether or not there is data at that offset, taken on a descriptor that was opened for it alone. The kernel releases all of
-them when the process dies.
+All words are little-endian and naturally aligned. Offsets and lengths are in bytes. A field that
+only its own writer reads back is called a report: others may read it, and base no decision on it.
+Every number that is read out of shared memory is checked before it is used.
 `;
+
+const LINE_LENGTH = 100;
+
+/** Wraps the paragraphs of a text; what is indented stays as it is. */
+function wrap(text: string): string {
+  const paragraphs = text.trim().split(/\n{2,}/);
+  return paragraphs.map((each) => (/^ {4}/m.test(each) ? each : wrapParagraph(each))).join("\n\n");
+}
+
+function wrapParagraph(text: string): string {
+  const lines = [""];
+  // What would begin a list or a heading stays behind the word before it.
+  for (const word of text.replaceAll(/\s+([-+*#>]|\d+[.)])(?=\s)/g, "\u00a0$1").split(/[ \n]+/)) {
+    const line = lines.at(-1)!;
+    if (line !== "" && line.length + 1 + word.length > LINE_LENGTH) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.join("\n").replaceAll("\u00a0", " ");
+}
 
 type Align = "left" | "right";
 
@@ -67,15 +80,31 @@ function layoutTable({ name, text, length, fields }: Layout): string {
   ].join("\n\n");
 }
 
+function lockTable(lockBytes: readonly LockByte[]): string {
+  const rows = lockBytes.map(({ name, byte, from, text }) => [
+    showNumber(byte),
+    `\`${name}\``,
+    from,
+    text,
+  ]);
+  return table(["byte", "constant", "from the start of the", "held by"], rows, [
+    "right",
+    "left",
+    "left",
+    "left",
+  ]);
+}
+
 /** The text of docs/LAYOUT.md. */
 export function markdown(chapters: readonly Chapter[]): string {
-  const parts = chapters.flatMap(({ title, text, layouts, constants }) => {
+  const parts = chapters.flatMap(({ title, text, layouts, constants, lockBytes }) => {
     const numbers = Object.entries(constants).map(([name, n]) => [`\`${name}\``, showNumber(n)]);
     return [
       `## ${title}`,
-      text.trim(),
+      wrap(text),
       ...layouts.map(layoutTable),
       ...(numbers.length > 0 ? [table(["constant", "value"], numbers, ["left", "right"])] : []),
+      ...(lockBytes.length > 0 ? [lockTable(lockBytes)] : []),
     ];
   });
   return `${INTRODUCTION}\n${parts.join("\n\n")}\n`;

@@ -6,6 +6,7 @@ import * as broadcast from "../../src/layout/broadcast-layout.ts";
 import * as condition from "../../src/layout/condition-layout.ts";
 import * as event from "../../src/layout/event-layout.ts";
 import * as lease from "../../src/layout/lease-layout.ts";
+import { LOCK_BYTES, type LockByte } from "../../src/layout/lock-bytes.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
@@ -26,6 +27,7 @@ export interface Chapter {
   readonly layouts: readonly Layout[];
   /** By the names that TypeScript gives them; C puts BUN_SHM_ before. */
   readonly constants: Readonly<Record<string, number>>;
+  readonly lockBytes: readonly LockByte[];
 }
 
 const chapter = (
@@ -33,7 +35,15 @@ const chapter = (
   text: string,
   layouts: readonly Layout[],
   constants: Readonly<Record<string, number>> = {},
-): Chapter => ({ title, text, layouts, constants });
+): Chapter => ({ title, text, layouts, constants, lockBytes: [] });
+
+/** All numbers of a chapter that have names. */
+export function constantsOf({ constants, lockBytes }: Chapter): [string, number][] {
+  return [
+    ...Object.entries(constants),
+    ...lockBytes.map(({ name, byte }): [string, number] => [name, byte]),
+  ];
+}
 
 /** The named numbers of a module. */
 function pick<Name extends string>(
@@ -53,6 +63,13 @@ const kinds: Record<string, number> = Object.fromEntries(
 
 /** A new structure is one line here, and a text in texts.ts. */
 export const CHAPTERS: readonly Chapter[] = [
+  {
+    title: "Lock bytes",
+    text: TEXTS.lockBytes,
+    layouts: [],
+    constants: {},
+    lockBytes: LOCK_BYTES,
+  },
   chapter("Segment header", TEXTS.header, [header.SEGMENT_HEADER], {
     ...pick(header, "SEGMENT_MAGIC", "SEGMENT_VERSION", "STATE_OPEN", "STATE_RETIRED"),
     ...kinds,
@@ -100,8 +117,39 @@ export const CHAPTERS: readonly Chapter[] = [
   chapter(
     "Message queue",
     TEXTS.messageQueue,
-    [messageQueue.MESSAGE_QUEUE],
-    pick(messageQueue, "QUEUE_MAGIC", "QUEUE_VERSION"),
+    [
+      messageQueue.MESSAGE_QUEUE_HEADER,
+      messageQueue.MESSAGE_QUEUE,
+      messageQueue.MESSAGE_QUEUE_BOOK,
+      messageQueue.MESSAGE_QUEUE_PARTICIPANT,
+    ],
+    {
+      QUEUE_SLOTS: messageQueue.DEFAULT_SLOTS,
+      QUEUE_SLOT_SIZE: messageQueue.DEFAULT_SLOT_SIZE,
+      ...pick(
+        messageQueue,
+        "QUEUE_MAGIC",
+        "QUEUE_VERSION",
+        "QUEUE_HEADER_LENGTH",
+        "QUEUE_BOOK_LENGTH",
+        "QUEUE_BOOK_MAGIC",
+        "QUEUE_BOOK_VERSION",
+        "QUEUE_MODE_NAMED",
+        "QUEUE_MODE_IN_SEGMENT",
+        "QUEUE_MODE_POLLING",
+        "QUEUE_CREATOR_BUN",
+        "QUEUE_CREATOR_FOREIGN",
+        "QUEUE_JOURNAL_NONE",
+        "QUEUE_JOURNAL_ENQUEUE",
+        "QUEUE_JOURNAL_DEQUEUE",
+        "QUEUE_JOURNAL_SLOT_SHIFT",
+        "QUEUE_PARTICIPANTS",
+        "QUEUE_PARTICIPANT_LENGTH",
+        "QUEUE_TOKENS_MASK",
+        "QUEUE_MAY_HAVE_TOKEN",
+        "QUEUE_NONE_INCREMENT",
+      ),
+    },
   ),
   chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
   chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),

@@ -1,5 +1,6 @@
 /** A key of TEXTS. */
 type Topic =
+  | "lockBytes"
   | "header"
   | "waitPoint"
   | "record"
@@ -15,12 +16,22 @@ type Topic =
 
 /** What docs/LAYOUT.md says about each structure, beside its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
+  lockBytes: `
+Roles and life are what the kernel says. Whoever uses an object holds a shared \`flock\` on it; whoever
+gives an empty object its size holds it exclusively. A role (producer, consumer …) is an exclusive
+open-file-description lock (\`F_OFD_SETLK\`) on one byte of the object, whether or not there is data
+at that offset, taken on a descriptor that was opened only for it. The kernel releases all of them
+when the process dies.
+
+The bytes of a structure are counted from its own start in the object, so that several in one
+object do not meet.`,
+
   header: `
 Every structured segment starts with it. The creator fills in everything else and stores \`magic\` last, so an opener that
 loads the magic sees all of it. An opener waits a second for the object's size and then for the magic, and refuses
 another version, another kind, and another \`layout_hash\`: two builds whose layouts differ never touch each other's memory.
 
-Who fills a new structure holds a one-byte lock on byte 2^40 + 1 of the object meanwhile (see _Locks_). While it is held, the maker
+Who fills a new structure holds the lock on its \`MAKER_BYTE\` meanwhile (see _Lock bytes_). While it is held, the maker
 lives; no magic and a free lock mean that it died, and the next one begins again.`,
 
   waitPoint: `
@@ -115,12 +126,51 @@ A counter's count is h * 2^31 + (\`low\` mod 2^31), where h is \`half\` if its b
 the step of \`half\` is missing, and whoever sees that makes it by compare-and-swap. Additions are of at most 2^24.`,
 
   messageQueue: `
-The textbook queue, byte for byte: this struct in shared memory, and the named semaphores \`/mq_mutex\` (1), \`/mq_items\` (0) and
-\`/mq_spaces\` (10). To enqueue: wait for spaces, wait for the mutex, copy, advance \`tail\` and \`count\`, post the mutex, post items. To
-dequeue: the same with items and spaces changed, and \`head\`. A queue of another geometry has other slots and the same header.
+The textbook queue, byte for byte: this struct in shared memory at \`/messagequeue\`, and the named
+semaphores \`/mq_mutex\` (1), \`/mq_items\` (0) and \`/mq_spaces\` (10). A queue of another name has
+\`NAME_mutex\`, \`NAME_items\` and \`NAME_spaces\`; one of another geometry has the same header, and its slots
+from offset 20 on. The creator makes the segment, then the semaphores, and stores \`magic\` last.
 
-Bun's handles keep their bookkeeping behind it, from the next multiple of 128 bytes on, where C programs do not look:
-\`src/layout/message-queue-layout.ts\` describes it.`,
+To enqueue: wait for spaces, wait for the mutex, copy the text and its NUL into the slot \`tail\`, advance
+\`tail\` (modulo the number of slots) and \`count\`, post the mutex, post items. To dequeue: the same
+with items and spaces changed, and \`head\`. At rest tail = (head + count) mod slots, items = count,
+spaces = slots minus count, and mutex = 1. That is all that a C program has to know.
+
+Bun's handles survive each other's death by the bookkeeping (\`message_queue_book\`). It begins at the
+first multiple of 128 behind the slots, and ends the object: a reader looks 1408 bytes before the
+end, and believes what it finds if the magic is right, and the slots lead to that very offset. Where
+there is none, as in a C program's queue, the next handle holds \`QUEUE_BOOKKEEPER_BYTE\`, looks again,
+enlarges the object and fills the bookkeeping in, its magic last. A creator that keeps bookkeeping
+holds \`QUEUE_CREATOR_BYTE\` for as long as it is open: the byte is free when it died.
+
+**To take part**, lock the first byte from \`QUEUE_FIRST_PARTICIPANT_BYTE\` on that is free, of 64. Its
+number n is the participant's; store 0 into both token words and then the process id. A participant
+lives while its byte is locked.
+
+**The lock** comes before the mutex: only its holder may wait for the mutex, and nobody keeps it while
+waiting for a token. It is taken by compare-and-swap from 0 to n + 1, waited for at
+\`lock_wait_point\`, and given back by storing 0 and waking that. A holder whose byte is free is dead:
+who swaps the dead one's number for its own is the heir.
+
+**The journal** is set, by the lock's holder while it has the mutex, to the slot and the operation
+before anything else is changed; then come the text, \`tail\` or \`head\`, which is the commit, \`count\`,
+and 0 in the journal again; then one is added to \`operations\`. An heir that finds 0 goes on, and the
+dead one may have had the mutex. Otherwise it had it, and the heir finishes its operation on slot k:
+
+    enqueue   tail is k:     not done   count = (k - head) mod slots                 post spaces
+              otherwise      done       count = (k - head) mod slots + 1             post items
+    dequeue   head is k:     not done   count = (tail - k) mod slots, all if 0       post items
+              otherwise      done       count = the same - 1                         post spaces
+
+It stores 0 into the journal and posts the mutex then. With a single slot nothing can be told from
+head and tail: there the heir posts only the mutex, and the look at the tokens (below) does the rest.
+
+**A token word** says what a participant has in hand, so that lost tokens can be told from those on
+their way. Who waits for a token sets \`QUEUE_MAY_HAVE_TOKEN\` before, and clears it after; one that
+got a token adds 1, below \`QUEUE_TOKENS_MASK\`, until the token is used or given back; one that got none
+adds \`QUEUE_NONE_INCREMENT\`. Who finds head, tail, count, operations and all semaphores unchanged for
+a while, and not adding up, makes them fit: it leaves out what the living have in hand, and what they
+may have had ever since.`,
 
   locks: `
 These lie wherever the user puts them in a segment, at a multiple of 128. The \`pthread_mutex_t\` is libc's own: a process of another libc or

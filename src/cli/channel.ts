@@ -99,8 +99,10 @@ function queueInlet(queue: MessageQueue): Inlet {
     read(sink, limit, timeoutMs) {
       let count = 0;
       while (count < limit) {
-        const timeout = count === 0 ? Math.min(timeoutMs, SLICE_MS) : 0;
-        const text = queue.dequeue({ timeoutMs: timeout });
+        const text =
+          count === 0
+            ? queue.dequeue({ timeoutMs: Math.min(timeoutMs, SLICE_MS) })
+            : queue.tryDequeue();
         if (text === undefined) break;
         sink(encoder.encode(text), 0);
         count++;

@@ -2,11 +2,11 @@
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { RING_FIRST_SLOT_BYTE, RING_PRODUCER_BYTE } from "../layout/lock-bytes.ts";
+import { queueSemaphores } from "../layout/message-queue-layout.ts";
 import { PRODUCER_SLOTS } from "../layout/mpsc-layout.ts";
 import { HEADER_PARAMETERS } from "../layout/segment-header.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { MessageQueue } from "../queue/message-queue.ts";
-import { checkPlace } from "../queue/options.ts";
 import { RingBuffer } from "../ring/ring-buffer.ts";
 import { PortableSegment } from "../segment/portable-segment.ts";
 import { Segment } from "../segment/segment.ts";
@@ -130,7 +130,7 @@ export class InspectedObject implements Disposable {
 
   /** The names of the semaphores that belong to a message queue by default; none for others. */
   semaphores(): readonly string[] {
-    return this.kind === "queue" ? checkPlace({ name: this.name }).semaphores : [];
+    return this.kind === "queue" ? queueSemaphores(this.name) : [];
   }
 
   /**
@@ -255,7 +255,7 @@ export function openAny(name: string): AnyObject {
     case "broadcast-block":
       return { kind, handle: RingBuffer.open(name) };
     case "queue":
-      return { kind, handle: MessageQueue.open({ name }) };
+      return { kind, handle: MessageQueue.open(name) };
     case "map":
       return openMap(name);
     case "atomics":

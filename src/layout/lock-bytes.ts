@@ -3,34 +3,80 @@
  *
  * A lock byte is a one-byte open-file-description lock (`F_OFD_SETLK`) on the object, at an offset
  * that is a name and no place: the byte need not exist. The kernel releases it with its holder,
- * however that ends, so it says who lives. The bytes of a structure are counted from the structure's
- * own start in the segment, so that several in one segment do not meet.
+ * however that ends, so it says who lives. The bytes of a structure are counted from its own start
+ * in the segment, so that several in one segment do not meet.
  */
 
-/** A ring's only producer. */
 export const RING_PRODUCER_BYTE = 0;
-/** A ring's only consumer. */
 export const RING_CONSUMER_BYTE = 1;
-/** The first of the slots of an mpsc ring's producers, or of consumers that block a broadcast. */
 export const RING_FIRST_SLOT_BYTE = 64;
 
-/** The first of a message queue's 64 participants. */
 export const QUEUE_FIRST_PARTICIPANT_BYTE = 0;
-/** Held by a message queue's creator while it lives. */
 export const QUEUE_CREATOR_BYTE = 64;
-/** Held while a C program's queue gets its bookkeeping. */
 export const QUEUE_BOOKKEEPER_BYTE = 65;
 
-/** Held by a lease's holder. */
 export const LEASE_HOLDER_BYTE = 0;
 
-/**
- * Of the object itself, beyond any offset that holds data: held while a name is compared with its
- * inode and removed.
- */
 export const UNLINK_BYTE: number = 2 ** 40;
-/**
- * Held by whoever makes a structure, from this byte plus the structure's offset: while it is held,
- * the maker lives; a structure that is not finished and a byte that is free mean that it died.
- */
 export const MAKER_BYTE: number = 2 ** 40 + 1;
+
+/** One lock byte, or the first of a row of them. */
+export interface LockByte {
+  /** The constant that has it. */
+  readonly name: string;
+  readonly byte: number;
+  /** Where 0 is: the structure's start, or the object's. */
+  readonly from: "structure" | "object";
+  /** Who holds it. */
+  readonly text: string;
+}
+
+const lockByte = (name: string, byte: number, from: LockByte["from"], text: string): LockByte => ({
+  name,
+  byte,
+  from,
+  text,
+});
+
+/** All of them, for docs/LAYOUT.md and the C header. */
+export const LOCK_BYTES: readonly LockByte[] = [
+  lockByte("RING_PRODUCER_BYTE", RING_PRODUCER_BYTE, "structure", "A ring's only producer."),
+  lockByte("RING_CONSUMER_BYTE", RING_CONSUMER_BYTE, "structure", "A ring's only consumer."),
+  lockByte(
+    "RING_FIRST_SLOT_BYTE",
+    RING_FIRST_SLOT_BYTE,
+    "structure",
+    "The first of the slots of an mpsc ring's producers, or of consumers that block a broadcast.",
+  ),
+  lockByte(
+    "QUEUE_FIRST_PARTICIPANT_BYTE",
+    QUEUE_FIRST_PARTICIPANT_BYTE,
+    "structure",
+    "The first of a message queue's 64 participants.",
+  ),
+  lockByte(
+    "QUEUE_CREATOR_BYTE",
+    QUEUE_CREATOR_BYTE,
+    "structure",
+    "A message queue's creator while it lives; then whoever removes the queue.",
+  ),
+  lockByte(
+    "QUEUE_BOOKKEEPER_BYTE",
+    QUEUE_BOOKKEEPER_BYTE,
+    "structure",
+    "Whoever adds the bookkeeping to a C program's queue.",
+  ),
+  lockByte("LEASE_HOLDER_BYTE", LEASE_HOLDER_BYTE, "structure", "A lease's holder."),
+  lockByte(
+    "UNLINK_BYTE",
+    UNLINK_BYTE,
+    "object",
+    "Whoever compares a name with its inode, and removes it.",
+  ),
+  lockByte(
+    "MAKER_BYTE",
+    MAKER_BYTE,
+    "structure",
+    "Whoever makes a structure. Free, while the structure is not finished: its maker died.",
+  ),
+];

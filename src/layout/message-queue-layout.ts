@@ -6,8 +6,8 @@
  * of 256 bytes everything fits one page of 4096: a C producer that truncates the object to its 2580
  * bytes clears the bookkeeping, and ends no process with a SIGBUS.
  */
-
 import { type Layout, bytes, u32 } from "./description.ts";
+import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const QUEUE_MAGIC = 0x4d51534d;
 export const QUEUE_VERSION = 1;
@@ -22,9 +22,26 @@ export const COUNT_WORD = 4;
 /** Bytes before the first slot. */
 export const QUEUE_HEADER_LENGTH = 20;
 export const DEFAULT_SLOTS = 10;
+/** Bytes. */
 export const DEFAULT_SLOT_SIZE = 256;
 /** Most slots: their numbers and a flag share one word of the journal. */
 export const MAX_SLOTS: number = 2 ** 24;
+/** Longest slot, in bytes. */
+export const MAX_SLOT_SIZE: number = 2 ** 30;
+
+/** The words before the slots, which are the same in every geometry. */
+export const MESSAGE_QUEUE_HEADER: Layout = {
+  name: "message_queue_header",
+  text: "Starts a queue of any geometry; the slots follow at once.",
+  length: QUEUE_HEADER_LENGTH,
+  fields: [
+    u32("magic", MAGIC_WORD * 4, "0x4D51534D. The creator, last."),
+    u32("version", VERSION_WORD * 4, "1. The creator."),
+    u32("head", HEAD_WORD * 4, "The slot that is read next. A consumer that holds the mutex."),
+    u32("tail", TAIL_WORD * 4, "The slot that is written next. A producer that holds the mutex."),
+    u32("count", COUNT_WORD * 4, "Messages now queued. Whoever holds the mutex."),
+  ],
+};
 
 /** What a C program sees, at the default geometry. */
 export const MESSAGE_QUEUE: Layout = {
@@ -32,11 +49,7 @@ export const MESSAGE_QUEUE: Layout = {
   text: "The classic struct of 2580 bytes: 10 slots of 256 bytes each.",
   length: QUEUE_HEADER_LENGTH + DEFAULT_SLOTS * DEFAULT_SLOT_SIZE,
   fields: [
-    u32("magic", MAGIC_WORD * 4, "0x4D51534D. The creator, last."),
-    u32("version", VERSION_WORD * 4, "1. The creator."),
-    u32("head", HEAD_WORD * 4, "The slot that is read next. A consumer that holds the mutex."),
-    u32("tail", TAIL_WORD * 4, "The slot that is written next. A producer that holds the mutex."),
-    u32("count", COUNT_WORD * 4, "Messages now queued. Whoever holds the mutex."),
+    ...MESSAGE_QUEUE_HEADER.fields,
     bytes(
       "slots",
       QUEUE_HEADER_LENGTH,
@@ -63,20 +76,19 @@ export function bookOffset(geometry: QueueGeometry): number {
   return Math.ceil(queueLength(geometry) / 128) * 128;
 }
 
-/*
- * The bookkeeping. Offsets from its start, in bytes.
- *
- * |    0 | magic, version, slots, slot size, mode, creator     | the creator, magic last      |
- * |   64 | recoveries, high-water mark, operations             | who holds the lock           |
- * |  128 | lock: the holder's participant number + 1, 0 = free | who takes and who leaves it  |
- * |  132 | journal: what is done under the mutex               | who holds the lock           |
- * |  256 | wait point of the lock                              | waiters and wakers           |
- * |  384 | mutex, items, spaces: 64 bytes each, if they are not named semaphores | everybody  |
- * |  576 | participants: 64 × { items u32, spaces u32, process id u32 } | each its own        |
- */
-export const BOOK_LENGTH = 1408;
-export const BOOK_MAGIC = 0x4b4f4f42;
-export const BOOK_VERSION = 1;
+/** The name of the classic program's queue. */
+export const DEFAULT_QUEUE_NAME = "/messagequeue";
+
+/** The names of a queue's semaphores: mutex, items, spaces. */
+export function queueSemaphores(name: string): readonly [string, string, string] {
+  const prefix = name === DEFAULT_QUEUE_NAME ? "/mq" : name;
+  return [`${prefix}_mutex`, `${prefix}_items`, `${prefix}_spaces`];
+}
+
+export const QUEUE_BOOK_LENGTH = 1408;
+/** "BOOK" as bytes in memory. */
+export const QUEUE_BOOK_MAGIC = 0x4b4f4f42;
+export const QUEUE_BOOK_VERSION = 1;
 
 /** Indices of words from the start of the bookkeeping. */
 export const BOOK_MAGIC_WORD = 0;
@@ -85,41 +97,100 @@ export const BOOK_SLOTS_WORD = 2;
 export const BOOK_SLOT_SIZE_WORD = 3;
 export const BOOK_MODE_WORD = 4;
 export const BOOK_CREATOR_WORD = 5;
-export const RECOVERIES_WORD = 16;
-export const HIGH_WATER_WORD = 17;
-export const OPERATIONS_WORD = 18;
-export const LOCK_WORD = 32;
-export const JOURNAL_WORD = 33;
+export const BOOK_REPAIRED_WORD = 16;
+export const BOOK_HIGH_WATER_WORD = 17;
+export const BOOK_OPERATIONS_WORD = 18;
+export const BOOK_LOCK_WORD = 32;
+export const BOOK_JOURNAL_WORD = 33;
+export const BOOK_PARTICIPANTS_WORD = 144;
 
-export const LOCK_WAIT_POINT_OFFSET = 256;
-export const SEMAPHORES_OFFSET = 384;
-export const SEMAPHORE_STRIDE = 64;
-export const PARTICIPANTS_WORD = 144;
-export const PARTICIPANT_WORDS = 3;
-export const MAX_PARTICIPANTS = 64;
+/** Bytes from the start of the bookkeeping. */
+export const BOOK_WAIT_POINT_OFFSET = 256;
+/** Mutex, items, spaces, one behind the other. */
+export const BOOK_SEMAPHORES_OFFSET = 384;
+/** Bytes for each; a `sem_t` takes 32, and at most 64 elsewhere. */
+export const BOOK_SEMAPHORE_LENGTH = 64;
 
-/** BOOK_MODE_WORD: how tokens are counted. */
-export const MODE_NAMED = 1;
-export const MODE_IN_SEGMENT = 2;
-export const MODE_POLLING = 3;
+/** Most handles of one queue. */
+export const QUEUE_PARTICIPANTS = 64;
+export const QUEUE_PARTICIPANT_LENGTH = 12;
+/** Indices of words from the start of a participant. */
+export const PARTICIPANT_ITEMS_WORD = 0;
+export const PARTICIPANT_SPACES_WORD = 1;
+export const PARTICIPANT_PROCESS_WORD = 2;
 
-/** BOOK_CREATOR_WORD: whether the creator holds CREATOR_LOCK, or is a C program. */
-export const CREATOR_BUN = 1;
-export const CREATOR_FOREIGN = 2;
+export const MESSAGE_QUEUE_PARTICIPANT: Layout = {
+  name: "message_queue_participant",
+  text: "What one handle has in hand. Its lock byte says whether it lives.",
+  length: QUEUE_PARTICIPANT_LENGTH,
+  fields: [
+    u32("items", PARTICIPANT_ITEMS_WORD * 4, "Tokens of `items`: see the constants. Its handle."),
+    u32("spaces", PARTICIPANT_SPACES_WORD * 4, "Tokens of `spaces`, likewise. Its handle."),
+    u32("process_id", PARTICIPANT_PROCESS_WORD * 4, "0 when the handle is closed. Its handle."),
+  ],
+};
 
-/** Journal: the mutex may be held or not, and no field is being changed. */
-export const JOURNAL_NONE = 0;
-/** Journal: the mutex is held, and slot `journal >> 4` is being filled or emptied. */
-export const JOURNAL_ENQUEUE = 1;
-export const JOURNAL_DEQUEUE = 2;
+const semaphore = (name: string, which: number, value: string): Layout["fields"][number] =>
+  bytes(
+    name,
+    BOOK_SEMAPHORES_OFFSET + which * BOOK_SEMAPHORE_LENGTH,
+    BOOK_SEMAPHORE_LENGTH,
+    `Mode 2: an unnamed \`sem_t\`; mode 3: its first word counts; begins with ${value}. Everybody.`,
+  );
 
-/** Lock bytes of the object: participants have 0 to 63. */
-export const CREATOR_LOCK = 64;
-export const BOOKKEEPER_LOCK = 65;
+export const MESSAGE_QUEUE_BOOK: Layout = {
+  name: "message_queue_book",
+  text: "The bookkeeping of Bun's handles, at the first multiple of 128 behind the slots.",
+  length: QUEUE_BOOK_LENGTH,
+  fields: [
+    u32("magic", BOOK_MAGIC_WORD * 4, '"BOOK". Whoever makes the bookkeeping, last.'),
+    u32("version", BOOK_VERSION_WORD * 4, "1. Whoever makes it."),
+    u32("slots", BOOK_SLOTS_WORD * 4, "How many slots there are. Whoever makes it."),
+    u32("slot_size", BOOK_SLOT_SIZE_WORD * 4, "Bytes of a slot, its NUL included. Likewise."),
+    u32("mode", BOOK_MODE_WORD * 4, "Where the semaphores are: `QUEUE_MODE_…`. Likewise."),
+    u32("creator", BOOK_CREATOR_WORD * 4, "Who made the queue: `QUEUE_CREATOR_…`. Likewise."),
+    u32("repaired", BOOK_REPAIRED_WORD * 4, "Repairs after a death, mod 2^32. Whoever repairs."),
+    u32("high_water", BOOK_HIGH_WATER_WORD * 4, "Most messages seen. The lock's holder."),
+    u32("operations", BOOK_OPERATIONS_WORD * 4, "Ended ones, mod 2^32. The lock's holder."),
+    u32("lock", BOOK_LOCK_WORD * 4, "0, or the holder's participant number + 1. By CAS from 0."),
+    u32("journal", BOOK_JOURNAL_WORD * 4, "slot << 4 | `QUEUE_JOURNAL_…`. The lock's holder."),
+    u32("lock_wait_point", BOOK_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
+    semaphore("mutex", 0, "1"),
+    semaphore("items", 1, "0"),
+    semaphore("spaces", 2, "the number of slots"),
+    u32(
+      "participants",
+      BOOK_PARTICIPANTS_WORD * 4,
+      "64 of `message_queue_participant`. Each its own.",
+      (QUEUE_PARTICIPANTS * QUEUE_PARTICIPANT_LENGTH) / 4,
+    ),
+  ],
+};
+
+/** `mode`: named semaphores, which C programs use too. */
+export const QUEUE_MODE_NAMED = 1;
+/** `mode`: semaphores inside the bookkeeping. */
+export const QUEUE_MODE_IN_SEGMENT = 2;
+/** `mode`: plain words that are looked at again and again. */
+export const QUEUE_MODE_POLLING = 3;
+
+/** `creator`: a handle, which holds the creator's lock byte for as long as it is open. */
+export const QUEUE_CREATOR_BUN = 1;
+/** `creator`: a program that has no bookkeeping, and holds no lock. */
+export const QUEUE_CREATOR_FOREIGN = 2;
+
+/** `journal`: the mutex may be held or not, and no field is being changed. */
+export const QUEUE_JOURNAL_NONE = 0;
+/** `journal`: the mutex is held, and the slot is being filled. */
+export const QUEUE_JOURNAL_ENQUEUE = 1;
+/** `journal`: the mutex is held, and the slot is being emptied. */
+export const QUEUE_JOURNAL_DEQUEUE = 2;
+/** `journal`: where the slot's number begins, in bits. */
+export const QUEUE_JOURNAL_SLOT_SHIFT = 4;
 
 /** A participant's word of one semaphore: how many tokens it has in hand … */
-export const TOKENS_MASK = 0x7f;
+export const QUEUE_TOKENS_MASK = 0x7f;
 /** … whether it waits, and so may have one that it could not note yet … */
-export const MAY_HAVE_TOKEN = 0x80;
+export const QUEUE_MAY_HAVE_TOKEN = 0x80;
 /** … and a count of the moments at which it had none. */
-export const NONE_INCREMENT = 0x100;
+export const QUEUE_NONE_INCREMENT = 0x100;

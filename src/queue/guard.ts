@@ -1,28 +1,35 @@
 /**
  * Who may touch a message queue, and what happens when one of them dies.
  *
- * C programs know the mutex alone, a semaphore that does not say who holds it. Between Bun's
+ * C programs know only the mutex, a semaphore that does not say who holds it. Between Bun's
  * handles a lock in the bookkeeping comes first, whose word names its holder: so at most one
  * handle, the lock's holder, has the mutex, and these are the cases:
  *
- * 1. The lock's holder is dead (its lock byte is free, by the kernel's word). The next who wants it
+ * 1. The lock's holder is dead (the kernel says so: its lock byte is free). The next who wants it
  *    inherits it. Did the dead one hold the mutex? If the journal names a slot, yes: the heir
  *    finishes or undoes the operation and posts the mutex, and the token that belongs to it.
  *    Otherwise perhaps: see 2.
  * 2. The lock's holder cannot get the mutex. No living handle has it, so a C program does, or the
  *    dead do. If no living process but the handles' has the object mapped, it is the dead. If one
- *    has, it gets MUTEX_PATIENCE_MS, a million times what it needs. A stopped one gets for ever.
+ *    has, it gets QUEUE_MUTEX_PATIENCE_MS; a stopped one has as long as it takes.
  * 3. Tokens are lost: count, items and spaces do not add up. Nor do they while somebody is between
  *    two steps. So whoever waits in vain looks twice; if nothing at all moved in between, nobody
  *    living is between two steps, but those whose words say so. The tokens are then made to fit.
  *
  * A wrong guess in 3 makes a token too many. Handles check count under the mutex and drop such a
- * token; so it takes a C consumer, stopped for that long by the scheduler alone, to be misled.
+ * token; so only a C consumer can be misled, one that the scheduler kept away for that long.
  */
 import { findMappers, isStopped, mappedObject } from "../memory/mappers.ts";
 import { monotonicMs } from "../libc/time.ts";
-import { OPERATIONS_WORD, RECOVERIES_WORD } from "../layout/message-queue-layout.ts";
+import { BOOK_OPERATIONS_WORD, BOOK_REPAIRED_WORD } from "../layout/message-queue-layout.ts";
 import { add, load } from "../memory/atomics.ts";
+import {
+  QUEUE_MUTEX_PATIENCE_MS,
+  QUEUE_MUTEX_TRIES,
+  QUEUE_QUIET_MS,
+  QUEUE_QUIET_WITH_C_MS,
+  SLICE_MS,
+} from "../waiting/limits.ts";
 import type { SlotQueue } from "./slots.ts";
 import type { Segment } from "../segment/segment.ts";
 import type { OwnedLock } from "./owned-lock.ts";
@@ -41,16 +48,6 @@ export interface QueueParts {
   readonly spaces: TokenCounter;
 }
 
-/** Attempts at the mutex before sleeping; a C program holds it for less than a microsecond. */
-const MUTEX_SPINS = 200;
-const SLICE_MS = 50;
-/** How long a living C program may hold the mutex, in ms. */
-const MUTEX_PATIENCE_MS = 400;
-/** How long nothing may have moved before tokens are made to fit, in ms: among handles … */
-const QUIET_MS = 40;
-/** … and where C programs take part, which do not say what they have in hand. */
-const QUIET_WITH_C_MS = 300;
-
 type Foreigners = "none" | "living" | "stopped";
 
 interface Look {
@@ -67,11 +64,14 @@ export class QueueGuard {
   #look: Look | undefined;
   #stuck: { readonly state: string; readonly sinceMs: number } | undefined;
 
-  /** @param log Told of each recovery, which is counted here. */
+  /** @param log Receives each repair, which is counted here. */
   constructor(parts: QueueParts, log: (message: string) => void) {
     this.#parts = parts;
     this.#log = log;
     this.#object = mappedObject(parts.segment.mapping.address);
+    parts.slots.onCorrected = () => {
+      this.repaired("A C program died between two stores: count agrees with head and tail again");
+    };
     // This place's last user died with the lock: to the others it looks alive again.
     if (parts.lock.ownedBySelf) {
       this.#inherit();
@@ -79,15 +79,10 @@ export class QueueGuard {
     }
   }
 
-  /** Counts a recovery, and reports it. */
-  recovered(message: string): void {
-    add(this.#parts.book, RECOVERIES_WORD, 1);
+  /** Counts a repair, and reports it. */
+  repaired(message: string): void {
+    add(this.#parts.book, BOOK_REPAIRED_WORD, 1);
     this.#log(message);
-  }
-
-  /** The slots found a count that did not agree with head and tail. */
-  countCorrected(): void {
-    this.recovered("A C program died between two stores: count agrees with head and tail again");
   }
 
   /** Takes the lock. @returns false when the time was over. */
@@ -108,27 +103,27 @@ export class QueueGuard {
   #inherit(): void {
     const { slots, mutex, items, spaces } = this.#parts;
     if (!slots.interrupted) {
-      this.recovered("A handle died outside the mutex, with the lock: it was taken over");
+      this.repaired("A handle died outside the mutex, with the lock: it was taken over");
       return;
     }
     const finished = slots.finish();
     if (finished === "enqueued" || finished === "not dequeued") items.post();
     if (finished === "not enqueued" || finished === "dequeued") spaces.post();
     mutex.post();
-    this.recovered(`A handle died inside the mutex; its message was ${finished}`);
+    this.repaired(`A handle died inside the mutex; its message was ${finished}`);
   }
 
   /** Takes the mutex; for the lock's holder. @returns false when the time was over. */
   takeMutex(timeoutMs: number): boolean {
     const { mutex } = this.#parts;
     if (mutex.tryWait()) return true;
-    for (let spin = 0; spin < MUTEX_SPINS; spin++) if (mutex.tryWait()) return true;
+    for (let spin = 0; spin < QUEUE_MUTEX_TRIES; spin++) if (mutex.tryWait()) return true;
     const deadline = monotonicMs() + timeoutMs;
     for (;;) {
       const left = deadline - monotonicMs();
-      if (mutex.waitSlice(Math.max(Math.min(left, SLICE_MS), 0))) return true;
+      if (mutex.wait({ timeoutMs: Math.max(Math.min(left, SLICE_MS), 0) })) return true;
       if (this.#mutexIsLost()) {
-        this.recovered("The mutex was held by the dead: it was taken over");
+        this.repaired("The mutex was held by the dead: it was taken over");
         return true;
       }
       if (left <= SLICE_MS) return false;
@@ -143,7 +138,7 @@ export class QueueGuard {
     const stuckMs = now - this.#stuck.sinceMs;
     const foreigners = this.#foreigners();
     if (foreigners === "stopped") return false;
-    if (foreigners === "living" && stuckMs < MUTEX_PATIENCE_MS) return false;
+    if (foreigners === "living" && stuckMs < QUEUE_MUTEX_PATIENCE_MS) return false;
     this.#stuck = undefined;
     return true;
   }
@@ -164,7 +159,7 @@ export class QueueGuard {
   #state(): string {
     const { slots, book, mutex, items, spaces } = this.#parts;
     const values = [mutex.value, items.value, spaces.value];
-    return `${slots.position} ${load(book, OPERATIONS_WORD)} ${values.join(" ")}`;
+    return `${slots.position} ${load(book, BOOK_OPERATIONS_WORD)} ${values.join(" ")}`;
   }
 
   #addsUp(): boolean {
@@ -187,9 +182,10 @@ export class QueueGuard {
       return;
     }
     const quietMs = now - this.#look.sinceMs;
-    if (quietMs < QUIET_MS) return;
+    if (quietMs < QUEUE_QUIET_MS) return;
     const foreigners = this.#foreigners();
-    if (foreigners === "stopped" || (foreigners === "living" && quietMs < QUIET_WITH_C_MS)) return;
+    if (foreigners === "stopped" || (foreigners === "living" && quietMs < QUEUE_QUIET_WITH_C_MS))
+      return;
     this.#makeFit(this.#look);
     this.#look = undefined;
   }
@@ -201,7 +197,7 @@ export class QueueGuard {
     try {
       if (mutex.value === 0) {
         // Whoever waits for it has a token in hand: only look at the tokens once it is free.
-        held = this.takeMutex(MUTEX_PATIENCE_MS);
+        held = this.takeMutex(QUEUE_MUTEX_PATIENCE_MS);
         return;
       }
       const moved = this.#state() !== look.state;
@@ -217,7 +213,7 @@ export class QueueGuard {
       ];
       if (changes.every((change) => change === 0)) return;
       const [more, free, locks] = changes;
-      this.recovered(`Tokens were lost or too many: items ${more}, spaces ${free}, mutex ${locks}`);
+      this.repaired(`Tokens were lost or too many: items ${more}, spaces ${free}, mutex ${locks}`);
     } finally {
       if (held) mutex.post();
       lock.unlock();

@@ -1,67 +1,77 @@
-import { cpus } from "node:os";
+import { checkOptions } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
-import { HIGH_WATER_WORD, RECOVERIES_WORD } from "../layout/message-queue-layout.ts";
-import { monotonicMs } from "../libc/time.ts";
-import { load } from "../memory/atomics.ts";
-import { QueueGuard } from "./guard.ts";
 import {
-  type MessageQueueAsyncOptions,
-  type MessageQueueCreateOptions,
-  type MessageQueueEnqueueOptions,
-  type MessageQueueName,
-  type MessageQueueOpenOptions,
-  type MessageQueueStats,
-  type MessageQueueWaitOptions,
-  type QueueMode,
-  type QueuePlace,
-  type QueueLog,
-  checkPlace,
-  checkText,
-  logTo,
-} from "./options.ts";
+  BOOK_HIGH_WATER_WORD,
+  BOOK_REPAIRED_WORD,
+  DEFAULT_QUEUE_NAME,
+} from "../layout/message-queue-layout.ts";
+import { load } from "../memory/atomics.ts";
+import { Segment } from "../segment/segment.ts";
+import { Semaphore } from "../semaphore/semaphore.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
+import { QueueExchange } from "./exchange.ts";
 import {
   type OpenQueue,
+  type QueueAttachment,
+  closeQueue,
   createQueue,
   isNamed,
+  openOrCreateQueue,
   openQueue,
   removeDeadQueue,
   unlinkQueue,
 } from "./lifecycle.ts";
-import { Segment } from "../segment/segment.ts";
-import { Semaphore } from "../semaphore/semaphore.ts";
-import { AsyncLine } from "../waiting/async-line.ts";
-import { ITEMS, SPACES, type TokenKind } from "./participants.ts";
-import type { TokenCounter } from "./polled-tokens.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import {
+  CREATE_OPTIONS,
+  ENQUEUE_ASYNC_OPTIONS,
+  ENQUEUE_OPTIONS,
+  type MessageQueueCreateOptions,
+  type MessageQueueEnqueueAsyncOptions,
+  type MessageQueueEnqueueOptions,
+  type MessageQueueNames,
+  type MessageQueueOpenOptions,
+  type MessageQueueStats,
+  type MessageQueueTryEnqueueOptions,
+  NAMES_OPTIONS,
+  OPEN_OPTIONS,
+  type QueueMode,
+  type QueuePlace,
+  TRY_ENQUEUE_OPTIONS,
+  checkPlace,
+  checkText,
+  logTo,
+} from "./options.ts";
+import { ITEMS, SPACES } from "./participants.ts";
 
-/** The longest uninterrupted sleep, in ms, of a blocking wait … */
-const SLICE_MS = 50;
-/** … and of one in the event loop. After it the queue is looked over. */
-const ASYNC_SLICE_MS = 250;
-/**
- * Looks before a sleep: about what a sleep and a wake across cores cost. All processors count:
- * navigator.hardwareConcurrency is 1 for a process that is pinned to a core of its own.
- */
-const SPIN_LOOKS: number = cpus().length > 1 ? 6000 : 0;
-/** Of this many tries in vain one looks whether tokens were lost. */
-const AUDIT_PERIOD = 64;
+const NO_OPTIONS: Readonly<Record<never, never>> = {};
+const VALUES_OPTIONS: readonly string[] = ["signal"];
 
 /**
  * A bounded queue of texts between processes, byte-compatible with the classic C program of shared
  * memory and three named semaphores: its producers and consumers and these work together.
  *
  * Any number of producers and consumers, up to 64 handles. Messages come out in the order in which
- * they went in, each once. A process that is killed at any instant loses nothing but the message it
- * was in the middle of, and the other Bun handles go on within a second, once they use the queue:
- * see docs/ARCHITECTURE.md. C programs have no repair of their own: they wait until a Bun handle
- * does it.
+ * they went in, each once. A process that is killed at any instant loses nothing but the message
+ * that it was in the middle of, and the other Bun handles go on within a second, once they use the
+ * queue: see docs/ARCHITECTURE.md. C programs have no repair of their own: they wait until a Bun
+ * handle does it.
+ *
+ * It has a name and a segment of its own, and cannot lie inside a segment of the user's: its layout
+ * is the C program's, which has the queue at the start of the object, and semaphores beside it.
  *
  * @example
  * ```ts
- * using queue = MessageQueue.create({ name: "/letters" });
+ * using queue = MessageQueue.create("/letters");
  * queue.enqueue("Hello");
  * // in another process:
- * using same = MessageQueue.open({ name: "/letters" });
+ * using same = MessageQueue.open("/letters");
  * console.log(same.dequeue({ timeoutMs: 1000 })); // Hello
  * queue.unlink();
  * ```
@@ -69,190 +79,290 @@ const AUDIT_PERIOD = 64;
 export class MessageQueue {
   /** The queue's name. */
   readonly name: string;
+  /** The segment that the queue lies in. Closing it closes the queue's handle. */
+  readonly segment: Segment;
   /** Whether this handle made the queue. */
   readonly created: boolean;
   /** How the queue's tokens are counted. */
   readonly synchronization: QueueMode;
+  /** Messages that it holds at most. */
+  readonly capacity: number;
+  /** Bytes of UTF-8 that a text may have. */
+  readonly maxTextLength: number;
 
+  /** How messages of calls begin. */
+  readonly #toEnqueue: string;
+  readonly #toDequeue: string;
   readonly #place: QueuePlace;
   readonly #queue: OpenQueue;
-  readonly #guard: QueueGuard;
-  readonly #lines: readonly [AsyncLine, AsyncLine] = [new AsyncLine(), new AsyncLine()];
-  #closed = false;
-  #text = "";
-  /** Texts taken out, put in. */
-  readonly #done: [number, number] = [0, 0];
-  #bytes = 0;
-  #waits = 0;
-  #timeouts = 0;
-  /** Calls that found no token, by kind: empty, full. */
-  readonly #hits: [number, number] = [0, 0];
+  readonly #exchange: QueueExchange;
 
-  private constructor(place: QueuePlace, queue: OpenQueue, log: QueueLog) {
+  private constructor(place: QueuePlace, queue: OpenQueue, exchange: QueueExchange) {
     this.name = place.name;
+    this.segment = queue.segment;
     this.created = queue.creatorLock !== undefined;
     this.synchronization = queue.mode;
+    this.capacity = queue.slots.slots;
+    this.maxTextLength = queue.slots.textLength;
+    this.#toEnqueue = `Cannot enqueue into message queue "${place.name}"`;
+    this.#toDequeue = `Cannot dequeue from message queue "${place.name}"`;
     this.#place = place;
     this.#queue = queue;
-    this.#guard = new QueueGuard(queue, (message) => log("recovered", message));
+    this.#exchange = exchange;
   }
 
   static #attach(
+    attach: (place: QueuePlace, attachment: QueueAttachment) => OpenQueue,
     place: QueuePlace,
-    log: QueueLog,
-    open: (repaired: () => void) => OpenQueue,
+    options: MessageQueueCreateOptions & MessageQueueOpenOptions,
   ): MessageQueue {
-    let handle: MessageQueue | undefined;
-    const queue = open(() => {
-      if (handle !== undefined) handle.#guard.countCorrected();
-    });
-    return (handle = new MessageQueue(place, queue, log));
+    const log = logTo(options.logger, place.name);
+    const { mode, synchronization, waitMs } = options;
+    const queue = attach(place, { mode, synchronization, waitMs, log });
+    try {
+      return new MessageQueue(place, queue, new QueueExchange(queue, log));
+    } catch (error) {
+      closeQueue(queue);
+      throw error;
+    }
   }
 
   /**
    * Makes a queue that must not exist. Does not block.
    *
-   * @throws SystemError EEXIST (see `removeLeftovers`), ENOSPC, EACCES; RangeError, TypeError.
+   * @param name Default "/messagequeue".
+   * @throws SystemError EEXIST (see `removeLeftovers`), ENOSPC, EACCES; StateError EBUSY while
+   *   another process removes a queue of that name; RangeError, TypeError.
    */
-  static create(options: MessageQueueCreateOptions = {}): MessageQueue {
-    const place = checkPlace(options);
-    const log = logTo(options, place);
-    return MessageQueue.#attach(place, log, (repaired) =>
-      createQueue(place, { ...options, repaired }, log),
-    );
+  static create(
+    name: string = DEFAULT_QUEUE_NAME,
+    options: MessageQueueCreateOptions = NO_OPTIONS,
+  ): MessageQueue {
+    const place = checkPlace("create", name, options, CREATE_OPTIONS);
+    return MessageQueue.#attach(createQueue, place, options);
   }
 
   /**
-   * Attaches to a queue that Bun or a C program made. One that is just being made is waited for, up
-   * to a second. A C program's object is enlarged, by what the handles note there.
+   * Attaches to a queue that Bun or a C program made. One that is being made is waited for, up to a
+   * second. A C program's object is enlarged, by what the handles note there.
    *
-   * @throws SystemError ENOENT when there is none, EACCES; LayoutError when it is something else,
-   *   or of another shape; RangeError, TypeError; Error when 64 handles have it open.
+   * @param name Default "/messagequeue".
+   * @throws SystemError ENOENT when there is none, EACCES; StateError EBUSY when 64 handles have it
+   *   open, ENODATA when its creator died before it had finished; LayoutError when it is something
+   *   else, or has another shape than asked for; RangeError, TypeError.
    */
-  static open(options: MessageQueueOpenOptions = {}): MessageQueue {
-    const place = checkPlace(options);
-    const wait = checkTimeout(options.waitMs ?? 0);
-    return MessageQueue.#attach(place, logTo(options, place), (repaired) =>
-      openQueue(place, { wait, repaired }),
-    );
+  static open(
+    name: string = DEFAULT_QUEUE_NAME,
+    options: MessageQueueOpenOptions = NO_OPTIONS,
+  ): MessageQueue {
+    const place = checkPlace("open", name, options, OPEN_OPTIONS);
+    return MessageQueue.#attach(openQueue, place, options);
   }
 
   /**
-   * Removes a queue whose creator is dead: by the kernel's word if Bun made it, or if no process
-   * has it mapped any more. @returns Whether it did; false also when there is no queue.
-   * @throws SystemError EACCES.
+   * Attaches to the queue if there is one, with the messages in it, or else makes it: exactly one
+   * of those that come at the same time makes it. One whose creator died before it had finished is
+   * made again; that is found out after a second.
+   *
+   * Where named semaphores were asked for and the queue has none, as after a fallback in `create`,
+   * the logger receives "degraded".
+   *
+   * @param name Default "/messagequeue".
+   * @throws As `create` and `open`, but for EEXIST and ENOENT.
    */
-  static removeLeftovers(options: MessageQueueName = {}): boolean {
-    return removeDeadQueue(checkPlace(options));
+  static openOrCreate(
+    name: string = DEFAULT_QUEUE_NAME,
+    options: MessageQueueCreateOptions = NO_OPTIONS,
+  ): MessageQueue {
+    const place = checkPlace("create", name, options, CREATE_OPTIONS);
+    return MessageQueue.#attach(openOrCreateQueue, place, options);
   }
 
   /**
-   * Removes a queue's names, dead or alive. Who has it open keeps it.
+   * Removes a queue whose creator is dead: the kernel says so if Bun made it; a C program's queue
+   * no process may have mapped any more.
+   *
+   * @param name Default "/messagequeue".
+   * @returns Whether it did; false also when there is no queue. @throws SystemError EACCES.
+   */
+  static removeLeftovers(
+    name: string = DEFAULT_QUEUE_NAME,
+    options: MessageQueueNames = NO_OPTIONS,
+  ): boolean {
+    return removeDeadQueue(checkPlace("remove", name, options, NAMES_OPTIONS));
+  }
+
+  /**
+   * Removes a queue's names, dead or alive. Whoever has it open keeps it.
+   *
+   * @param name Default "/messagequeue".
    * @returns Whether there was a queue. @throws SystemError EACCES.
    */
-  static unlink(options: MessageQueueName = {}): boolean {
-    const { name, semaphores } = checkPlace(options);
+  static unlink(
+    name: string = DEFAULT_QUEUE_NAME,
+    options: MessageQueueNames = NO_OPTIONS,
+  ): boolean {
+    const { semaphores = [] } = checkPlace("remove", name, options, NAMES_OPTIONS);
     for (const semaphore of semaphores) Semaphore.unlink(semaphore);
     return Segment.unlink(name);
   }
 
-  /** Messages in the queue; stale the moment it returns. */
+  /** Messages in the queue; stale the moment it returns. @throws ClosedError. */
   get size(): number {
-    this.#check();
+    this.#exchange.checkOpen();
     return Math.min(this.#queue.slots.depth, this.capacity);
   }
 
-  /** Messages that it holds at most. */
-  get capacity(): number {
-    return this.#queue.slots.slots;
-  }
-
-  /** Bytes of UTF-8 that a text may have. */
-  get maxTextLength(): number {
-    return this.#queue.slots.textLength;
-  }
-
-  /** Whether `close()` was called. */
+  /** Whether `close()` was called, here or on the segment. */
   get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** Whether the queue's name was removed, or stands for a newer queue: nobody else will come. */
-  get unlinked(): boolean {
-    this.#check();
-    return !isNamed(this.#queue.segment);
+    return this.#exchange.closed;
   }
 
   /**
-   * Puts a text in, and blocks this thread while the queue is full. Lone surrogates become U+FFFD.
+   * Whether the queue's name was removed, or stands for a newer queue: nobody else will come.
+   * @throws ClosedError.
+   */
+  get unlinked(): boolean {
+    this.#exchange.checkOpen();
+    return !isNamed(this.segment);
+  }
+
+  /**
+   * Puts a text in if there is room now. Does not wait for room, and for whoever is inside the
+   * queue at this moment at most 50 ms. Lone surrogates become U+FFFD.
+   *
+   * @returns false when the queue was full.
+   * @throws RangeError for a text that is too long or contains a NUL; LayoutError for a queue that
+   *   somebody overwrote; ClosedError, TypeError.
+   */
+  tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
+    this.#exchange.checkOpen();
+    if (options !== undefined) checkOptions(this.#toEnqueue, options, TRY_ENQUEUE_OPTIONS);
+    checkText(text, options?.truncate, this.maxTextLength);
+    if (this.#exchange.attempt(SPACES, text)) return true;
+    this.#exchange.giveUp(SPACES);
+    return false;
+  }
+
+  /**
+   * Puts a text in, and blocks this thread while the queue is full: for ever without options.
    *
    * @returns false when the time was over.
-   * @throws RangeError for a text that is too long or contains a NUL; LayoutError for a queue that
-   *   somebody overwrote; ClosedError.
+   * @throws As `tryEnqueue`; the signal's reason.
    */
-  enqueue(text: string, options: MessageQueueEnqueueOptions = NO_OPTIONS): boolean {
-    this.#check();
-    checkText(text, options.truncate === true, this.maxTextLength);
-    return this.#attempt(SPACES, text, false, SLICE_MS) || this.#block(SPACES, text, options);
+  enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
+    this.#exchange.checkOpen();
+    if (options !== undefined) checkWait(this.#toEnqueue, options, ENQUEUE_OPTIONS);
+    checkText(text, options?.truncate, this.maxTextLength);
+    return this.#exchange.attempt(SPACES, text) || this.#exchange.wait(SPACES, text, options);
   }
 
   /**
-   * Takes the oldest text out, and blocks this thread while the queue is empty.
-   * @returns undefined when the time was over. @throws LayoutError, ClosedError, RangeError.
+   * As `enqueue`; the event loop goes on, and calls are served in order.
+   *
+   * @returns false when the time was over.
+   * @throws As `enqueue`; ClosedError also when closed meanwhile.
    */
-  dequeue(options: MessageQueueWaitOptions = NO_OPTIONS): string | undefined {
-    this.#check();
-    if (this.#attempt(ITEMS, "", false, SLICE_MS) || this.#block(ITEMS, "", options)) {
-      return this.#text;
+  async enqueueAsync(
+    text: string,
+    options: MessageQueueEnqueueAsyncOptions = NO_OPTIONS,
+  ): Promise<boolean> {
+    this.#exchange.checkOpen();
+    checkWait(this.#toEnqueue, options, ENQUEUE_ASYNC_OPTIONS);
+    checkText(text, options.truncate, this.maxTextLength);
+    return (await this.#exchange.waitAsync(SPACES, text, options)) !== undefined;
+  }
+
+  /**
+   * Takes the oldest text out if there is one now. Does not wait for one, and for whoever is inside
+   * the queue at this moment at most 50 ms.
+   *
+   * @returns undefined when the queue was empty. @throws LayoutError, ClosedError.
+   */
+  tryDequeue(): string | undefined {
+    this.#exchange.checkOpen();
+    if (this.#exchange.attempt(ITEMS, "")) return this.#exchange.text;
+    this.#exchange.giveUp(ITEMS);
+    return undefined;
+  }
+
+  /**
+   * Takes the oldest text out, and blocks this thread while the queue is empty: for ever without
+   * options.
+   *
+   * @returns undefined when the time was over.
+   * @throws LayoutError, ClosedError, RangeError, TypeError; the signal's reason.
+   */
+  dequeue(options?: WaitOptions): string | undefined {
+    this.#exchange.checkOpen();
+    if (options !== undefined) checkWait(this.#toDequeue, options, WAIT_OPTIONS);
+    if (this.#exchange.attempt(ITEMS, "") || this.#exchange.wait(ITEMS, "", options)) {
+      return this.#exchange.text;
     }
     return undefined;
   }
 
-  /** As `enqueue`; the event loop goes on, and calls are served in order. */
-  async enqueueAsync(
-    text: string,
-    options: MessageQueueEnqueueOptions & MessageQueueAsyncOptions = NO_OPTIONS,
-  ): Promise<boolean> {
-    this.#check();
-    checkText(text, options.truncate === true, this.maxTextLength);
-    return (await this.#blockAsync(SPACES, text, options)) !== undefined;
+  /**
+   * As `dequeue`; the event loop goes on, and calls are served in order.
+   *
+   * @returns undefined when the time was over.
+   * @throws As `dequeue`; ClosedError also when closed meanwhile.
+   */
+  async dequeueAsync(options: AsyncWaitOptions = NO_OPTIONS): Promise<string | undefined> {
+    this.#exchange.checkOpen();
+    checkWait(this.#toDequeue, options, ASYNC_WAIT_OPTIONS);
+    return this.#exchange.waitAsync(ITEMS, "", options);
   }
 
-  /** As `dequeue`; the event loop goes on, and calls are served in order. */
-  async dequeueAsync(options: MessageQueueAsyncOptions = NO_OPTIONS): Promise<string | undefined> {
-    this.#check();
-    return this.#blockAsync(ITEMS, "", options);
+  /**
+   * Takes texts out as they come, until the handle is closed.
+   *
+   * @param options `signal` ends it: it throws the signal's reason. @throws ClosedError at once.
+   */
+  values(
+    options: { readonly signal?: AbortSignalLike | undefined } = NO_OPTIONS,
+  ): AsyncGenerator<string, void, void> {
+    this.#exchange.checkOpen();
+    checkWait(this.#toDequeue, options, VALUES_OPTIONS);
+    return this.#take(options.signal);
   }
 
-  /** Takes texts out as they come, until the handle is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
-    while (!this.#closed) {
+  async *#take(signal: AbortSignalLike | undefined): AsyncGenerator<string, void, void> {
+    while (!this.closed) {
       let text: string | undefined;
       try {
-        text = await this.dequeueAsync();
+        text = await this.dequeueAsync({ signal });
       } catch (error) {
-        if (this.#closed && error instanceof ClosedError) return;
+        if (this.closed && error instanceof ClosedError) return;
         throw error;
       }
       if (text !== undefined) yield text;
     }
   }
 
+  /** Takes texts out as they come, until the handle is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
+    return this.values();
+  }
+
   /** What this handle did, and how the queue is. @throws ClosedError. */
   stats(): MessageQueueStats {
-    this.#check();
+    this.#exchange.checkOpen();
     const { book } = this.#queue;
+    const { done, bytes, hits, waits, timeouts } = this.#exchange.counts;
     return {
-      enqueued: this.#done[SPACES],
-      dequeued: this.#done[ITEMS],
-      bytes: this.#bytes,
-      waits: this.#waits,
-      timeouts: this.#timeouts,
-      fullHits: this.#hits[SPACES],
-      emptyHits: this.#hits[ITEMS],
-      recoveries: load(book, RECOVERIES_WORD),
+      in: done[SPACES],
+      out: done[ITEMS],
+      bytesIn: bytes[SPACES],
+      bytesOut: bytes[ITEMS],
       depth: this.size,
-      highWater: load(book, HIGH_WATER_WORD),
+      highWater: load(book, BOOK_HIGH_WATER_WORD),
+      capacity: this.capacity,
+      waits,
+      timeouts,
+      full: hits[SPACES],
+      empty: hits[ITEMS],
+      repaired: load(book, BOOK_REPAIRED_WORD),
     };
   }
 
@@ -261,159 +371,16 @@ export class MessageQueue {
    * rejected with ClosedError; while there are any it blocks for about 50 ms.
    */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    const { mutex, items, spaces, participant, creatorLock, segment } = this.#queue;
-    for (const counter of [items, spaces, mutex]) counter.close();
-    participant.close();
-    creatorLock?.close();
-    segment.close();
+    this.#exchange.close();
   }
 
   /** Removes the queue's names, if they still stand for this one. @returns Whether it did. */
   unlink(): boolean {
-    this.#check();
-    return unlinkQueue(this.#queue.segment, this.#place);
+    this.#exchange.checkOpen();
+    return unlinkQueue(this.segment, this.#place);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  #check(): void {
-    if (this.#closed) throw new ClosedError(`message queue "${this.name}"`);
-  }
-
-  #counter(kind: TokenKind): TokenCounter {
-    return kind === ITEMS ? this.#queue.items : this.#queue.spaces;
-  }
-
-  /**
-   * One operation, if there is a token.
-   *
-   * @param hasToken Whether the caller waited for one.
-   * @param patienceMs How long to wait for those who are inside.
-   */
-  #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
-    const { slots, lock, mutex } = this.#queue;
-    const own = this.#counter(kind);
-    let locked = false;
-    let token = hasToken;
-    let held = false;
-    let done = false;
-    try {
-      locked = lock.tryLock() || (patienceMs > 0 && this.#guard.lock(patienceMs));
-      if (!locked) return false;
-      token ||= own.tryWait();
-      if (!token) return false;
-      held = mutex.tryWait() || (patienceMs > 0 && this.#guard.takeMutex(patienceMs));
-      if (!held) return false;
-      done = kind === SPACES ? slots.enqueue(text) : this.#take();
-      // One that led nowhere was one too many, and is not given back either.
-      token = false;
-      if (done) this.#bytes += slots.lastLength;
-      else this.#guard.recovered("A token too many was dropped");
-    } finally {
-      if (held) mutex.post();
-      if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
-      if (token) own.post();
-      if (locked) lock.unlock();
-      if (hasToken) this.#queue.participant.used(kind);
-    }
-    if (done) this.#done[kind]++;
-    return done;
-  }
-
-  #take(): boolean {
-    const text = this.#queue.slots.dequeue();
-    if (text !== undefined) this.#text = text;
-    return text !== undefined;
-  }
-
-  /** Whether it looks as if an operation could succeed. */
-  #looksReady(kind: TokenKind): boolean {
-    const { slots } = this.#queue;
-    return kind === ITEMS ? slots.depth > 0 : slots.depth < slots.slots;
-  }
-
-  #block(kind: TokenKind, text: string, options: MessageQueueWaitOptions): boolean {
-    const timeoutMs = checkTimeout(options.timeoutMs);
-    const hits = ++this.#hits[kind];
-    if (timeoutMs === 0) {
-      if (hits % AUDIT_PERIOD === 0) this.#guard.audit();
-      this.#timeouts++;
-      return false;
-    }
-    this.#waits++;
-    const deadline = monotonicMs() + timeoutMs;
-    const { participant } = this.#queue;
-    for (let look = 0; look < SPIN_LOOKS; look++) {
-      if (this.#looksReady(kind) && this.#attempt(kind, text, false, 0)) return true;
-    }
-    for (;;) {
-      const left = deadline - monotonicMs();
-      if (left <= 0) {
-        this.#timeouts++;
-        return false;
-      }
-      participant.waits(kind);
-      const took = this.#counter(kind).waitSlice(Math.min(left, SLICE_MS));
-      participant.waited(kind, took);
-      if (!took) this.#guard.audit();
-      else if (this.#attempt(kind, text, true, Math.max(left, SLICE_MS))) return true;
-    }
-  }
-
-  /** @returns The text, "" for an enqueue; undefined when the time was over. */
-  async #blockAsync(
-    kind: TokenKind,
-    text: string,
-    options: MessageQueueAsyncOptions,
-  ): Promise<string | undefined> {
-    const deadline = monotonicMs() + checkTimeout(options.timeoutMs);
-    const { signal } = options;
-    const line = this.#lines[kind];
-    if (!(await line.enter(deadline - monotonicMs(), signal))) {
-      this.#timeouts++;
-      return undefined;
-    }
-    try {
-      let took = false;
-      for (let attempts = 0; ; attempts++) {
-        this.#check();
-        if (this.#attempt(kind, text, took, SLICE_MS)) return kind === ITEMS ? this.#text : "";
-        if (attempts === 0) {
-          this.#hits[kind]++;
-          this.#waits++;
-        }
-        const left = deadline - monotonicMs();
-        if (left <= 0) {
-          this.#timeouts++;
-          return undefined;
-        }
-        took = await this.#sliceAsync(kind, Math.min(left, ASYNC_SLICE_MS), signal);
-        if (!took && !this.#closed) this.#guard.audit();
-      }
-    } finally {
-      line.leave();
-    }
-  }
-
-  async #sliceAsync(
-    kind: TokenKind,
-    timeoutMs: number,
-    signal: MessageQueueAsyncOptions["signal"],
-  ): Promise<boolean> {
-    const { participant } = this.#queue;
-    let took = false;
-    participant.waits(kind);
-    try {
-      took = await this.#counter(kind).waitAsync({ timeoutMs, signal });
-    } finally {
-      if (!this.#closed) participant.waited(kind, took);
-    }
-    return took;
-  }
 }
-
-const NO_OPTIONS: Readonly<Record<never, never>> = {};

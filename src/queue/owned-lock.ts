@@ -1,15 +1,11 @@
 /** A lock in shared memory that knows its holder, and passes from a dead one to the next. */
 import { monotonicMs } from "../libc/time.ts";
 import { compareExchange, load, store } from "../memory/atomics.ts";
+import { QUEUE_LOCK_LOOKS, SLICE_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
 
 /** What became of an attempt to lock. */
 export type LockOutcome = "locked" | "inherited" | "timeout";
-
-/** Looks at a taken lock before a waiter sleeps; it is held for some hundred ns. */
-const SPIN_LOOKS = 400;
-/** How soon the death of the holder is noticed, in ms. */
-const SLICE_MS = 50;
 
 /**
  * One word: 0, or the number of its holder. Taking it and saying who took it is one atomic step, so
@@ -25,7 +21,7 @@ export class OwnedLock {
 
   /**
    * @param self This participant's number, above 0.
-   * @param isAlive Whether the holder of that number lives, by the kernel's word.
+   * @param isAlive Whether the holder of that number lives, as the kernel says.
    */
   constructor(
     words: Int32Array,
@@ -51,7 +47,7 @@ export class OwnedLock {
    * dead, and what the lock guards may be half done.
    */
   lock(timeoutMs: number): LockOutcome {
-    for (let look = 0; look < SPIN_LOOKS; look++) {
+    for (let look = 0; look < QUEUE_LOCK_LOOKS; look++) {
       if (load(this.#words, this.#index) === 0 && this.tryLock()) return "locked";
     }
     const deadline = monotonicMs() + timeoutMs;

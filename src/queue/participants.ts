@@ -7,21 +7,26 @@
  * token, and at every moment when it knows that it has none, it counts one up. Who saw the count
  * move knows that there was no token at that moment.
  */
+import { QUEUE_FIRST_PARTICIPANT_BYTE } from "../layout/lock-bytes.ts";
 import {
-  MAX_PARTICIPANTS,
-  MAY_HAVE_TOKEN,
-  NONE_INCREMENT,
-  PARTICIPANTS_WORD,
-  PARTICIPANT_WORDS,
-  TOKENS_MASK,
+  BOOK_PARTICIPANTS_WORD,
+  PARTICIPANT_ITEMS_WORD,
+  PARTICIPANT_PROCESS_WORD,
+  PARTICIPANT_SPACES_WORD,
+  QUEUE_MAY_HAVE_TOKEN,
+  QUEUE_NONE_INCREMENT,
+  QUEUE_PARTICIPANTS,
+  QUEUE_PARTICIPANT_LENGTH,
+  QUEUE_TOKENS_MASK,
 } from "../layout/message-queue-layout.ts";
 import { load, store } from "../memory/atomics.ts";
 
 /** The two kinds of tokens that are waited for. */
 export type TokenKind = 0 | 1;
-export const ITEMS: TokenKind = 0;
-export const SPACES: TokenKind = 1;
-const PROCESS_ID = 2;
+export const ITEMS: TokenKind = PARTICIPANT_ITEMS_WORD;
+export const SPACES: TokenKind = PARTICIPANT_SPACES_WORD;
+
+const PARTICIPANT_WORDS = QUEUE_PARTICIPANT_LENGTH / 4;
 
 interface Lockable {
   tryLock(index: number): { close(): void } | undefined;
@@ -44,15 +49,15 @@ export class Participant {
     this.#object = object;
     this.#lock = lock;
     this.#book = book;
-    this.#base = PARTICIPANTS_WORD + number * PARTICIPANT_WORDS;
+    this.#base = BOOK_PARTICIPANTS_WORD + number * PARTICIPANT_WORDS;
     for (const kind of [ITEMS, SPACES]) this.#write(kind);
-    store(book, this.#base + PROCESS_ID, process.pid);
+    store(book, this.#base + PARTICIPANT_PROCESS_WORD, process.pid);
   }
 
   /** Takes a free place. @returns undefined when all are taken by the living. */
   static join(object: Lockable, book: Int32Array): Participant | undefined {
-    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
-      const lock = object.tryLock(number);
+    for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
+      const lock = object.tryLock(QUEUE_FIRST_PARTICIPANT_BYTE + number);
       if (lock !== undefined) return new Participant(object, book, number, lock);
     }
     return undefined;
@@ -60,7 +65,8 @@ export class Participant {
 
   /** Whether the participant of that number lives. Numbers that none can have are dead. */
   isAlive(number: number): boolean {
-    return number >= 0 && number < MAX_PARTICIPANTS && this.#object.isLocked(number);
+    if (number < 0 || number >= QUEUE_PARTICIPANTS) return false;
+    return this.#object.isLocked(QUEUE_FIRST_PARTICIPANT_BYTE + number);
   }
 
   /** A wait for a token begins. */
@@ -73,7 +79,7 @@ export class Participant {
   waited(kind: TokenKind, took: boolean): void {
     this.#waits[kind]--;
     if (took) this.#tokens[kind]++;
-    else if (this.#waits[kind] === 0) this.#nones[kind] += NONE_INCREMENT;
+    else if (this.#waits[kind] === 0) this.#nones[kind] += QUEUE_NONE_INCREMENT;
     this.#write(kind);
   }
 
@@ -84,25 +90,26 @@ export class Participant {
   }
 
   #write(kind: TokenKind): void {
-    const waits = this.#waits[kind] > 0 ? MAY_HAVE_TOKEN : 0;
+    const waits = this.#waits[kind] > 0 ? QUEUE_MAY_HAVE_TOKEN : 0;
     store(this.#book, this.#base + kind, this.#nones[kind] | waits | this.#tokens[kind]);
   }
 
   /** All words, to compare with later. */
   snapshot(): Int32Array {
-    const end = PARTICIPANTS_WORD + MAX_PARTICIPANTS * PARTICIPANT_WORDS;
-    return this.#book.slice(PARTICIPANTS_WORD, end);
+    const end = BOOK_PARTICIPANTS_WORD + QUEUE_PARTICIPANTS * PARTICIPANT_WORDS;
+    return this.#book.slice(BOOK_PARTICIPANTS_WORD, end);
   }
 
   /** How many tokens of a kind the living have in hand, or may have had ever since `earlier`. */
   tokensInHand(kind: TokenKind, earlier: Int32Array): number {
     let tokens = 0;
-    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
+    for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
       const at = number * PARTICIPANT_WORDS + kind;
-      const word = load(this.#book, PARTICIPANTS_WORD + at);
-      if ((word & (TOKENS_MASK | MAY_HAVE_TOKEN)) === 0 || !this.isAlive(number)) continue;
-      tokens += word & TOKENS_MASK;
-      if ((word & MAY_HAVE_TOKEN) !== 0 && word === earlier[at]) tokens++;
+      const word = load(this.#book, BOOK_PARTICIPANTS_WORD + at);
+      if ((word & (QUEUE_TOKENS_MASK | QUEUE_MAY_HAVE_TOKEN)) === 0 || !this.isAlive(number))
+        continue;
+      tokens += word & QUEUE_TOKENS_MASK;
+      if ((word & QUEUE_MAY_HAVE_TOKEN) !== 0 && word === earlier[at]) tokens++;
     }
     return tokens;
   }
@@ -110,8 +117,8 @@ export class Participant {
   /** The process ids of the living; meaningless across containers. */
   processIds(): Set<number> {
     const ids = new Set<number>();
-    for (let number = 0; number < MAX_PARTICIPANTS; number++) {
-      const at = PARTICIPANTS_WORD + number * PARTICIPANT_WORDS + PROCESS_ID;
+    for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
+      const at = BOOK_PARTICIPANTS_WORD + number * PARTICIPANT_WORDS + PARTICIPANT_PROCESS_WORD;
       const id = load(this.#book, at);
       if (id !== 0 && this.isAlive(number)) ids.add(id);
     }
@@ -120,7 +127,7 @@ export class Participant {
 
   /** Leaves the place. */
   close(): void {
-    if (this.#book.length > 0) store(this.#book, this.#base + PROCESS_ID, 0);
+    if (this.#book.length > 0) store(this.#book, this.#base + PARTICIPANT_PROCESS_WORD, 0);
     this.#lock.close();
   }
 }

@@ -1,26 +1,24 @@
 /** Counted tokens without semaphores: one word in shared memory, and waiting by looking again. */
 import { ClosedError } from "../errors.ts";
-import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { add, compareExchange, load } from "../memory/atomics.ts";
-import type { AbortSignalLike } from "../waiting/abort-signal.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { POLL_MS } from "../waiting/limits.ts";
+import { waitUntil } from "../waiting/patience.ts";
+import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+
+/** How long one wait in the event loop lasts. */
+export interface TokenWait extends AsyncWaitOptions {
+  readonly timeoutMs: number;
+}
 
 /** What counts tokens: a Semaphore, or the last resort in this file. */
 export interface TokenCounter {
   readonly value: number;
   post(count?: number): void;
   tryWait(): boolean;
-  /** One uninterrupted sleep. @returns Whether it took a token. */
-  waitSlice(sliceMs: number): boolean;
-  waitAsync(options: {
-    timeoutMs?: number;
-    signal?: AbortSignalLike | undefined;
-  }): Promise<boolean>;
+  wait(options: { readonly timeoutMs: number }): boolean;
+  waitAsync(options: TokenWait): Promise<boolean>;
   close(): void;
 }
-
-/** How often a waiter looks, in ms. */
-const POLL_MS = 1;
 
 /** For platforms and situations without semaphores. */
 export class PolledTokens implements TokenCounter {
@@ -49,31 +47,31 @@ export class PolledTokens implements TokenCounter {
     }
   }
 
-  waitSlice(sliceMs: number): boolean {
-    const deadline = monotonicMs() + sliceMs;
-    for (;;) {
-      if (this.tryWait()) return true;
-      const left = deadline - monotonicMs();
-      if (left <= 0) return false;
-      sleepMs(Math.min(left, POLL_MS));
-    }
+  wait({ timeoutMs }: { readonly timeoutMs: number }): boolean {
+    const look = (): true | undefined => this.tryWait() || undefined;
+    return waitUntil(look, { timeoutMs, everyMs: POLL_MS }) === true;
   }
 
-  async waitAsync(options: {
-    timeoutMs?: number;
-    signal?: AbortSignalLike | undefined;
-  }): Promise<boolean> {
-    const deadline = performance.now() + checkTimeout(options.timeoutMs);
+  async waitAsync(options: TokenWait): Promise<boolean> {
+    const deadline = performance.now() + options.timeoutMs;
     for (;;) {
       options.signal?.throwIfAborted();
       if (this.#closed) throw new ClosedError("a queue's tokens");
       if (this.tryWait()) return true;
       if (performance.now() >= deadline) return false;
-      await Bun.sleep(POLL_MS);
+      await sleep(POLL_MS, options.ref !== false);
     }
   }
 
   close(): void {
     this.#closed = true;
   }
+}
+
+/** @param ref Whether it keeps the process alive. */
+function sleep(milliseconds: number, ref: boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  if (!ref) timer.unref();
+  return promise;
 }

@@ -1,8 +1,9 @@
 /**
  * The classic bounded queue: a ring of fixed slots, of which each holds one NUL-terminated text.
  *
- * All functions but `depth` are for the one who holds both the lock of the bookkeeping and the
- * mutex. What they change, they change in an order that an heir can finish or undo:
+ * All methods but `depth`, `position` and `consistent` are for the one who holds both the lock of
+ * the bookkeeping and the mutex. What they change, they change in an order that an heir can finish
+ * or undo:
  *
  *   enqueue   E1 journal := ENQUEUE k     dequeue   D1 journal := DEQUEUE k
  *             E2 slot k := text                     D2 text := slot k
@@ -19,15 +20,16 @@
  */
 import { LayoutError } from "../errors.ts";
 import {
-  BOOK_LENGTH,
+  QUEUE_BOOK_LENGTH,
   COUNT_WORD,
   HEAD_WORD,
-  HIGH_WATER_WORD,
-  JOURNAL_DEQUEUE,
-  JOURNAL_ENQUEUE,
-  JOURNAL_NONE,
-  JOURNAL_WORD,
-  OPERATIONS_WORD,
+  BOOK_HIGH_WATER_WORD,
+  QUEUE_JOURNAL_DEQUEUE,
+  QUEUE_JOURNAL_ENQUEUE,
+  QUEUE_JOURNAL_NONE,
+  QUEUE_JOURNAL_SLOT_SHIFT,
+  BOOK_JOURNAL_WORD,
+  BOOK_OPERATIONS_WORD,
   QUEUE_HEADER_LENGTH,
   type QueueGeometry,
   TAIL_WORD,
@@ -52,17 +54,19 @@ export class SlotQueue {
   readonly #book: Int32Array;
   readonly #bytes: Buffer;
   readonly #slotViews: Uint8Array[] = [];
-  readonly #repaired: () => void;
+  /** Called when count was made to agree with head and tail. */
+  onCorrected: () => void = () => {};
+  readonly #name: string;
 
-  /** @param repaired Called when count was made to agree with head and tail. */
-  constructor(buffer: ArrayBuffer, geometry: QueueGeometry, repaired: () => void) {
+  /** @param name The queue's, for messages. */
+  constructor(buffer: ArrayBuffer, geometry: QueueGeometry, name: string) {
     this.slots = geometry.slots;
     this.textLength = geometry.slotSize - 1;
     this.#slotSize = geometry.slotSize;
     this.#words = new Int32Array(buffer, 0, QUEUE_HEADER_LENGTH / 4);
-    this.#book = new Int32Array(buffer, bookOffset(geometry), BOOK_LENGTH / 4);
+    this.#book = new Int32Array(buffer, bookOffset(geometry), QUEUE_BOOK_LENGTH / 4);
     this.#bytes = Buffer.from(buffer);
-    this.#repaired = repaired;
+    this.#name = name;
   }
 
   /** Messages in the queue; stale the moment it returns. */
@@ -81,7 +85,11 @@ export class SlotQueue {
     const count = this.reconcile();
     const slot = this.#index(TAIL_WORD, "tail");
     if (count === this.slots) return false;
-    store(this.#book, JOURNAL_WORD, JOURNAL_ENQUEUE | (slot << 4));
+    store(
+      this.#book,
+      BOOK_JOURNAL_WORD,
+      QUEUE_JOURNAL_ENQUEUE | (slot << QUEUE_JOURNAL_SLOT_SHIFT),
+    );
     const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
     const { written } = encoder.encodeInto(text, this.#slotView(slot, start));
     this.#bytes[start + written] = 0;
@@ -89,7 +97,7 @@ export class SlotQueue {
     store(this.#words, TAIL_WORD, slot + 1 === this.slots ? 0 : slot + 1);
     store(this.#words, COUNT_WORD, count + 1);
     this.#finished();
-    if (count >= this.#book[HIGH_WATER_WORD]!) this.#book[HIGH_WATER_WORD] = count + 1;
+    if (count >= this.#book[BOOK_HIGH_WATER_WORD]!) this.#book[BOOK_HIGH_WATER_WORD] = count + 1;
     return true;
   }
 
@@ -98,7 +106,11 @@ export class SlotQueue {
     const count = this.reconcile();
     const slot = this.#index(HEAD_WORD, "head");
     if (count === 0) return undefined;
-    store(this.#book, JOURNAL_WORD, JOURNAL_DEQUEUE | (slot << 4));
+    store(
+      this.#book,
+      BOOK_JOURNAL_WORD,
+      QUEUE_JOURNAL_DEQUEUE | (slot << QUEUE_JOURNAL_SLOT_SHIFT),
+    );
     const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
     const limit = start + this.#slotSize;
     // A slot without a NUL is a hostile one: it ends where it ends.
@@ -114,27 +126,28 @@ export class SlotQueue {
 
   /** Whether the journal says that its writer held the mutex. */
   get interrupted(): boolean {
-    return load(this.#book, JOURNAL_WORD) !== JOURNAL_NONE;
+    return load(this.#book, BOOK_JOURNAL_WORD) !== QUEUE_JOURNAL_NONE;
   }
 
   /** Finishes or undoes what a dead holder of the lock and the mutex was about. */
   finish(): Finished {
-    const journal = load(this.#book, JOURNAL_WORD);
-    const slot = journal >>> 4;
+    const journal = load(this.#book, BOOK_JOURNAL_WORD);
+    const slot = journal >>> QUEUE_JOURNAL_SLOT_SHIFT;
+    const operation = journal & ((1 << QUEUE_JOURNAL_SLOT_SHIFT) - 1);
     const { slots } = this;
     let finished: Finished = "nothing";
-    if (slots > 1 && slot < slots && (journal & 0xf) === JOURNAL_ENQUEUE) {
+    if (slots > 1 && slot < slots && operation === QUEUE_JOURNAL_ENQUEUE) {
       const before = (slot - this.#index(HEAD_WORD, "head") + slots) % slots;
       const done = this.#index(TAIL_WORD, "tail") !== slot;
       store(this.#words, COUNT_WORD, done ? before + 1 : before);
       finished = done ? "enqueued" : "not enqueued";
-    } else if (slots > 1 && slot < slots && (journal & 0xf) === JOURNAL_DEQUEUE) {
+    } else if (slots > 1 && slot < slots && operation === QUEUE_JOURNAL_DEQUEUE) {
       const before = (this.#index(TAIL_WORD, "tail") - slot + slots) % slots || slots;
       const done = this.#index(HEAD_WORD, "head") !== slot;
       store(this.#words, COUNT_WORD, done ? before - 1 : before);
       finished = done ? "dequeued" : "not dequeued";
     }
-    store(this.#book, JOURNAL_WORD, JOURNAL_NONE);
+    store(this.#book, BOOK_JOURNAL_WORD, QUEUE_JOURNAL_NONE);
     return finished;
   }
 
@@ -168,13 +181,13 @@ export class SlotQueue {
     const believed = distance === 0 && count * 2 >= slots ? slots : distance;
     if (believed === count) return count;
     store(this.#words, COUNT_WORD, believed);
-    this.#repaired();
+    this.onCorrected();
     return believed;
   }
 
   #finished(): void {
-    store(this.#book, JOURNAL_WORD, JOURNAL_NONE);
-    this.#book[OPERATIONS_WORD] = (this.#book[OPERATIONS_WORD]! + 1) | 0;
+    store(this.#book, BOOK_JOURNAL_WORD, QUEUE_JOURNAL_NONE);
+    this.#book[BOOK_OPERATIONS_WORD] = (this.#book[BOOK_OPERATIONS_WORD]! + 1) | 0;
   }
 
   #slotView(slot: number, start: number): Uint8Array {
@@ -184,20 +197,17 @@ export class SlotQueue {
   #index(word: number, field: string): number {
     const index = load(this.#words, word) >>> 0;
     if (index < this.slots) return index;
-    throw outOfRange(field, word, `below ${this.slots}`, index);
+    throw this.#outOfRange(field, word, `below ${this.slots}`, index);
   }
 
   #count(): number {
     const count = load(this.#words, COUNT_WORD) >>> 0;
     if (count <= this.slots) return count;
-    throw outOfRange("count", COUNT_WORD, `at most ${this.slots}`, count);
+    throw this.#outOfRange("count", COUNT_WORD, `at most ${this.slots}`, count);
   }
-}
 
-function outOfRange(field: string, word: number, expected: string, found: number): LayoutError {
-  return new LayoutError(`Cannot use the message queue: its ${field} is out of range`, {
-    expected,
-    found: String(found),
-    offset: word * 4,
-  });
+  #outOfRange(field: string, word: number, expected: string, found: number): LayoutError {
+    const what = `Cannot use message queue "${this.#name}": its ${field} is out of range`;
+    return new LayoutError(what, { expected, found: String(found), offset: word * 4 });
+  }
 }

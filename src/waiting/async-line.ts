@@ -7,10 +7,17 @@ export class AsyncLine {
   #taken = false;
 
   /**
-   * Waits for the turn. @returns Whether it came before the time was over; then call `leave`.
+   * Waits for the turn.
+   *
+   * @param ref Whether the time that is waited for keeps the process alive.
+   * @returns Whether it came before the time was over; then call `leave`.
    * @throws The signal's reason.
    */
-  async enter(milliseconds: number, signal: AbortSignalLike | undefined): Promise<boolean> {
+  async enter(
+    milliseconds: number,
+    signal: AbortSignalLike | undefined,
+    ref = true,
+  ): Promise<boolean> {
     signal?.throwIfAborted();
     if (!this.#taken) return (this.#taken = true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -21,6 +28,7 @@ export class AsyncLine {
     };
     this.#waiting.push(resolve);
     const timer = milliseconds < 2 ** 31 ? setTimeout(giveUp, milliseconds) : undefined;
+    if (!ref) timer?.unref();
     signal?.addEventListener("abort", giveUp, { once: true });
     const mine = await promise;
     clearTimeout(timer);

@@ -36,6 +36,22 @@ export const POLLS_PER_CLOCK = 1024;
 export const SPIN_TURNS = 64;
 /** Of this many async waits at a point where spinning is in vain, one spins in full to find out. */
 export const SPIN_TRIAL_PERIOD = 16;
+/** Looks of a queue's waiter before it sleeps: about what a sleep and a wake across cores cost. */
+export const QUEUE_LOOKS = 6000;
+/** Looks at a queue's lock before a sleep: it is held for some hundred ns. */
+export const QUEUE_LOCK_LOOKS = 400;
+/** Tries at a queue's mutex before a sleep: a C program holds it for less than a microsecond. */
+export const QUEUE_MUTEX_TRIES = 200;
+
+/**
+ * How long, in ms, a living C program may hold a queue's mutex while nothing moves, before it is
+ * overruled: a million times what it needs. A stopped one may for ever.
+ */
+export const QUEUE_MUTEX_PATIENCE_MS = 400;
+/** How long, in ms, nothing may have moved in a queue before its tokens are made to fit. */
+export const QUEUE_QUIET_MS = 40;
+/** The same where C programs take part, which do not say what they have in hand. */
+export const QUEUE_QUIET_WITH_C_MS = 300;
 
 /**
  * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that is

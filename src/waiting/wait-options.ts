@@ -1,5 +1,5 @@
 /** How long a wait lasts: the options of every call that can wait. */
-import { shown } from "../arguments.ts";
+import { checkBoolean, checkOptions, shown } from "../arguments.ts";
 import type { AbortSignalLike } from "./abort-signal.ts";
 
 /** How long a wait lasts. */
@@ -7,8 +7,8 @@ export interface WaitOptions {
   /** Milliseconds; 0 only looks. Default: for ever. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Ends the wait: it throws the signal's reason. A blocking wait keeps the event loop from aborting
-   * anything: there, the signal is looked at when the wait begins.
+   * Ends the wait: it throws the signal's reason. A blocking wait keeps the event loop from
+   * aborting anything, so it looks at the signal when it begins.
    */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -22,6 +22,32 @@ export interface AsyncWaitOptions extends WaitOptions {
 /** The names of the options, for `checkOptions`. */
 export const WAIT_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
 export const ASYNC_WAIT_OPTIONS: readonly string[] = [...WAIT_OPTIONS, "ref"];
+
+/**
+ * Checks the options of a wait, and that it may begin.
+ *
+ * @param action What is about to be done, as in `Cannot wait for semaphore "/x"`.
+ * @param known `WAIT_OPTIONS` or `ASYNC_WAIT_OPTIONS`, or more.
+ * @returns How long it lasts, in ms; Infinity is for ever.
+ * @throws TypeError, RangeError for bad options; the signal's reason when it is aborted.
+ */
+export function checkWait(
+  action: string,
+  options: AsyncWaitOptions = {},
+  known: readonly string[],
+): number {
+  checkOptions(action, options, known);
+  const { timeoutMs, signal, ref } = options;
+  const milliseconds = checkTimeout(timeoutMs);
+  if (ref !== undefined) checkBoolean(action, "ref", ref);
+  if (signal !== undefined) {
+    if (typeof (signal as { throwIfAborted?: unknown } | null)?.throwIfAborted !== "function") {
+      throw new TypeError(`${action}: signal must be an AbortSignal, not ${shown(signal)}`);
+    }
+    signal.throwIfAborted();
+  }
+  return milliseconds;
+}
 
 /**
  * The time that a caller gives a wait, in ms; undefined is for ever.

@@ -137,7 +137,7 @@ describe("metrics", () => {
       ?.metrics.find(({ labels }) => labels?.["name"] === name);
 
   test("are what a Prometheus parser reads", async () => {
-    using queue = MessageQueue.create({ name: `${uniqueName("prom")}"\\x` });
+    using queue = MessageQueue.create(`${uniqueName("prom")}"\\x`);
     queue.enqueue("one");
     queue.enqueue("two");
     const { stdout } = await shm("metrics");
@@ -168,7 +168,7 @@ describe("metrics", () => {
   });
 
   test("are collected by prom-client's registry, afresh at each scrape", async () => {
-    using queue = MessageQueue.create({ name: uniqueName("client") });
+    using queue = MessageQueue.create(uniqueName("client"));
     const registry = new client.Registry();
     registerMetrics(client, registry);
     queue.enqueue("one");

@@ -87,7 +87,7 @@ describe("send and recv", () => {
 
   test("a queue takes lines, and refuses bytes and what is too long", async () => {
     const name = uniqueName("queue");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     const { exitCode } = await shell(`printf 'one\\ntwo\\n' | bun-shm send ${name}`);
     expect(exitCode).toBe(0);
     expect((await shm("cat", name)).stdout).toBe("one\ntwo\n");
@@ -154,15 +154,15 @@ describe("cat and tail", () => {
 
   test("tail follows a queue", async () => {
     const name = uniqueName("tailq");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     queue.enqueue("old");
     const tailing = spawnShm("tail", name, "--count", "2");
     let done = false;
     void tailing.exited.then(() => (done = true));
     for (let at = 0; !done; at++) {
-      queue.enqueue(`new ${at}`, { timeoutMs: 0 });
+      queue.tryEnqueue(`new ${at}`);
       await Bun.sleep(15);
-      if (at % 5 === 4) while (queue.dequeue({ timeoutMs: 0 }) !== undefined);
+      if (at % 5 === 4) while (queue.tryDequeue() !== undefined);
     }
     expect(await outputUntil(tailing, "\0")).toMatch(/^new \d+\nnew \d+\n$/);
     queue.unlink();

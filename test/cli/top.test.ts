@@ -9,8 +9,8 @@ import { Terminal } from "../support/terminal.ts";
 /** Keeps one message in a queue moving while `run` goes on. */
 async function withTraffic(queue: MessageQueue, run: () => Promise<void>): Promise<void> {
   const timer = setInterval(() => {
-    queue.enqueue("moving", { timeoutMs: 0 });
-    if (queue.size > 6) queue.dequeue({ timeoutMs: 0 });
+    queue.tryEnqueue("moving");
+    if (queue.size > 6) queue.tryDequeue();
   }, 5);
   try {
     await run();
@@ -21,7 +21,7 @@ async function withTraffic(queue: MessageQueue, run: () => Promise<void>): Promi
 
 describe("top", () => {
   test("--once prints a measurement, --json for scripts", async () => {
-    using queue = MessageQueue.create({ name: uniqueName("top") });
+    using queue = MessageQueue.create(uniqueName("top"));
     queue.enqueue("one");
     const { stdout } = await shm("top", "--once", "--interval", "0.1");
     expect(stdout.split("\n")[0]).toMatch(/^NAME +KIND +IN\/s +OUT\/s/);
@@ -38,7 +38,7 @@ describe("top", () => {
   });
 
   testWithTmux("draws live, sorts, fits, and puts the terminal back", async () => {
-    using queue = MessageQueue.create({ name: uniqueName("live") });
+    using queue = MessageQueue.create(uniqueName("live"));
     const top = `NO_COLOR= "${process.execPath}" ${MAIN} top --interval 0.2`;
     const line = `echo before; ${top}; echo "ended $?"; stty -a | grep -o " [-]*icanon"; cat`;
     using terminal = new Terminal(line, 130, 20);

@@ -33,6 +33,7 @@ export interface ErrorRow {
     | "TypeError"
     | "SystemError"
     | "LayoutError"
+    | "StateError"
     | "ClosedError"
     | "UnsupportedError";
   readonly code?: string;
@@ -138,16 +139,16 @@ export function semaphore(name: string, value = 0): Semaphore {
 }
 
 export function queue(name: string): MessageQueue {
-  const made = keep(MessageQueue.create({ name }));
+  const made = keep(MessageQueue.create(name));
   cleanups.push(() => void (made.closed || made.unlink()));
-  cleanups.push(() => MessageQueue.removeLeftovers({ name }));
+  cleanups.push(() => MessageQueue.removeLeftovers(name));
   return made;
 }
 
 /** As many handles of a queue as there can be, and one more. */
 export function many(name: string): void {
   queue(name);
-  for (let handle = 1; handle < 65; handle++) keep(MessageQueue.open({ name }));
+  for (let handle = 1; handle < 65; handle++) keep(MessageQueue.open(name));
 }
 
 export function ring(name: string): RingBuffer {

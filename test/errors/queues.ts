@@ -22,63 +22,63 @@ import {
 
 export const QUEUES: readonly ErrorRow[] = [
   {
-    provoke: (name) => MessageQueue.open({ name }),
+    provoke: (name) => MessageQueue.open(name),
     error: "SystemError",
     code: "ENOENT",
     text: 'Cannot open message queue "NAME": ENOENT, no such file or directory. Its producer is not running: MessageQueue.create makes a queue',
   },
   {
-    provoke: (name) => MessageQueue.create({ name: queue(name).name }),
+    provoke: (name) => MessageQueue.create(queue(name).name),
     error: "SystemError",
     code: "EEXIST",
-    text: 'Cannot create message queue "NAME": EEXIST, file exists. Another process made it and lives, or died and left it: MessageQueue.removeLeftovers tells which, and removes it in the second case',
+    text: 'Cannot create message queue "NAME": EEXIST, file exists. Another process made it and lives, or died and left it: MessageQueue.removeLeftovers finds out, and removes it in the second case; MessageQueue.openOrCreate takes it as it is',
   },
   {
-    provoke: (name) => MessageQueue.create({ name, slots: 0 }),
+    provoke: (name) => MessageQueue.create(name, { slots: 0 }),
     error: "RangeError",
-    text: "Cannot use a message queue of 0 slots: it must be an integer from 1 to 16777216",
+    text: 'Cannot create message queue "NAME": slots must be an integer from 1 to 16777216, not 0',
   },
   {
-    provoke: (name) => MessageQueue.create({ name, slotSize: 1 }),
+    provoke: (name) => MessageQueue.create(name, { slotSize: 1 }),
     error: "RangeError",
-    text: "Cannot use a message queue with slots of 1 bytes: it must be an integer from 2 (one byte and the NUL) to 1073741824",
+    text: 'Cannot create message queue "NAME": slotSize must be an integer from 2 to 1073741824, not 1',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: queue(name).name, slots: 4 }),
+    provoke: (name) => MessageQueue.open(queue(name).name, { slots: 4 }),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME" with another shape: expected 4 slots of 256 bytes at offset 2696, found 10 of 256',
+    text: 'Cannot open message queue "NAME": it was made with another number of slots: expected 4 at offset 2696, found 10',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: raw(name, {}, 8).name }),
+    provoke: (name) => MessageQueue.open(raw(name, {}, 8).name),
     error: "LayoutError",
     text: 'Cannot open message queue "NAME": it is too small: expected at least 20 bytes at offset 0, found 8',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: words(name, [0xdeadbeef]).name }),
+    provoke: (name) => MessageQueue.open(words(name, [0xdeadbeef]).name),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": expected magic 0x4D51534D at offset 0, found 0xDEADBEEF',
+    text: 'Cannot open message queue "NAME": it is no message queue: expected 0x4d51534d at offset 0, found 0xdeadbeef',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: words(name, [0x4d51534d, 2]).name }),
+    provoke: (name) => MessageQueue.open(words(name, [0x4d51534d, 2]).name),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": expected version 1 at offset 4, found 2',
+    text: 'Cannot open message queue "NAME": another version made it: expected version 1 at offset 4, found 2',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: words(name, [0x4d51534d, 1, 99, 0, 0]).name }),
+    provoke: (name) => MessageQueue.open(words(name, [0x4d51534d, 1, 99, 0, 0]).name),
     error: "SystemError",
     code: "ENOENT",
     text: 'Cannot open semaphore "NAME_mutex": ENOENT, no such file or directory. Create it first, or use Semaphore.openOrCreate',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: words(name, [0x4d51534d, 1, 0, 0, 11]).name }),
+    provoke: (name) => MessageQueue.open(words(name, [0x4d51534d, 1, 0, 0, 11]).name),
     error: "SystemError",
     code: "ENOENT",
     text: 'Cannot open semaphore "NAME_mutex": ENOENT, no such file or directory. Create it first, or use Semaphore.openOrCreate',
   },
   {
-    provoke: (name) => MessageQueue.open({ name: words(name, [0x4d51534d, 1], 64).name }),
+    provoke: (name) => MessageQueue.open(words(name, [0x4d51534d, 1], 64).name),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": it is too small: expected 2580 bytes for 10 × 256 at offset 0, found 64',
+    text: 'Cannot open message queue "NAME": it is too small: expected 2580 bytes for 10 slots of 256 at offset 0, found 64',
   },
   {
     provoke: (name) => queue(name).enqueue(any(5)),
@@ -98,7 +98,7 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => queue(name).dequeue({ timeoutMs: -1 }),
     error: "RangeError",
-    text: "Cannot wait for -1 ms: a timeout must be a number of 0 or more",
+    text: "Cannot wait: timeoutMs must be a number of 0 or more, not -1",
   },
   {
     provoke: (name) => closed(queue(name)).enqueue("x"),
@@ -107,8 +107,54 @@ export const QUEUES: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => many(name),
-    error: "Error",
+    error: "StateError",
+    code: "EBUSY",
     text: 'Cannot open message queue "NAME": 64 handles have it open, the most possible',
+  },
+  {
+    provoke: () => MessageQueue.create(any(7)),
+    error: "TypeError",
+    text: "Cannot create message queue 7: its name must be a string",
+  },
+  {
+    provoke: (name) => MessageQueue.create(name, any({ slot: 3 })),
+    error: "TypeError",
+    text: 'Cannot create message queue "NAME": there is no option "slot", and "slots" may be meant; it takes semaphores, slots, slotSize, logger, mode, synchronization',
+  },
+  {
+    provoke: (name) => MessageQueue.open(words(name, [0, 0, 0, 0, 0]).name),
+    error: "StateError",
+    code: "ENODATA",
+    text: 'Cannot open message queue "NAME": only zeros are there. Its creator died before it had finished: MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again',
+  },
+  {
+    provoke: (name) => MessageQueue.openOrCreate(queue(name).name, { slotSize: 8 }),
+    error: "LayoutError",
+    text: 'Cannot open message queue "NAME": it was made with another slotSize: expected 8 at offset 2700, found 256',
+  },
+  {
+    provoke: (name) => {
+      using made = MessageQueue.create(name, { synchronization: "segment" });
+      MessageQueue.openOrCreate(made.name, { synchronization: "polling" });
+    },
+    error: "LayoutError",
+    text: 'Cannot open message queue "NAME": it was made with another synchronization: expected polling at offset 2704, found segment',
+  },
+  {
+    provoke: (name) =>
+      MessageQueue.create(name, { semaphores: { mutex: "/a", items: "/a", spaces: "/b" } }),
+    error: "RangeError",
+    text: 'Cannot create message queue "NAME": its semaphores must have three names, not "/a" twice',
+  },
+  {
+    provoke: (name) => queue(name).tryEnqueue("x", any({ timeoutMs: 5 })),
+    error: "TypeError",
+    text: 'Cannot enqueue into message queue "NAME": there is no option "timeoutMs"; it takes truncate',
+  },
+  {
+    provoke: (name) => queue(name).dequeue(any({ signal: 5 })),
+    error: "TypeError",
+    text: 'Cannot dequeue from message queue "NAME": signal must be an AbortSignal, not 5',
   },
   {
     provoke: (name) => RingBuffer.open(name),
@@ -271,12 +317,12 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => scribbled(queue(name), HEAD_WORD).enqueue("x"),
     error: "LayoutError",
-    text: "Cannot use the message queue: its head is out of range: expected below 10 at offset 8, found 99",
+    text: 'Cannot use message queue "NAME": its head is out of range: expected below 10 at offset 8, found 99',
   },
   {
     provoke: (name) => scribbled(queue(name), COUNT_WORD).enqueue("x"),
     error: "LayoutError",
-    text: "Cannot use the message queue: its count is out of range: expected at most 10 at offset 16, found 99",
+    text: 'Cannot use message queue "NAME": its count is out of range: expected at most 10 at offset 16, found 99',
   },
   {
     provoke: (name) => crowd(name),

@@ -1,6 +1,7 @@
 /** The programs that `bun run` starts: what they print, how they end, what they leave. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { MessageQueue, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
@@ -21,7 +22,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 const isMade = (name: string): boolean => {
   try {
-    using queue = MessageQueue.open({ name });
+    using queue = MessageQueue.open(name);
     return queue.stats().highWater > 0;
   } catch {
     return false;
@@ -37,6 +38,23 @@ async function running(name: string): Promise<Child> {
   await until(() => isMade(name));
   return child;
 }
+
+test("every program has at most 60 lines, and a place in the index", () => {
+  const directory = join(import.meta.dir, "../../examples");
+  const files = [...new Bun.Glob("**/*.ts").scanSync(directory)].sort();
+  const index = readFileSync(join(directory, "README.md"), "utf8");
+  const manifest = readFileSync(join(directory, "../package.json"), "utf8");
+  const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
+  expect(files).toContain("producer.ts");
+  for (const file of files) {
+    const lines = readFileSync(join(directory, file), "utf8").trimEnd().split("\n").length;
+    expect([file, lines <= 60]).toEqual([file, true]);
+    if (!file.startsWith("support/")) expect(index).toContain(`[${file}](${file})`);
+  }
+  for (const [, command] of index.matchAll(/`bun run ([\w:]+)`/g)) {
+    expect(scripts[command!]).toContain(" examples/");
+  }
+});
 
 describe("producer", () => {
   test("prints what the C program prints, and removes what it made", async () => {
@@ -61,7 +79,7 @@ describe("producer", () => {
       const child = spawnBun(PRODUCER, "--name", name, "--interval", "0");
       await until(() => isMade(name));
       {
-        using queue = MessageQueue.open({ name });
+        using queue = MessageQueue.open(name);
         await until(() => queue.size === 10);
       }
       child.kill(signal);
@@ -121,7 +139,7 @@ describe("consumer", () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     test(`${signal} stops it while it waits, and the queue stays`, async () => {
       const name = uniqueName("waiting");
-      using queue = MessageQueue.create({ name });
+      using queue = MessageQueue.create(name);
       const child = spawnBun(CONSUMER, "--name", name);
       queue.enqueue("one");
       await until(() => queue.size === 0);

@@ -42,7 +42,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   broadcast: (name) => RingBuffer.create(name, { capacity: 4096, kind: "broadcast" }),
   "broadcast-block": (name) =>
     RingBuffer.create(name, { capacity: 4096, kind: "broadcast", policy: "block" }),
-  queue: (name) => MessageQueue.create({ name }),
+  queue: (name) => MessageQueue.create(name),
   record: (name) => SharedRecord.create(name, Quote),
   map: (name) => SharedMap.create(name, { size: 1 << 16, value: "json" }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
@@ -152,7 +152,7 @@ describe("openObject", () => {
     using ring = RingBuffer.create(ringName, { capacity: 4096 });
     using producer = ring.producer();
     using consumer = ring.consumer();
-    using queue = MessageQueue.create({ name: queueName });
+    using queue = MessageQueue.create(queueName);
     using rings = openObject(ringName);
     using queues = openObject(queueName);
     const texts = (records: readonly { bytes: Uint8Array }[]): string[] =>
@@ -183,7 +183,7 @@ describe("openObject", () => {
 
   test("tells the semaphores of a queue", () => {
     const name = uniqueName("sems");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     using object = openObject(name);
     expect(object.semaphores()).toEqual([`${name}_mutex`, `${name}_items`, `${name}_spaces`]);
     expect(object.activity()).toMatchObject({ depth: 0, capacity: 10, repaired: 0 });

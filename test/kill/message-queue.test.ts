@@ -63,7 +63,8 @@ function drain(queue: MessageQueue): string[] {
   const deadline = performance.now() + WATCHDOG_MS;
   const isDrained = (): boolean =>
     queue.size === 0 &&
-    (queue.synchronization !== "named" || Bun.deepEquals(values(queue.name), [1, 0, 10]));
+    (queue.synchronization !== "named" ||
+      Bun.deepEquals(values(queue.name), [1, 0, queue.capacity]));
   for (;;) {
     const text = queue.dequeue({ timeoutMs: 150 });
     if (text !== undefined) texts.push(text);
@@ -98,7 +99,7 @@ describe("a handle killed at each step", () => {
       };
       let steps: string[];
       {
-        using queue = MessageQueue.create({ name, synchronization });
+        using queue = MessageQueue.create(name, { synchronization });
         fill(queue);
         steps = await stepsOf(name, operation);
         queue.unlink();
@@ -109,7 +110,7 @@ describe("a handle killed at each step", () => {
       let step = firstStep - 1;
       while (!survived) {
         step++;
-        using queue = MessageQueue.create({ name, synchronization, logger });
+        using queue = MessageQueue.create(name, { synchronization, logger });
         const before = fill(queue);
         const { stdout, stderr, signal } = await finished(spawnKilled(name, operation, step));
         survived = stdout === "survived\n";
@@ -123,13 +124,13 @@ describe("a handle killed at each step", () => {
         if (synchronization === "named") expect(values(name)).toEqual([1, 0, 10]);
         // And it goes on as if nothing had been.
         for (let number = 0; number < 10; number++) queue.enqueue(`n${number}`);
-        expect(queue.enqueue("too many", { timeoutMs: 0 })).toBe(false);
+        expect(queue.tryEnqueue("too many")).toBe(false);
         for (let number = 0; number < 10; number++) expect(queue.dequeue()).toBe(`n${number}`);
-        expect(queue.stats().recoveries).toBe(events.length);
+        expect(queue.stats().repaired).toBe(events.length);
         // The lock, the mutex, the tokens: each is taken over or mended once at most, after a death.
-        const recovered = events.splice(0).filter(({ type }) => type === "recovered").length;
-        expect(recovered).toBeLessThanOrEqual(survived ? 0 : 3);
-        repairs += recovered;
+        const repaired = events.splice(0).filter(({ type }) => type === "repaired").length;
+        expect(repaired).toBeLessThanOrEqual(survived ? 0 : 3);
+        repairs += repaired;
         queue.unlink();
       }
       const kills = step - firstStep;
@@ -149,7 +150,7 @@ describe("a handle killed at each step", () => {
 
 test("one that is stopped inside the mutex is not taken for dead", async () => {
   const name = uniqueName("stopped");
-  using queue = MessageQueue.create({ name });
+  using queue = MessageQueue.create(name);
   // The stores of an enqueue are those of journal, tail, count and journal: stop before the third.
   const step = (await stepsOf(name, "enqueue")).indexOf("store") + 3;
   expect(queue.dequeue()).toBe("victim");
@@ -162,12 +163,60 @@ test("one that is stopped inside the mutex is not taken for dead", async () => {
   const [tail, count] = [TAIL_WORD, COUNT_WORD].map((word) => words.readUInt32LE(word * 4));
   expect([tail, count]).toEqual([5, 3]);
   expect(queue.dequeue({ timeoutMs: 1500 })).toBeUndefined();
-  expect(queue.stats().recoveries).toBe(0);
+  expect(queue.stats().repaired).toBe(0);
   child.kill("SIGCONT");
   expect((await finished(child)).stdout).toBe("survived\n");
   expect(drain(queue)).toEqual(["m0", "m1", "m2", "victim"]);
-  expect(queue.stats().recoveries).toBe(0);
+  expect(queue.stats().repaired).toBe(0);
   queue.unlink();
+});
+
+describe("a C program that keeps the bookkeeping", () => {
+  const start = (name: string, ...args: string[]): Child =>
+    spawn([compileC("test/peers/c/queue_participant.c", ["-std=gnu11"]), name, ...args]);
+
+  testWithC("takes part beside a handle", async () => {
+    const name = uniqueName("joined");
+    using queue = MessageQueue.create(name);
+    const children = ["a", "b"].map((label) => start(name, "500", label));
+    const next = { a: 0, b: 0 };
+    for (let message = 0; message < 1000; message++) {
+      const [label, number] = queue.dequeue({ timeoutMs: 60_000 })!.split(":");
+      expect(Number(number)).toBe(next[label as "a" | "b"]++);
+    }
+    const outcomes = await Promise.all(children.map((child) => finished(child)));
+    for (const { stdout, stderr, exitCode } of outcomes) {
+      expect([stderr, exitCode]).toEqual(["", 0]);
+      // The handle has place 0.
+      expect(stdout).toMatch(/^participant [12]\n$/);
+    }
+    expect([queue.stats().repaired, values(name)]).toEqual([0, [1, 0, 10]]);
+    queue.unlink();
+  });
+
+  for (const [step, repair, last] of [
+    ["outside", "A handle died outside the mutex", undefined],
+    ["journal", "A handle died inside the mutex; its message was not enqueued", undefined],
+    ["commit", "A handle died inside the mutex; its message was enqueued", "c:2"],
+    ["count", "A handle died inside the mutex; its message was enqueued", "c:2"],
+  ] as const) {
+    testWithC(`is repaired after its death (${step})`, async () => {
+      const name = uniqueName("dead");
+      const repairs: string[] = [];
+      using queue = MessageQueue.create(name, {
+        slots: 5,
+        slotSize: 16,
+        logger: ({ message }) => void repairs.push(message),
+      });
+      const { signal, stderr } = await finished(start(name, "3", "c", step));
+      expect([signal, stderr]).toEqual(["SIGKILL", ""]);
+      const texts = ["c:0", "c:1", ...(last === undefined ? [] : [last])];
+      expect(drain(queue)).toEqual(texts);
+      expect(values(name)).toEqual([1, 0, 5]);
+      expect(repairs[0]).toStartWith(repair);
+      queue.unlink();
+    });
+  }
 });
 
 /** Reads a child's lines until it ends. A last line without its end was not said. */
@@ -286,7 +335,7 @@ const KILLS = Number(process.env["BUN_SHM_KILLS"] ?? 200);
 describe("peers killed at random", () => {
   test("both from Bun", async () => {
     const name = uniqueName("random");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     const consumerLine = (line: string): string | undefined =>
       line === "ready" ? undefined : line;
     await killAtRandom(
@@ -301,9 +350,9 @@ describe("peers killed at random", () => {
     );
     drain(queue);
     expect(values(name)).toEqual([1, 0, 10]);
-    const { recoveries } = queue.stats();
-    expect(recoveries).toBeGreaterThan(0);
-    expect(recoveries).toBeLessThanOrEqual(3 * (KILLS + 2));
+    const { repaired } = queue.stats();
+    expect(repaired).toBeGreaterThan(0);
+    expect(repaired).toBeLessThanOrEqual(3 * (KILLS + 2));
     queue.unlink();
   });
 
@@ -314,7 +363,7 @@ describe("peers killed at random", () => {
   for (const [title, cProduces] of pairs) {
     testWithC(title, async () => {
       const name = uniqueName("random");
-      using queue = MessageQueue.create({ name });
+      using queue = MessageQueue.create(name);
       const names = [name, `${name}_mutex`, `${name}_items`, `${name}_spaces`];
       const programs = {
         producer: (generation: number): Child =>

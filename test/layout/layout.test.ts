@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CHAPTERS } from "../../scripts/layout/registry.ts";
+import { CHAPTERS, constantsOf } from "../../scripts/layout/registry.ts";
 import { stale } from "../../scripts/layout.ts";
 import { fieldLength } from "../../src/layout/description.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -11,7 +11,7 @@ import { C_COMPILER, runBun } from "../support/process.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const LAYOUTS = CHAPTERS.flatMap(({ layouts }) => layouts);
-const CONSTANTS = CHAPTERS.flatMap(({ constants }) => Object.entries(constants));
+const CONSTANTS = CHAPTERS.flatMap(constantsOf);
 const CXX_COMPILER = Bun.which("c++") ?? Bun.which("g++") ?? Bun.which("clang++");
 
 /** A directory for the length of one test. */
@@ -59,7 +59,11 @@ describe("the C headers", () => {
           [`sizeof(((bun_shm_${name} *)0)->${field.name})`, fieldLength(field)],
         ]),
       ]),
-      ...CONSTANTS.map(([name, value]): [string, number] => [`BUN_SHM_${name}`, value | 0]),
+      // Words whose sign bit is a flag are unsigned in C.
+      ...CONSTANTS.map(([name, value]): [string, number] => [
+        `BUN_SHM_${name}`,
+        value < -(2 ** 16) ? value >>> 0 : value,
+      ]),
       ["sizeof(bun_shm_message_queue)", 2580],
     ];
     using directory = scratch();
@@ -68,10 +72,10 @@ describe("the C headers", () => {
       source,
       `#define BUN_SHM_LAYOUT_ONLY
       #include "${ROOT}/include/bun_shm.h"
-      static const int values[] = { ${wanted.map(([expression]) => `(int)(${expression})`).join()} };
-      int value_at(int index) { return values[index]; }`,
+      static const double values[] = { ${wanted.map(([text]) => `(double)(${text})`).join()} };
+      double value_at(int index) { return values[index]; }`,
     );
-    const symbols = { value_at: { args: ["i32"], returns: "i32" } } as const;
+    const symbols = { value_at: { args: ["i32"], returns: "f64" } } as const;
     const library = cc({ source, symbols });
     const found = wanted.map(([name], at): [string, number] => [
       name,

@@ -107,15 +107,14 @@ function broadcast(name: string): readonly (string | number | undefined)[] {
 
 async function queues(name: string): Promise<readonly (string | undefined)[]> {
   const events: MessageQueueEvent[] = [];
-  using queue = MessageQueue.create({
-    name,
+  using queue = MessageQueue.create(name, {
     slots: 4,
     slotSize: 64,
     logger: (event) => events.push(event),
   });
   queue.enqueue("one");
   await queue.enqueueAsync("two", { timeoutMs: 1000 });
-  const received = [queue.dequeue({ timeoutMs: 0 }), await queue.dequeueAsync()];
+  const received = [queue.tryDequeue(), await queue.dequeueAsync()];
   queue.unlink();
   return received;
 }

@@ -40,7 +40,7 @@ export const openProducer = (name: string) => openRing(name).producer();
 export const openConsumer = (name: string) => openRing(name).consumer();
 export const claim = (name: string) => openProducer(name).claim(8);
 export const ringStats = (name: string) => openRing(name).stats();
-export const openQueue = (name: string) => MessageQueue.open({ name });
+export const openQueue = (name: string) => MessageQueue.open(name);
 export const openQuotes = (name: string) => SharedRecord.open(name, Quote);
 export const openSessions = (name: string) => SharedMap.open(name, Session);
 export const mapStats = (name: string) => openSessions(name).stats();

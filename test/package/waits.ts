@@ -4,7 +4,7 @@ import { MessageQueue, Semaphore } from "bun-shm";
 const prefix = process.argv[2]!;
 {
   using semaphore = Semaphore.create(`${prefix}-semaphore`, { value: 0 });
-  using queue = MessageQueue.create({ name: `${prefix}-queue` });
+  using queue = MessageQueue.create(`${prefix}-queue`);
   setTimeout(() => {
     semaphore.post();
     queue.enqueue("late");

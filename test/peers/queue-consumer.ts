@@ -2,7 +2,7 @@
 import { writeSync } from "node:fs";
 import { MessageQueue } from "../../src/index.ts";
 
-const queue = MessageQueue.open({ name: process.argv[2]! });
+const queue = MessageQueue.open(process.argv[2]!);
 writeSync(1, "ready\n");
 for (;;) {
   const text = queue.dequeue();

@@ -7,7 +7,7 @@ import type { Steps } from "./kill-at-step.ts";
 
 const steps = globalThis as unknown as Steps;
 const [name, operation, step] = process.argv.slice(2);
-const queue = MessageQueue.open({ name: name! });
+const queue = MessageQueue.open(name!);
 const trace = step === "trace" ? steps.traceSteps() : undefined;
 if (trace === undefined) steps.killAtStep(Number(step));
 if (operation === "enqueue") queue.enqueue("victim");

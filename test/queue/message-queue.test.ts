@@ -1,17 +1,28 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   ClosedError,
   LayoutError,
   MessageQueue,
+  type MessageQueueCreateOptions,
   type MessageQueueEvent,
   Segment,
   Semaphore,
+  type StateError,
   type SystemError,
 } from "../../src/index.ts";
+import {
+  MESSAGE_QUEUE_BOOK,
+  MESSAGE_QUEUE_PARTICIPANT,
+  QUEUE_BOOK_MAGIC,
+  QUEUE_CREATOR_BUN,
+  QUEUE_MODE_POLLING,
+} from "../../src/layout/message-queue-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
-import { type Child, compileC, finished, spawnBun } from "../support/process.ts";
+import { type Child, compileC, finished, runBun, spawnBun } from "../support/process.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
 setDefaultTimeout(300_000);
@@ -33,8 +44,8 @@ for (const synchronization of MODES) {
     let queue: MessageQueue;
     let other: MessageQueue;
     beforeAll(() => {
-      queue = MessageQueue.create({ name, synchronization });
-      other = MessageQueue.open({ name });
+      queue = MessageQueue.create(name, { synchronization });
+      other = MessageQueue.open(name);
     });
     afterAll(() => {
       queue.unlink();
@@ -55,11 +66,12 @@ for (const synchronization of MODES) {
       for (const text of texts) expect(queue.enqueue(text)).toBe(true);
       expect([queue.size, other.size, queue.capacity]).toEqual([7, 7, 10]);
       for (const text of texts) expect(other.dequeue()).toBe(text);
-      expect(other.dequeue({ timeoutMs: 0 })).toBeUndefined();
+      expect(other.tryDequeue()).toBeUndefined();
     });
 
     test("full and empty end in time", () => {
       for (let number = 0; number < 10; number++) expect(queue.enqueue(`${number}`)).toBe(true);
+      expect(queue.tryEnqueue("more")).toBe(false);
       expect(queue.enqueue("more", { timeoutMs: 0 })).toBe(false);
       expect(queue.enqueue("more", { timeoutMs: 60 })).toBe(false);
       for (let number = 0; number < 10; number++) expect(other.dequeue()).toBe(`${number}`);
@@ -92,7 +104,7 @@ for (const synchronization of MODES) {
     });
 
     test("for await ends when the handle is closed", async () => {
-      const reader = MessageQueue.open({ name });
+      const reader = MessageQueue.open(name);
       const texts: string[] = [];
       const reading = (async () => {
         for await (const text of reader) texts.push(text);
@@ -110,16 +122,19 @@ for (const synchronization of MODES) {
       queue.enqueue("four");
       expect(queue.stats()).toEqual({
         ...before,
-        enqueued: before.enqueued + 1,
-        bytes: before.bytes + 4,
+        in: before.in + 1,
+        bytesIn: before.bytesIn + 4,
         depth: 1,
-        recoveries: 0,
+        repaired: 0,
         highWater: 10,
+        capacity: 10,
       });
+      const { out, bytesOut } = other.stats();
       expect(other.dequeue()).toBe("four");
+      expect(other.stats()).toMatchObject({ out: out + 1, bytesOut: bytesOut + 4 });
       expect(other.stats().timeouts).toBeGreaterThan(0);
-      expect(other.stats().emptyHits).toBeGreaterThan(0);
-      expect(queue.stats().fullHits).toBeGreaterThan(0);
+      expect(other.stats().empty).toBeGreaterThan(0);
+      expect(queue.stats().full).toBeGreaterThan(0);
     });
   });
 }
@@ -127,7 +142,7 @@ for (const synchronization of MODES) {
 describe("texts that are refused", () => {
   test("each has its message, and truncation is on request", () => {
     const name = uniqueName("texts");
-    using queue = MessageQueue.create({ name, slotSize: 8, slots: 2 });
+    using queue = MessageQueue.create(name, { slotSize: 8, slots: 2 });
     queue.unlink();
     expect(errorOf(() => queue.enqueue("12345678")).message).toBe(
       "Cannot enqueue a text of 8 bytes: a slot holds at most 7. Pass { truncate: true } to cut it",
@@ -139,7 +154,7 @@ describe("texts that are refused", () => {
     expect(errorOf(() => queue.enqueue(5 as unknown as string)).message).toBe(
       "Cannot enqueue 5: it is not a string",
     );
-    while (queue.dequeue({ timeoutMs: 0 }) !== undefined);
+    while (queue.tryDequeue() !== undefined);
     queue.enqueue("ééééé", { truncate: true });
     expect(queue.dequeue()).toBe("ééé");
     queue.enqueue("abc🐇🐇", { truncate: true });
@@ -152,56 +167,230 @@ describe("texts that are refused", () => {
 describe("creating and opening", () => {
   test("errors that a user can meet", () => {
     const name = uniqueName("open");
-    const missing = errorOf(() => MessageQueue.open({ name })) as SystemError;
+    const missing = errorOf(() => MessageQueue.open(name)) as SystemError;
     expect([missing.code, missing.message]).toEqual([
       "ENOENT",
       `Cannot open message queue "${name}": ENOENT, no such file or directory. ` +
         "Its producer is not running: MessageQueue.create makes a queue",
     ]);
-    using queue = MessageQueue.create({ name, slots: 3, slotSize: 16 });
-    const taken = errorOf(() => MessageQueue.create({ name })) as SystemError;
+    using queue = MessageQueue.create(name, { slots: 3, slotSize: 16 });
+    const taken = errorOf(() => MessageQueue.create(name)) as SystemError;
     expect(taken.code).toBe("EEXIST");
-    expect(taken.message).toContain("MessageQueue.removeLeftovers tells which");
-    expect(errorOf(() => MessageQueue.open({ name, slots: 4 })).message).toContain(
-      "with another shape: expected 4 slots of 256 bytes",
-    );
-    expect(MessageQueue.removeLeftovers({ name })).toBe(false);
-    using same = MessageQueue.open({ name });
+    expect(taken.message).toContain("MessageQueue.removeLeftovers finds out");
+    expect(MessageQueue.removeLeftovers(name)).toBe(false);
+    using same = MessageQueue.open(name);
     expect([same.capacity, same.maxTextLength, same.unlinked]).toEqual([3, 15, false]);
     expect([queue.unlink(), queue.unlink(), same.unlinked]).toEqual([true, false, true]);
     for (const slots of [0, 1.5, 2 ** 24 + 1]) {
-      expect(() => MessageQueue.create({ name, slots })).toThrow("it must be an integer from 1 to");
+      expect(() => MessageQueue.create(name, { slots })).toThrow(
+        `slots must be an integer from 1 to 16777216, not ${slots}`,
+      );
     }
     for (const slotSize of [1, 2.5, 2 ** 30 + 1]) {
-      expect(() => MessageQueue.create({ name, slotSize })).toThrow("(one byte and the NUL)");
+      expect(() => MessageQueue.create(name, { slotSize })).toThrow(
+        `slotSize must be an integer from 2 to 1073741824, not ${slotSize}`,
+      );
     }
-    expect(() => MessageQueue.open({ name: "bad" })).toThrow('it must start with "/"');
-    expect(() => MessageQueue.open({ name, waitMs: -1 })).toThrow(RangeError);
+    expect(() => MessageQueue.open("bad")).toThrow('it must start with "/"');
+    expect(() => MessageQueue.open(name, { waitMs: -1 })).toThrow(RangeError);
   });
 
   test("what is no queue is refused", () => {
     const name = uniqueName("foreign");
     using small = Segment.create(name, { size: 8 });
-    expect(() => MessageQueue.open({ name })).toThrow(
-      "it is too small: expected at least 20 bytes",
-    );
+    expect(() => MessageQueue.open(name)).toThrow("it is too small: expected at least 20 bytes");
     small.resize(2580);
     small.view.setUint32(0, 0xdeadbeef, true);
-    const wrong = errorOf(() => MessageQueue.open({ name })) as LayoutError;
+    const wrong = errorOf(() => MessageQueue.open(name)) as LayoutError;
     expect([wrong.name, wrong.message]).toEqual([
       "LayoutError",
-      `Cannot open message queue "${name}": expected magic 0x4D51534D at offset 0, ` +
-        "found 0xDEADBEEF",
+      `Cannot open message queue "${name}": it is no message queue: ` +
+        "expected 0x4d51534d at offset 0, found 0xdeadbeef",
     ]);
     small.view.setUint32(0, 0x4d51534d, true);
     small.view.setUint32(4, 2, true);
-    expect(() => MessageQueue.open({ name })).toThrow("expected version 1 at offset 4, found 2");
+    expect(() => MessageQueue.open(name)).toThrow("expected version 1 at offset 4, found 2");
     Segment.unlink(name);
+  });
+
+  test("openOrCreate makes it once, and finds it with what is in it", () => {
+    const name = uniqueName("either");
+    using made = MessageQueue.openOrCreate(name, { slots: 3, slotSize: 16 });
+    made.enqueue("kept");
+    using found = MessageQueue.openOrCreate(name);
+    expect([made.created, found.created, found.capacity]).toEqual([true, false, 3]);
+    using same = MessageQueue.openOrCreate(name, {
+      slots: 3,
+      slotSize: 16,
+      synchronization: "named",
+    });
+    expect(same.dequeue({ timeoutMs: 0 })).toBe("kept");
+    expect(MessageQueue.unlink(name)).toBe(true);
+    expect(MessageQueue.unlink(name)).toBe(false);
+    using again = MessageQueue.openOrCreate(name);
+    expect([again.created, again.capacity, again.unlink()]).toEqual([true, 10, true]);
+  });
+
+  test("of many processes that open or make it at once, exactly one makes it", async () => {
+    const name = uniqueName("race");
+    const children = Array.from({ length: 6 }, () => spawnBun("test/peers/queue-opener.ts", name));
+    const outputs = children.map((child) => child.stdout.getReader());
+    const said = async (text: RegExp): Promise<string[]> =>
+      Promise.all(
+        outputs.map(async (output) => {
+          let line = "";
+          while (!text.test(line)) {
+            const { value, done } = await output.read();
+            if (done) throw new Error(`It ended with "${line}"`);
+            line += new TextDecoder().decode(value);
+          }
+          return line.trim();
+        }),
+      );
+    await said(/ready\n/);
+    for (const { stdin } of children) {
+      stdin.write("go\n");
+      stdin.flush();
+    }
+    const outcomes = await said(/(made|found)\n/);
+    expect(outcomes.toSorted()).toEqual(["found", "found", "found", "found", "found", "made"]);
+    using queue = MessageQueue.open(name);
+    const pids = children.map(() => queue.dequeue({ timeoutMs: 60_000 }));
+    expect(pids.toSorted()).toEqual(children.map(({ pid }) => String(pid)).toSorted());
+    for (const { stdin, exited } of children) {
+      stdin.end();
+      expect(await exited).toBe(0);
+    }
+    queue.unlink();
+  });
+
+  test("a wait with { ref: false } keeps no process alive", async () => {
+    const name = uniqueName("unref");
+    using queue = MessageQueue.create(name, { synchronization: "polling" });
+    const { stdout, stderr, exitCode } = await runBun("test/peers/queue-waiter.ts", name);
+    expect([stdout, stderr, exitCode]).toEqual(["waiting\n", "", 0]);
+    queue.unlink();
+  });
+
+  test("another parameter than the one that is there is refused by its name", () => {
+    const name = uniqueName("other");
+    using queue = MessageQueue.create(name, {
+      slots: 3,
+      slotSize: 16,
+      synchronization: "segment",
+    });
+    const refused = (options: MessageQueueCreateOptions): string => {
+      const error = errorOf(() => MessageQueue.openOrCreate(name, options)) as LayoutError;
+      expect(error).toBeInstanceOf(LayoutError);
+      const { expected, found, offset } = error;
+      expect(queue.segment.view.getUint8(offset)).toBeGreaterThan(0);
+      return `${error.message.split(": ")[1]}: ${expected}, ${found}`;
+    };
+    expect(refused({ slots: 4 })).toBe("it was made with another number of slots: 4, 3");
+    expect(refused({ slotSize: 8 })).toBe("it was made with another slotSize: 8, 16");
+    expect(refused({ synchronization: "polling" })).toBe(
+      "it was made with another synchronization: polling, segment",
+    );
+    expect(() => MessageQueue.open(name, { slots: 4 })).toThrow("another number of slots");
+    // What a creator falls back on is taken, and reported.
+    const events: MessageQueueEvent[] = [];
+    using taken = MessageQueue.openOrCreate(name, {
+      synchronization: "named",
+      logger: (event) => void events.push(event),
+    });
+    expect([taken.synchronization, events.map(({ type }) => type)]).toEqual([
+      "segment",
+      ["degraded"],
+    ]);
+    queue.unlink();
+  });
+
+  test("one that its creator left unfinished is said so, and made again", () => {
+    const name = uniqueName("half");
+    Segment.create(name, { size: 2580 }).close();
+    const half = errorOf(() => MessageQueue.open(name)) as StateError;
+    expect([half.name, half.code]).toEqual(["StateError", "ENODATA"]);
+    expect(half.message).toContain("MessageQueue.openOrCreate makes it again");
+    using queue = MessageQueue.openOrCreate(name);
+    expect([queue.created, queue.tryEnqueue("whole"), queue.tryDequeue()]).toEqual([
+      true,
+      true,
+      "whole",
+    ]);
+    queue.unlink();
+  });
+
+  test("options are checked, each by its name", async () => {
+    const name = uniqueName("checked");
+    type Wrong = Record<string, unknown>;
+    const create = (options: Wrong): MessageQueue => MessageQueue.create(name, options);
+    for (const [options, text] of [
+      [{ slot: 3 }, 'there is no option "slot", and "slots" may be meant'],
+      [{ slots: "3" }, 'slots must be an integer from 1 to 16777216, not "3"'],
+      [{ logger: true }, "its logger must be a function, not true"],
+      [{ mode: 0o1777 }, "its mode must be from 0 to 0o777, not 0o1777"],
+      [{ synchronization: "none" }, 'must be "named" or "segment" or "polling", not "none"'],
+      [{ semaphores: "/x" }, 'semaphores: its options must be an object, not "/x"'],
+      [{ semaphores: { mutex: "/a", items: "/b" } }, "Cannot use undefined as a semaphore name"],
+      [{ semaphores: { mutex: "/a", items: "/a", spaces: "/b" } }, 'not "/a" twice'],
+    ] as const) {
+      expect(() => create(options)).toThrow(text);
+    }
+    expect(() => MessageQueue.open(name, { mode: 0o600 } as Wrong)).toThrow(
+      'there is no option "mode"',
+    );
+    expect(() => MessageQueue.unlink(name, { slots: 3 } as Wrong)).toThrow(
+      'there is no option "slots"',
+    );
+    expect(() => MessageQueue.create(7 as unknown as string)).toThrow(
+      "Cannot create message queue 7: its name must be a string",
+    );
+    expect(Segment.exists(name)).toBe(false);
+
+    using queue = MessageQueue.create(name);
+    const what = `message queue "${name}"`;
+    const wrong = { timoutMs: 5 } as Wrong;
+    expect(() => queue.enqueue("x", wrong)).toThrow(
+      `Cannot enqueue into ${what}: there is no option "timoutMs", and "timeoutMs" may be meant`,
+    );
+    expect(() => queue.dequeue(wrong)).toThrow(`Cannot dequeue from ${what}: there is no option`);
+    expect(() => queue.tryEnqueue("x", { timeoutMs: 5 } as Wrong)).toThrow("it takes truncate");
+    expect(() => queue.enqueue("x", { truncate: 1 } as Wrong)).toThrow("truncate must be true or");
+    expect(() => queue.dequeue({ timeoutMs: -1 })).toThrow(RangeError);
+    expect(() => queue.dequeue({ timeoutMs: Number.NaN })).toThrow(RangeError);
+    expect(() => queue.dequeue({ signal: {} } as Wrong)).toThrow("signal must be an AbortSignal");
+    expect(() => queue.dequeue(null as unknown as Wrong)).toThrow("must be an object, not null");
+    expect(() => queue.values({ timeoutMs: 5 } as Wrong)).toThrow('no option "timeoutMs"');
+    for (const call of [queue.enqueueAsync("x", wrong), queue.dequeueAsync(wrong)]) {
+      expect(await call.catch((error: Error) => error.name)).toBe("TypeError");
+    }
+    expect(queue.size).toBe(0);
+    queue.unlink();
+  });
+
+  test("a signal ends iterators, and calls that block when they begin", async () => {
+    const name = uniqueName("signal");
+    using queue = MessageQueue.create(name);
+    queue.unlink();
+    queue.enqueue("one");
+    const stop = new AbortController();
+    const texts: string[] = [];
+    const reading = (async () => {
+      for await (const text of queue.values({ signal: stop.signal })) {
+        texts.push(text);
+        setTimeout(() => stop.abort(new Error("enough")), 1);
+      }
+    })();
+    expect(await reading.catch((error: Error) => error.message)).toBe("enough");
+    expect(texts).toEqual(["one"]);
+    expect(() => queue.dequeue({ signal: stop.signal })).toThrow("enough");
+    expect(() => queue.enqueue("x", { signal: stop.signal })).toThrow("enough");
+    expect(queue.size).toBe(0);
   });
 
   test("a header that somebody overwrote is found at each use", () => {
     const name = uniqueName("hostile");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     using raw = Segment.open(name);
     const words = new Int32Array(raw.buffer, 0, 5);
     for (const [word, field] of [
@@ -215,7 +404,7 @@ describe("creating and opening", () => {
         words[word] = value;
         expect(() => queue.enqueue("y")).toThrow(`its ${field} is out of range`);
         expect(() => queue.dequeue()).toThrow(LayoutError);
-        expect(() => MessageQueue.open({ name })).toThrow(LayoutError);
+        expect(() => MessageQueue.open(name)).toThrow(LayoutError);
       }
       words[word] = before;
       expect(queue.dequeue()).toBe("x");
@@ -229,7 +418,7 @@ describe("creating and opening", () => {
 
   test("after close everything throws, in hot loops too", async () => {
     const name = uniqueName("closed");
-    const queue = MessageQueue.create({ name });
+    const queue = MessageQueue.create(name);
     queue.unlink();
     const use = (): void => {
       queue.enqueue("x");
@@ -241,27 +430,79 @@ describe("creating and opening", () => {
     queue.close();
     queue.close();
     for (const outcome of await Promise.allSettled(pending)) {
-      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);
+      const { reason } = outcome as PromiseRejectedResult;
+      expect(reason).toEqual(new ClosedError(`message queue "${name}"`));
     }
     for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
-    for (const action of [() => queue.size, () => queue.stats(), () => queue.unlink()]) {
-      expect(action).toThrow(ClosedError);
+    for (const action of [
+      () => queue.size,
+      () => queue.unlinked,
+      () => queue.stats(),
+      () => queue.unlink(),
+      () => queue.tryEnqueue("x"),
+      () => queue.tryDequeue(),
+      () => queue.values(),
+    ]) {
+      expect(action).toThrow(new ClosedError(`message queue "${name}"`));
     }
+    expect([queue.closed, queue.name, queue.created, queue.capacity, queue.maxTextLength]).toEqual([
+      true,
+      name,
+      true,
+      10,
+      255,
+    ]);
     expect(await queue.dequeueAsync().catch((error: Error) => error.name)).toBe("ClosedError");
   });
+
+  test.each(MODES)("closing its segment closes it (%s)", async (synchronization) => {
+    const name = uniqueName("under");
+    using other = MessageQueue.create(name, { synchronization });
+    const queue = MessageQueue.open(name);
+    queue.enqueue("kept");
+    expect(await queue.dequeueAsync()).toBe("kept");
+    queue.segment.close();
+    expect(queue.closed).toBe(true);
+    expect(() => queue.tryDequeue()).toThrow(ClosedError);
+    expect(() => queue.size).toThrow(ClosedError);
+    queue.close();
+    // Its place among the 64 is free again, and the others go on.
+    using next = MessageQueue.open(name);
+    expect([next.tryEnqueue("on"), other.tryDequeue()]).toEqual([true, "on"]);
+    other.unlink();
+  });
+
+  // Semaphores in the segment keep it from being closed while a thread waits for one.
+  test.each(["named", "polling"] as const)(
+    "closing its segment ends pending calls, and their tokens are not lost (%s)",
+    async (synchronization) => {
+      const name = uniqueName("pending");
+      using other = MessageQueue.create(name, { synchronization });
+      const queue = MessageQueue.open(name);
+      const pending = queue.dequeueAsync().catch((error: unknown) => error);
+      await Bun.sleep(20);
+      queue.segment.close();
+      other.enqueue("kept");
+      expect(await pending).toEqual(new ClosedError(`message queue "${name}"`));
+      expect(other.dequeue({ timeoutMs: 60_000 })).toBe("kept");
+      other.unlink();
+    },
+  );
 
   test("64 handles and no more", () => {
     const name = uniqueName("many");
     using stack = new DisposableStack();
-    const first = stack.use(MessageQueue.create({ name }));
-    for (let handle = 1; handle < 64; handle++) stack.use(MessageQueue.open({ name }));
-    expect(() => MessageQueue.open({ name })).toThrow("64 handles have it open, the most possible");
+    const first = stack.use(MessageQueue.create(name));
+    for (let handle = 1; handle < 64; handle++) stack.use(MessageQueue.open(name));
+    const many = errorOf(() => MessageQueue.open(name)) as StateError;
+    expect([many.name, many.code]).toEqual(["StateError", "EBUSY"]);
+    expect(many.message).toContain("64 handles have it open, the most possible");
     first.unlink();
   });
 
   test("the mode is applied to all four objects", () => {
     const name = uniqueName("mode");
-    using queue = MessageQueue.create({ name, mode: 0o660 });
+    using queue = MessageQueue.create(name, { mode: 0o660 });
     for (const file of ["", "sem._mutex", "sem._items", "sem._spaces"]) {
       const path = file === "" ? name.slice(1) : file.replace("._", `.${name.slice(1)}_`);
       expect(statSync(`/dev/shm/${path}`).mode & 0o777).toBe(0o660);
@@ -278,11 +519,11 @@ test("without named semaphores it degrades, and says so once", () => {
   mkdirSync(obstacle);
   try {
     const logger = (event: MessageQueueEvent): void => void events.push(event);
-    using queue = MessageQueue.create({ name, logger });
+    using queue = MessageQueue.create(name, { logger });
     expect(queue.synchronization).toBe("segment");
     expect(events.map(({ type, queue: named }) => [type, named])).toEqual([["degraded", name]]);
     expect(events[0]!.message).toContain("semaphores inside its segment");
-    using other = MessageQueue.open({ name });
+    using other = MessageQueue.open(name);
     queue.enqueue("hello");
     expect(other.dequeue()).toBe("hello");
     expect(() => Semaphore.open(`${name}_mutex`)).toThrow("ENOENT");
@@ -290,6 +531,75 @@ test("without named semaphores it degrades, and says so once", () => {
   } finally {
     rmdirSync(obstacle);
   }
+});
+
+test.each([
+  ["memfd", (): string => "memfd:queue"],
+  ["file", (): string => `file:${join(tmpdir(), uniqueName("queue").slice(1))}`],
+] as const)("on a %s it has no named semaphores, and says so", (_, makeName) => {
+  const name = makeName();
+  const events: MessageQueueEvent[] = [];
+  using queue = MessageQueue.create(name, { logger: (event) => void events.push(event) });
+  expect([queue.synchronization, events.map(({ type }) => type)]).toEqual([
+    "segment",
+    ["degraded"],
+  ]);
+  expect(events[0]!.message).toContain("it is no POSIX object. Pass { semaphores }");
+  using other = MessageQueue.open(queue.segment.path!);
+  queue.enqueue("hello");
+  expect(other.dequeue()).toBe("hello");
+  const named = name.startsWith("file:");
+  expect([queue.unlinked, queue.unlink(), queue.unlinked]).toEqual([!named, named, true]);
+});
+
+test("a queue of other names for its semaphores", () => {
+  const name = uniqueName("names");
+  const semaphores = { mutex: `${name}-m`, items: `${name}-i`, spaces: `${name}-s` };
+  using queue = MessageQueue.create(name, { semaphores });
+  using other = MessageQueue.open(name, { semaphores });
+  queue.enqueue("hello");
+  expect(other.dequeue()).toBe("hello");
+  using items = Semaphore.open(semaphores.items);
+  expect(items.value).toBe(0);
+  expect(MessageQueue.removeLeftovers(name, { semaphores })).toBe(false);
+  expect(MessageQueue.unlink(name, { semaphores })).toBe(true);
+  expect(() => Semaphore.open(semaphores.items)).toThrow("ENOENT");
+});
+
+test("the bookkeeping lies where its layout says", () => {
+  const name = uniqueName("book");
+  using queue = MessageQueue.create(name, { slots: 3, slotSize: 16, synchronization: "polling" });
+  queue.enqueue("one");
+  const start = 128; // 20 + 3 × 16, rounded up.
+  expect(queue.segment.size).toBe(start + MESSAGE_QUEUE_BOOK.length);
+  const book = new DataView(queue.segment.buffer, start);
+  const found = MESSAGE_QUEUE_BOOK.fields.map((field): [string, number] => [
+    field.name,
+    book.getUint32(field.offset, true),
+  ]);
+  expect(Object.fromEntries(found)).toEqual({
+    magic: QUEUE_BOOK_MAGIC,
+    version: 1,
+    slots: 3,
+    slot_size: 16,
+    mode: QUEUE_MODE_POLLING,
+    creator: QUEUE_CREATOR_BUN,
+    repaired: 0,
+    high_water: 1,
+    operations: 1,
+    lock: 0,
+    journal: 0,
+    lock_wait_point: 0,
+    mutex: 1,
+    items: 1,
+    spaces: 2,
+    participants: 0,
+  });
+  const participants = MESSAGE_QUEUE_BOOK.fields.at(-1)!;
+  expect(participants.count! * 4).toBe(64 * MESSAGE_QUEUE_PARTICIPANT.length);
+  const { offset } = MESSAGE_QUEUE_PARTICIPANT.fields.at(-1)!;
+  expect(book.getUint32(participants.offset + offset, true)).toBe(process.pid);
+  queue.unlink();
 });
 
 describe("with C programs", () => {
@@ -345,7 +655,7 @@ describe("with C programs", () => {
 
   testWithC("the bytes are those of the C struct", () => {
     const name = uniqueName("bytes");
-    using queue = MessageQueue.create({ name });
+    using queue = MessageQueue.create(name);
     for (const text of ["one", "two", "three"]) queue.enqueue(text);
     expect(queue.dequeue()).toBe("one");
     const bytes = readFileSync(`/dev/shm${name}`);

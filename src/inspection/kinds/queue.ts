@@ -1,68 +1,41 @@
 /** The message queue, be it Bun's or the classic C program's, as far as its bytes tell. */
 import type { Layout } from "../../layout/description.ts";
+import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
 import {
-  BOOK_LENGTH,
-  BOOK_MAGIC,
+  BOOK_HIGH_WATER_WORD,
   BOOK_MAGIC_WORD,
+  BOOK_REPAIRED_WORD,
   BOOK_SLOTS_WORD,
   BOOK_SLOT_SIZE_WORD,
   COUNT_WORD,
   DEFAULT_SLOTS,
   DEFAULT_SLOT_SIZE,
   HEAD_WORD,
-  HIGH_WATER_WORD,
-  MAGIC_WORD,
-  MAX_PARTICIPANTS,
+  MESSAGE_QUEUE_BOOK,
+  MESSAGE_QUEUE_HEADER,
+  QUEUE_BOOK_LENGTH,
+  QUEUE_BOOK_MAGIC,
   QUEUE_HEADER_LENGTH,
+  QUEUE_PARTICIPANTS,
   type QueueGeometry,
-  RECOVERIES_WORD,
   TAIL_WORD,
-  VERSION_WORD,
   bookOffset,
 } from "../../layout/message-queue-layout.ts";
-import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { type Structure, numbered } from "./kind.ts";
 
-const u32 = (name: string, word: number, text: string): Layout["fields"][0] => ({
-  name,
-  type: "uint32_t",
-  offset: word * 4,
-  text,
-});
-
-const QUEUE_HEADER: Layout = {
-  name: "message_queue",
-  text: "The head of the queue, as the classic C program has it; the slots follow.",
-  length: QUEUE_HEADER_LENGTH,
-  fields: [
-    u32("magic", MAGIC_WORD, "0x4D51534D."),
-    u32("version", VERSION_WORD, "1."),
-    u32("head", HEAD_WORD, "The slot that is read next."),
-    u32("tail", TAIL_WORD, "The slot that is written next."),
-    u32("count", COUNT_WORD, "Messages now queued."),
-  ],
-};
-
-const QUEUE_BOOK: Layout = {
-  name: "message_queue_book",
-  text: "What Bun's handles note behind the slots.",
-  length: BOOK_LENGTH,
-  fields: [
-    u32("book_magic", BOOK_MAGIC_WORD, "0x4B4F4F42."),
-    u32("slots", BOOK_SLOTS_WORD, "How many slots there are."),
-    u32("slot_size", BOOK_SLOT_SIZE_WORD, "Bytes of a slot, the NUL included."),
-    u32("recoveries", RECOVERIES_WORD, "Repairs after a participant died."),
-    u32("high_water", HIGH_WATER_WORD, "The most messages that were queued."),
-  ],
+/** The single numbers of the bookkeeping: its places and semaphores say nothing to people. */
+const BOOK: Layout = {
+  ...MESSAGE_QUEUE_BOOK,
+  fields: MESSAGE_QUEUE_BOOK.fields.filter(({ count }) => count === undefined),
 };
 
 /** Offset of the bookkeeping, which ends the object; undefined in a C program's queue. */
 function findBook(words: ObjectWords): number | undefined {
-  const offset = words.size - BOOK_LENGTH;
+  const offset = words.size - QUEUE_BOOK_LENGTH;
   if (offset < QUEUE_HEADER_LENGTH || offset % 4 !== 0) return undefined;
-  return words.u32(offset + BOOK_MAGIC_WORD * 4) === BOOK_MAGIC ? offset : undefined;
+  return words.u32(offset + BOOK_MAGIC_WORD * 4) === QUEUE_BOOK_MAGIC ? offset : undefined;
 }
 
 /** The shape of a queue, as its bookkeeping says; the classic one without any. */
@@ -82,8 +55,8 @@ function activity(words: ObjectWords): Activity {
   if (book === undefined) return common;
   return {
     ...common,
-    highWater: words.u32(book + HIGH_WATER_WORD * 4),
-    repaired: words.u32(book + RECOVERIES_WORD * 4),
+    highWater: words.u32(book + BOOK_HIGH_WATER_WORD * 4),
+    repaired: words.u32(book + BOOK_REPAIRED_WORD * 4),
   };
 }
 
@@ -102,13 +75,13 @@ export const QUEUE_STRUCTURE: Structure = {
   kind: "queue",
   parts: (words) => {
     const book = findBook(words);
-    const header = { layout: QUEUE_HEADER, offset: 0 };
-    return book === undefined ? [header] : [header, { layout: QUEUE_BOOK, offset: book }];
+    const header = { layout: MESSAGE_QUEUE_HEADER, offset: 0 };
+    return book === undefined ? [header] : [header, { layout: BOOK, offset: book }];
   },
   activity,
   damage,
   roles: [
-    ...numbered(QUEUE_FIRST_PARTICIPANT_BYTE, MAX_PARTICIPANTS, "participant"),
+    ...numbered(QUEUE_FIRST_PARTICIPANT_BYTE, QUEUE_PARTICIPANTS, "participant"),
     [QUEUE_CREATOR_BYTE, "creator"],
   ],
 };

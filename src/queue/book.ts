@@ -1,0 +1,85 @@
+/** The bookkeeping behind a queue's slots: how it is made, and found again. */
+import { LayoutError, StateError } from "../errors.ts";
+import { QUEUE_BOOKKEEPER_BYTE } from "../layout/lock-bytes.ts";
+import {
+  BOOK_CREATOR_WORD,
+  BOOK_MAGIC_WORD,
+  BOOK_MODE_WORD,
+  BOOK_SLOTS_WORD,
+  BOOK_SLOT_SIZE_WORD,
+  BOOK_VERSION_WORD,
+  MAX_SLOTS,
+  QUEUE_BOOK_LENGTH,
+  QUEUE_BOOK_MAGIC,
+  QUEUE_BOOK_VERSION,
+  QUEUE_CREATOR_FOREIGN,
+  QUEUE_MODE_NAMED,
+  type QueueGeometry,
+  bookOffset,
+  queueLength,
+} from "../layout/message-queue-layout.ts";
+import { load, store } from "../memory/atomics.ts";
+import type { Segment } from "../segment/segment.ts";
+import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
+
+/** The words of the bookkeeping. */
+export function bookOf(segment: Segment, geometry: QueueGeometry): Int32Array {
+  return new Int32Array(segment.buffer, bookOffset(geometry), QUEUE_BOOK_LENGTH / 4);
+}
+
+/** The geometry that the bookkeeping at the end of the object gives; undefined without one. */
+export function recordedGeometry(segment: Segment): QueueGeometry | undefined {
+  const offset = segment.size - QUEUE_BOOK_LENGTH;
+  if (offset < 0 || offset % 128 !== 0) return undefined;
+  const book = new Int32Array(segment.buffer, offset, QUEUE_BOOK_LENGTH / 4);
+  if (load(book, BOOK_MAGIC_WORD) !== QUEUE_BOOK_MAGIC) return undefined;
+  const slots = load(book, BOOK_SLOTS_WORD) >>> 0;
+  const slotSize = load(book, BOOK_SLOT_SIZE_WORD) >>> 0;
+  const inRange = slots >= 1 && slots <= MAX_SLOTS && slotSize >= 2;
+  return inRange && bookOffset({ slots, slotSize }) === offset ? { slots, slotSize } : undefined;
+}
+
+/** Fills in what stays as it is. */
+export function writeBook(
+  book: Int32Array,
+  geometry: QueueGeometry,
+  mode: number,
+  creator: number,
+): void {
+  store(book, BOOK_VERSION_WORD, QUEUE_BOOK_VERSION);
+  store(book, BOOK_SLOTS_WORD, geometry.slots);
+  store(book, BOOK_SLOT_SIZE_WORD, geometry.slotSize);
+  store(book, BOOK_MODE_WORD, mode);
+  store(book, BOOK_CREATOR_WORD, creator);
+  store(book, BOOK_MAGIC_WORD, QUEUE_BOOK_MAGIC);
+}
+
+/**
+ * Grows a C program's object by the bookkeeping; what C programs have mapped stays as it is.
+ *
+ * @param geometry What the caller takes the queue for.
+ * @returns The geometry, which is another when somebody else was first.
+ */
+export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometry {
+  const action = `Cannot open message queue "${segment.name}"`;
+  using lock = waitUntil(() => segment.tryLock(QUEUE_BOOKKEEPER_BYTE), FOR_CREATOR);
+  if (lock === undefined) {
+    throw new StateError("EBUSY", `${action}: another process is adding its bookkeeping`);
+  }
+  segment.remap();
+  const recorded = recordedGeometry(segment);
+  if (recorded !== undefined) return recorded;
+  const length = queueLength(geometry);
+  if (segment.size < length) {
+    const { slots, slotSize } = geometry;
+    throw new LayoutError(`${action}: it is too small`, {
+      expected: `${length} bytes for ${slots} slots of ${slotSize}`,
+      found: String(segment.size),
+      offset: 0,
+    });
+  }
+  const size = bookOffset(geometry) + QUEUE_BOOK_LENGTH;
+  if (segment.size < size) segment.resize(size);
+  writeBook(bookOf(segment, geometry), geometry, QUEUE_MODE_NAMED, QUEUE_CREATOR_FOREIGN);
+  return geometry;
+}

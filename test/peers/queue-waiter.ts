@@ -1,0 +1,7 @@
+/** Waits for a message that does not come, in a way that keeps no process alive: NAME. */
+import { MessageQueue } from "../../src/index.ts";
+
+const queue = MessageQueue.open(process.argv[2]!);
+void queue.dequeueAsync({ ref: false });
+void queue.dequeueAsync({ ref: false, timeoutMs: 3_600_000 });
+console.log("waiting");
