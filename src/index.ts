@@ -14,8 +14,8 @@ export {
 export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
-export type { ObjectUser } from "./inspection/processes.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
+export type { ObjectUser } from "./memory/processes.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
 export type { ArrayView } from "./struct/field-block.ts";
@@ -46,9 +46,14 @@ export type {
   QueueMode,
 } from "./queue/options.ts";
 export { MessageQueue } from "./queue/message-queue.ts";
+export { listSegments, type SegmentInfo } from "./operations/list.ts";
 export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
 export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
-export { PortableSegment } from "./segment/portable-segment.ts";
+export {
+  PortableSegment,
+  type PortableSegmentCreateOptions,
+  type PortableSegmentOpenOptions,
+} from "./segment/portable-segment.ts";
 export {
   type PromClient,
   type PromConstructor,
@@ -85,16 +90,15 @@ export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./locks/rw-l
 export {
   Segment,
   type SegmentCreateOptions,
-  type SegmentInfo,
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
+  type SegmentResizeOptions,
 } from "./segment/segment.ts";
 export {
   Semaphore,
-  type SemaphoreAsyncWaitOptions,
   type SemaphoreCreateOptions,
   type SemaphoreInitOptions,
-  type SemaphoreWaitOptions,
+  type SemaphoreOpenOptions,
 } from "./semaphore/semaphore.ts";
 export {
   type AtomicsNames,

@@ -219,8 +219,8 @@ export interface ShmidLayout {
   readonly attachments: number;
 }
 
-// ipc_perm (key, uid, gid, cuid, cgid, mode …) in 48 bytes, then shm_segsz, atime, dtime, ctime at 8
-// bytes each, cpid, lpid at 4, nattch. Source: bits/types of 64-bit glibc and musl.
+// ipc_perm (key, uid, gid, cuid, cgid, mode …) in 48 bytes, then shm_segsz, atime, dtime, ctime at
+// 8 bytes each, cpid, lpid at 4, nattch. Source: bits/types of 64-bit glibc and musl.
 const LINUX_SHMID: ShmidLayout = {
   key: 0,
   uid: 4,

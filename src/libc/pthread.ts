@@ -22,9 +22,6 @@ export const MUTEX_ABI: number =
       ? 0x0002_0000
       : 3 << 16) | (process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3);
 
-/** Bytes of `pthread_mutex_t`, with reserve: 40 on x86-64, 48 on arm64 glibc. */
-export const PTHREAD_MUTEX_RESERVED = 64;
-
 /**
  * `int pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *)`, with the attributes
  * robust, process-shared and errorcheck. The memory must hold no mutex that is in use.

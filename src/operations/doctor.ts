@@ -12,6 +12,7 @@ import {
   type FileSystemInfo,
 } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
 /** One thing that was looked at. */
@@ -152,7 +153,7 @@ function checkSize({ directory, size, free }: FileSystemInfo): Finding {
 function checkPermission(): Finding[] {
   const name = `/bun-shm.doctor.${process.pid}.${Date.now().toString(36)}`;
   try {
-    const object = posixObjects.create(name, { size: 4096 });
+    const object = posixObjects.create(posixName(name), { size: 4096 });
     object?.unlink();
     object?.close();
     return [ok("permissions", "This user can make, size, map and remove objects.")];

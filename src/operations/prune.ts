@@ -1,7 +1,7 @@
 import { E, fail } from "../libc/errno.ts";
 import { semUnlink } from "../libc/semaphore.ts";
-import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 import { Segment } from "../segment/segment.ts";
 import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
@@ -65,7 +65,7 @@ export function prune(options: PruneOptions = {}): PruneResult {
     }
     try {
       if (dryRun || remove(object, force)) removed.push(object);
-      else if (spaceOf(object.name).exists(object.name)) kept.push({ object, reason: "in use" });
+      else if (exists(object)) kept.push({ object, reason: "in use" });
     } catch (error) {
       failed.push({ object, error: error as Error });
     }
@@ -89,7 +89,11 @@ function remove(object: ObjectUsage, force: boolean): boolean {
   if (backing === "sysv") {
     return type === "semaphore" ? SystemVSemaphore.unlink(name) : Segment.unlink(name);
   }
-  return force ? posixObjects.unlink(name) : posixObjects.unlinkUnused(name);
+  return force ? posixObjects.unlink(posixName(name)) : posixObjects.unlinkUnused(posixName(name));
+}
+
+function exists({ name, backing }: ObjectUsage): boolean {
+  return backing === "posix" ? posixObjects.exists(posixName(name)) : Segment.exists(name);
 }
 
 function removeSemaphore(name: string): boolean {

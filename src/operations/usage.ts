@@ -8,13 +8,14 @@ import {
   findUsers,
   objectKey,
   sysvKey,
-} from "../inspection/processes.ts";
+} from "../memory/processes.ts";
 import { identify } from "../inspection/identify.ts";
 import { readSysvTable } from "../inspection/sysv-table.ts";
 import { userName } from "../inspection/user-names.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
-import { spaceOf } from "../memory/objects/object-spaces.ts";
+import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 
 /** One object of shared memory, and who has it. */
 export interface ObjectUsage {
@@ -114,7 +115,7 @@ function describeFile(
 
 function isLocked(name: string): boolean {
   try {
-    return spaceOf(name).hasUsers(name);
+    return posixObjects.hasUsers(posixName(name));
   } catch {
     // Another user's object: only /proc can tell then.
     return false;

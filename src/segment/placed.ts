@@ -36,13 +36,13 @@ export interface PlacedOpenOptions {
 /** How it is made inside a segment of the user's. */
 export interface PlacedInitOptions {
   /**
-   * Make it anew over one that is there, which must be of no use to anybody any more. Default false:
-   * that is an error.
+   * Make it again over one that is there, which nobody uses any more. Default false: that is an
+   * error.
    */
   readonly overwrite?: boolean | undefined;
 }
 
-/** Things start at a multiple of this, in bytes, so that they have their cache lines alone. */
+/** Things start at a multiple of this, in bytes, so that each has cache lines of its own. */
 const ALIGNMENT = 128;
 
 /** A place in a segment, and the life of the handle that uses it. */
@@ -110,8 +110,8 @@ export class Placed {
   }
 
   /**
-   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose maker
-   * died before it had finished is made again.
+   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose
+   * maker died before it had finished is made again.
    * @throws As `create` and `open`.
    */
   static openOrCreate<T>(
@@ -122,7 +122,7 @@ export class Placed {
     make: (placed: Placed) => T,
     find: (placed: Placed) => T,
   ): T {
-    const segment = Segment.openOrCreate(name, { size: byteLength, mode: options.mode });
+    const segment = Segment.attachOrCreate(name, { size: byteLength, mode: options.mode });
     try {
       const made = Placed.#make(kind, segment, 0, true, false, make);
       if (made !== undefined) return made;
@@ -209,7 +209,7 @@ export class Placed {
         kind.isReady(words, placed.what, offset) ? true : undefined;
       if (waitUntil(isReady, FOR_CREATOR) === undefined) {
         const hint = owned
-          ? "Its creator died before it had finished: openOrCreate makes it again, unlink removes it"
+          ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
           : "Nobody has made one there, or died meanwhile: `init` makes it";
         throw new StateError(
           "ENODATA",
@@ -269,12 +269,13 @@ function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boo
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
 }
 
-/** @throws TypeError, RangeError when it cannot lie there. */
-function checkPlace(
-  { noun, readable }: PlacedKind,
+/** @throws TypeError, RangeError when it cannot lie there; ClosedError. */
+export function checkPlace(
+  { noun, readable }: Pick<PlacedKind, "noun" | "readable">,
   segment: unknown,
   offset: number,
   byteLength: number,
+  alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
   if (!(segment instanceof Segment)) {
     throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
@@ -282,12 +283,12 @@ function checkPlace(
   const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;
   checkInteger(action, "its offset", offset, 0);
-  if (offset % ALIGNMENT !== 0) {
-    throw new RangeError(`${action}: its offset must be a multiple of ${ALIGNMENT}, not ${offset}`);
+  if (offset % alignment !== 0) {
+    throw new RangeError(`${action}: its offset must be a multiple of ${alignment}, not ${offset}`);
   }
   if (offset + byteLength > size) {
     throw new RangeError(
-      `${action}: its ${byteLength} bytes from offset ${offset} on end beyond the segment's ${size}`,
+      `${action}: its ${byteLength} bytes from offset ${offset} end beyond the segment's ${size}`,
     );
   }
   if (!readable && segment.access === "read") {

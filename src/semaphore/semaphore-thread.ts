@@ -61,6 +61,12 @@ export class ThreadWait {
     worker.postMessage({ address, words: this.#words }, []);
   }
 
+  /** Whether the wait keeps the process alive, until it has ended. At first it does. */
+  keepAlive(alive: boolean): void {
+    if (alive) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
   /** Gives up. @returns false when the token was taken before; it is the caller's now. */
   cancel(): boolean {
     const before = compareExchange(this.#words, STATE_WORD, WAITING, CANCELLED);

@@ -71,7 +71,7 @@ function prepare(call: Call, name: string): void {
     const capacity = call.bytes("capacity") ?? 1 << 20;
     if (!Segment.exists(name)) RingBuffer.openOrCreate(name, { capacity }).close();
   } else if (seconds > 0) {
-    Segment.open(name, { wait: seconds * 1000 }).close();
+    Segment.open(name, { waitMs: seconds * 1000 }).close();
   }
 }
 

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { readFields } from "../../inspection/fields.ts";
 import { openReader } from "../../inspection/object-reader.ts";
-import { heldLocks, isAlive } from "../../inspection/processes.ts";
+import { heldLocks, isAlive } from "../../memory/processes.ts";
 import { identify } from "../../inspection/identify.ts";
 import { queueSemaphores } from "../../layout/message-queue-layout.ts";
 import { nameKind } from "../../memory/objects/segment-name.ts";
