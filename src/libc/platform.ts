@@ -246,6 +246,8 @@ export interface Platform {
   readonly flock: FlockLayout;
   /** undefined where this package does not know it: System V memory cannot be used there. */
   readonly shmid: ShmidLayout | undefined;
+  /** The libc in the mark of a mutex, unless it is glibc: 2 is musl, 3 any other. */
+  readonly libcNumber: number;
   /** Whether a `sockaddr` starts with its own length. */
   readonly sockaddrHasLength: boolean;
   /** The number of the system call `futex`, which libc does not wrap; undefined without one. */
@@ -262,6 +264,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: "/dev/shm",
     flock: LINUX_FLOCK,
     shmid: LINUX_SHMID,
+    libcNumber: 2,
     sockaddrHasLength: false,
     futexCall: process.arch === "arm64" ? 98 : 202,
   },
@@ -273,6 +276,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: undefined,
     flock: BSD_FLOCK,
     shmid: undefined,
+    libcNumber: 3,
     sockaddrHasLength: true,
     futexCall: undefined,
   },
@@ -284,6 +288,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: undefined,
     flock: BSD_FLOCK,
     shmid: undefined,
+    libcNumber: 3,
     sockaddrHasLength: true,
     futexCall: undefined,
   },
@@ -294,6 +299,12 @@ export const PLATFORM: Platform | undefined = PLATFORMS[process.platform];
 
 /** The running platform's macros. On an unsupported platform the load of libc says so first. */
 export const C: PlatformConstants = PLATFORM?.constants ?? LINUX;
+
+/** The libc in the mark of a mutex that glibc made; a symbol tells glibc from musl. */
+export const GLIBC = 1;
+/** The processor in the mark of a mutex. */
+export const PROCESSOR_NUMBER: number =
+  process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3;
 
 /** Apple's arm64 passes variadic arguments on the stack: they start after eight fixed ones. */
 export const VARIADIC_ON_STACK: boolean = process.platform === "darwin" && process.arch === "arm64";

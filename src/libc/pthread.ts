@@ -1,7 +1,7 @@
 /** pthread.h: mutexes that are shared by processes and outlive their owner's death. */
 import { type Pointer, ptr } from "bun:ffi";
 import { fromError } from "./errno.ts";
-import { C } from "./platform.ts";
+import { C, GLIBC, PLATFORM, PROCESSOR_NUMBER } from "./platform.ts";
 import { has, libc } from "./symbols.ts";
 import { clockMs, timespec } from "./time.ts";
 
@@ -16,11 +16,7 @@ export const HAS_ROBUST_MUTEX: boolean = has("pthread_mutexattr_setrobust");
  * lower one. glibc and musl lay theirs out differently, and must never share one.
  */
 export const MUTEX_ABI: number =
-  (has("gnu_get_libc_version")
-    ? 0x0001_0000
-    : process.platform === "linux"
-      ? 0x0002_0000
-      : 3 << 16) | (process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3);
+  ((has("gnu_get_libc_version") ? GLIBC : (PLATFORM?.libcNumber ?? 0)) << 16) | PROCESSOR_NUMBER;
 
 /**
  * `int pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *)`, with the attributes

@@ -101,7 +101,7 @@ export function findMappers(key: string): Mappers | undefined {
   for (const pid of ids) {
     const maps = read(`/proc/${pid}/maps`);
     if (maps === undefined) hidden ||= read(`/proc/${pid}/stat`) !== undefined;
-    // A look for the text alone: a queue asks while it waits.
+    // Without parsing the lines: a queue asks while it waits.
     else if (maps.includes(` ${key} `)) known.add(pid);
   }
   return { known, hidden };

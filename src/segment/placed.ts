@@ -1,6 +1,6 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkInteger, shown } from "../arguments.ts";
-import { ClosedError, StateError } from "../errors.ts";
+import { checkBoolean, checkInteger, shown } from "../arguments.ts";
+import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
@@ -76,7 +76,8 @@ export class Placed {
    * Makes it in a segment of its own.
    *
    * @param make Writes everything, what `isReady` looks for last. If it throws, nothing is left.
-   * @throws SystemError EEXIST when the name is taken; ENOSPC, EACCES.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; StateError EEXIST when
+   *   another process made one there between two of this call's steps.
    */
   static create<T>(
     kind: PlacedKind,
@@ -87,9 +88,17 @@ export class Placed {
   ): T {
     const segment = Segment.create(name, { size: byteLength, mode: options.mode });
     try {
-      return Placed.#make(kind, segment, 0, true, false, make)!;
+      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
+      if (made !== undefined) return made;
+      const what = describe(kind, segment, 0, true);
+      throw new StateError(
+        "EEXIST",
+        `Cannot create ${what}: another process has made it meanwhile`,
+      );
     } catch (error) {
-      segment.unlink();
+      // What another process makes or has made in it is its own.
+      const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
+      if (!isOthers) segment.unlink();
       segment.close();
       throw error;
     }
@@ -124,7 +133,7 @@ export class Placed {
   ): T {
     const segment = Segment.attachOrCreate(name, { size: byteLength, mode: options.mode });
     try {
-      const made = Placed.#make(kind, segment, 0, true, false, make);
+      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
     } catch (error) {
       segment.close();
@@ -146,9 +155,11 @@ export class Placed {
     make: (placed: Placed) => T,
   ): T {
     checkPlace(kind, segment, offset, byteLength);
-    const made = Placed.#make(kind, segment, offset, false, options.overwrite === true, make);
-    if (made !== undefined) return made;
     const what = describe(kind, segment, offset, false);
+    const { overwrite = false } = options;
+    checkBoolean(`Cannot make ${what}`, "overwrite", overwrite);
+    const made = Placed.#make(kind, segment, offset, byteLength, false, overwrite, make);
+    if (made !== undefined) return made;
     throw new StateError(
       "EEXIST",
       `Cannot make ${what}: there is one already. Find it with \`at\`, or pass ` +
@@ -178,6 +189,7 @@ export class Placed {
     kind: PlacedKind,
     segment: Segment,
     offset: number,
+    byteLength: number,
     owned: boolean,
     overwrite: boolean,
     make: (placed: Placed) => T,
@@ -189,7 +201,9 @@ export class Placed {
       if (isReady()) return {};
       using lock = segment.tryLock(MAKER_BYTE + offset);
       if (lock === undefined) return undefined;
-      return isReady() ? {} : { made: make(placed) };
+      if (isReady()) return {};
+      placed.#checkRoom(byteLength);
+      return { made: make(placed) };
     }, FOR_CREATOR);
     if (outcome !== undefined) return outcome.made;
     throw new StateError("EBUSY", `Cannot make ${placed.what}: another process is making it`);
@@ -221,6 +235,14 @@ export class Placed {
       if (owned) segment.close();
       throw error;
     }
+  }
+
+  /** @throws LayoutError when a segment of that name was there, without anything in it. */
+  #checkRoom(byteLength: number): void {
+    const found = this.segment.size - this.offset;
+    if (found >= byteLength) return;
+    const details = { expected: `${byteLength} bytes`, found: `${found}`, offset: this.offset };
+    throw new LayoutError(`Cannot make ${this.what}: its segment is too small`, details);
   }
 
   /** Whether its memory is new, and all zeros. */

@@ -128,7 +128,7 @@ export class SemaphoreQueue {
     for (const waiter of this.#waiters) waiter.refuse(reason);
   }
 
-  /** Ends the thread's wait if it is for one waiter alone. @returns Whether that has a token. */
+  /** Ends the thread's wait if it is for one waiter only. @returns Whether that has a token. */
   #giveUp(): boolean {
     return this.#waiters.size === 1 && this.#stopThread();
   }

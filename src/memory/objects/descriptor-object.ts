@@ -61,7 +61,7 @@ export class DescriptorObject implements SharedObject {
 
   setSize(size: number, reserve: boolean): number {
     const result = setSize(this.descriptor.number, size, reserve);
-    // Some file systems (NFS, older overlays) cannot reserve; then the size alone is what there is.
+    // Some file systems (NFS, older overlays) cannot reserve; then it has its size only.
     return result === -E.EOPNOTSUPP ? setSize(this.descriptor.number, size, false) : result;
   }
 
