@@ -484,7 +484,10 @@ export class Segment {
     if (this.#closed) throw new ClosedError(this.#what);
     const held = this.holds.find();
     if (held !== undefined) {
-      throw new StateError("EBUSY", `Cannot ${verb} ${this.#what}: ${held} is held`);
+      throw new StateError(
+        "EBUSY",
+        `Cannot ${verb} ${this.#what}: ${held} is held. Release it first`,
+      );
     }
   }
 

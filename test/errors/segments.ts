@@ -189,13 +189,13 @@ export const SEGMENTS: readonly ErrorRow[] = [
     provoke: (name) => held(raw(name)).close(),
     error: "StateError",
     code: "EBUSY",
-    text: 'Cannot close segment "NAME": the thing at 0 is held',
+    text: 'Cannot close segment "NAME": the thing at 0 is held. Release it first',
   },
   {
     provoke: (name) => held(raw(name)).resize(9000),
     error: "StateError",
     code: "EBUSY",
-    text: 'Cannot resize segment "NAME": the thing at 0 is held',
+    text: 'Cannot resize segment "NAME": the thing at 0 is held. Release it first',
   },
   {
     provoke: (name) => {

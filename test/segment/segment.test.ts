@@ -540,7 +540,7 @@ describe("close", () => {
       expect(refusal).toBeInstanceOf(StateError);
       expect([refusal.code, refusal.message]).toEqual([
         "EBUSY",
-        `Cannot ${verb} segment "${segment.name}": the mutex at offset 0 is held`,
+        `Cannot ${verb} segment "${segment.name}": the mutex at offset 0 is held. Release it first`,
       ]);
     }
     release();
