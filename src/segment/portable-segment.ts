@@ -55,8 +55,8 @@ const KIND: PlacedKind = {
  * name as long as `waitMs` says; nothing else blocks. Any number of processes may open it. It has a
  * segment of its own: its header is 64 bytes, and other structures start at multiples of 128.
  *
- * What a crash leaves: the bytes as they were; a creator that dies before the header is whole leaves
- * a segment that `open` refuses and `openOrCreate` finishes.
+ * What a crash leaves: the bytes as they were; a creator that dies before the header is whole
+ * leaves a segment that `open` refuses and `openOrCreate` finishes.
  *
  * @example
  * ```ts

@@ -11,6 +11,7 @@
  *   WAITING -> CANCELLED  by the waiter: a token that the thread takes after that it posts back
  *   either  -> LEFT       by the thread, when it has let go of the semaphore for good
  */
+import { UnsupportedError } from "../errors.ts";
 import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
 import {
   CANCELLED,
@@ -84,6 +85,6 @@ export class ThreadWait {
   }
 }
 
-function cannotStart(message: string): Error {
-  return new Error(`Cannot wait for a semaphore on a thread: ${message}`);
+function cannotStart(message: string): UnsupportedError {
+  return new UnsupportedError(`Cannot wait for a semaphore on a thread: ${message}`);
 }
