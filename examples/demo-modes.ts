@@ -12,8 +12,10 @@ try {
     check("create: made", made.created);
     const again = outcomeOf(() => Segment.create(name, { size: 64 }));
     check("create again: it is there (EEXIST)", again === "EEXIST");
-    using found = Segment.openOrCreate(name, { size: 4096 });
-    check("create or open: found, with its own size", !found.created && found.size === 64);
+    using found = Segment.openOrCreate(name, { size: 64 });
+    check("create or open: found", !found.created);
+    const larger = outcomeOf(() => Segment.openOrCreate(name, { size: 4096 }));
+    check("create or open with another size: refused (ELAYOUT)", larger === "ELAYOUT");
     using reader = Segment.open(name, { access: "read" });
     check("open read-only: reads 42", reader.view.getUint32(0, true) === 42);
     reader.view.setUint32(0, 7, true);

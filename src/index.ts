@@ -21,8 +21,8 @@ export type { FreshRecords, SeenRecord } from "./inspection/peek.ts";
 export { activities, type StructureActivity } from "./operations/activities.ts";
 export { type Room, room, type RoomLimits } from "./operations/room.ts";
 export type { FileSystemInfo } from "./inspection/file-system.ts";
-export type { ObjectUser } from "./inspection/processes.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
+export type { ObjectUser } from "./memory/processes.ts";
 export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
 export { EVENT_LENGTH } from "./layout/event-layout.ts";
 export type { ArrayView } from "./struct/field-block.ts";
@@ -53,9 +53,14 @@ export type {
   QueueMode,
 } from "./queue/options.ts";
 export { MessageQueue } from "./queue/message-queue.ts";
+export { listSegments, type SegmentInfo } from "./operations/list.ts";
 export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
 export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
-export { PortableSegment } from "./segment/portable-segment.ts";
+export {
+  PortableSegment,
+  type PortableSegmentCreateOptions,
+  type PortableSegmentOpenOptions,
+} from "./segment/portable-segment.ts";
 export {
   type PromClient,
   type PromConstructor,
@@ -92,16 +97,15 @@ export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./locks/rw-l
 export {
   Segment,
   type SegmentCreateOptions,
-  type SegmentInfo,
   type SegmentOpenOptions,
   type SegmentOpenOrCreateOptions,
+  type SegmentResizeOptions,
 } from "./segment/segment.ts";
 export {
   Semaphore,
-  type SemaphoreAsyncWaitOptions,
   type SemaphoreCreateOptions,
   type SemaphoreInitOptions,
-  type SemaphoreWaitOptions,
+  type SemaphoreOpenOptions,
 } from "./semaphore/semaphore.ts";
 export {
   type AtomicsNames,

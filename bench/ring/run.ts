@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { RingBuffer, Segment } from "../../src/index.ts";
+import { RingBuffer, Segment, listSegments } from "../../src/index.ts";
 import {
   PINNED,
   type Spread,
@@ -59,7 +59,7 @@ const prefix = `/bun-shm-bench-${process.pid}-`;
 const freshName = (): string => `${prefix}${++names}`;
 
 function cleanUp(): void {
-  for (const { name } of Segment.list()) if (name.startsWith(prefix)) Segment.unlink(name);
+  for (const { name } of listSegments()) if (name.startsWith(prefix)) Segment.unlink(name);
   rmSync(directory, { recursive: true, force: true });
 }
 process.on("exit", cleanUp);

@@ -21,7 +21,7 @@ import { KIND_TEXTS, type ObjectKind, type Structure } from "./kinds/kind.ts";
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./peek.ts";
-import { isAlive } from "./processes.ts";
+import { isAlive } from "../memory/processes.ts";
 
 /**
  * An object that was opened to be looked at. It is read with `pread` and never mapped: nothing in

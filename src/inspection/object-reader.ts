@@ -8,9 +8,9 @@ import { E, fail } from "../libc/errno.ts";
 import { isByteLocked, open } from "../libc/fcntl.ts";
 import { shmOpen } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
-import { shmRead, shmStat, shmget } from "../libc/shm.ts";
-import { checkSegmentName, pathOf, sysvName } from "../memory/objects/segment-name.ts";
-import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
+import { shmRead, shmStat } from "../libc/shm.ts";
+import { type SysvName, parseSegmentName } from "../memory/objects/segment-name.ts";
+import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
 
 /** What can be read of an object of any backing. */
 export interface ObjectReader {
@@ -27,17 +27,17 @@ export interface ObjectReader {
 
 /** Opens an object to look into it. @throws SystemError ENOENT, EACCES. */
 export function openReader(name: string): ObjectReader {
-  const kind = checkSegmentName(name);
-  if (kind === "sysv") return openSysv(name);
-  if (kind === "memfd") {
+  const parsed = parseSegmentName(name);
+  if (parsed.kind === "sysv") return openSysv(parsed);
+  if (parsed.kind === "memfd") {
     throw new UnsupportedError(
       `Cannot look into "${name}": a memfd has no name; use /proc/PID/fd/NUMBER of a process ` +
         "that has it open",
     );
   }
   const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;
-  const posix = kind === "posix";
-  const descriptor = posix ? shmOpen(name, flags, 0) : open(pathOf(name), flags);
+  const posix = parsed.kind === "posix";
+  const descriptor = posix ? shmOpen(parsed.path, flags, 0) : open(parsed.path, flags);
   if (descriptor < 0) {
     fail(
       `Cannot open "${name}"`,
@@ -96,15 +96,15 @@ class DescriptorReader implements ObjectReader {
   }
 }
 
-function openSysv(name: string): ObjectReader {
+function openSysv(parsed: SysvName): ObjectReader {
+  const name = parsed.text;
   const action = `Cannot open "${name}"`;
-  const parsed = sysvName(name);
-  if (parsed === "private") {
+  if (parsed.target === "private") {
     throw new UnsupportedError(
       `Cannot look into "${name}": each one is new, and has no name but its sysv:#ID`,
     );
   }
-  const id = "id" in parsed ? parsed.id : shmget(parsed.key, 0, 0);
+  const id = idOf(parsed);
   if (id < 0) fail(action, id, "shmget", name, hintOf(id));
   const size = (): number => {
     const stat = shmStat(id);

@@ -6,16 +6,10 @@
 import { type Pointer, read } from "bun:ffi";
 import { constants } from "node:os";
 import { SystemError } from "../errors.ts";
-import { PLATFORM } from "./platform.ts";
+import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
-// node:os lacks the two errors of robust mutexes. Sources: each system's errno.h.
-const ROBUST: Readonly<Record<string, readonly [number, number]>> = {
-  linux: [130, 131],
-  darwin: [105, 104],
-  freebsd: [96, 95],
-};
-const [EOWNERDEAD, ENOTRECOVERABLE] = ROBUST[process.platform] ?? [130, 131];
+const { EOWNERDEAD, ENOTRECOVERABLE } = C;
 
 type Errnos = typeof constants.errno & { EOWNERDEAD: number; ENOTRECOVERABLE: number };
 

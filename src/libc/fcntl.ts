@@ -1,7 +1,7 @@
 /** fcntl.h, sys/file.h and unistd.h: descriptors, their sizes and their locks. */
 import { type Pointer, ptr } from "bun:ffi";
 import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
-import { C } from "./platform.ts";
+import { C, type FlockLayout, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
 /**
@@ -74,27 +74,18 @@ export function flock(descriptor: number, operation: number): number {
   return uninterrupted(() => fromErrno(libc.flock(descriptor, operation)));
 }
 
-// struct flock of 64-bit Linux: short l_type, l_whence; off_t l_start, l_len; pid_t l_pid.
 // Scratch memory: made as an ArrayBuffer first, since a small typed array's storage moves.
 const flockBuffer = new ArrayBuffer(32);
 const flockView = new DataView(flockBuffer);
+const at: FlockLayout | undefined = PLATFORM?.flock;
 
 function byteLock(descriptor: number, command: number, type: number, byte: number): number {
-  if (command === -1) return -E.ENOSYS;
-  if (process.platform === "darwin") {
-    // off_t l_start, l_len; pid_t l_pid; short l_type, l_whence. Untested.
-    flockView.setBigInt64(0, BigInt(byte), true);
-    flockView.setBigInt64(8, 1n, true);
-    flockView.setInt32(16, 0, true);
-    flockView.setInt16(20, type, true);
-    flockView.setInt16(22, 0, true);
-  } else {
-    flockView.setInt16(0, type, true);
-    flockView.setInt16(2, 0, true);
-    flockView.setBigInt64(8, BigInt(byte), true);
-    flockView.setBigInt64(16, 1n, true);
-    flockView.setInt32(24, 0, true);
-  }
+  if (command === -1 || at === undefined) return -E.ENOSYS;
+  flockView.setInt16(at.type, type, true);
+  flockView.setInt16(at.whence, 0, true);
+  flockView.setBigInt64(at.start, BigInt(byte), true);
+  flockView.setBigInt64(at.length, 1n, true);
+  flockView.setInt32(at.pid, 0, true);
   return uninterrupted(() => fromErrno(libc.fcntl(descriptor, command, ptr(flockBuffer))));
 }
 
@@ -112,9 +103,8 @@ export function lockByte(descriptor: number, byte: number): number {
 /** 1 while another open file description holds the byte, else 0. Takes nothing. */
 export function isByteLocked(descriptor: number, byte: number): number {
   const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_WRLCK, byte);
-  if (result < 0) return result;
-  const type = flockView.getInt16(process.platform === "darwin" ? 20 : 0, true);
-  return type === C.F_UNLCK ? 0 : 1;
+  if (result < 0 || at === undefined) return result;
+  return flockView.getInt16(at.type, true) === C.F_UNLCK ? 0 : 1;
 }
 
 let knownPageSize = 0;

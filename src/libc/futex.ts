@@ -1,13 +1,15 @@
 /** linux/futex.h: sleep on a 32-bit word in shared memory, in any process that maps it. */
 import type { Pointer } from "bun:ffi";
 import { E, fromErrno } from "./errno.ts";
-import { SYS_FUTEX } from "./platform.ts";
+import { PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 import { timespec } from "./time.ts";
 
 // Without FUTEX_PRIVATE_FLAG: the word is found by its page, so that other processes meet here.
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
+
+const SYS_FUTEX = PLATFORM?.futexCall;
 
 /** Whether this platform can sleep on a word. */
 export const HAS_FUTEX: boolean = SYS_FUTEX !== undefined;

@@ -73,22 +73,12 @@ export function adoptAttachment(address: number, length: number): ArrayBuffer {
 }
 
 /**
- * `int mprotect(void *addr, size_t len, int prot)`. Errors: EACCES, EINVAL, ENOMEM.
- * https://pubs.opengroup.org/onlinepubs/9799919799/functions/mprotect.html
- */
-export function mprotect(address: number, length: number, protection: number): number {
-  return fromErrno(libc.mprotect(address as Pointer, length, protection));
-}
-
-const MREMAP_MAYMOVE = 1;
-
-/**
  * `void *mremap(void *old_address, 0, size_t new_size, MREMAP_MAYMOVE)`: maps a shared mapping's
  * bytes a second time; the address. Linux only. Errors: EINVAL (a private mapping), ENOMEM.
  * https://man7.org/linux/man-pages/man2/mremap.2.html
  */
 export function mapAgain(address: number, length: number): number {
-  return fromErrno(Number(libc.mremap(address as Pointer, 0, length, MREMAP_MAYMOVE)));
+  return fromErrno(Number(libc.mremap(address as Pointer, 0, length, C.MREMAP_MAYMOVE)));
 }
 
 /**
@@ -106,25 +96,4 @@ export function unmap(address: number, length: number): number {
  */
 export function msync(address: number, length: number): number {
   return fromErrno(libc.msync(address as Pointer, length, C.MS_SYNC));
-}
-
-/**
- * `int madvise(void *addr, size_t len, int advice)`.
- * https://man7.org/linux/man-pages/man2/madvise.2.html
- */
-export function madvise(address: number, length: number, advice: number): number {
-  return fromErrno(libc.madvise(address as Pointer, length, advice));
-}
-
-/**
- * `int mlock(const void *addr, size_t len)`: keeps the pages in RAM. Errors: EAGAIN, ENOMEM (over
- * RLIMIT_MEMLOCK), EPERM. https://pubs.opengroup.org/onlinepubs/9799919799/functions/mlock.html
- */
-export function mlock(address: number, length: number): number {
-  return fromErrno(libc.mlock(address as Pointer, length));
-}
-
-/** `int munlock(const void *addr, size_t len)`. */
-export function munlock(address: number, length: number): number {
-  return fromErrno(libc.munlock(address as Pointer, length));
 }

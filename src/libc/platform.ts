@@ -3,33 +3,27 @@
 /** Values that C headers give as macros. Names are C's, since they are looked up in C's manuals. */
 export interface PlatformConstants {
   readonly O_RDONLY: number;
-  readonly O_WRONLY: number;
   readonly O_RDWR: number;
   readonly O_CREAT: number;
   readonly O_EXCL: number;
-  readonly O_TRUNC: number;
   readonly O_NONBLOCK: number;
   readonly O_CLOEXEC: number;
-  readonly PROT_NONE: number;
+  /** What keeps `shm_open` from waiting for a FIFO's writer; 0 where it opens no FIFO. */
+  readonly SHM_OPEN_NONBLOCK: number;
   readonly PROT_READ: number;
   readonly PROT_WRITE: number;
   readonly MAP_SHARED: number;
   readonly MAP_PRIVATE: number;
-  readonly MS_ASYNC: number;
   readonly MS_SYNC: number;
-  readonly MADV_NORMAL: number;
-  readonly MADV_WILLNEED: number;
-  readonly MADV_DONTNEED: number;
+  readonly MREMAP_MAYMOVE: number;
   readonly LOCK_SH: number;
   readonly LOCK_EX: number;
   readonly LOCK_NB: number;
-  readonly LOCK_UN: number;
   readonly CLOCK_REALTIME: number;
   readonly CLOCK_MONOTONIC: number;
   /** Open-file-description locks; -1 where the platform has none. */
   readonly F_OFD_GETLK: number;
   readonly F_OFD_SETLK: number;
-  readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
   /** The highest value of a semaphore. */
@@ -57,37 +51,50 @@ export interface PlatformConstants {
   readonly SEM_GETVAL: number;
   readonly SEM_GETNCNT: number;
   readonly SEM_SETVAL: number;
+  readonly AF_UNIX: number;
+  readonly SOCK_STREAM: number;
+  /** Flags of `socket`'s type; 0 where it takes none. */
+  readonly SOCK_NONBLOCK: number;
+  readonly SOCK_CLOEXEC: number;
+  readonly MSG_DONTWAIT: number;
+  /** 0 where `send` cannot be kept from raising SIGPIPE. */
+  readonly MSG_NOSIGNAL: number;
+  readonly PTHREAD_MUTEX_ERRORCHECK: number;
+  readonly PTHREAD_PROCESS_SHARED: number;
+  readonly PTHREAD_MUTEX_ROBUST: number;
+  /** The two errors of robust mutexes, which node:os lacks. */
+  readonly EOWNERDEAD: number;
+  readonly ENOTRECOVERABLE: number;
+  readonly RTLD_LAZY: number;
+  readonly RTLD_GLOBAL: number;
+  /** The handle by which `dlsym` searches everything that is loaded; null is C's NULL. */
+  readonly RTLD_DEFAULT: number | null;
 }
 
-// Sources: asm-generic/fcntl.h and mman-common.h, linux/time.h, memfd.h, shm.h, sem.h.
+// Sources: asm-generic/fcntl.h, mman-common.h and errno.h, linux/time.h, memfd.h, shm.h, sem.h,
+// socket.h; dlfcn.h and pthread.h of glibc 2.36 and of musl 1.2.3, which agree on these.
 const LINUX: PlatformConstants = {
   O_RDONLY: 0,
-  O_WRONLY: 1,
   O_RDWR: 2,
   O_CREAT: 0o100,
   O_EXCL: 0o200,
-  O_TRUNC: 0o1000,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
-  PROT_NONE: 0,
+  // glibc's shm_open opens whatever lies in /dev/shm.
+  SHM_OPEN_NONBLOCK: 0o4000,
   PROT_READ: 1,
   PROT_WRITE: 2,
   MAP_SHARED: 1,
   MAP_PRIVATE: 2,
-  MS_ASYNC: 1,
   MS_SYNC: 4,
-  MADV_NORMAL: 0,
-  MADV_WILLNEED: 3,
-  MADV_DONTNEED: 4,
+  MREMAP_MAYMOVE: 1,
   LOCK_SH: 1,
   LOCK_EX: 2,
   LOCK_NB: 4,
-  LOCK_UN: 8,
   CLOCK_REALTIME: 0,
   CLOCK_MONOTONIC: 1,
   F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
-  F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
   SEM_VALUE_MAX: 2 ** 31 - 1,
@@ -113,47 +120,116 @@ const LINUX: PlatformConstants = {
   SEM_GETVAL: 12,
   SEM_GETNCNT: 14,
   SEM_SETVAL: 16,
+  AF_UNIX: 1,
+  SOCK_STREAM: 1,
+  SOCK_NONBLOCK: 0o4000,
+  SOCK_CLOEXEC: 0o2000000,
+  MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  PTHREAD_MUTEX_ERRORCHECK: 2,
+  PTHREAD_PROCESS_SHARED: 1,
+  PTHREAD_MUTEX_ROBUST: 1,
+  EOWNERDEAD: 130,
+  ENOTRECOVERABLE: 131,
+  RTLD_LAZY: 0x1,
+  RTLD_GLOBAL: 0x100,
+  RTLD_DEFAULT: null,
 };
 
-// Sources: xnu bsd/sys/fcntl.h, bsd/sys/mman.h, Libc time.h. Untested.
+// Sources: xnu bsd/sys/fcntl.h, mman.h, errno.h and socket.h, libpthread pthread.h, dyld dlfcn.h,
+// Libc time.h. Untested.
 const DARWIN: PlatformConstants = {
   ...LINUX,
   O_CREAT: 0x200,
   O_EXCL: 0x800,
-  O_TRUNC: 0x400,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x1000000,
+  SHM_OPEN_NONBLOCK: 0,
   MS_SYNC: 0x10,
   CLOCK_MONOTONIC: 6,
   F_OFD_GETLK: 92,
   F_OFD_SETLK: 90,
-  F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
   F_DUPFD_CLOEXEC: 67,
   F_ADD_SEALS: -1,
   F_GET_SEALS: -1,
   SEM_VALUE_MAX: 32767,
+  SOCK_NONBLOCK: 0,
+  SOCK_CLOEXEC: 0,
+  MSG_DONTWAIT: 0x80,
+  MSG_NOSIGNAL: 0,
+  PTHREAD_MUTEX_ERRORCHECK: 1,
+  EOWNERDEAD: 105,
+  ENOTRECOVERABLE: 104,
+  RTLD_GLOBAL: 0x8,
+  RTLD_DEFAULT: -2,
 };
 
-// Sources: FreeBSD sys/fcntl.h, sys/mman.h, sys/_clock_id.h. Untested.
+// Sources: FreeBSD sys/fcntl.h, mman.h, _clock_id.h, errno.h and socket.h, pthread.h. Untested.
 const FREEBSD: PlatformConstants = {
   ...LINUX,
   O_CREAT: 0x200,
   O_EXCL: 0x800,
-  O_TRUNC: 0x400,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x100000,
+  SHM_OPEN_NONBLOCK: 0,
   MS_SYNC: 0,
   CLOCK_MONOTONIC: 4,
   F_OFD_GETLK: -1,
   F_OFD_SETLK: -1,
-  F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
   F_DUPFD_CLOEXEC: 17,
   F_ADD_SEALS: 19,
   F_GET_SEALS: 20,
+  // Without its flags of the type, a bell is rung with MSG_DONTWAIT only.
+  SOCK_NONBLOCK: 0,
+  SOCK_CLOEXEC: 0,
+  MSG_DONTWAIT: 0x80,
+  MSG_NOSIGNAL: 0x20000,
+  PTHREAD_MUTEX_ERRORCHECK: 1,
+  EOWNERDEAD: 96,
+  ENOTRECOVERABLE: 95,
+};
+
+/** `struct flock`: offsets in bytes. */
+export interface FlockLayout {
+  readonly type: number;
+  readonly whence: number;
+  readonly start: number;
+  readonly length: number;
+  readonly pid: number;
+}
+
+// short l_type, l_whence; off_t l_start, l_len; pid_t l_pid.
+const LINUX_FLOCK: FlockLayout = { type: 0, whence: 2, start: 8, length: 16, pid: 24 };
+// off_t l_start, l_len; pid_t l_pid; short l_type, l_whence.
+const BSD_FLOCK: FlockLayout = { start: 0, length: 8, pid: 16, type: 20, whence: 22 };
+
+/** `struct shmid_ds`: offsets in bytes. */
+export interface ShmidLayout {
+  readonly key: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly size: number;
+  readonly changed: number;
+  readonly creatorPid: number;
+  readonly attachments: number;
+}
+
+// ipc_perm (key, uid, gid, cuid, cgid, mode …) in 48 bytes, then shm_segsz, atime, dtime, ctime at
+// 8 bytes each, cpid, lpid at 4, nattch. Source: bits/types of 64-bit glibc and musl.
+const LINUX_SHMID: ShmidLayout = {
+  key: 0,
+  uid: 4,
+  gid: 8,
+  mode: 20,
+  size: 48,
+  changed: 72,
+  creatorPid: 80,
+  attachments: 88,
 };
 
 /** One supported operating system. */
@@ -167,6 +243,15 @@ export interface Platform {
   readonly errnoFunction: "__errno_location" | "__error";
   /** Where shared memory objects can be seen as files. */
   readonly directory: string | undefined;
+  readonly flock: FlockLayout;
+  /** undefined where this package does not know it: System V memory cannot be used there. */
+  readonly shmid: ShmidLayout | undefined;
+  /** The libc in the mark of a mutex, unless it is glibc: 2 is musl, 3 any other. */
+  readonly libcNumber: number;
+  /** Whether a `sockaddr` starts with its own length. */
+  readonly sockaddrHasLength: boolean;
+  /** The number of the system call `futex`, which libc does not wrap; undefined without one. */
+  readonly futexCall: number | undefined;
 }
 
 const PLATFORMS: Readonly<Record<string, Platform>> = {
@@ -177,6 +262,11 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libpthread.so.0"],
     errnoFunction: "__errno_location",
     directory: "/dev/shm",
+    flock: LINUX_FLOCK,
+    shmid: LINUX_SHMID,
+    libcNumber: 2,
+    sockaddrHasLength: false,
+    futexCall: process.arch === "arm64" ? 98 : 202,
   },
   darwin: {
     constants: DARWIN,
@@ -184,6 +274,11 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: [],
     errnoFunction: "__error",
     directory: undefined,
+    flock: BSD_FLOCK,
+    shmid: undefined,
+    libcNumber: 3,
+    sockaddrHasLength: true,
+    futexCall: undefined,
   },
   freebsd: {
     constants: FREEBSD,
@@ -191,6 +286,11 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libthr.so.3"],
     errnoFunction: "__error",
     directory: undefined,
+    flock: BSD_FLOCK,
+    shmid: undefined,
+    libcNumber: 3,
+    sockaddrHasLength: true,
+    futexCall: undefined,
   },
 };
 
@@ -200,9 +300,11 @@ export const PLATFORM: Platform | undefined = PLATFORMS[process.platform];
 /** The running platform's macros. On an unsupported platform the load of libc says so first. */
 export const C: PlatformConstants = PLATFORM?.constants ?? LINUX;
 
+/** The libc in the mark of a mutex that glibc made; a symbol tells glibc from musl. */
+export const GLIBC = 1;
+/** The processor in the mark of a mutex. */
+export const PROCESSOR_NUMBER: number =
+  process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3;
+
 /** Apple's arm64 passes variadic arguments on the stack: they start after eight fixed ones. */
 export const VARIADIC_ON_STACK: boolean = process.platform === "darwin" && process.arch === "arm64";
-
-/** The number of the system call `futex`, which libc does not wrap. */
-export const SYS_FUTEX: number | undefined =
-  process.platform !== "linux" ? undefined : process.arch === "arm64" ? 98 : 202;

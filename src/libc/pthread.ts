@@ -1,14 +1,9 @@
 /** pthread.h: mutexes that are shared by processes and outlive their owner's death. */
 import { type Pointer, ptr } from "bun:ffi";
-import { E, fromError } from "./errno.ts";
-import { C } from "./platform.ts";
+import { fromError } from "./errno.ts";
+import { C, GLIBC, PLATFORM, PROCESSOR_NUMBER } from "./platform.ts";
 import { has, libc } from "./symbols.ts";
 import { clockMs, timespec } from "./time.ts";
-
-// Sources: pthread.h of glibc 2.36 and of musl 1.2.3, which agree on these.
-const PTHREAD_MUTEX_ERRORCHECK = 2;
-const PTHREAD_PROCESS_SHARED = 1;
-const PTHREAD_MUTEX_ROBUST = 1;
 
 // pthread_mutexattr_t is 4 bytes (8 on arm64 glibc).
 const attributes = new ArrayBuffer(64);
@@ -21,14 +16,7 @@ export const HAS_ROBUST_MUTEX: boolean = has("pthread_mutexattr_setrobust");
  * lower one. glibc and musl lay theirs out differently, and must never share one.
  */
 export const MUTEX_ABI: number =
-  (has("gnu_get_libc_version")
-    ? 0x0001_0000
-    : process.platform === "linux"
-      ? 0x0002_0000
-      : 3 << 16) | (process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3);
-
-/** Bytes of `pthread_mutex_t`, with reserve: 40 on x86-64, 48 on arm64 glibc. */
-export const PTHREAD_MUTEX_RESERVED = 64;
+  ((has("gnu_get_libc_version") ? GLIBC : (PLATFORM?.libcNumber ?? 0)) << 16) | PROCESSOR_NUMBER;
 
 /**
  * `int pthread_mutex_init(pthread_mutex_t *, const pthread_mutexattr_t *)`, with the attributes
@@ -39,9 +27,9 @@ export function mutexInit(address: number): number {
   const a = ptr(attributes);
   const steps = [
     () => libc.pthread_mutexattr_init(a),
-    () => libc.pthread_mutexattr_settype(a, PTHREAD_MUTEX_ERRORCHECK),
-    () => libc.pthread_mutexattr_setpshared(a, PTHREAD_PROCESS_SHARED),
-    () => libc.pthread_mutexattr_setrobust(a, PTHREAD_MUTEX_ROBUST),
+    () => libc.pthread_mutexattr_settype(a, C.PTHREAD_MUTEX_ERRORCHECK),
+    () => libc.pthread_mutexattr_setpshared(a, C.PTHREAD_PROCESS_SHARED),
+    () => libc.pthread_mutexattr_setrobust(a, C.PTHREAD_MUTEX_ROBUST),
     () => libc.pthread_mutex_init(address as Pointer, a),
     () => libc.pthread_mutexattr_destroy(a),
   ];
@@ -97,6 +85,3 @@ export function mutexUnlock(address: number): number {
 export function mutexConsistent(address: number): number {
   return fromError(libc.pthread_mutex_consistent(address as Pointer));
 }
-
-/** What a try answers while somebody else has the mutex. */
-export const MUTEX_BUSY: number = -E.EBUSY;

@@ -48,14 +48,6 @@ export function semInit(address: number, value: number): number {
 }
 
 /**
- * `int sem_destroy(sem_t *sem)`: the end of a `sem_init`. Nobody may wait on it.
- * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_destroy.html
- */
-export function semDestroy(address: number): number {
-  return fromErrno(libc.sem_destroy(address as Pointer));
-}
-
-/**
  * `int sem_post(sem_t *sem)`: adds one, and wakes a waiter. Errors: EINVAL, EOVERFLOW.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_post.html
  */

@@ -1,7 +1,7 @@
 /** sys/ipc.h and sys/shm.h: System V shared memory. */
 import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
-import { fromErrno } from "./errno.ts";
-import { C } from "./platform.ts";
+import { E, fromErrno } from "./errno.ts";
+import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
 /** Makes a nameless object: the only way to it is its id. */
@@ -36,7 +36,7 @@ export function shmat(id: number, flags: number): number {
 }
 
 /** `int shmdt(const void *shmaddr)`; for an address that no ArrayBuffer owns. */
-export function shmdt(address: number): number {
+function shmdt(address: number): number {
   return fromErrno(libc.shmdt(address as Pointer));
 }
 
@@ -55,8 +55,6 @@ export interface ShmStat {
   readonly attachments: number;
 }
 
-// struct shmid_ds of 64-bit Linux: ipc_perm (key, uid, gid, cuid, cgid, mode …) in 48 bytes, then
-// shm_segsz, atime, dtime, ctime at 8 bytes each, cpid, lpid at 4, nattch. Source: bits/types.
 const statBuffer = new ArrayBuffer(128);
 const statView = new DataView(statBuffer);
 
@@ -65,17 +63,19 @@ const statView = new DataView(statBuffer);
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shmctl.html
  */
 export function shmStat(id: number): ShmStat | number {
+  const at = PLATFORM?.shmid;
+  if (at === undefined) return -E.ENOSYS;
   const result = fromErrno(libc.shmctl(id, C.IPC_STAT, ptr(statBuffer)));
   if (result < 0) return result;
   return {
-    key: statView.getUint32(0, true),
-    uid: statView.getUint32(4, true),
-    gid: statView.getUint32(8, true),
-    mode: statView.getUint32(20, true) & 0xffff,
-    size: Number(statView.getBigUint64(48, true)),
-    changed: Number(statView.getBigInt64(72, true)),
-    creatorPid: statView.getInt32(80, true),
-    attachments: Number(statView.getBigUint64(88, true)),
+    key: statView.getUint32(at.key, true),
+    uid: statView.getUint32(at.uid, true),
+    gid: statView.getUint32(at.gid, true),
+    mode: statView.getUint32(at.mode, true) & 0xffff,
+    size: Number(statView.getBigUint64(at.size, true)),
+    changed: Number(statView.getBigInt64(at.changed, true)),
+    creatorPid: statView.getInt32(at.creatorPid, true),
+    attachments: Number(statView.getBigUint64(at.attachments, true)),
   };
 }
 

@@ -2,15 +2,8 @@
 import { ptr } from "bun:ffi";
 import { E, fromErrno } from "./errno.ts";
 import { close } from "./fcntl.ts";
+import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
-
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const IS_LINUX: boolean = process.platform === "linux";
-// Linux takes these in the type; elsewhere a bell is rung with MSG_DONTWAIT alone.
-const SOCK_NONBLOCK_CLOEXEC: number = IS_LINUX ? 0o2004000 : 0;
-const MSG_DONTWAIT: number = IS_LINUX ? 0x40 : 0x80;
-const MSG_NOSIGNAL: number = IS_LINUX ? 0x4000 : process.platform === "freebsd" ? 0x20000 : 0;
 
 /** sizeof(sun_path), the shortest of all platforms. */
 const PATH_MAX = 104;
@@ -28,14 +21,15 @@ export function connectUnix(path: string): number {
   const length = Buffer.byteLength(path);
   if (length > PATH_MAX - 1) return -E.ENAMETOOLONG;
   addressBytes.fill(0);
-  if (IS_LINUX) {
-    new DataView(address).setUint16(0, AF_UNIX, true);
-  } else {
+  if (PLATFORM?.sockaddrHasLength === true) {
     addressBytes[0] = 2 + length + 1;
-    addressBytes[1] = AF_UNIX;
+    addressBytes[1] = C.AF_UNIX;
+  } else {
+    new DataView(address).setUint16(0, C.AF_UNIX, true);
   }
   new TextEncoder().encodeInto(path, addressBytes.subarray(2));
-  const descriptor = fromErrno(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK_CLOEXEC, 0));
+  const type = C.SOCK_STREAM | C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
+  const descriptor = fromErrno(libc.socket(C.AF_UNIX, type, 0));
   if (descriptor < 0) return descriptor;
   // An abstract name ends where the length says; a path ends with NUL.
   const size = 2 + length + (path.startsWith("\0") ? 0 : 1);
@@ -51,5 +45,5 @@ export function connectUnix(path: string): number {
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/send.html
  */
 export function sendByte(descriptor: number): number {
-  return fromErrno(libc.send(descriptor, ptr(oneByte), 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+  return fromErrno(libc.send(descriptor, ptr(oneByte), 1, C.MSG_DONTWAIT | C.MSG_NOSIGNAL));
 }

@@ -16,13 +16,9 @@ const SYMBOLS = {
   memfd_create: { args: ["cstring", "u32"], returns: "i32" },
   // Not "ptr": MAP_FAILED would arrive as a bigint that equals no number.
   mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "i64_fast" },
-  mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   msync: { args: ["ptr", "u64", "i32"], returns: "i32" },
   mremap: { args: ["ptr", "u64", "u64", "i32"], returns: "i64_fast" },
   munmap: { args: ["ptr", "u64"], returns: "i32" },
-  madvise: { args: ["ptr", "u64", "i32"], returns: "i32" },
-  mlock: { args: ["ptr", "u64"], returns: "i32" },
-  munlock: { args: ["ptr", "u64"], returns: "i32" },
   // fcntl.h, sys/file.h, unistd.h
   open: { args: ["cstring", "i32", "u32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
@@ -39,7 +35,6 @@ const SYMBOLS = {
   shmdt: { args: ["ptr"], returns: "i32" },
   shmctl: { args: ["i32", "i32", "ptr"], returns: "i32" },
   semget: { args: ["i32", "i32", "i32"], returns: "i32" },
-  semop: { args: ["i32", "ptr", "u64"], returns: "i32" },
   semtimedop: { args: ["i32", "ptr", "u64", "ptr"], returns: "i32" },
   semctl: { args: ["i32", "i32", "i32", "i64"], returns: "i32" },
   // semaphore.h
@@ -47,9 +42,7 @@ const SYMBOLS = {
   sem_close: { args: ["ptr"], returns: "i32" },
   sem_unlink: { args: ["cstring"], returns: "i32" },
   sem_init: { args: ["ptr", "i32", "u32"], returns: "i32" },
-  sem_destroy: { args: ["ptr"], returns: "i32" },
   sem_post: { args: ["ptr"], returns: "i32" },
-  sem_wait: { args: ["ptr"], returns: "i32" },
   sem_trywait: { args: ["ptr"], returns: "i32" },
   sem_timedwait: { args: ["ptr", "ptr"], returns: "i32" },
   sem_clockwait: { args: ["ptr", "i32", "ptr"], returns: "i32" },
@@ -150,8 +143,6 @@ interface Bootstrap {
   dlopen(library: string, flags: number): Pointer | null;
 }
 
-const RTLD_LAZY_GLOBAL = process.platform === "darwin" ? 0x9 : 0x101;
-
 function loadBootstrap(libraries: readonly string[]): Bootstrap {
   let failure: unknown;
   for (const library of libraries) {
@@ -185,15 +176,16 @@ function load(platform: Platform | undefined): LoadedLibc {
     return unusable(`Cannot use shared memory: libc does not load through bun:ffi: ${error}`);
   }
 
-  // RTLD_DEFAULT is NULL on Linux and FreeBSD, -2 on macOS.
-  const scope = process.platform === "darwin" ? -2 : null;
+  const { RTLD_DEFAULT, RTLD_GLOBAL, RTLD_LAZY } = platform.constants;
   let extrasLoaded = false;
   const find = (name: string): Pointer | null => {
-    const found = bootstrap.dlsym(scope, name);
+    const found = bootstrap.dlsym(RTLD_DEFAULT, name);
     if (found !== null || extrasLoaded) return found;
     extrasLoaded = true;
-    for (const library of platform.extraLibraries) bootstrap.dlopen(library, RTLD_LAZY_GLOBAL);
-    return bootstrap.dlsym(scope, name);
+    for (const library of platform.extraLibraries) {
+      bootstrap.dlopen(library, RTLD_LAZY | RTLD_GLOBAL);
+    }
+    return bootstrap.dlsym(RTLD_DEFAULT, name);
   };
 
   const functions: Partial<Record<keyof Libc, AnyFunction>> = {};

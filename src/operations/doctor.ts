@@ -10,6 +10,7 @@ import {
   type FileSystemInfo,
 } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 import { forEachStructure } from "./activities.ts";
 import { usage } from "./usage.ts";
 
@@ -151,7 +152,7 @@ function checkSize({ directory, size, free }: FileSystemInfo): Finding {
 function checkPermission(): Finding[] {
   const name = `/bun-shm.doctor.${process.pid}.${Date.now().toString(36)}`;
   try {
-    const object = posixObjects.create(name, { size: 4096 });
+    const object = posixObjects.create(posixName(name), { size: 4096 });
     object?.unlink();
     object?.close();
     return [ok("permissions", "This user can make, size, map and remove objects.")];

@@ -1,6 +1,6 @@
 import { checkBoolean, checkFunction, checkOptions } from "../arguments.ts";
-import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
@@ -72,7 +72,7 @@ export function prune(options: PruneOptions = {}): PruneResult {
     }
     try {
       if (dryRun || remove(object, force)) removed.push(object);
-      else if (spaceOf(object.name).exists(object.name)) kept.push({ object, reason: "in use" });
+      else if (exists(object)) kept.push({ object, reason: "in use" });
     } catch (error) {
       failed.push({ object, error: error as Error });
     }
@@ -96,5 +96,9 @@ function remove(object: ObjectUsage, force: boolean): boolean {
     return backing === "sysv" ? SystemVSemaphore.unlink(name) : Semaphore.unlink(name);
   }
   if (backing === "sysv") return Segment.unlink(name);
-  return force ? posixObjects.unlink(name) : posixObjects.unlinkUnused(name);
+  return force ? posixObjects.unlink(posixName(name)) : posixObjects.unlinkUnused(posixName(name));
+}
+
+function exists({ name, backing }: ObjectUsage): boolean {
+  return backing === "posix" ? posixObjects.exists(posixName(name)) : Segment.exists(name);
 }

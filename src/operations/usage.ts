@@ -10,11 +10,12 @@ import {
   findUsers,
   objectKey,
   sysvKey,
-} from "../inspection/processes.ts";
+} from "../memory/processes.ts";
 import { readSysvTable } from "../inspection/sysv-table.ts";
 import { userName } from "../inspection/user-names.ts";
 import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
-import { spaceOf } from "../memory/objects/object-spaces.ts";
+import { posixObjects } from "../memory/objects/posix-object.ts";
+import { posixName } from "../memory/objects/segment-name.ts";
 import { objectDirectory } from "./room.ts";
 
 /** One object of shared memory, and who has it. */
@@ -119,7 +120,7 @@ function describeFile(
 
 function isLocked(name: string): boolean {
   try {
-    return spaceOf(name).hasUsers(name);
+    return posixObjects.hasUsers(posixName(name));
   } catch {
     // Another user's object: only /proc can tell then.
     return false;

@@ -19,7 +19,7 @@
  * A wrong guess in 3 makes a token too many. Handles check count under the mutex and drop such a
  * token; so only a C consumer can be misled, one that the scheduler kept away for that long.
  */
-import { findMappers, isStopped, mappedObject } from "../memory/mappers.ts";
+import { findMappers, isStopped, mappedObject } from "../memory/processes.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { BOOK_OPERATIONS_WORD, BOOK_REPAIRED_WORD } from "../layout/message-queue-layout.ts";
 import { add, load } from "../memory/atomics.ts";

@@ -26,7 +26,7 @@ import { E, fail } from "../libc/errno.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
-import { findMappers, mappedObject } from "../memory/mappers.ts";
+import { findMappers, mappedObject } from "../memory/processes.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { checkInteger, shown } from "../arguments.ts";
 import { fail } from "../libc/errno.ts";
 import { ftok as cFtok } from "../libc/shm.ts";
 
@@ -9,7 +10,7 @@ import { ftok as cFtok } from "../libc/shm.ts";
  *
  * @param id From 1 to 255; C programs often pass a letter.
  * @returns A key for `sysv:KEY` names.
- * @throws SystemError ENOENT, EACCES; RangeError for a bad id.
+ * @throws SystemError ENOENT, EACCES; RangeError, TypeError for a bad path or id.
  *
  * @example
  * ```ts
@@ -19,10 +20,13 @@ import { ftok as cFtok } from "../libc/shm.ts";
  * ```
  */
 export function ftok(path: string, id: number): number {
-  if (!Number.isInteger(id) || id < 1 || id > 255) {
-    throw new RangeError(`Cannot make a key with id ${String(id)}: it must be from 1 to 255`);
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    const message = `Cannot make a key: its path must be that of a file, not ${shown(path)}`;
+    throw typeof path === "string" ? new RangeError(message) : new TypeError(message);
   }
+  const action = `Cannot make a key of ${shown(path)}`;
+  checkInteger(action, "its id", id, 1, 255);
   const key = cFtok(resolve(path), id);
-  if (key < 0) fail(`Cannot make a key of "${path}"`, key, "ftok", path);
+  if (key < 0) fail(action, key, "ftok", path);
   return key;
 }

@@ -98,7 +98,7 @@ export class Structure {
     options: StructureOpenOptions,
   ): Structure {
     const owned = typeof target === "string";
-    const segment = owned ? Segment.open(target, { wait: options.wait ?? 0 }) : target;
+    const segment = owned ? Segment.open(target, { waitMs: options.wait ?? 0 }) : target;
     return Structure.#openIn(noun, segment, owned, kinds);
   }
 
@@ -116,7 +116,9 @@ export class Structure {
     fill: (structure: Structure) => void,
   ): Structure {
     const owned = typeof target === "string";
-    const segment = owned ? Segment.openOrCreate(target, segmentOptions(header, options)) : target;
+    const segment = owned
+      ? Segment.attachOrCreate(target, segmentOptions(header, options))
+      : target;
     try {
       const what = `${noun} "${segment.name}"`;
       const made = Structure.#fill(what, segment, owned, header, fill);

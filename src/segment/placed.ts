@@ -1,6 +1,6 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkInteger, shown } from "../arguments.ts";
-import { ClosedError, StateError } from "../errors.ts";
+import { checkBoolean, checkInteger, shown } from "../arguments.ts";
+import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
@@ -36,13 +36,13 @@ export interface PlacedOpenOptions {
 /** How it is made inside a segment of the user's. */
 export interface PlacedInitOptions {
   /**
-   * Make it anew over one that is there, which must be of no use to anybody any more. Default false:
-   * that is an error.
+   * Make it again over one that is there, which nobody uses any more. Default false: that is an
+   * error.
    */
   readonly overwrite?: boolean | undefined;
 }
 
-/** Things start at a multiple of this, in bytes, so that they have their cache lines alone. */
+/** Things start at a multiple of this, in bytes, so that each has cache lines of its own. */
 const ALIGNMENT = 128;
 
 /** A place in a segment, and the life of the handle that uses it. */
@@ -76,7 +76,8 @@ export class Placed {
    * Makes it in a segment of its own.
    *
    * @param make Writes everything, what `isReady` looks for last. If it throws, nothing is left.
-   * @throws SystemError EEXIST when the name is taken; ENOSPC, EACCES.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; StateError EEXIST when
+   *   another process made one there between two of this call's steps.
    */
   static create<T>(
     kind: PlacedKind,
@@ -87,9 +88,17 @@ export class Placed {
   ): T {
     const segment = Segment.create(name, { size: byteLength, mode: options.mode });
     try {
-      return Placed.#make(kind, segment, 0, true, false, make)!;
+      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
+      if (made !== undefined) return made;
+      const what = describe(kind, segment, 0, true);
+      throw new StateError(
+        "EEXIST",
+        `Cannot create ${what}: another process has made it meanwhile`,
+      );
     } catch (error) {
-      segment.unlink();
+      // What another process makes or has made in it is its own.
+      const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
+      if (!isOthers) segment.unlink();
       segment.close();
       throw error;
     }
@@ -110,8 +119,8 @@ export class Placed {
   }
 
   /**
-   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose maker
-   * died before it had finished is made again.
+   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose
+   * maker died before it had finished is made again.
    * @throws As `create` and `open`.
    */
   static openOrCreate<T>(
@@ -122,9 +131,9 @@ export class Placed {
     make: (placed: Placed) => T,
     find: (placed: Placed) => T,
   ): T {
-    const segment = Segment.openOrCreate(name, { size: byteLength, mode: options.mode });
+    const segment = Segment.attachOrCreate(name, { size: byteLength, mode: options.mode });
     try {
-      const made = Placed.#make(kind, segment, 0, true, false, make);
+      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
     } catch (error) {
       segment.close();
@@ -146,9 +155,11 @@ export class Placed {
     make: (placed: Placed) => T,
   ): T {
     checkPlace(kind, segment, offset, byteLength);
-    const made = Placed.#make(kind, segment, offset, false, options.overwrite === true, make);
-    if (made !== undefined) return made;
     const what = describe(kind, segment, offset, false);
+    const { overwrite = false } = options;
+    checkBoolean(`Cannot make ${what}`, "overwrite", overwrite);
+    const made = Placed.#make(kind, segment, offset, byteLength, false, overwrite, make);
+    if (made !== undefined) return made;
     throw new StateError(
       "EEXIST",
       `Cannot make ${what}: there is one already. Find it with \`at\`, or pass ` +
@@ -178,6 +189,7 @@ export class Placed {
     kind: PlacedKind,
     segment: Segment,
     offset: number,
+    byteLength: number,
     owned: boolean,
     overwrite: boolean,
     make: (placed: Placed) => T,
@@ -189,7 +201,9 @@ export class Placed {
       if (isReady()) return {};
       using lock = segment.tryLock(MAKER_BYTE + offset);
       if (lock === undefined) return undefined;
-      return isReady() ? {} : { made: make(placed) };
+      if (isReady()) return {};
+      placed.#checkRoom(byteLength);
+      return { made: make(placed) };
     }, FOR_CREATOR);
     if (outcome !== undefined) return outcome.made;
     throw new StateError("EBUSY", `Cannot make ${placed.what}: another process is making it`);
@@ -209,7 +223,7 @@ export class Placed {
         kind.isReady(words, placed.what, offset) ? true : undefined;
       if (waitUntil(isReady, FOR_CREATOR) === undefined) {
         const hint = owned
-          ? "Its creator died before it had finished: openOrCreate makes it again, unlink removes it"
+          ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
           : "Nobody has made one there, or died meanwhile: `init` makes it";
         throw new StateError(
           "ENODATA",
@@ -221,6 +235,14 @@ export class Placed {
       if (owned) segment.close();
       throw error;
     }
+  }
+
+  /** @throws LayoutError when a segment of that name was there, without anything in it. */
+  #checkRoom(byteLength: number): void {
+    const found = this.segment.size - this.offset;
+    if (found >= byteLength) return;
+    const details = { expected: `${byteLength} bytes`, found: `${found}`, offset: this.offset };
+    throw new LayoutError(`Cannot make ${this.what}: its segment is too small`, details);
   }
 
   /** Whether its memory is new, and all zeros. */
@@ -269,12 +291,13 @@ function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boo
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
 }
 
-/** @throws TypeError, RangeError when it cannot lie there. */
-function checkPlace(
-  { noun, readable }: PlacedKind,
+/** @throws TypeError, RangeError when it cannot lie there; ClosedError. */
+export function checkPlace(
+  { noun, readable }: Pick<PlacedKind, "noun" | "readable">,
   segment: unknown,
   offset: number,
   byteLength: number,
+  alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
   if (!(segment instanceof Segment)) {
     throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
@@ -282,12 +305,12 @@ function checkPlace(
   const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;
   checkInteger(action, "its offset", offset, 0);
-  if (offset % ALIGNMENT !== 0) {
-    throw new RangeError(`${action}: its offset must be a multiple of ${ALIGNMENT}, not ${offset}`);
+  if (offset % alignment !== 0) {
+    throw new RangeError(`${action}: its offset must be a multiple of ${alignment}, not ${offset}`);
   }
   if (offset + byteLength > size) {
     throw new RangeError(
-      `${action}: its ${byteLength} bytes from offset ${offset} on end beyond the segment's ${size}`,
+      `${action}: its ${byteLength} bytes from offset ${offset} end beyond the segment's ${size}`,
     );
   }
   if (!readable && segment.access === "read") {

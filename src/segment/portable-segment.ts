@@ -1,3 +1,4 @@
+import { checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   PORTABLE_CREATOR_PID,
@@ -7,92 +8,185 @@ import {
   PORTABLE_VERSION,
   PORTABLE_VERSION_OFFSET,
 } from "../layout/portable-layout.ts";
-import { E, fail } from "../libc/errno.ts";
-import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { load, store } from "../memory/atomics.ts";
+import { MAPPING_MAX } from "../memory/mapping.ts";
 import { PORTABLE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
+import { Placed, type PlacedKind } from "./placed.ts";
 import { Segment } from "./segment.ts";
 
-/** How long an opener waits for a creator that has not written the header yet, in ms. */
-const PATIENCE_MS = 1000;
+/** How to make a portable segment. */
+export interface PortableSegmentCreateOptions {
+  /** Bytes of data; the header comes on top. */
+  readonly size: number;
+  /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
+  readonly mode?: number | undefined;
+}
+
+/** How to attach to a portable segment. */
+export interface PortableSegmentOpenOptions {
+  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  readonly waitMs?: number | undefined;
+}
+
+const KIND: PlacedKind = {
+  noun: "portable segment",
+  readable: true,
+  isReady(words, what, offset) {
+    if (words.byteLength < PORTABLE_HEADER_LENGTH) {
+      throw new LayoutError(`Cannot open ${what}: it is too small for its header`, {
+        expected: `${PORTABLE_HEADER_LENGTH} bytes`,
+        found: `${words.byteLength}`,
+        offset,
+      });
+    }
+    // SYNC portable-ready: pairs with the store in `make`.
+    const magic = load(words, PORTABLE_MAGIC_WORD);
+    if (magic !== 0) mustBe(what, "magic number", PORTABLE_MAGIC_WORD * 4, PORTABLE_MAGIC, magic);
+    return magic !== 0;
+  },
+};
 
 /**
  * Shared memory in its classic shape, for programs in any language on any POSIX system: a name of
  * at most 31 bytes, and a header of 64 bytes (magic, version, creator_pid, reserved) before the
  * data, which is therefore aligned to a cache line.
  *
- * Opening waits up to a second for the header of a segment that is just being made; nothing else
- * blocks. Any number of processes may open it. What a crash leaves: the bytes as they were; a
- * creator that dies before the header is whole leaves a segment that `open` refuses.
+ * Opening waits up to a second for the header of a segment that is just being made, and for the
+ * name as long as `waitMs` says; nothing else blocks. Any number of processes may open it. It has a
+ * segment of its own: its header is 64 bytes, and other structures start at multiples of 128.
+ *
+ * What a crash leaves: the bytes as they were; a creator that dies before the header is whole
+ * leaves a segment that `open` refuses and `openOrCreate` finishes.
  *
  * @example
  * ```ts
- * using made = PortableSegment.create("/clock", 4096);
+ * using made = PortableSegment.create("/clock", { size: 4096 });
  * made.data[0] = 42;
  * using same = PortableSegment.open("/clock"); // mostly in another process
  * console.log(same.data[0], same.creatorPid === process.pid); // 42 true
- * PortableSegment.unlink("/clock");
+ * made.unlink();
  * ```
  */
 export class PortableSegment {
-  /** The segment beneath, header included. */
-  readonly segment: Segment;
+  readonly #placed: Placed;
 
-  private constructor(segment: Segment) {
-    this.segment = segment;
+  private constructor(placed: Placed) {
+    this.#placed = placed;
   }
 
   /**
-   * Makes a new one, zero-filled, of mode 0600.
-   *
-   * @param size Bytes of data; the header comes on top.
-   * @throws SystemError EEXIST, ENOSPC, EACCES; RangeError for a bad name or size.
+   * Makes a new one, zero-filled. Does not block but for the time the memory takes to reserve.
+   * @throws SystemError EEXIST, ENOSPC, EACCES; RangeError, TypeError for a bad name or option.
    */
-  static create(name: string, size: number): PortableSegment {
-    checkObjectName(name, "segment", PORTABLE_NAME_MAX);
-    const segment = Segment.create(name, { size: size + PORTABLE_HEADER_LENGTH, portable: true });
-    segment.view.setUint32(PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, true);
-    segment.view.setUint32(PORTABLE_CREATOR_PID, process.pid, true);
-    // SYNC portable-ready: the magic comes last, and pairs with the load in `open`.
-    store(new Int32Array(segment.buffer, 0, 1), PORTABLE_MAGIC_WORD, PORTABLE_MAGIC);
-    return new PortableSegment(segment);
+  static create(name: string, options: PortableSegmentCreateOptions): PortableSegment {
+    const byteLength = checkCreate(name, options);
+    const make = (placed: Placed): PortableSegment => PortableSegment.#make(placed, options.size);
+    return Placed.create(KIND, name, byteLength, { mode: options.mode }, make);
   }
 
   /**
    * Attaches to one that exists.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version.
+   *
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version;
+   *   StateError ENODATA when its creator died before it had finished; RangeError, TypeError.
    */
-  static open(name: string): PortableSegment {
+  static open(name: string, options: PortableSegmentOpenOptions = {}): PortableSegment {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
-    const segment = Segment.open(name);
-    try {
-      checkHeader(segment);
-      return new PortableSegment(segment);
-    } catch (error) {
-      segment.close();
-      throw error;
-    }
+    checkOptions(`Cannot open portable segment ${shown(name)}`, options, ["waitMs"]);
+    return Placed.open(KIND, name, options, (placed) => PortableSegment.#find(placed, undefined));
   }
 
-  /** Removes the name; who has it open keeps it. @returns Whether there was one. */
+  /**
+   * Attaches to the one of that name and size, else makes it; `created` tells which. An existing
+   * one keeps its mode.
+   *
+   * @throws As `create` and `open`; LayoutError when one of another size is there.
+   */
+  static openOrCreate(name: string, options: PortableSegmentCreateOptions): PortableSegment {
+    const byteLength = checkCreate(name, options);
+    return Placed.openOrCreate(
+      KIND,
+      name,
+      byteLength,
+      { mode: options.mode },
+      (placed) => PortableSegment.#make(placed, options.size),
+      (placed) => PortableSegment.#find(placed, options.size),
+    );
+  }
+
+  static #make(placed: Placed, size: number): PortableSegment {
+    // A segment without a header that was there before may have any size.
+    mustHaveSize(placed, size);
+    const { view } = placed.segment;
+    view.setUint32(PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, true);
+    view.setUint32(PORTABLE_CREATOR_PID, process.pid, true);
+    // SYNC portable-ready: the magic comes last, and pairs with the load in `isReady`.
+    store(placed.words(), PORTABLE_MAGIC_WORD, PORTABLE_MAGIC);
+    return new PortableSegment(placed);
+  }
+
+  static #find(placed: Placed, size: number | undefined): PortableSegment {
+    const version = placed.segment.view.getUint32(PORTABLE_VERSION_OFFSET, true);
+    mustBe(placed.what, "version", PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, version);
+    if (size !== undefined) mustHaveSize(placed, size);
+    return new PortableSegment(placed);
+  }
+
+  /**
+   * Removes a name; who has it open keeps it. Does not block.
+   * @returns Whether there was one. @throws SystemError EACCES, EPERM; RangeError, TypeError.
+   */
   static unlink(name: string): boolean {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
     return Segment.unlink(name);
   }
 
-  /** The bytes after the header. @throws ClosedError. */
+  /** Its name. */
+  get name(): string {
+    return this.#placed.name;
+  }
+
+  /** The segment beneath, header included. */
+  get segment(): Segment {
+    return this.#placed.segment;
+  }
+
+  /** Whether this handle made it. */
+  get created(): boolean {
+    return this.#placed.created;
+  }
+
+  /** Whether `close()` was called, here or on the segment. */
+  get closed(): boolean {
+    return this.#placed.closed;
+  }
+
+  /**
+   * The bytes after the header. An array that is kept beyond `close()` has length 0: it reads
+   * `undefined` and loses what is written. @throws ClosedError after `close()`.
+   */
   get data(): Uint8Array {
+    this.#placed.checkOpen();
     return this.segment.bytes.subarray(PORTABLE_HEADER_LENGTH);
   }
 
-  /** Process id of the creator; for people, since ids are reused. */
+  /** Process id of the creator; for people, since ids are reused. @throws ClosedError. */
   get creatorPid(): number {
+    this.#placed.checkOpen();
     return this.segment.view.getUint32(PORTABLE_CREATOR_PID, true);
   }
 
-  /** Ends this process's use; the name stays. */
+  /**
+   * Removes the name, if it still stands for this very segment.
+   * @returns Whether this call did. @throws SystemError EACCES, EPERM; ClosedError.
+   */
+  unlink(): boolean {
+    return this.#placed.unlink();
+  }
+
+  /** Ends this process's use; the name stays. A second call is harmless. */
   close(): void {
-    this.segment.close();
+    this.#placed.close();
   }
 
   [Symbol.dispose](): void {
@@ -100,30 +194,35 @@ export class PortableSegment {
   }
 }
 
-function checkHeader(segment: Segment): void {
-  const { name, size, view } = segment;
-  if (size < PORTABLE_HEADER_LENGTH) {
-    const found = `${size} bytes`;
-    throw new LayoutError(`"${name}" is too small`, { expected: "64 bytes", found, offset: 0 });
-  }
-  const words = new Int32Array(segment.buffer, 0, 1);
-  const deadline = monotonicMs() + PATIENCE_MS;
-  let magic = load(words, PORTABLE_MAGIC_WORD);
-  while (magic === 0 && monotonicMs() < deadline) {
-    sleepMs(0.2);
-    magic = load(words, PORTABLE_MAGIC_WORD);
-  }
-  if (magic === 0) {
-    const hint = "Its creator died before it wrote the header: remove it";
-    fail(`Cannot open segment "${name}"`, -E.ENODATA, "mmap", name, hint);
-  }
-  const expect = (what: string, offset: number, expected: number, found: number): void => {
-    if (found === expected) return;
-    const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
-    const details = { expected: hex(expected), found: hex(found), offset };
-    throw new LayoutError(`"${name}" has another ${what}`, details);
-  };
-  expect("magic", 0, PORTABLE_MAGIC, magic);
-  const version = view.getUint32(PORTABLE_VERSION_OFFSET, true);
-  expect("version", PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, version);
+/** @returns Bytes of the whole segment. @throws RangeError, TypeError. */
+function checkCreate(name: string, options: PortableSegmentCreateOptions): number {
+  checkObjectName(name, "segment", PORTABLE_NAME_MAX);
+  const action = `Cannot create portable segment ${shown(name)}`;
+  checkOptions(action, options, ["size", "mode"]);
+  const most = MAPPING_MAX - PORTABLE_HEADER_LENGTH;
+  const size = checkInteger(action, "its size in bytes", options?.size, 1, most);
+  if (options.mode !== undefined) checkMode(action, options.mode);
+  return size + PORTABLE_HEADER_LENGTH;
+}
+
+function mustBe(
+  what: string,
+  field: string,
+  offset: number,
+  expected: number,
+  found: number,
+): void {
+  if (found === expected) return;
+  const details = { expected: hex(expected), found: hex(found), offset };
+  throw new LayoutError(`Cannot open ${what}: it has another ${field}`, details);
+}
+
+function mustHaveSize({ what, segment }: Placed, size: number): void {
+  const found = segment.size - PORTABLE_HEADER_LENGTH;
+  if (found === size) return;
+  throw new LayoutError(`Cannot open ${what}: it has another size`, {
+    expected: `${size} bytes of data`,
+    found: `${found}`,
+    offset: PORTABLE_HEADER_LENGTH,
+  });
 }

@@ -1,7 +1,7 @@
 /** Checks of what a caller asks of a segment; each broken rule has its own message. */
+import { checkBoolean, checkInteger, checkMode, checkOneOf, checkOptions } from "../arguments.ts";
 import { pageSize } from "../libc/fcntl.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
-import { checkSegmentName } from "../memory/objects/segment-name.ts";
 import type { Access } from "../memory/objects/shared-object.ts";
 
 /** The part of an object that a segment maps; without a length, to its end. */
@@ -13,53 +13,67 @@ export interface Window {
 
 export const WHOLE: Window = { access: "readwrite", offset: 0, length: undefined };
 
-interface WindowOptions {
-  readonly access?: Access;
-  readonly offset?: number;
-  readonly length?: number;
+const CREATE_OPTIONS: readonly string[] = [
+  "size",
+  "mode",
+  "reserve",
+  "portable",
+  "sealed",
+  "hugePages",
+];
+const OPEN_OR_CREATE_OPTIONS: readonly string[] = [...CREATE_OPTIONS, "truncate"];
+const OPEN_OPTIONS: readonly string[] = ["access", "waitMs", "offset", "length"];
+
+/** Checks flags, which may be absent. */
+function checkFlags(action: string, options: object | undefined, names: readonly string[]): void {
+  for (const name of names) {
+    const value = (options as Record<string, unknown> | undefined)?.[name];
+    if (value !== undefined) checkBoolean(action, name, value);
+  }
 }
 
-interface Creation {
-  readonly size: number;
-  readonly mode?: number | undefined;
-  readonly portable?: boolean;
+/** Checks a size in bytes. @throws TypeError, RangeError. */
+function checkSize(action: string, size: unknown): void {
+  checkInteger(action, "its size in bytes", size, 1, MAPPING_MAX);
 }
 
-/** @throws RangeError */
-export function checkSize(name: string, size: number): void {
-  if (Number.isInteger(size) && size >= 1 && size <= MAPPING_MAX) return;
-  throw new RangeError(
-    `Cannot give segment "${name}" a size of ${String(size)}: it must be an integer from 1 to ` +
-      `${MAPPING_MAX} bytes (4 GiB)`,
-  );
+/** Checks the options of `create`, or those of `openOrCreate`. @throws TypeError, RangeError. */
+export function checkCreate(
+  action: string,
+  options: { readonly size: number; readonly mode?: number | undefined } | undefined,
+  known: "create" | "openOrCreate",
+): void {
+  checkOptions(action, options, known === "create" ? CREATE_OPTIONS : OPEN_OR_CREATE_OPTIONS);
+  checkSize(action, options?.size);
+  if (options?.mode !== undefined) checkMode(action, options.mode);
+  checkFlags(action, options, ["reserve", "portable", "sealed", "hugePages", "truncate"]);
 }
 
-export function checkCreate(name: string, { size, mode = 0, portable }: Creation): void {
-  checkSegmentName(name, portable);
-  checkSize(name, size);
-  if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return;
-  throw new RangeError(
-    `Cannot create segment "${name}" with mode ${String(mode)}: it must be from 0 to 0o777`,
-  );
-}
-
-export function checkWindow(name: string, options: WindowOptions): Window {
+/** Checks the options of `open`, but for the wait. @throws TypeError, RangeError. */
+export function checkWindow(
+  action: string,
+  options: {
+    access?: Access | undefined;
+    offset?: number | undefined;
+    length?: number | undefined;
+  },
+): Window {
+  checkOptions(action, options, OPEN_OPTIONS);
   const { access = "readwrite", offset = 0, length } = options;
-  if (access !== "readwrite" && access !== "read") {
-    throw new TypeError(
-      `Cannot open segment "${name}" with access ${String(access)}: it is "readwrite" or "read"`,
-    );
-  }
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset % pageSize() !== 0) {
+  checkOneOf(action, "access", access, ["readwrite", "read"]);
+  checkInteger(action, "offset", offset, 0);
+  if (offset % pageSize() !== 0) {
     throw new RangeError(
-      `Cannot map segment "${name}" from offset ${String(offset)}: it must be a multiple of the ` +
-        `page size, ${pageSize()}`,
+      `${action}: offset must be a multiple of the page size, ${pageSize()}, not ${offset}`,
     );
   }
-  if (length !== undefined && (!Number.isSafeInteger(length) || length < 1)) {
-    throw new RangeError(
-      `Cannot map ${String(length)} bytes of segment "${name}": it must be an integer above 0`,
-    );
-  }
+  if (length !== undefined) checkInteger(action, "length", length, 1, MAPPING_MAX);
   return { access, offset, length };
+}
+
+/** Checks the arguments of `resize`. @throws TypeError, RangeError. */
+export function checkResize(action: string, newSize: unknown, options: object): void {
+  checkOptions(action, options, ["force", "reserve"]);
+  checkFlags(action, options, ["force", "reserve"]);
+  checkSize(action, newSize);
 }

@@ -1,43 +1,42 @@
-import { readdirSync, lstatSync } from "node:fs";
-import { join } from "node:path";
-import { ClosedError, UnsupportedError } from "../errors.ts";
+import { checkInteger, shown } from "../arguments.ts";
+import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { msync } from "../libc/mman.ts";
-import { PLATFORM } from "../libc/platform.ts";
-import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { ByteLock } from "../memory/byte-lock.ts";
 import { Holds } from "./holds.ts";
 import { MAPPING_MAX, type Mapping } from "../memory/mapping.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
-import { WHOLE, type Window, checkCreate, checkSize, checkWindow } from "./segment-checks.ts";
-import { checkSegmentName } from "../memory/objects/segment-name.ts";
+import { WHOLE, type Window, checkCreate, checkResize, checkWindow } from "./segment-checks.ts";
+import { parseSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, SharedObject } from "../memory/objects/shared-object.ts";
+import { NAME_LOOK_MS, PINNED_LOOK_MS } from "../waiting/limits.ts";
+import { waitUntil } from "../waiting/patience.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
   /** Bytes; an integer from 1 to 4 GiB. The object has exactly this size. */
-  size: number;
+  readonly size: number;
   /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
-  mode?: number | undefined;
+  readonly mode?: number | undefined;
   /**
    * Reserve memory for every byte now, so that a full /dev/shm is an error here (ENOSPC) and not
    * a SIGBUS at some later write, which nothing can catch. Default true.
    */
-  reserve?: boolean;
+  readonly reserve?: boolean | undefined;
   /** Refuse names over 31 bytes, which macOS does not take. Default false. */
-  portable?: boolean;
+  readonly portable?: boolean | undefined;
   /**
    * Forbid for ever that a memfd shrinks or grows, so that no reader can be ended by a SIGBUS.
    * Default true; other backings have no seals.
    */
-  sealed?: boolean;
+  readonly sealed?: boolean | undefined;
   /**
    * Use huge pages (memfd and System V; a file on a hugetlbfs has them by itself). The size must
    * be a multiple of theirs, 2 MiB on most machines, and the system must have set some aside.
    */
-  hugePages?: boolean;
+  readonly hugePages?: boolean | undefined;
 }
 
 /** How to make a segment, or attach to the one that is there. */
@@ -46,7 +45,7 @@ export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
    * Discard what an existing object holds and give it `size`. Refused (EBUSY) while another
    * handle has it open, since a mapping past the end of its object is a SIGBUS. Default false.
    */
-  truncate?: boolean;
+  readonly truncate?: boolean | undefined;
 }
 
 /** How to attach to a segment. */
@@ -57,33 +56,22 @@ export interface SegmentOpenOptions {
    * process's own and goes stale. Writing therefore never ends in SIGSEGV and never reaches others.
    * Default "readwrite".
    */
-  access?: "readwrite" | "read";
-  /** Milliseconds to wait, blocking this thread, for the object to appear. Default 0. */
-  wait?: number | undefined;
-  waitMs?: number | undefined;
+  readonly access?: "readwrite" | "read" | undefined;
+  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  readonly waitMs?: number | undefined;
   /** First byte of the window to map; a multiple of the page size. Default 0. */
-  offset?: number;
+  readonly offset?: number | undefined;
   /** Bytes in the window. Default: to the end of the object. */
-  length?: number;
+  readonly length?: number | undefined;
 }
 
-/** What is known of an object without opening it. */
-export interface SegmentInfo {
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Permission bits. */
-  readonly mode: number;
-  /** Numeric owner. */
-  readonly uid: number;
-  /** Numeric group. */
-  readonly gid: number;
-  /** When it was made, or last changed in size or mode. */
-  readonly changed: Date;
+/** How to give a segment another size. */
+export interface SegmentResizeOptions {
+  /** Shrink, since no process touches what is cut off. Default false. */
+  readonly force?: boolean | undefined;
+  /** As in `SegmentCreateOptions`. Default true. */
+  readonly reserve?: boolean | undefined;
 }
-
-/** How long a close waits before it asks again whether the buffer is still pinned, in ms. */
-const PINNED_RETRY_MS = 5;
 
 /**
  * A named piece of shared memory, mapped into this process.
@@ -121,6 +109,8 @@ export class Segment {
   /** Whether this handle made the object, or gave one its size that was left empty. */
   readonly created: boolean;
 
+  /** For messages: `segment "/x"`. */
+  readonly #what: string;
   readonly #window: Window;
   readonly #object: SharedObject;
   #mapping!: Mapping;
@@ -133,6 +123,7 @@ export class Segment {
 
   private constructor(object: SharedObject, created: boolean, window: Window) {
     this.name = object.name;
+    this.#what = `segment ${shown(object.name)}`;
     this.created = created;
     this.#object = object;
     this.#window = window;
@@ -144,53 +135,78 @@ export class Segment {
    *
    * @throws SystemError EEXIST when the name is taken; ENOSPC when /dev/shm is full (nothing is
    *   left behind); EACCES, EMFILE, ENAMETOOLONG.
-   * @throws RangeError, TypeError for a bad name, size or mode.
+   * @throws RangeError, TypeError for a bad name, size, mode or option.
    */
   static create(name: string, options: SegmentCreateOptions): Segment {
-    checkCreate(name, options);
-    const object = spaceOf(name).create(name, options);
+    const parsed = parseSegmentName(name, options?.portable === true);
+    const action = `Cannot create segment ${shown(name)}`;
+    checkCreate(action, options, "create");
+    const space = spaceOf(parsed);
+    const object = space.create(parsed, options);
     if (object !== undefined) return Segment.#attach(object, true, WHOLE);
     const hint = "Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink";
-    return fail(`Cannot create segment "${name}"`, -E.EEXIST, openCall(name), name, hint);
+    return fail(action, -E.EEXIST, space.openCall, name, hint);
   }
 
   /**
    * Attaches to a segment that exists, at whatever size it has. One that its creator is still
-   * sizing is waited for, up to a second, so that nobody ever sees a segment of size 0.
+   * sizing is waited for, up to a second, so that nobody ever sees a segment of size 0. With
+   * `waitMs` it blocks until the name appears.
    *
-   * @throws SystemError ENOENT when there is none; EACCES; ENODATA when it stayed empty.
-   * @throws RangeError for a bad window, or an object over 4 GiB without one.
+   * @throws SystemError ENOENT when there is none; EACCES. StateError ENODATA when it stayed empty,
+   *   EBUSY when another process is making or removing it for longer than a second.
+   * @throws LayoutError when the name stands for something that is no memory, as a FIFO.
+   * @throws RangeError for a bad window, or an object over 4 GiB without one; TypeError.
    */
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
-    checkSegmentName(name);
-    const window = checkWindow(name, options);
-    const deadline = monotonicMs() + checkTimeout(options.waitMs ?? options.wait ?? 0);
-    for (;;) {
-      const object = spaceOf(name).open(name, window.access);
-      if (object !== undefined) return Segment.#attach(object, false, window);
-      if (monotonicMs() >= deadline) break;
-      sleepMs(1);
-    }
-    const hint = name.startsWith("memfd:")
-      ? "A memfd has no name for others: open its `path`, or hand its descriptor to a child"
-      : "Create it first, or use Segment.openOrCreate";
-    return fail(`Cannot open segment "${name}"`, -E.ENOENT, openCall(name), name, hint);
+    const parsed = parseSegmentName(name);
+    const action = `Cannot open segment ${shown(name)}`;
+    const window = checkWindow(action, options);
+    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
+    const space = spaceOf(parsed);
+    const look = (): SharedObject | undefined => space.open(parsed, window.access);
+    const object = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS });
+    if (object !== undefined) return Segment.#attach(object, false, window);
+    const hint =
+      parsed.kind === "memfd"
+        ? "A memfd has no name for others: open its `path`, or hand its descriptor to a child"
+        : "Create it first, or use Segment.openOrCreate";
+    return fail(action, -E.ENOENT, space.openCall, name, hint);
   }
 
   /**
-   * Attaches to the segment if there is one, else makes it; `created` tells which. An existing one
-   * keeps its size and mode, unless `truncate` is set. One that its creator left empty by dying
-   * before it could give it a size is adopted.
+   * Attaches to the segment if there is one of that size, else makes it; `created` tells which. An
+   * existing one keeps its mode. One that its creator left empty by dying before it could give it a
+   * size is adopted. With `truncate` an existing one is emptied, and gets the size.
    *
-   * @throws As `create` and `open`; SystemError EBUSY when `truncate` meets another user.
+   * @throws As `create` and `open`; LayoutError when one of another size is there, which
+   *   `Segment.open` takes as it is; StateError EBUSY when `truncate` meets another user.
    */
   static openOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
-    checkCreate(name, options);
+    const segment = Segment.attachOrCreate(name, options);
+    if (segment.size === options.size) return segment;
+    const found = segment.size;
+    segment.close();
+    const ways = "Segment.open takes it as it is, { truncate: true } discards what it holds";
+    throw new LayoutError(
+      `Cannot open segment ${shown(name)}: one of another size is there (${ways})`,
+      { expected: `${options.size} bytes`, found: `${found}`, offset: 0 },
+    );
+  }
+
+  /**
+   * As `openOrCreate`, whatever size an existing one has: for structures, which compare what they
+   * find there by themselves. @internal
+   */
+  static attachOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
+    const parsed = parseSegmentName(name, options?.portable === true);
+    checkCreate(`Cannot create segment ${shown(name)}`, options, "openOrCreate");
+    const space = spaceOf(parsed);
     for (;;) {
-      const space = spaceOf(name);
-      const made = space.create(name, options);
+      const made = space.create(parsed, options);
       if (made !== undefined) return Segment.#attach(made, true, WHOLE);
-      const found = options.truncate ? space.truncate(name, options) : space.adopt(name, options);
+      const truncate = options.truncate === true;
+      const found = truncate ? space.truncate(parsed, options) : space.adopt(parsed, options);
       if (found !== undefined) return Segment.#attach(found.object, found.sized, WHOLE);
       // Somebody removed it between the two attempts: begin again.
     }
@@ -198,52 +214,31 @@ export class Segment {
 
   /**
    * Removes a name. Processes that have the segment open keep it; the memory is freed after the
-   * last of them. @returns Whether there was one.
-   * @throws SystemError EACCES, EPERM.
+   * last of them. Does not block, but for up to a second while another process removes it too.
+   *
+   * @returns Whether there was one.
+   * @throws SystemError EACCES, EPERM; RangeError, TypeError for a bad name.
    */
   static unlink(name: string): boolean {
-    checkSegmentName(name);
-    return spaceOf(name).unlink(name);
+    const parsed = parseSegmentName(name);
+    return spaceOf(parsed).unlink(parsed);
   }
 
   /** Whether an object of this name exists; stale the moment it returns. */
   static exists(name: string): boolean {
-    checkSegmentName(name);
-    return spaceOf(name).exists(name);
+    const parsed = parseSegmentName(name);
+    return spaceOf(parsed).exists(parsed);
   }
 
   /**
-   * Whether a live process (this one included) has the segment open through this package, by the
-   * kernel's word: right at once after `kill -9`, and across containers. C programs count when they
-   * hold a shared `flock` on the object. Two that ask at the same instant may both be told yes.
+   * Whether a live process (this one included) has the segment open through this package, as the
+   * kernel knows: right at once after `kill -9`, and across containers. C programs count when they
+   * hold a shared `flock` on the object. Of two that ask at the same instant, both may get yes.
    * For System V the kernel counts every process that has it attached.
    */
   static inUse(name: string): boolean {
-    checkSegmentName(name);
-    return spaceOf(name).hasUsers(name);
-  }
-
-  /**
-   * Every shared memory object that this user can see, in order of name; stale the moment it
-   * returns. Semaphores are not objects in this sense.
-   *
-   * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
-   */
-  static list(): SegmentInfo[] {
-    const directory = PLATFORM?.directory;
-    if (directory === undefined) {
-      throw new UnsupportedError(`Cannot list segments: ${process.platform} does not show them`);
-    }
-    const found: SegmentInfo[] = [];
-    for (const file of readdirSync(directory).sort()) {
-      if (file.startsWith("sem.")) continue;
-      // An object may vanish between the two looks.
-      const stat = lstatSync(join(directory, file), { throwIfNoEntry: false });
-      if (!stat?.isFile()) continue;
-      const { size, mode, uid, gid, ctime } = stat;
-      found.push({ name: `/${file}`, size, mode: mode & 0o7777, uid, gid, changed: ctime });
-    }
-    return found;
+    const parsed = parseSegmentName(name);
+    return spaceOf(parsed).hasUsers(parsed);
   }
 
   /** Bytes of the object when it was last mapped here. */
@@ -294,19 +289,33 @@ export class Segment {
     return this.#closed;
   }
 
-  /** The mapped bytes. Detached by `close`, `resize` and `remap`. @throws ClosedError. */
+  /**
+   * The mapped bytes.
+   *
+   * `close`, and `resize` and `remap` when the size changes, detach it. A typed array that was made
+   * over it before then has length 0: it reads `undefined` and loses what is written, without an
+   * exception. A `DataView` over it, and `Atomics`, throw a TypeError.
+   *
+   * @throws ClosedError after `close()`.
+   */
   get buffer(): ArrayBuffer {
     return this.mapping.buffer;
   }
 
-  /** The mapped bytes as one array; the same object until they are mapped anew. */
+  /**
+   * The mapped bytes as one array; the same object until they are mapped again. An array that was
+   * kept over that reads `undefined`, as `buffer` says. @throws ClosedError after `close()`.
+   */
   get bytes(): Uint8Array {
     const { buffer } = this.mapping;
     if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
     return this.#bytes;
   }
 
-  /** The mapped bytes as one view; the same object until they are mapped anew. */
+  /**
+   * The mapped bytes as one view; the same object until they are mapped again. A view that was kept
+   * over that throws a TypeError at each use. @throws ClosedError after `close()`.
+   */
   get view(): DataView {
     const { buffer } = this.mapping;
     if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
@@ -324,12 +333,8 @@ export class Segment {
     return this.#object;
   }
 
-  get #what(): string {
-    return `segment "${this.name}"`;
-  }
-
   /**
-   * Gives the object another size, and maps it anew: the old views are detached. Growing keeps
+   * Gives the object another size, and maps it again: the old views are detached. Growing keeps
    * the data, and the new bytes are zero. Others go on with the old size until they `remap()`.
    *
    * Shrinking ends every process that touches a byte beyond the new end, with a SIGBUS that nothing
@@ -337,13 +342,14 @@ export class Segment {
    *
    * @param newSize Bytes, from 1 to 4 GiB.
    * @throws SystemError ENOSPC (the segment stays as it was), EPERM (sealed).
+   * @throws StateError EBUSY while a mutex in it is held, or an asynchronous operation uses it.
    * @throws RangeError for a bad size, or a smaller one without `force`.
-   * @throws TypeError on a read-only handle or a window.
+   * @throws TypeError on a read-only handle or a window; ClosedError.
    */
-  resize(newSize: number, options: { force?: boolean; reserve?: boolean } = {}): void {
+  resize(newSize: number, options: SegmentResizeOptions = {}): void {
     this.#mustBeFree("resize");
-    checkSize(this.name, newSize);
-    const action = `Cannot resize ${this.#what} to ${newSize} bytes`;
+    const action = `Cannot resize ${this.#what} to ${shown(newSize)} bytes`;
+    checkResize(action, newSize, options);
     if (this.access === "read") throw new TypeError(`${action}: it was opened for reading only`);
     if (this.#window.offset !== 0 || this.#window.length !== undefined) {
       throw new TypeError(`${action}: only a part of it is mapped here`);
@@ -377,7 +383,10 @@ export class Segment {
 
   /**
    * Maps the object at the size that it has now, after another process resized it.
+   *
    * @returns Whether the size had changed; if so the old views are detached.
+   * @throws StateError EBUSY while a mutex in it is held, or an asynchronous operation uses it;
+   *   ClosedError.
    */
   remap(): boolean {
     this.#mustBeFree("remap");
@@ -400,11 +409,15 @@ export class Segment {
   /**
    * Takes an exclusive lock on byte `index` of the object, at once. The index is a name and no
    * offset: no data is touched. The kernel releases the lock when this process dies, however.
+   * Structures in the segment have lock bytes of their own, which docs/LAYOUT.md lists.
    *
+   * @param index An integer of 0 or more.
    * @returns undefined when somebody alive has it, be it in this process.
-   * @throws SystemError ENOSYS where the system has no such locks (FreeBSD).
+   * @throws SystemError ENOSYS where the system has no such locks (FreeBSD); ClosedError;
+   *   RangeError, TypeError.
    */
   tryLock(index: number): ByteLock | undefined {
+    this.#checkByte(index);
     const target = this.#open.lockTarget(true);
     if (target === undefined) throw new ClosedError(this.#what);
     return ByteLock.tryAcquire(this.#what, target, index);
@@ -412,8 +425,14 @@ export class Segment {
 
   /** Whether somebody alive holds the lock on byte `index`; stale the moment it returns. */
   isLocked(index: number): boolean {
+    this.#checkByte(index);
     const target = this.#open.lockTarget(false);
     return target !== undefined && ByteLock.isHeld(this.#what, target, index);
+  }
+
+  #checkByte(index: number): void {
+    if (Number.isSafeInteger(index) && index >= 0) return;
+    checkInteger(`Cannot lock a byte of ${this.#what}`, "its index", index, 0);
   }
 
   /**
@@ -421,17 +440,20 @@ export class Segment {
    * @returns The end of it. @internal
    */
   hold(what: string): () => void {
+    if (this.#closed) throw new ClosedError(this.#what);
     return this.holds.add(what);
   }
 
   /**
    * Ends this process's use: every view becomes unusable by exception (length 0, TypeError), and
-   * the memory is unmapped at once. The name stays. Again is harmless.
+   * the memory is unmapped at once. The name stays. A second call is harmless. What lies in it can
+   * not be used through its handles any more either.
    *
    * While an asynchronous operation holds the buffer (`fs.write`, `gzip` …) it cannot be unmapped:
    * the handle is closed all the same, and the memory is unmapped as soon as the operation ends.
    *
-   * @throws Error while a mutex in the segment is held: unmapping would lose it to everyone.
+   * @throws StateError EBUSY while a mutex in the segment is held: unmapping would lose it to
+   *   everyone.
    */
   close(): void {
     if (this.#closed) return;
@@ -442,7 +464,7 @@ export class Segment {
 
   #finishClose(): void {
     if (this.#mapping.close()) this.#object.close();
-    else setTimeout(() => this.#finishClose(), PINNED_RETRY_MS).unref();
+    else setTimeout(() => this.#finishClose(), PINNED_LOOK_MS).unref();
   }
 
   /**
@@ -461,12 +483,18 @@ export class Segment {
   #mustBeFree(verb: string): void {
     if (this.#closed) throw new ClosedError(this.#what);
     const held = this.holds.find();
-    if (held !== undefined) throw new Error(`Cannot ${verb} ${this.#what}: ${held} is held`);
+    if (held !== undefined) {
+      throw new StateError(
+        "EBUSY",
+        `Cannot ${verb} ${this.#what}: ${held} is held. Release it first`,
+      );
+    }
   }
 
   #unmap(): void {
     if (this.#mapping.close()) return;
-    throw new Error(
+    throw new StateError(
+      "EBUSY",
       `Cannot resize ${this.#what}: an asynchronous operation uses its buffer. Await it first`,
     );
   }
@@ -504,9 +532,4 @@ export class Segment {
       throw error;
     }
   }
-}
-
-function openCall(name: string): string {
-  const kind = checkSegmentName(name);
-  return kind === "posix" ? "shm_open" : kind === "sysv" ? "shmget" : "open";
 }

@@ -4,6 +4,7 @@
  * are written into it by their addresses, which are the same in every thread of a process.
  */
 import { type SemaphoreCalls, semaphoreCalls } from "../libc/semaphore.ts";
+import { POLL_MS, SLICE_MS } from "../waiting/limits.ts";
 
 /** The states of a wait. */
 export const WAITING = 0;
@@ -13,11 +14,6 @@ export const CANCELLED = 2;
 export const STATE_WORD = 0;
 /** 0 while the thread may touch the semaphore, then 1. */
 export const LEFT_WORD = 1;
-
-/** How soon a cancelled wait is noticed, and the thread can be terminated, in ms. */
-const SLICE_MS = 50;
-/** How often a libc without timed waits (macOS) is asked, in ms. */
-const POLL_MS = 1;
 
 /** The program, which answers each `{ address, words }` with 0 for a token or a negated errno. */
 export function semaphoreProgram(calls: SemaphoreCalls = semaphoreCalls()): string {

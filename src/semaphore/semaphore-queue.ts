@@ -1,8 +1,8 @@
 /** The waits of one semaphore handle in the event loop, served in order by one thread. */
 import { fail } from "../libc/errno.ts";
-import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { MAX_TIMER_MS } from "../waiting/limits.ts";
+import { type AsyncWaitOptions, checkTimeout } from "../waiting/wait-options.ts";
 
 /** What is waited for. */
 interface Waitable {
@@ -15,12 +15,11 @@ interface Waitable {
 }
 
 interface Waiter {
+  /** Whether it keeps the process alive. */
+  readonly ref: boolean;
   settle(outcome: boolean): void;
   refuse(reason: unknown): void;
 }
-
-/** Longest timer that JavaScript has, in ms; a longer wait is set again. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** See `Semaphore.waitAsync`. */
 export class SemaphoreQueue {
@@ -36,16 +35,13 @@ export class SemaphoreQueue {
     this.#semaphore = semaphore;
   }
 
-  async wait(options: {
-    timeoutMs?: number;
-    signal?: AbortSignalLike | undefined;
-  }): Promise<boolean> {
+  async wait(options: AsyncWaitOptions): Promise<boolean> {
     const milliseconds = checkTimeout(options.timeoutMs);
     options.signal?.throwIfAborted();
     // Whoever waits already comes first.
     const idle = this.#waiters.size === 0;
     if (this.#semaphore.address !== 0 && idle && this.#semaphore.tryWait()) return true;
-    return milliseconds > 0 && this.#enqueue(milliseconds, options.signal);
+    return milliseconds > 0 && this.#enqueue(milliseconds, options);
   }
 
   /** Refuses all waits, and blocks until no thread touches the semaphore any more. */
@@ -58,16 +54,19 @@ export class SemaphoreQueue {
     this.#letGo();
   }
 
-  #enqueue(milliseconds: number, signal: AbortSignalLike | undefined): Promise<boolean> {
+  #enqueue(milliseconds: number, options: AsyncWaitOptions): Promise<boolean> {
+    const { signal, ref = true } = options;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const deadline = performance.now() + milliseconds;
     let timer: Timer | undefined;
     const end = (): void => {
       this.#waiters.delete(waiter);
+      this.#keepAlive();
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
     };
     const waiter: Waiter = {
+      ref,
       settle: (outcome) => (end(), resolve(outcome)),
       refuse: (reason) => (end(), reject(reason)),
     };
@@ -78,11 +77,13 @@ export class SemaphoreQueue {
     };
     const tick = (): void => {
       const left = deadline - performance.now();
-      if (left > 0) timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
-      else waiter.settle(this.#giveUp());
+      if (left <= 0) return waiter.settle(this.#giveUp());
+      timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
+      if (!ref) timer.unref();
     };
     this.#waiters.add(waiter);
     if (this.#thread === undefined) this.#startThread();
+    this.#keepAlive();
     signal?.addEventListener("abort", aborted, { once: true });
     if (milliseconds < Number.POSITIVE_INFINITY) tick();
     return promise;
@@ -94,6 +95,13 @@ export class SemaphoreQueue {
     this.#thread = thread;
   }
 
+  /** The thread keeps the process alive while one of the waiters does. */
+  #keepAlive(): void {
+    let alive = false;
+    for (const { ref } of this.#waiters) alive ||= ref;
+    this.#thread?.keepAlive(alive);
+  }
+
   #ended(thread: ThreadWait, result: number | Error): void {
     this.#leaving.delete(thread);
     if (this.#thread === thread) {
@@ -101,6 +109,7 @@ export class SemaphoreQueue {
       if (result === 0) this.#serve();
       else this.#refuseAll(asError(result, this.#semaphore.what));
       if (this.#waiters.size > 0) this.#startThread();
+      this.#keepAlive();
     }
     if (this.#thread === undefined && this.#leaving.size === 0) this.#letGo();
   }
@@ -119,7 +128,7 @@ export class SemaphoreQueue {
     for (const waiter of this.#waiters) waiter.refuse(reason);
   }
 
-  /** Ends the thread's wait if it is for one waiter alone. @returns Whether that has a token. */
+  /** Ends the thread's wait if it is for one waiter only. @returns Whether that has a token. */
   #giveUp(): boolean {
     return this.#waiters.size === 1 && this.#stopThread();
   }

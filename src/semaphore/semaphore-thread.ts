@@ -11,6 +11,7 @@
  *   WAITING -> CANCELLED  by the waiter: a token that the thread takes after that it posts back
  *   either  -> LEFT       by the thread, when it has let go of the semaphore for good
  */
+import { UnsupportedError } from "../errors.ts";
 import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
 import {
   CANCELLED,
@@ -61,6 +62,12 @@ export class ThreadWait {
     worker.postMessage({ address, words: this.#words }, []);
   }
 
+  /** Whether the wait keeps the process alive, until it has ended. At first it does. */
+  keepAlive(alive: boolean): void {
+    if (alive) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
   /** Gives up. @returns false when the token was taken before; it is the caller's now. */
   cancel(): boolean {
     const before = compareExchange(this.#words, STATE_WORD, WAITING, CANCELLED);
@@ -78,6 +85,6 @@ export class ThreadWait {
   }
 }
 
-function cannotStart(message: string): Error {
-  return new Error(`Cannot wait for a semaphore on a thread: ${message}`);
+function cannotStart(message: string): UnsupportedError {
+  return new UnsupportedError(`Cannot wait for a semaphore on a thread: ${message}`);
 }

@@ -1,5 +1,6 @@
-import { chmodSync } from "node:fs";
-import { ClosedError } from "../errors.ts";
+import { chmodSync, statSync } from "node:fs";
+import { checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
+import { ClosedError, LayoutError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
 import {
@@ -15,39 +16,42 @@ import {
 } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
+import { mappedObject, objectKey } from "../memory/processes.ts";
+import { checkPlace } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import type { AbortSignalLike } from "../waiting/abort-signal.ts";
+import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
+import { waitUntil } from "../waiting/patience.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkTimeout,
+  checkWait,
+} from "../waiting/wait-options.ts";
 import { SemaphoreQueue } from "./semaphore-queue.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
 
 /** How to make a semaphore. */
 export interface SemaphoreInitOptions {
   /** Tokens to start with: an integer from 0 to SEM_VALUE_MAX (2^31 - 1). Default 0. */
-  value?: number;
+  readonly value?: number | undefined;
 }
 
 /** How to make a named semaphore. */
 export interface SemaphoreCreateOptions extends SemaphoreInitOptions {
   /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
-  mode?: number;
+  readonly mode?: number | undefined;
 }
 
-/** How long a blocking wait lasts. */
-export interface SemaphoreWaitOptions {
-  /** Milliseconds; 0 only tries. Default: for ever. */
-  readonly timeoutMs?: number;
+/** How to attach to a named semaphore. */
+export interface SemaphoreOpenOptions {
+  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  readonly waitMs?: number | undefined;
 }
 
-/** How long a wait in the event loop lasts. */
-export interface SemaphoreAsyncWaitOptions extends SemaphoreWaitOptions {
-  /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignalLike | undefined;
-}
-
-/** The longest uninterrupted sleep, in ms: signals and thread termination take effect after it. */
-const SLICE_MS = 50;
 /** sem_t holds a 64-bit word, which must not straddle. */
 const ALIGNMENT = 8;
+const CREATE_OPTIONS: readonly string[] = ["value", "mode"];
 
 let asyncWaits = 0;
 const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClose);
@@ -57,36 +61,41 @@ const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClos
  *
  * `post` adds tokens, `wait` takes one. Any number of processes and threads may use it at once. It
  * has no owner: a process that is killed between its wait and its post takes the token with it,
- * and nobody is told. A lock that must survive that needs more than a semaphore.
+ * and nobody learns of it. A lock that must survive that is a `Mutex`, or a `SystemVSemaphore`.
  *
  * @example
  * ```ts
  * using jobs = Semaphore.create("/jobs", { value: 0 });
  * jobs.post(); // here or in another process
  * if (jobs.wait({ timeoutMs: 1000 })) console.log("one job");
- * Semaphore.unlink("/jobs");
+ * jobs.unlink();
  * ```
  */
 export class Semaphore {
-  /** The semaphore's name; undefined when it lies in a segment. */
-  readonly name: string | undefined;
+  /** The semaphore's name; of one that lies in a segment, the segment's. */
+  readonly name: string;
+  /** The segment in which it lies; undefined for a named one, which has memory of its own. */
+  readonly segment: Segment | undefined;
+  /** Bytes from the segment's start; undefined for a named one. */
+  readonly offset: number | undefined;
   /** Whether this handle made the semaphore. */
   readonly created: boolean;
+  /** For messages: `semaphore "/x"`. @internal */
+  readonly what: string;
 
-  readonly #segment: Segment | undefined;
   /** Address of a named semaphore, 0 once closed; offset of one in a segment, -1 once closed. */
   #place: number;
   readonly #queue: SemaphoreQueue;
 
-  private constructor(
-    name: string | undefined,
-    place: number,
-    created: boolean,
-    segment?: Segment,
-  ) {
+  private constructor(name: string, place: number, created: boolean, segment?: Segment) {
     this.name = name;
+    this.segment = segment;
+    this.offset = segment === undefined ? undefined : place;
     this.created = created;
-    this.#segment = segment;
+    this.what =
+      segment === undefined
+        ? `semaphore ${shown(name)}`
+        : `semaphore at ${place} in segment ${shown(name)}`;
     this.#place = place;
     this.#queue = new SemaphoreQueue(this);
     if (segment === undefined) forgotten.register(this, place, this);
@@ -98,124 +107,127 @@ export class Semaphore {
    * @throws SystemError EEXIST, EACCES, EMFILE, ENOSPC; RangeError, TypeError for bad arguments.
    */
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
-    const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
+    const action = checkCreate(name, options);
     const address = createNamed(name, options);
     if (address >= 0) return new Semaphore(name, address, true);
-    return fail(
-      `Cannot create semaphore "${name}"`,
-      address,
-      "sem_open",
-      name,
-      address === -E.EEXIST ? hint : undefined,
-    );
-  }
-
-  /** Attaches to a named semaphore. Does not block. @throws SystemError ENOENT, EACCES, EMFILE. */
-  static open(name: string): Semaphore {
-    checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
-    const address = semOpen(name, 0, 0, 0);
-    if (address >= 0) return new Semaphore(name, address, false);
-    const hint = "Create it first, or use Semaphore.openOrCreate";
-    return fail(
-      `Cannot open semaphore "${name}"`,
-      address,
-      "sem_open",
-      name,
-      address === -E.ENOENT ? hint : undefined,
-    );
+    const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
+    return fail(action, address, "sem_open", name, address === -E.EEXIST ? hint : undefined);
   }
 
   /**
-   * Attaches to a named semaphore if there is one, which keeps its value and mode, else makes it;
-   * `created` tells which. @throws As `create` and `open`, but for EEXIST and ENOENT.
+   * Attaches to a named semaphore. Blocks for `waitMs` at most, until the name appears.
+   *
+   * @throws SystemError ENOENT when there is none, EACCES, EMFILE; RangeError, TypeError.
+   */
+  static open(name: string, options: SemaphoreOpenOptions = {}): Semaphore {
+    checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
+    const action = `Cannot open semaphore ${shown(name)}`;
+    checkOptions(action, options, ["waitMs"]);
+    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
+    const look = (): number | undefined => {
+      const address = semOpen(name, 0, 0, 0);
+      return address === -E.ENOENT ? undefined : address;
+    };
+    const address = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    if (address >= 0) return new Semaphore(name, address, false);
+    const hint = "Create it first, or use Semaphore.openOrCreate";
+    return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);
+  }
+
+  /**
+   * Attaches to a named semaphore if there is one, else makes it; `created` tells which. One that
+   * is there keeps its tokens, which say nothing of those that it started with, and its mode. Does
+   * not block.
+   *
+   * @throws As `create` and `open`, but for EEXIST and ENOENT.
    */
   static openOrCreate(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
+    const action = checkCreate(name, options);
     for (;;) {
       const made = createNamed(name, options);
       if (made >= 0) return new Semaphore(name, made, true);
-      if (made !== -E.EEXIST) fail(`Cannot create semaphore "${name}"`, made, "sem_open", name);
+      if (made !== -E.EEXIST) fail(action, made, "sem_open", name);
       const found = semOpen(name, 0, 0, 0);
       if (found >= 0) return new Semaphore(name, found, false);
       // Somebody removed it between the two attempts: begin again.
-      if (found !== -E.ENOENT) fail(`Cannot open semaphore "${name}"`, found, "sem_open", name);
+      if (found !== -E.ENOENT)
+        fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
     }
   }
 
   /**
-   * Removes a name. Processes that have the semaphore open keep it. @returns Whether there was one.
-   * @throws SystemError EACCES, EPERM.
+   * Removes a name. Processes that have the semaphore open keep it. Does not block.
+   *
+   * @returns Whether there was one.
+   * @throws SystemError EACCES, EPERM; RangeError, TypeError for a bad name.
    */
   static unlink(name: string): boolean {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
     const result = semUnlink(name);
     if (result < 0 && result !== -E.ENOENT) {
-      fail(`Cannot unlink semaphore "${name}"`, result, "sem_unlink", name);
+      fail(`Cannot unlink semaphore ${shown(name)}`, result, "sem_unlink", name);
     }
     return result >= 0;
   }
 
+  /** Bytes that one takes inside a segment, on every platform: 32. */
+  static byteLength(): number {
+    return SEM_LENGTH;
+  }
+
   /**
-   * Makes a semaphore inside a segment, whatever was there before; nobody may be waiting on it.
+   * Makes a semaphore inside a segment, whatever was there before: a semaphore cannot be told from
+   * other bytes, so one that is there is not noticed. Nobody may be waiting on it. Does not block.
    *
-   * @param offset First of its 32 bytes (64 leave room for every platform); a multiple of 8.
+   * @param offset First of its `byteLength()` bytes; a multiple of 8.
    * @throws RangeError when the place or the value is impossible; TypeError on a read-only segment.
-   * @throws SystemError ENOSYS on macOS, which has named ones alone.
+   * @throws SystemError ENOSYS on macOS, which has named ones only; ClosedError.
    */
   static init(segment: Segment, offset: number, options: SemaphoreInitOptions = {}): Semaphore {
     const semaphore = Semaphore.#placed(segment, offset, true);
-    const value = checkValue(options.value);
-    const result = semInit(semaphore.address, value);
-    if (result < 0) fail(`Cannot make ${semaphore.what}`, result, "sem_init", segment.name);
+    const action = `Cannot make ${semaphore.what}`;
+    checkOptions(action, options, ["value"]);
+    const result = semInit(semaphore.address, checkValue(action, options.value));
+    if (result < 0) fail(action, result, "sem_init", segment.name);
     return semaphore;
   }
 
   /**
    * Attaches to a semaphore that `init`, or `sem_init` in C, made in a segment. Bytes that are no
-   * semaphore cannot be told from one: whoever shares the segment vouches for it.
+   * semaphore cannot be told from one: whoever shares the segment vouches for it. Does not block.
    *
-   * @throws RangeError when the place is impossible; TypeError on a read-only segment.
+   * @throws RangeError when the place is impossible; TypeError on a read-only segment; ClosedError.
    */
   static at(segment: Segment, offset: number): Semaphore {
     return Semaphore.#placed(segment, offset, false);
   }
 
   static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
-    const { byteLength } = segment.buffer;
-    const where = `Cannot place a semaphore at ${String(offset)} in segment "${segment.name}"`;
-    if (segment.access === "read") {
-      throw new TypeError(`${where}: the segment was opened for reading only`);
-    }
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset % ALIGNMENT !== 0) {
-      throw new RangeError(`${where}: it must be a multiple of ${ALIGNMENT}`);
-    }
-    if (offset + SEM_LENGTH > byteLength) {
-      throw new RangeError(`${where}: it needs ${SEM_LENGTH} bytes, and ${byteLength} are mapped`);
-    }
-    return new Semaphore(undefined, offset, created, segment);
+    checkPlace({ noun: "semaphore", readable: false }, segment, offset, SEM_LENGTH, ALIGNMENT);
+    return new Semaphore(segment.name, offset, created, segment);
   }
 
-  /** Whether `close()` was called. */
+  /** Whether `close()` was called, or its segment is closed. */
   get closed(): boolean {
-    return this.#segment === undefined ? this.#place === 0 : this.#place < 0;
-  }
-
-  /** How messages call it. @internal */
-  get what(): string {
-    if (this.#segment === undefined) return `semaphore "${this.name}"`;
-    return `the semaphore in segment "${this.#segment.name}"`;
+    return this.segment === undefined ? this.#place === 0 : this.#place < 0 || this.segment.closed;
   }
 
   /** Where it is, for libc, at this moment. @throws ClosedError. @internal */
   get address(): number {
     const place = this.#place;
-    if (this.#segment === undefined) {
+    const { segment } = this;
+    if (segment === undefined) {
       if (place === 0) throw new ClosedError(this.what);
       return place;
     }
-    if (place < 0) throw new ClosedError(this.what);
-    const { address, buffer } = this.#segment.mapping;
+    if (place < 0 || segment.closed) throw new ClosedError(this.what);
+    const { address, buffer } = segment.mapping;
     if (place + SEM_LENGTH <= buffer.byteLength) return address + place;
-    throw new RangeError(`Cannot use ${this.what}: offset ${place} is cut off now`);
+    throw new LayoutError(`Cannot use ${this.what}: its segment was cut off`, {
+      expected: `${SEM_LENGTH} bytes`,
+      found: `the segment's end at ${buffer.byteLength}`,
+      offset: place,
+    });
   }
 
   /**
@@ -232,8 +244,9 @@ export class Semaphore {
    * Adds tokens, and wakes as many waiters. Does not block.
    *
    * @param count How many, one after the other: others may take the first before the last is there.
+   *   Default 1.
    * @throws SystemError EOVERFLOW at the highest possible value; the message says how many of the
-   *   `count` were added. @throws RangeError for a bad count. @throws ClosedError.
+   *   `count` were added. RangeError, TypeError for a bad count; ClosedError.
    */
   post(count = 1): void {
     const { address } = this;
@@ -242,11 +255,7 @@ export class Semaphore {
       if (result < 0) this.#failPost(result, 0, 1);
       return;
     }
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new RangeError(
-        `Cannot post ${this.what} ${String(count)} times: it must be an integer above 0`,
-      );
-    }
+    checkInteger(`Cannot post ${this.what}`, "the count", count, 1);
     for (let done = 0; done < count; done++) {
       const result = semPost(address);
       if (result < 0) this.#failPost(result, done, count);
@@ -277,10 +286,12 @@ export class Semaphore {
    * Signal handlers in JavaScript run only after it returns: an untimed wait is for threads that
    * have nothing else to do, `waitAsync` for the others.
    *
-   * @returns false when the time was over. @throws RangeError, ClosedError.
+   * @returns false when the time was over.
+   * @throws The signal's reason when it is aborted already; RangeError, TypeError, ClosedError.
    */
-  wait(options: SemaphoreWaitOptions = {}): boolean {
-    const timeoutMs = checkTimeout(options.timeoutMs);
+  wait(options?: WaitOptions): boolean {
+    const timeoutMs =
+      options === undefined ? Number.POSITIVE_INFINITY : this.#checkWait(options, WAIT_OPTIONS);
     if (this.tryWait()) return true;
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
@@ -288,7 +299,12 @@ export class Semaphore {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
       if (this.waitSlice(Math.min(left, SLICE_MS))) return true;
+      options?.signal?.throwIfAborted();
     }
+  }
+
+  #checkWait(options: AsyncWaitOptions, known: readonly string[]): number {
+    return checkWait(`Cannot wait for ${this.what}`, options, known);
   }
 
   /** One uninterrupted sleep. @returns Whether it took a token. @internal */
@@ -300,19 +316,55 @@ export class Semaphore {
   }
 
   /**
-   * As `wait`; the token is posted back at the end of the block.
+   * Takes a token, and lets the event loop go on until there is one. A thread sleeps in its stead,
+   * so nothing is polled; the wait keeps the process alive unless `ref` is false. The waits of one
+   * handle are served in order.
+   *
+   * A token that arrives while the wait is being given up is posted back. A process that ends while
+   * it waits may take one with it.
+   *
+   * @returns false when the time was over.
+   * @throws The signal's reason when it is aborted; ClosedError, also when closed meanwhile;
+   *   RangeError, TypeError.
+   */
+  async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
+    this.#checkWait(options, ASYNC_WAIT_OPTIONS);
+    return await this.#queue.wait(options);
+  }
+
+  /**
+   * As `tryWait`, for a block: the token is posted back at its end.
+   *
+   * @returns undefined when there is none. @throws ClosedError.
+   */
+  tryAcquire(): Disposable | undefined {
+    return this.tryWait() ? this.#token() : undefined;
+  }
+
+  /**
+   * As `wait`, for a block: the token is posted back at its end. One whose guard is forgotten is
+   * never posted back.
+   *
+   * @returns undefined when the time was over. @throws As `wait`.
    *
    * @example
    * ```ts
    * using slots = Semaphore.openOrCreate("/slots", { value: 3 });
    * using slot = slots.acquire({ timeoutMs: 100 });
    * console.log(slot === undefined ? "busy" : "mine until the end of the block");
-   * Semaphore.unlink("/slots");
+   * slots.unlink();
    * ```
-   * @returns undefined when the time was over. @throws RangeError, ClosedError.
    */
-  acquire(options: SemaphoreWaitOptions = {}): Disposable | undefined {
-    if (!this.wait(options)) return undefined;
+  acquire(options?: WaitOptions): Disposable | undefined {
+    return this.wait(options) ? this.#token() : undefined;
+  }
+
+  /** As `waitAsync`, for a block, as in `acquire`. @throws As `waitAsync`. */
+  async acquireAsync(options: AsyncWaitOptions = {}): Promise<Disposable | undefined> {
+    return (await this.waitAsync(options)) ? this.#token() : undefined;
+  }
+
+  #token(): Disposable {
     let held = true;
     return {
       [Symbol.dispose]: () => {
@@ -323,29 +375,34 @@ export class Semaphore {
   }
 
   /**
-   * Takes a token, and lets the event loop go on until there is one. A thread sleeps in its stead,
-   * so nothing is polled; the wait keeps the process alive. One handle's waits are served in order.
+   * Removes the name, if it still stands for this semaphore, as far as the system shows that; of
+   * one in a segment, the segment's. Does not block.
    *
-   * A token that arrives while the wait is being given up is posted back. A process that ends while
-   * it waits may take one with it.
-   *
-   * @returns false when the time was over.
-   * @throws The signal's reason when it is aborted; ClosedError, also when closed meanwhile.
+   * @returns Whether this call did.
+   * @throws SystemError EACCES, EPERM; ClosedError after `close()`: use `Semaphore.unlink` then.
    */
-  waitAsync(options: SemaphoreAsyncWaitOptions = {}): Promise<boolean> {
-    return this.#queue.wait(options);
+  unlink(): boolean {
+    const { address } = this;
+    if (this.segment !== undefined) return this.segment.unlink();
+    const file = fileOf(this.name);
+    if (file !== undefined) {
+      const stat = statSync(file, { throwIfNoEntry: false });
+      if (stat === undefined) return false;
+      if (objectKey(stat.dev, stat.ino) !== mappedObject(address)) return false;
+    }
+    return Semaphore.unlink(this.name);
   }
 
   /**
-   * Ends this handle's use; the semaphore stays. Again is harmless. Waits of `waitAsync` are
-   * rejected with ClosedError; while there are any it blocks until their thread has let go, about
-   * 50 ms.
+   * Ends this handle's use; the semaphore stays. A second call is harmless. Waits of `waitAsync`
+   * are rejected with ClosedError; while there are any it blocks until their thread has let go,
+   * about 50 ms.
    */
   close(): void {
     if (this.closed) return;
     this.#queue.close(new ClosedError(this.what));
     const place = this.#place;
-    if (this.#segment === undefined) {
+    if (this.segment === undefined) {
       this.#place = 0;
       forgotten.unregister(this);
       semClose(place);
@@ -354,10 +411,14 @@ export class Semaphore {
     }
   }
 
-  /** Keeps the memory under a wait of another thread. @returns The end of it. @internal */
+  /**
+   * Keeps the memory under a wait of another thread.
+   * @returns The end of it. @throws ClosedError. @internal
+   */
   hold(): () => void {
+    if (this.closed) throw new ClosedError(this.what);
     // Each hold has a name of its own, since handles of one semaphore end theirs independently.
-    return this.#segment?.hold(`waitAsync number ${++asyncWaits} of a semaphore`) ?? (() => {});
+    return this.segment?.hold(`waitAsync number ${++asyncWaits} of a semaphore`) ?? (() => {});
   }
 
   [Symbol.dispose](): void {
@@ -365,39 +426,36 @@ export class Semaphore {
   }
 }
 
-/** @returns The address, or a negated errno. */
-function createNamed(name: string, options: SemaphoreCreateOptions): number {
+/** @returns What is about to be done. @throws RangeError, TypeError. */
+function checkCreate(name: string, options: SemaphoreCreateOptions): string {
   checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
-  const value = checkValue(options.value);
-  const { mode = 0o600 } = options;
-  if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
-    throw new RangeError(
-      `Cannot create semaphore "${name}" with mode ${String(mode)}: it must be from 0 to 0o777`,
-    );
-  }
-  const address = semOpen(name, C.O_CREAT | C.O_EXCL, mode, value);
-  if (address >= 0 && options.mode !== undefined) setMode(name, mode);
+  const action = `Cannot create semaphore ${shown(name)}`;
+  checkOptions(action, options, CREATE_OPTIONS);
+  checkValue(action, options.value);
+  if (options.mode !== undefined) checkMode(action, options.mode);
+  return action;
+}
+
+function checkValue(action: string, value: number | undefined): number {
+  return value === undefined ? 0 : checkInteger(action, "its value", value, 0, C.SEM_VALUE_MAX);
+}
+
+/** @returns The address, or a negated errno. */
+function createNamed(name: string, { value = 0, mode }: SemaphoreCreateOptions): number {
+  const address = semOpen(name, C.O_CREAT | C.O_EXCL, mode ?? 0o600, value);
+  const file = address >= 0 && mode !== undefined ? fileOf(name) : undefined;
+  // Where there is no file the umask has its way.
+  if (file !== undefined) chmodSync(file, mode!);
   return address;
 }
 
-/** glibc keeps the semaphore /x in the file sem.x, musl in x; elsewhere the umask has its way. */
-function setMode(name: string, mode: number): void {
+/**
+ * The file that shows a named semaphore: glibc keeps /x in sem.x, musl in x; undefined where the
+ * system shows none.
+ */
+function fileOf(name: string): string | undefined {
   const directory = PLATFORM?.directory;
-  if (directory === undefined) return;
-  const bare = name.slice(1);
-  for (const file of [`sem.${bare}`, bare]) {
-    try {
-      return chmodSync(`${directory}/${file}`, mode);
-    } catch (error) {
-      if ((error as { code?: string }).code !== "ENOENT") throw error;
-    }
-  }
-}
-
-function checkValue(value = 0): number {
-  if (Number.isInteger(value) && value >= 0 && value <= C.SEM_VALUE_MAX) return value;
-  throw new RangeError(
-    `Cannot make a semaphore with the value ${String(value)}: it must be an integer from 0 to ` +
-      `${C.SEM_VALUE_MAX}`,
-  );
+  if (directory === undefined) return undefined;
+  const [glibc, musl] = [`${directory}/sem.${name.slice(1)}`, `${directory}${name}`];
+  return statSync(glibc, { throwIfNoEntry: false }) === undefined ? musl : glibc;
 }

@@ -1,156 +1,249 @@
+import { checkBoolean, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C } from "../libc/platform.ts";
 import { semRemove, semctlGet, semctlSetValue, semget, semtimedop } from "../libc/sem.ts";
 import { has } from "../libc/symbols.ts";
 import { monotonicMs } from "../libc/time.ts";
-import { sysvName } from "../memory/objects/segment-name.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { type SysvName, parseSysvName } from "../memory/objects/segment-name.ts";
+import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
+import { waitUntil } from "../waiting/patience.ts";
+import {
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkTimeout,
+  checkWait,
+} from "../waiting/wait-options.ts";
 
-/** A blocking wait comes up for signals this often, in ms. */
-const SLICE_MS = 50;
+/** The highest value that Linux gives one. */
 const VALUE_MAX = 32_767;
 
 /** How to make a System V semaphore. */
-export interface SystemVSemaphoreCreateOptions extends SystemVSemaphoreOpenOptions {
+export interface SystemVSemaphoreCreateOptions {
   /** First value, from 0 to 32767. Default 0. */
-  value?: number;
+  readonly value?: number | undefined;
   /** Permission bits; no umask applies. Default 0o600. */
-  mode?: number;
-}
-
-/** How to attach to a System V semaphore. */
-export interface SystemVSemaphoreOpenOptions {
+  readonly mode?: number | undefined;
   /**
    * The kernel undoes this process's operations when it ends, however (SEM_UNDO): what a killed
    * holder took is given back at once. Right for a lock, which one process waits for and posts;
    * wrong for a count that one process posts and another waits for. Default true.
    */
-  undo?: boolean;
+  readonly undo?: boolean | undefined;
+}
+
+/** How to attach to a System V semaphore. */
+export interface SystemVSemaphoreOpenOptions {
+  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  readonly waitMs?: number | undefined;
+  /** As in `SystemVSemaphoreCreateOptions`: of this process's operations. Default true. */
+  readonly undo?: boolean | undefined;
 }
 
 /**
  * A System V semaphore: the one kind whose kernel gives back what a killed process had taken.
  *
  * Names are `sysv:KEY`, `sysv:#ID` and, to create, `sysv:private`. Any number of processes may use
- * it. It lives until `unlink` or the machine stops.
+ * it. It lives until `unlink` or the machine stops. It has no asynchronous wait: nothing but a
+ * sleeping thread hears of a post, and the kernel's undo belongs to the whole process.
  *
  * What a crash leaves: with `undo`, the value as it was before the dead process's operations; a
  * creator that dies between making it and setting its value leaves one of value 0.
  *
  * @example
  * ```ts
- * const lock = SystemVSemaphore.create("sysv:private", { value: 1 });
- * if (lock.wait({ timeoutMs: 1000 })) lock.post();
+ * using lock = SystemVSemaphore.create("sysv:private", { value: 1 });
+ * {
+ *   using held = lock.acquire({ timeoutMs: 1000 });
+ *   console.log(held === undefined ? "busy" : "mine until the end of the block");
+ * }
  * lock.unlink();
  * ```
  */
 export class SystemVSemaphore {
   /** `sysv:KEY`, or `sysv:#ID`. */
   readonly name: string;
+  /** It lies in no segment. */
+  readonly segment: undefined = undefined;
+  /** Whether this handle made it. */
+  readonly created: boolean;
   /** The number by which any process of this machine reaches it. */
   readonly id: number;
   readonly #flags: number;
   #closed = false;
 
-  private constructor(name: string, id: number, undo: boolean) {
+  private constructor(name: string, id: number, created: boolean, undo: boolean | undefined) {
     this.name = name;
     this.id = id;
-    this.#flags = undo ? C.SEM_UNDO : 0;
+    this.created = created;
+    this.#flags = undo === false ? 0 : C.SEM_UNDO;
   }
 
   /**
-   * Makes a new semaphore. Does not block.
+   * Makes a new semaphore. Does not block. Others may see it for an instant with value 0, before
+   * it has its first value.
    *
-   * @throws SystemError EEXIST, ENOSPC (limits), EACCES; RangeError, TypeError.
+   * @throws SystemError EEXIST, ENOSPC (limits), EACCES; RangeError, TypeError; UnsupportedError
+   *   where the system has no `semtimedop` (macOS).
    */
   static create(name: string, options: SystemVSemaphoreCreateOptions = {}): SystemVSemaphore {
-    const { value = 0, mode = 0o600, undo = true } = options;
-    const action = `Cannot create semaphore "${name}"`;
-    const parsed = checkName(action, name);
-    if (!Number.isInteger(value) || value < 0 || value > VALUE_MAX) {
-      throw new RangeError(`${action}: its value ${String(value)} is not from 0 to ${VALUE_MAX}`);
-    }
-    if (parsed !== "private" && "id" in parsed) {
-      throw new TypeError(`${action}: the kernel chooses the ids`);
-    }
-    const key = parsed === "private" ? 0 : parsed.key;
-    const id = semget(key, 1, C.IPC_CREAT | C.IPC_EXCL | (mode & 0o777));
-    if (id < 0) fail(action, id, "semget", name);
-    const result = semctlSetValue(id, value);
-    if (result < 0) fail(action, result, "semctl", name);
-    return new SystemVSemaphore(parsed === "private" ? `sysv:#${id}` : name, id, undo);
+    const action = `Cannot create semaphore ${shown(name)}`;
+    const parsed = checkCreate(action, name, options);
+    const id = make(parsed, options);
+    if (id >= 0) return SystemVSemaphore.#made(action, parsed, id, options);
+    const hint = "Use SystemVSemaphore.open or openOrCreate, or remove it with its unlink";
+    return fail(action, id, "semget", name, id === -E.EEXIST ? hint : undefined);
   }
 
-  /** Attaches to a semaphore that exists. @throws SystemError ENOENT, EACCES. */
+  /**
+   * Attaches to a semaphore that exists. Blocks for `waitMs` at most, until the name appears.
+   * @throws SystemError ENOENT, EACCES; RangeError, TypeError, UnsupportedError.
+   */
   static open(name: string, options: SystemVSemaphoreOpenOptions = {}): SystemVSemaphore {
-    const action = `Cannot open semaphore "${name}"`;
-    const id = findId(action, name);
-    const known = id < 0 ? id : semctlGet(id, C.SEM_GETVAL);
-    if (known < 0) {
-      fail(action, isGone(known) ? -E.ENOENT : known, "semget", name);
-    }
-    return new SystemVSemaphore(name, id, options.undo ?? true);
+    const action = `Cannot open semaphore ${shown(name)}`;
+    const parsed = parseName(action, name);
+    checkOptions(action, options, ["undo", "waitMs"]);
+    checkUndo(action, options);
+    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
+    const look = (): number | undefined => {
+      const id = find(parsed);
+      return id === -E.ENOENT ? undefined : id;
+    };
+    const id = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    if (id >= 0) return new SystemVSemaphore(name, id, false, options.undo);
+    const hint = "Create it first, or use SystemVSemaphore.openOrCreate";
+    return fail(action, id, "semget", name, id === -E.ENOENT ? hint : undefined);
   }
 
-  /** Removes it at once; who waits on it gets an error. @returns Whether there was one. */
+  /**
+   * Attaches to the semaphore if there is one, else makes it; `created` tells which. One that is
+   * there keeps its value and mode. Does not block.
+   *
+   * @throws As `create` and `open`, but for EEXIST and ENOENT.
+   */
+  static openOrCreate(name: string, options: SystemVSemaphoreCreateOptions = {}): SystemVSemaphore {
+    const action = `Cannot create semaphore ${shown(name)}`;
+    const parsed = checkCreate(action, name, options);
+    for (;;) {
+      const made = make(parsed, options);
+      if (made >= 0) return SystemVSemaphore.#made(action, parsed, made, options);
+      if (made !== -E.EEXIST) fail(action, made, "semget", name);
+      const found = find(parsed);
+      if (found >= 0) return new SystemVSemaphore(name, found, false, options.undo);
+      // Somebody removed it between the two attempts: begin again.
+      if (found !== -E.ENOENT) fail(`Cannot open semaphore ${shown(name)}`, found, "semget", name);
+    }
+  }
+
+  static #made(
+    action: string,
+    { text, target }: SysvName,
+    id: number,
+    { value = 0, undo }: SystemVSemaphoreCreateOptions,
+  ): SystemVSemaphore {
+    const result = semctlSetValue(id, value);
+    if (result < 0) fail(action, result, "semctl", text);
+    return new SystemVSemaphore(target === "private" ? `sysv:#${id}` : text, id, true, undo);
+  }
+
+  /**
+   * Removes it at once; who waits on it gets a SystemError EIDRM. Does not block.
+   * @returns Whether there was one. @throws SystemError EPERM; RangeError, TypeError.
+   */
   static unlink(name: string): boolean {
-    const action = `Cannot unlink semaphore "${name}"`;
-    const id = findId(action, name);
+    const action = `Cannot unlink semaphore ${shown(name)}`;
+    const id = idOf(parseName(action, name));
     const result = id < 0 ? id : semRemove(id);
     if (isGone(result)) return false;
     if (result < 0) fail(action, result, "semctl", name);
     return true;
   }
 
-  /** The value; stale the moment it returns. */
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The value; stale the moment it returns. @throws ClosedError; SystemError once removed. */
   get value(): number {
     return this.#get(C.SEM_GETVAL);
   }
 
-  /** How many threads wait now. */
+  /** How many threads wait now; stale the moment it returns. @throws As `value`. */
   get waiters(): number {
     return this.#get(C.SEM_GETNCNT);
   }
 
-  /** Process id of whoever operated on it last. */
+  /** Process id of whoever operated on it last. @throws As `value`. */
   get lastPid(): number {
     return this.#get(C.SEM_GETPID);
   }
 
-  /** Adds to the value and wakes waiters. Never blocks. @throws SystemError ERANGE past 32767. */
+  /**
+   * Adds to the value and wakes waiters. Never blocks.
+   *
+   * @param count All at once, from 1 to 32767. Default 1.
+   * @throws SystemError ERANGE past 32767, EIDRM once removed; RangeError, TypeError, ClosedError.
+   */
   post(count = 1): void {
-    const result = this.#operate(checkCount(count), C.IPC_NOWAIT, 0);
+    checkInteger(`Cannot post ${this.#what}`, "the count", count, 1, VALUE_MAX);
+    const result = this.#operate(count, C.IPC_NOWAIT, 0);
     if (result < 0) this.#fail("post", result);
   }
 
-  /** Takes one at once. @returns false when the value is 0. */
+  /**
+   * Takes one, at once.
+   * @returns false when the value is 0. @throws SystemError EIDRM once removed; ClosedError.
+   */
   tryWait(): boolean {
     const result = this.#operate(-1, C.IPC_NOWAIT, 0);
-    if (result < 0 && result !== -E.EAGAIN) this.#fail("wait on", result);
+    if (result < 0 && result !== -E.EAGAIN) this.#fail("wait for", result);
     return result >= 0;
   }
 
   /**
-   * Takes one, blocking this thread in slices that let signals through.
+   * Takes one, and blocks this thread until there is one, in slices of 50 ms.
    *
-   * @param options.timeoutMs Default: for ever.
-   * @returns false after the timeout.
-   * @throws SystemError EIDRM when somebody removes it meanwhile.
+   * @returns false when the time was over.
+   * @throws SystemError EIDRM when somebody removes it meanwhile; the signal's reason when it is
+   *   aborted already; RangeError, TypeError, ClosedError.
    */
-  wait(options: { timeoutMs?: number } = {}): boolean {
-    const deadline = monotonicMs() + checkTimeout(options.timeoutMs);
+  wait(options: WaitOptions = {}): boolean {
+    const timeoutMs = checkWait(`Cannot wait for ${this.#what}`, options, WAIT_OPTIONS);
+    const deadline = monotonicMs() + timeoutMs;
     for (;;) {
       const left = Math.max(0, Math.min(SLICE_MS, deadline - monotonicMs()));
       const result = this.#operate(-1, 0, left);
       if (result >= 0) return true;
-      if (result !== -E.EAGAIN && result !== -E.EINTR) this.#fail("wait on", result);
+      if (result !== -E.EAGAIN && result !== -E.EINTR) this.#fail("wait for", result);
       if (monotonicMs() >= deadline) return false;
+      options.signal?.throwIfAborted();
     }
   }
 
-  /** Removes it. @returns Whether this call did. */
+  /** As `tryWait`, for a block: it is posted back at its end. @returns undefined at value 0. */
+  tryAcquire(): Disposable | undefined {
+    return this.tryWait() ? this.#token() : undefined;
+  }
+
+  /** As `wait`, for a block: it is posted back at its end. @returns undefined after the time. */
+  acquire(options: WaitOptions = {}): Disposable | undefined {
+    return this.wait(options) ? this.#token() : undefined;
+  }
+
+  #token(): Disposable {
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.post();
+        held = false;
+      },
+    };
+  }
+
+  /** Removes it, and never a newer one of its key. @returns Whether this call did. */
   unlink(): boolean {
+    this.#checkOpen();
     return SystemVSemaphore.unlink(`sysv:#${this.id}`);
   }
 
@@ -163,13 +256,21 @@ export class SystemVSemaphore {
     this.close();
   }
 
+  get #what(): string {
+    return `semaphore ${shown(this.name)}`;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError(this.#what);
+  }
+
   #operate(change: number, flags: number, timeoutMs: number): number {
-    if (this.#closed) throw new ClosedError(`semaphore "${this.name}"`);
+    this.#checkOpen();
     return semtimedop(this.id, change, this.#flags | flags, timeoutMs);
   }
 
   #get(command: number): number {
-    if (this.#closed) throw new ClosedError(`semaphore "${this.name}"`);
+    this.#checkOpen();
     const result = semctlGet(this.id, command);
     if (result < 0) this.#fail("look at", result, "semctl");
     return result;
@@ -177,30 +278,60 @@ export class SystemVSemaphore {
 
   #fail(verb: string, result: number, syscall = "semtimedop"): never {
     const hint = isGone(result) ? "Somebody removed it" : undefined;
-    return fail(`Cannot ${verb} semaphore "${this.name}"`, result, syscall, this.name, hint);
+    return fail(`Cannot ${verb} ${this.#what}`, result, syscall, this.name, hint);
   }
 }
 
 const isGone = (result: number): boolean =>
   result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
 
-function checkName(action: string, name: string): ReturnType<typeof sysvName> {
+/** @throws TypeError, RangeError for a bad name; UnsupportedError. */
+function parseName(action: string, name: string): SysvName {
   if (!has("semtimedop")) {
     throw new UnsupportedError(`${action}: this system has no semtimedop`);
   }
   if (typeof name !== "string" || !name.startsWith("sysv:")) {
     throw new TypeError(`${action}: its name must be "sysv:KEY", "sysv:#ID" or "sysv:private"`);
   }
-  return sysvName(name);
+  return parseSysvName(name);
 }
 
-function findId(action: string, name: string): number {
-  const parsed = checkName(action, name);
-  if (parsed === "private") return -E.ENOENT;
-  return "id" in parsed ? parsed.id : semget(parsed.key, 0, 0);
+function checkUndo(action: string, { undo }: SystemVSemaphoreOpenOptions): void {
+  if (undo !== undefined) checkBoolean(action, "undo", undo);
 }
 
-function checkCount(count: number): number {
-  if (Number.isInteger(count) && count >= 1 && count <= VALUE_MAX) return count;
-  throw new RangeError(`Cannot post ${String(count)}: a count is from 1 to ${VALUE_MAX}`);
+function checkCreate(
+  action: string,
+  name: string,
+  options: SystemVSemaphoreCreateOptions,
+): SysvName {
+  const parsed = parseName(action, name);
+  if (parsed.target !== "private" && "id" in parsed.target) {
+    throw new TypeError(`${action}: the kernel chooses the ids`);
+  }
+  checkOptions(action, options, ["value", "mode", "undo"]);
+  if (options.value !== undefined) checkInteger(action, "its value", options.value, 0, VALUE_MAX);
+  if (options.mode !== undefined) checkMode(action, options.mode);
+  checkUndo(action, options);
+  return parsed;
+}
+
+/** @returns The id of a new one, or a negated errno. */
+function make({ target }: SysvName, { mode = 0o600 }: SystemVSemaphoreCreateOptions): number {
+  const key = typeof target === "object" && "key" in target ? target.key : 0;
+  return semget(key, 1, C.IPC_CREAT | C.IPC_EXCL | mode);
+}
+
+/** @returns The id of a name, or a negated errno. */
+function idOf({ target }: SysvName): number {
+  if (target === "private") return -E.ENOENT;
+  return "id" in target ? target.id : semget(target.key, 0, 0);
+}
+
+/** @returns The id of one that exists, or a negated errno: -ENOENT also when it was removed. */
+function find(name: SysvName): number {
+  const id = idOf(name);
+  const known = id < 0 ? id : semctlGet(id, C.SEM_GETVAL);
+  if (known >= 0) return id;
+  return isGone(known) ? -E.ENOENT : known;
 }

@@ -27,6 +27,8 @@ export const CREATOR_LOOK_MS = 0.2;
 export const NAME_LOOK_MS = 1;
 /** How often, in ms, something is looked for that nothing can wake for: no futex, no semaphore. */
 export const POLL_MS = 1;
+/** How often, in ms, a closed segment is looked at whose buffer an asynchronous operation uses. */
+export const PINNED_LOOK_MS = 5;
 
 /** Polls of an adaptive wait, at a few ns each: about what a sleep and a wake across cores cost. */
 export const SPIN_POLLS = 2000;

@@ -1,4 +1,5 @@
 /** Rows of the table of errors: segments. */
+import { gzip } from "node:zlib";
 import { Segment, Semaphore, SystemVSemaphore, ftok } from "../../src/index.ts";
 import {
   type ErrorRow,
@@ -51,7 +52,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Segment.create(`/${"x".repeat(255)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "/${"x".repeat(255)}" as a segment name: it is 256 bytes long, and at most 255 are possible`,
+    text: `Cannot use "/${"x".repeat(79)}…" as a segment name: it is 256 bytes long, and at most 255 are possible`,
   },
   {
     provoke: () => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true }),
@@ -72,12 +73,22 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.create(name, { size: 0 }),
     error: "RangeError",
-    text: 'Cannot give segment "NAME" a size of 0: it must be an integer from 1 to 4294967296 bytes (4 GiB)',
+    text: 'Cannot create segment "NAME": its size in bytes must be an integer from 1 to 4294967296, not 0',
   },
   {
     provoke: (name) => Segment.create(name, { size: 1, mode: 0o1777 }),
     error: "RangeError",
-    text: 'Cannot create segment "NAME" with mode 1023: it must be from 0 to 0o777',
+    text: 'Cannot create segment "NAME": its mode must be from 0 to 0o777, not 0o1777',
+  },
+  {
+    provoke: (name) => Segment.create(name, { size: 1, moed: 0o600 } as never),
+    error: "TypeError",
+    text: 'Cannot create segment "NAME": there is no option "moed", and "mode" may be meant; it takes size, mode, reserve, portable, sealed, hugePages',
+  },
+  {
+    provoke: (name) => Segment.create(name, { size: 1, sealed: any("no") }),
+    error: "TypeError",
+    text: 'Cannot create segment "NAME": sealed must be true or false, not "no"',
   },
   {
     provoke: (name) => Segment.create(raw(name).name, { size: 1 }),
@@ -88,22 +99,22 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.open(name, { access: any("write") }),
     error: "TypeError",
-    text: 'Cannot open segment "NAME" with access write: it is "readwrite" or "read"',
+    text: 'Cannot open segment "NAME": access must be "readwrite" or "read", not "write"',
   },
   {
     provoke: (name) => Segment.open(name, { offset: 100 }),
     error: "RangeError",
-    text: 'Cannot map segment "NAME" from offset 100: it must be a multiple of the page size, 4096',
+    text: 'Cannot open segment "NAME": offset must be a multiple of the page size, 4096, not 100',
   },
   {
     provoke: (name) => Segment.open(name, { length: 0 }),
     error: "RangeError",
-    text: 'Cannot map 0 bytes of segment "NAME": it must be an integer above 0',
+    text: 'Cannot open segment "NAME": length must be an integer from 1 to 4294967296, not 0',
   },
   {
-    provoke: (name) => Segment.open(name, { wait: -5 }),
+    provoke: (name) => Segment.open(name, { waitMs: -5 }),
     error: "RangeError",
-    text: "Cannot wait for -5 ms: a timeout must be a number of 0 or more",
+    text: "Cannot wait: waitMs must be a number of 0 or more, not -5",
   },
   {
     provoke: (name) => Segment.open(raw(name).name, { offset: 4096, length: 4097 }),
@@ -112,9 +123,27 @@ export const SEGMENTS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => Segment.openOrCreate(raw(name).name, { size: 1, truncate: true }),
-    error: "SystemError",
+    error: "StateError",
     code: "EBUSY",
-    text: 'Cannot truncate segment "NAME": EBUSY, device or resource busy. Another handle has it open, and cutting it off would end that process (SIGBUS)',
+    text: 'Cannot truncate segment "NAME": another handle has it open, and cutting it off would end that process (SIGBUS)',
+  },
+  {
+    provoke: (name) => Segment.openOrCreate(raw(name).name, { size: 1 }),
+    error: "LayoutError",
+    text: 'Cannot open segment "NAME": one of another size is there (Segment.open takes it as it is, { truncate: true } discards what it holds): expected 1 bytes at offset 0, found 8192',
+  },
+  {
+    provoke: () => {
+      using segment = Segment.create(key(), { size: 64 });
+      try {
+        Segment.openOrCreate(segment.name, { size: 1, truncate: true });
+      } finally {
+        segment.unlink();
+      }
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot truncate segment "KEY": another handle has it attached',
   },
   {
     provoke: (name) => raw(name, { access: "read" }).resize(9000),
@@ -134,7 +163,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => raw(name).resize(0),
     error: "RangeError",
-    text: 'Cannot give segment "NAME" a size of 0: it must be an integer from 1 to 4294967296 bytes (4 GiB)',
+    text: 'Cannot resize segment "NAME" to 0 bytes: its size in bytes must be an integer from 1 to 4294967296, not 0',
   },
   {
     provoke: (name) => closed(raw(name)).bytes,
@@ -158,13 +187,25 @@ export const SEGMENTS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => held(raw(name)).close(),
-    error: "Error",
-    text: 'Cannot close segment "NAME": the thing at 0 is held',
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot close segment "NAME": the thing at 0 is held. Release it first',
   },
   {
     provoke: (name) => held(raw(name)).resize(9000),
-    error: "Error",
-    text: 'Cannot resize segment "NAME": the thing at 0 is held',
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot resize segment "NAME": the thing at 0 is held. Release it first',
+  },
+  {
+    provoke: (name) => {
+      const segment = raw(name, {}, 1 << 20);
+      gzip(segment.bytes, () => undefined);
+      segment.resize(1 << 21);
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot resize segment "NAME": an asynchronous operation uses its buffer. Await it first',
   },
   {
     provoke: () => Segment.create("sysv:#5", { size: 1 }),
@@ -224,7 +265,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Segment.create(`memfd:${"x".repeat(250)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "memfd:${"x".repeat(250)}" as a segment name: its label is 250 bytes long, and 249 are possible`,
+    text: `Cannot use "memfd:${"x".repeat(74)}…" as a segment name: its label is 250 bytes long, and 249 are possible`,
   },
   {
     provoke: () => scratch(Segment.create("memfd:x", { size: 8192 })).resize(4096, { force: true }),
@@ -274,7 +315,12 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => ftok("/", 0),
     error: "RangeError",
-    text: "Cannot make a key with id 0: it must be from 1 to 255",
+    text: 'Cannot make a key of "/": its id must be an integer from 1 to 255, not 0',
+  },
+  {
+    provoke: () => ftok(any(5), 1),
+    error: "TypeError",
+    text: "Cannot make a key: its path must be that of a file, not 5",
   },
   {
     provoke: () => Semaphore.open("x"),
@@ -295,15 +341,20 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Semaphore.create(name, { value: -1 }),
     error: "RangeError",
-    text: "Cannot make a semaphore with the value -1: it must be an integer from 0 to 2147483647",
+    text: 'Cannot create semaphore "NAME": its value must be an integer from 0 to 2147483647, not -1',
   },
   {
     provoke: (name) => Semaphore.create(name, { mode: 0o1777 }),
     error: "RangeError",
-    text: 'Cannot create semaphore "NAME" with mode 1023: it must be from 0 to 0o777',
+    text: 'Cannot create semaphore "NAME": its mode must be from 0 to 0o777, not 0o1777',
   },
   {
-    provoke: (name) => Semaphore.create(semaphore(name).name!),
+    provoke: (name) => Semaphore.openOrCreate(name, { vlaue: 1 } as never),
+    error: "TypeError",
+    text: 'Cannot create semaphore "NAME": there is no option "vlaue", and "value" may be meant; it takes value, mode',
+  },
+  {
+    provoke: (name) => Semaphore.create(semaphore(name).name),
     error: "SystemError",
     code: "EEXIST",
     text: 'Cannot create semaphore "NAME": EEXIST, file exists. Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink',
@@ -311,7 +362,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => semaphore(name).post(0),
     error: "RangeError",
-    text: 'Cannot post semaphore "NAME" 0 times: it must be an integer above 0',
+    text: 'Cannot post semaphore "NAME": the count must be an integer of at least 1, not 0',
   },
   {
     provoke: (name) => semaphore(name, 2 ** 31 - 2).post(3),
@@ -322,7 +373,12 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => semaphore(name).wait({ timeoutMs: -1 }),
     error: "RangeError",
-    text: "Cannot wait for -1 ms: a timeout must be a number of 0 or more",
+    text: "Cannot wait: timeoutMs must be a number of 0 or more, not -1",
+  },
+  {
+    provoke: (name) => semaphore(name).wait({ signal: any({}) }),
+    error: "TypeError",
+    text: 'Cannot wait for semaphore "NAME": signal must be an AbortSignal, not an object',
   },
   {
     provoke: (name) => closed(semaphore(name)).post(),
@@ -332,17 +388,22 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Semaphore.at(raw(name), 4),
     error: "RangeError",
-    text: 'Cannot place a semaphore at 4 in segment "NAME": it must be a multiple of 8',
+    text: 'Cannot place a semaphore in segment "NAME": its offset must be a multiple of 8, not 4',
   },
   {
     provoke: (name) => Semaphore.at(raw(name), 8184),
     error: "RangeError",
-    text: 'Cannot place a semaphore at 8184 in segment "NAME": it needs 32 bytes, and 8192 are mapped',
+    text: 'Cannot place a semaphore in segment "NAME": its 32 bytes from offset 8184 end beyond the segment\'s 8192',
   },
   {
     provoke: (name) => Semaphore.at(raw(name, { access: "read" }), 0),
     error: "TypeError",
-    text: 'Cannot place a semaphore at 0 in segment "NAME": the segment was opened for reading only',
+    text: 'Cannot place a semaphore in segment "NAME": the segment was opened for reading only',
+  },
+  {
+    provoke: () => Semaphore.at(any({}), 0),
+    error: "TypeError",
+    text: "Cannot place a semaphore in an object: it is no Segment",
   },
   {
     provoke: (name) => Semaphore.at(closed(raw(name)), 0),
@@ -352,18 +413,31 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => closedSegmentOf(raw(name), (segment) => Semaphore.init(segment, 0)).post(),
     error: "ClosedError",
-    text: 'Cannot use segment "NAME": it is closed',
+    text: 'Cannot use semaphore at 0 in segment "NAME": it is closed',
   },
   {
     provoke: (name) => cutOff(raw(name), (segment) => Semaphore.init(segment, 4096)).post(),
-    error: "RangeError",
-    text: 'Cannot use the semaphore in segment "NAME": offset 4096 is cut off now',
+    error: "LayoutError",
+    text: 'Cannot use semaphore at 4096 in segment "NAME": its segment was cut off: expected 32 bytes at offset 4096, found the segment\'s end at 4096',
   },
   {
     provoke: () => SystemVSemaphore.open("sysv:0x7fffffff"),
     error: "SystemError",
     code: "ENOENT",
-    text: 'Cannot open semaphore "sysv:0x7fffffff": ENOENT, no such file or directory',
+    text: 'Cannot open semaphore "sysv:0x7fffffff": ENOENT, no such file or directory. Create it first, or use SystemVSemaphore.openOrCreate',
+  },
+  {
+    provoke: () => {
+      const { name, id } = SystemVSemaphore.create(key());
+      try {
+        SystemVSemaphore.create(name);
+      } finally {
+        SystemVSemaphore.unlink(`sysv:#${id}`);
+      }
+    },
+    error: "SystemError",
+    code: "EEXIST",
+    text: 'Cannot create semaphore "KEY": EEXIST, file exists. Use SystemVSemaphore.open or openOrCreate, or remove it with its unlink',
   },
   {
     provoke: () => SystemVSemaphore.open("/posix"),
@@ -378,7 +452,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => SystemVSemaphore.create(key(), { value: 2 ** 20 }),
     error: "RangeError",
-    text: 'Cannot create semaphore "KEY": its value 1048576 is not from 0 to 32767',
+    text: 'Cannot create semaphore "KEY": its value must be an integer from 0 to 32767, not 1048576',
   },
   {
     provoke: () => removed(SystemVSemaphore.create(key())).value,
@@ -396,12 +470,12 @@ export const SEGMENTS: readonly ErrorRow[] = [
     provoke: () => removed(SystemVSemaphore.create(key())).tryWait(),
     error: "SystemError",
     code: "EINVAL",
-    text: 'Cannot wait on semaphore "KEY": EINVAL, invalid argument. Somebody removed it',
+    text: 'Cannot wait for semaphore "KEY": EINVAL, invalid argument. Somebody removed it',
   },
   {
     provoke: () => removed(SystemVSemaphore.create(key())).post(0),
     error: "RangeError",
-    text: "Cannot post 0: a count is from 1 to 32767",
+    text: 'Cannot post semaphore "KEY": the count must be an integer from 1 to 32767, not 0',
   },
   {
     provoke: () => closed(removed(SystemVSemaphore.create(key()))).post(),
@@ -415,20 +489,19 @@ export const SEGMENTS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => Segment.open(fifo(name), { access: "read" }),
-    error: "SystemError",
-    code: "EINVAL",
-    text: 'Cannot open segment "NAME": EINVAL, invalid argument. It is no shared memory object',
+    error: "LayoutError",
+    text: 'Cannot open segment "NAME": it is no shared memory object: expected bytes that can be mapped at offset 0, found a FIFO, a socket, a device or a directory',
   },
   {
     provoke: (name) => Segment.open(empty(name)),
-    error: "SystemError",
+    error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open segment "NAME": ENODATA, no data available. It is empty: its creator died before it gave it a size, or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it',
+    text: 'Cannot open segment "NAME": it is empty: its creator died before it gave it a size, or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it',
   },
   {
     provoke: (name) => closed(Semaphore.init(raw(name), 0)).post(),
     error: "ClosedError",
-    text: 'Cannot use the semaphore in segment "NAME": it is closed',
+    text: 'Cannot use semaphore at 0 in segment "NAME": it is closed',
   },
   {
     provoke: () => closed(removed(SystemVSemaphore.create(key()))).value,
@@ -437,8 +510,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => raw(name).tryLock(-1),
-    error: "SystemError",
-    code: "EINVAL",
-    text: 'Cannot lock segment "NAME": EINVAL, invalid argument',
+    error: "RangeError",
+    text: 'Cannot lock a byte of segment "NAME": its index must be an integer of at least 0, not -1',
   },
 ];

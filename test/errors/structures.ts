@@ -18,6 +18,7 @@ import {
   Bytes,
   Point,
   any,
+  closed,
   atomics,
   filled,
   map,
@@ -221,7 +222,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     text: "Cannot use the word at offset 8192: it must be a multiple of 4, and at most 8188",
   },
   {
-    provoke: () => PortableSegment.create(`/${"x".repeat(31)}`, 1),
+    provoke: () => PortableSegment.create(`/${"x".repeat(31)}`, { size: 1 }),
     error: "RangeError",
     text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are possible on every POSIX system`,
   },
@@ -233,24 +234,42 @@ export const STRUCTURES: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => PortableSegment.open(raw(name).name),
-    error: "SystemError",
+    error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open segment "NAME": ENODATA, no data available. Its creator died before it wrote the header: remove it',
+    text: 'Cannot open portable segment "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+  },
+  {
+    provoke: (name) => PortableSegment.create(name, { size: 0 }),
+    error: "RangeError",
+    text: 'Cannot create portable segment "NAME": its size in bytes must be an integer from 1 to 4294967232, not 0',
+  },
+  {
+    provoke: (name) => {
+      using made = PortableSegment.create(name, { size: 100 });
+      PortableSegment.openOrCreate(made.name, { size: 99 });
+    },
+    error: "LayoutError",
+    text: 'Cannot open portable segment "NAME": it has another size: expected 99 bytes of data at offset 64, found 100',
+  },
+  {
+    provoke: (name) => closed(PortableSegment.create(name, { size: 8 })).data,
+    error: "ClosedError",
+    text: 'Cannot use portable segment "NAME": it is closed',
   },
   {
     provoke: (name) => PortableSegment.open(raw(name, {}, 8).name),
     error: "LayoutError",
-    text: '"NAME" is too small: expected 64 bytes at offset 0, found 8 bytes',
+    text: 'Cannot open portable segment "NAME": it is too small for its header: expected 64 bytes at offset 0, found 8',
   },
   {
     provoke: (name) => PortableSegment.open(words(name, [0x1234]).name),
     error: "LayoutError",
-    text: '"NAME" has another magic: expected 0x4d485350 at offset 0, found 0x1234',
+    text: 'Cannot open portable segment "NAME": it has another magic number: expected 0x4d485350 at offset 0, found 0x00001234',
   },
   {
     provoke: (name) => PortableSegment.open(words(name, [0x4d485350, 2]).name),
     error: "LayoutError",
-    text: '"NAME" has another version: expected 0x1 at offset 4, found 0x2',
+    text: 'Cannot open portable segment "NAME": it has another version: expected 0x00000001 at offset 4, found 0x00000002',
   },
   {
     provoke: () => struct({ "a-b": "u8" }),

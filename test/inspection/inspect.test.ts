@@ -1,5 +1,7 @@
 /** Objects of every kind: recognised, read without mapping, and opened as what they are. */
 import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   Barrier,
   ClosedError,
@@ -21,6 +23,8 @@ import {
   struct,
 } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
+import { spawnBun } from "../support/process.ts";
+import { outputUntil } from "../support/shm.ts";
 
 const Quote = struct({ price: "f64" });
 
@@ -47,7 +51,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   map: (name) => SharedMap.create(name, { size: 1 << 16, value: "json" }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
   portable: (name) => {
-    const { segment } = PortableSegment.create(name, 64);
+    const { segment } = PortableSegment.create(name, { size: 64 });
     return segment;
   },
   mutex: (name) => inSegment(name, 4096, (segment) => Mutex.init(segment, 0)),
@@ -145,6 +149,23 @@ describe("openObject", () => {
     using seen = openObject(segment.name);
     expect([seen.kind, seen.roles(), producer.closed]).toEqual(["ring", ["producer"], false]);
     segment.unlink();
+  });
+
+  test("names the roles in a mapped file, and none after their holder was killed", async () => {
+    const path = join(tmpdir(), uniqueName("lease").slice(1));
+    const name = `file:${path}`;
+    Segment.create(name, { size: 4096 }).close();
+    const peer = spawnBun("test/peers/backing-peer.ts", "lock", name, "0");
+    await outputUntil(peer, "\n");
+    using ring = Segment.open(name);
+    ring.view.setUint32(0, 0x4d485342, true);
+    ring.view.setUint32(16, 1, true);
+    using object = openObject(name);
+    expect([object.kind, object.roles()]).toEqual(["ring", ["producer"]]);
+    peer.kill("SIGKILL");
+    await peer.exited;
+    expect(object.roles()).toEqual([]);
+    ring.unlink();
   });
 
   test("shows what is in a ring and a queue, and what came since", () => {

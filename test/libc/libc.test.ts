@@ -2,17 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { SystemError } from "../../src/errors.ts";
 import { E, errnoName, fail } from "../../src/libc/errno.ts";
-import { close, open, pageSize } from "../../src/libc/fcntl.ts";
+import { close, open } from "../../src/libc/fcntl.ts";
 import { futexWait, futexWake } from "../../src/libc/futex.ts";
-import {
-  madvise,
-  memfdCreate,
-  mlock,
-  mmap,
-  mprotect,
-  munlock,
-  shmOpen,
-} from "../../src/libc/mman.ts";
+import { memfdCreate, mmap, shmOpen } from "../../src/libc/mman.ts";
 import { C } from "../../src/libc/platform.ts";
 import { has } from "../../src/libc/symbols.ts";
 import { clockMs, monotonicMs, sleepMs } from "../../src/libc/time.ts";
@@ -54,27 +46,7 @@ describe("return conventions", () => {
   });
 });
 
-describe("what Segment does not use itself", () => {
-  test("memfd, mprotect, madvise, mlock", () => {
-    const descriptor = memfdCreate("test", 1);
-    expect(descriptor).toBeGreaterThan(0);
-    const size = pageSize();
-    Bun.spawnSync(["truncate", "-s", String(size), `/proc/${process.pid}/fd/${descriptor}`]);
-    const mapping = Mapping.map("memfd", descriptor, {
-      offset: 0,
-      length: size,
-      access: "readwrite",
-    });
-    if (typeof mapping === "number") throw new Error(errnoName(-mapping));
-    expect(madvise(mapping.address, size, C.MADV_WILLNEED)).toBe(0);
-    expect(mlock(mapping.address, size)).toBe(0);
-    expect(munlock(mapping.address, size)).toBe(0);
-    expect(mprotect(mapping.address, size, C.PROT_READ)).toBe(0);
-    expect(mprotect(mapping.address, size, C.PROT_READ | C.PROT_WRITE)).toBe(0);
-    expect(mapping.close()).toBe(true);
-    close(descriptor);
-  });
-
+describe("words and clocks", () => {
   test("a futex sleeps while its word is as expected, and no longer than told", () => {
     const descriptor = memfdCreate("test", 1);
     Bun.spawnSync(["truncate", "-s", "4096", `/proc/${process.pid}/fd/${descriptor}`]);

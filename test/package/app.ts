@@ -192,7 +192,7 @@ function state(name: string): readonly unknown[] {
   const counted = [atomics.counters.requests.value, atomics.words.paused.load()];
   atomics.unlink();
 
-  using portable = PortableSegment.create(name, 4096);
+  using portable = PortableSegment.create(name, { size: 4096 });
   portable.data[0] = 42;
   const [byte] = portable.data;
   PortableSegment.unlink(name);

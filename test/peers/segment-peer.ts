@@ -32,7 +32,7 @@ function openWithoutPause(name: string): Segment {
 }
 
 if (action === "await") {
-  console.log(Segment.open(name, { wait: 30_000 }).size);
+  console.log(Segment.open(name, { waitMs: 30_000 }).size);
 } else if (action === "race-create") {
   // Each round: make it, wait until the opener has said so in it, remove it.
   for (let round = 0; round < Number(argument); round++) {

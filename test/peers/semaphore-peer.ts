@@ -2,8 +2,19 @@
 import { Semaphore } from "../../src/index.ts";
 
 const [how, name] = process.argv.slice(2) as [string, string];
-using semaphore = Semaphore.open(name);
-if (how === "post") {
+// Not `using`: at the end of the module it would end the waits that are being tried.
+const semaphore = Semaphore.open(name, { waitMs: how === "await" ? 30_000 : 0 });
+if (how === "await") {
+  console.log(semaphore.value);
+} else if (how === "unref") {
+  // Nothing else keeps this process alive, and the waits do not either: with and without a timer.
+  void semaphore.waitAsync({ ref: false });
+  void semaphore.waitAsync({ ref: false, timeoutMs: 3_600_000 });
+  console.log("waiting");
+} else if (how === "mixed") {
+  const waits = [semaphore.waitAsync({ ref: false }), semaphore.waitAsync()];
+  console.log((await Promise.all(waits)).join(" "));
+} else if (how === "post") {
   semaphore.post();
 } else if (how === "async") {
   // Nothing else keeps this process alive; it must end by itself afterwards.

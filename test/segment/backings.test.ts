@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Segment, SystemVSemaphore, ftok } from "../../src/index.ts";
+import { ClosedError, Segment, SystemVSemaphore, ftok } from "../../src/index.ts";
 import { SPARED, forgetMany } from "../support/forget.ts";
 import { TEST_PREFIX, uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -29,6 +29,14 @@ async function firstLine(child: Child): Promise<string> {
 async function kill(child: Child): Promise<void> {
   child.kill("SIGKILL");
   await child.exited;
+}
+
+function codeOf(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return (error as { code?: string }).code;
+  }
 }
 
 const NAMES = {
@@ -76,9 +84,12 @@ describe.each(Object.entries(NAMES))("a segment on %s", (backing, makeName) => {
       return;
     }
     expect(() => Segment.create(first.name, { size: 1 })).toThrow("EEXIST");
-    using second = Segment.openOrCreate(first.name, { size: 1 });
+    using second = Segment.openOrCreate(first.name, { size: SIZE });
     expect(second).toMatchObject({ created: false, size: SIZE });
-    expect(() => Segment.openOrCreate(first.name, { size: 64, truncate: true })).toThrow("EBUSY");
+    expect(() => Segment.openOrCreate(first.name, { size: 1 })).toThrow("found 8192");
+    expect(codeOf(() => Segment.openOrCreate(first.name, { size: 64, truncate: true }))).toBe(
+      "EBUSY",
+    );
     first.unlink();
   });
 
@@ -192,7 +203,10 @@ describe("System V", () => {
     library.close();
     expect(ftok(path, 0x42) >>> 24).toBe(0x42);
     expect(() => ftok(join(directory, "none"), 1)).toThrow("ENOENT");
-    expect(() => ftok(path, 0)).toThrow(RangeError);
+    for (const id of [0, 256, 1.5]) expect(() => ftok(path, id)).toThrow(RangeError);
+    expect(() => ftok(path, "A" as unknown as number)).toThrow(TypeError);
+    expect(() => ftok(undefined as unknown as string, 1)).toThrow("must be that of a file");
+    expect(() => ftok("a\0b", 1)).toThrow(RangeError);
   });
 
   test("a semaphore counts, times out, and gives back what a killed process took", async () => {
@@ -222,6 +236,80 @@ describe("System V", () => {
     expect(() => semaphore.value).toThrow("Somebody removed it");
     expect(() => SystemVSemaphore.open(semaphore.name)).toThrow("ENOENT");
     expect(() => SystemVSemaphore.open("/posix")).toThrow(TypeError);
+  });
+
+  test("a semaphore is found or made, and guards give it back", async () => {
+    const name = uniqueKey();
+    expect(codeOf(() => SystemVSemaphore.open(name, { waitMs: 5 }))).toBe("ENOENT");
+    using made = SystemVSemaphore.openOrCreate(name, { value: 2 });
+    using found = SystemVSemaphore.openOrCreate(name, { value: 9 });
+    expect([made.created, found.created, found.value, found.id === made.id]).toEqual([
+      true,
+      false,
+      2,
+      true,
+    ]);
+    expect([made.name, made.segment, made.closed]).toEqual([name, undefined, false]);
+    {
+      using one = made.acquire({ timeoutMs: 0 });
+      using two = made.tryAcquire();
+      expect([one === undefined, two === undefined, made.tryAcquire()]).toEqual([
+        false,
+        false,
+        undefined,
+      ]);
+      expect(made.acquire({ timeoutMs: 1 })).toBeUndefined();
+      two![Symbol.dispose]();
+      two![Symbol.dispose]();
+      expect(made.value).toBe(1);
+    }
+    expect(made.value).toBe(2);
+    const signal = AbortSignal.abort(new Error("no longer"));
+    expect(() => made.wait({ signal })).toThrow("no longer");
+    expect(made.value).toBe(2);
+    expect(made.unlink()).toBe(true);
+    expect(found.unlink()).toBe(false);
+    const waited = SystemVSemaphore.openOrCreate(name);
+    expect([waited.created, waited.value]).toEqual([true, 0]);
+    expect(made.unlink()).toBe(false);
+    expect(waited.unlink()).toBe(true);
+    waited.close();
+    waited.close();
+    for (const use of [
+      () => waited.value,
+      () => waited.waiters,
+      () => waited.lastPid,
+      () => waited.post(),
+      () => waited.tryWait(),
+      () => waited.wait(),
+      () => waited.tryAcquire(),
+      () => waited.acquire(),
+      () => waited.unlink(),
+    ]) {
+      expect(use).toThrow(new ClosedError(`semaphore "${name}"`));
+    }
+    expect([waited.closed, waited.name]).toEqual([true, name]);
+  });
+
+  test("a semaphore's arguments are checked", () => {
+    const create = (options: object) => () => SystemVSemaphore.create("sysv:private", options);
+    expect(create({ value: 32_768 })).toThrow("its value must be an integer from 0 to 32767");
+    expect(create({ value: "1" })).toThrow(TypeError);
+    expect(create({ mode: 0o7777 })).toThrow("its mode must be from 0 to 0o777, not 0o7777");
+    expect(create({ undo: 1 })).toThrow("undo must be true or false, not 1");
+    expect(create({ vlaue: 1 })).toThrow('"value" may be meant');
+    expect(() => SystemVSemaphore.open("sysv:1", { value: 1 } as object)).toThrow("no option");
+    expect(() => SystemVSemaphore.create("sysv:#5")).toThrow("the kernel chooses the ids");
+    expect(() => SystemVSemaphore.create("sysv:zero")).toThrow(RangeError);
+    using semaphore = SystemVSemaphore.create("sysv:private");
+    for (const count of [0, -1, 1.5, 32_768]) {
+      expect(() => semaphore.post(count)).toThrow(RangeError);
+    }
+    expect(() => semaphore.wait({ timeoutMs: -1 })).toThrow(RangeError);
+    expect(() => semaphore.wait({ timeout: 1 } as object)).toThrow('"timeoutMs" may be meant');
+    expect(() => semaphore.wait({ ref: true } as object)).toThrow('no option "ref"');
+    expect(semaphore.value).toBe(0);
+    expect(semaphore.unlink()).toBe(true);
   });
 });
 

@@ -10,7 +10,14 @@ import {
 } from "node:fs";
 import { gzip } from "node:zlib";
 import { promisify } from "node:util";
-import { ClosedError, Segment, SystemError } from "../../src/index.ts";
+import {
+  ClosedError,
+  LayoutError,
+  Segment,
+  StateError,
+  SystemError,
+  listSegments,
+} from "../../src/index.ts";
 import { SPARED, forgetMany } from "../support/forget.ts";
 import { uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -39,6 +46,15 @@ function thrownBy(call: () => unknown): Error & { code?: string } {
     return error as Error;
   }
   throw new Error("Nothing was thrown");
+}
+
+function thrownByOrNothing(call: () => unknown): Error | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
@@ -88,17 +104,40 @@ describe("create, open, openOrCreate", () => {
   test("openOrCreate tells which it was, and keeps what is there", () => {
     const name = fresh();
     using first = Segment.openOrCreate(name, { size: 64 });
-    using second = Segment.openOrCreate(name, { size: 128 });
-    expect([first.created, second.created, second.size]).toEqual([true, false, 64]);
+    first.bytes[63] = 5;
+    using second = Segment.openOrCreate(name, { size: 64, mode: 0o666 });
+    expect([first.created, second.created, second.bytes[63]]).toEqual([true, false, 5]);
+    expect(second.mode).toBe(0o600);
+  });
+
+  test("openOrCreate refuses one of another size, and leaves no handle behind", () => {
+    const name = fresh();
+    Segment.create(name, { size: 64 }).close();
+    for (const size of [63, 128]) {
+      const error = thrownBy(() => Segment.openOrCreate(name, { size }));
+      expect(error).toBeInstanceOf(LayoutError);
+      expect(error.message).toBe(
+        `Cannot open segment "${name}": one of another size is there (Segment.open takes it as ` +
+          "it is, { truncate: true } discards what it holds): expected " +
+          `${size} bytes at offset 0, found 64`,
+      );
+    }
+    expect(Segment.inUse(name)).toBe(false);
+    using resized = Segment.openOrCreate(name, { size: 128, truncate: true });
+    expect([resized.size, resized.created]).toEqual([128, false]);
   });
 
   test("truncate discards and resizes, but not under a live user", () => {
     const name = fresh();
     const first = Segment.create(name, { size: 64 });
     first.bytes.fill(9);
-    expect(
-      thrownBy(() => Segment.openOrCreate(name, { size: 32, truncate: true })).message,
-    ).toContain("Another handle has it open");
+    const refusal = thrownBy(() => Segment.openOrCreate(name, { size: 32, truncate: true }));
+    expect(refusal).toBeInstanceOf(StateError);
+    expect([refusal.code, refusal.message]).toEqual([
+      "EBUSY",
+      `Cannot truncate segment "${name}": another handle has it open, and cutting it off would ` +
+        "end that process (SIGBUS)",
+    ]);
     expect(first.bytes[63]).toBe(9);
     first.close();
     using anew = Segment.openOrCreate(name, { size: 32, truncate: true });
@@ -108,9 +147,13 @@ describe("create, open, openOrCreate", () => {
   test("an empty object is waited for, refused by open, adopted by openOrCreate", () => {
     const name = fresh();
     writeFileSync(file(name), "");
-    expect(thrownBy(() => Segment.open(name)).message).toStartWith(
-      `Cannot open segment "${name}": ENODATA`,
-    );
+    const refusal = thrownBy(() => Segment.open(name));
+    expect(refusal).toBeInstanceOf(StateError);
+    expect([refusal.code, refusal.message]).toEqual([
+      "ENODATA",
+      `Cannot open segment "${name}": it is empty: its creator died before it gave it a size, ` +
+        "or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it",
+    ]);
     using adopted = Segment.openOrCreate(name, { size: 16 });
     expect([adopted.created, adopted.size]).toEqual([true, 16]);
   });
@@ -179,38 +222,101 @@ describe("bad arguments are named", () => {
     );
   });
 
-  for (const size of [0, -1, 1.5, Number.NaN, 2 ** 32 + 1, "8" as unknown as number]) {
+  for (const size of [0, -1, 1.5, Number.NaN, 2 ** 32 + 1]) {
     test(`size ${size}`, () => {
       const name = fresh();
       expect(() => Segment.create(name, { size })).toThrow(
-        `Cannot give segment "${name}" a size of ${size}: it must be an integer from 1 to ` +
-          "4294967296 bytes (4 GiB)",
+        new RangeError(
+          `Cannot create segment "${name}": its size in bytes must be an integer from 1 to ` +
+            `4294967296, not ${size}`,
+        ),
       );
       expect(Segment.exists(name)).toBe(false);
+      using segment = Segment.create(name, { size: 8 });
+      expect(() => segment.resize(size)).toThrow(RangeError);
+      expect(segment.size).toBe(8);
     });
   }
 
-  test("mode, access, offset, length, wait", () => {
+  test("what no TypeScript lets through", () => {
     const name = fresh();
-    expect(() => Segment.create(name, { size: 1, mode: 0o1777 })).toThrow("mode 1023");
+    const create = (options: unknown) => () => Segment.create(name, options as { size: number });
+    const prefix = `Cannot create segment "${name}": `;
+    const cases: [unknown, string][] = [
+      [undefined, "its size in bytes must be an integer from 1 to 4294967296, not undefined"],
+      [null, "its options must be an object, not null"],
+      [4096, "its options must be an object, not 4096"],
+      [{ size: "8" }, 'its size in bytes must be an integer from 1 to 4294967296, not "8"'],
+      [{ size: 8n }, "its size in bytes must be an integer from 1 to 4294967296, not 8"],
+      [{ size: 8, mode: "600" }, 'its mode must be from 0 to 0o777, not "600"'],
+      [{ size: 8, reserve: 1 }, "reserve must be true or false, not 1"],
+      [{ size: 8, sealed: "no" }, 'sealed must be true or false, not "no"'],
+      [{ size: 8, hugePages: 0 }, "hugePages must be true or false, not 0"],
+      [
+        { size: 8, truncate: true },
+        'there is no option "truncate"; it takes size, mode, reserve, portable, sealed, hugePages',
+      ],
+      [
+        { size: 8, moed: 0o600 },
+        'there is no option "moed", and "mode" may be meant; it takes size, mode, reserve, ' +
+          "portable, sealed, hugePages",
+      ],
+    ];
+    for (const [options, message] of cases) {
+      expect(create(options)).toThrow(new TypeError(prefix + message));
+    }
+    expect(Segment.exists(name)).toBe(false);
+    const openOrCreate = (options: object) => () =>
+      Segment.openOrCreate(name, options as { size: number });
+    expect(openOrCreate({ size: 8, truncate: "yes" })).toThrow(TypeError);
+    expect(openOrCreate({ size: 8, turncate: true })).toThrow('"truncate" may be meant');
+    expect(() => Segment.open(name, { wait: 5 } as object)).toThrow('"waitMs" may be meant');
+    expect(() => Segment.unlink(7 as unknown as string)).toThrow(TypeError);
+    using segment = Segment.create(name, { size: 8 });
+    const resize = (options: object) => () => segment.resize(16, options);
+    expect(resize({ forced: true })).toThrow('there is no option "forced", and "force"');
+    expect(resize({ force: 1 })).toThrow("force must be true or false, not 1");
+    expect(segment.size).toBe(8);
+    for (const index of [-1, 0.5, Number.NaN, 2 ** 53, "0" as unknown as number]) {
+      expect(() => segment.tryLock(index)).toThrow("its index must be an integer of at least 0");
+      expect(() => segment.isLocked(index)).toThrow("its index must be an integer of at least 0");
+    }
+  });
+
+  test("mode, access, offset, length, waitMs", () => {
+    const name = fresh();
+    expect(() => Segment.create(name, { size: 1, mode: 0o1777 })).toThrow(
+      new RangeError(
+        `Cannot create segment "${name}": its mode must be from 0 to 0o777, not 0o1777`,
+      ),
+    );
     using segment = Segment.create(name, { size: 8192 });
     expect(segment.size).toBe(8192);
     const open = (options: object) => () => Segment.open(name, options);
-    expect(open({ access: "write" })).toThrow('with access write: it is "readwrite" or "read"');
-    expect(open({ offset: 100 })).toThrow("it must be a multiple of the page size, 4096");
-    expect(open({ length: 0 })).toThrow("Cannot map 0 bytes");
+    expect(open({ access: "write" })).toThrow(
+      new TypeError(
+        `Cannot open segment "${name}": access must be "readwrite" or "read", not "write"`,
+      ),
+    );
+    expect(open({ offset: 100 })).toThrow("offset must be a multiple of the page size, 4096, not");
+    expect(open({ offset: -4096 })).toThrow("offset must be an integer of at least 0, not -4096");
+    expect(open({ length: 0 })).toThrow("length must be an integer from 1 to 4294967296, not 0");
     expect(open({ offset: 4096, length: 4097 })).toThrow(
       `Cannot map 4097 bytes from offset 4096 of segment "${name}": it has 8192`,
     );
-    expect(open({ wait: -5 })).toThrow("Cannot wait for -5 ms");
+    expect(open({ waitMs: -5 })).toThrow(
+      new RangeError("Cannot wait: waitMs must be a number of 0 or more, not -5"),
+    );
+    expect(open({ waitMs: Number.NaN })).toThrow(RangeError);
+    expect(open({ waitMs: "5" })).toThrow(TypeError);
   });
 
   test("what is no shared memory object is refused and never waited for", async () => {
     const name = fresh("fifo");
     Bun.spawnSync(["mkfifo", file(name)]);
-    expect(thrownBy(() => Segment.open(name, { access: "read" })).message).toContain(
-      "It is no shared memory object",
-    );
+    const refusal = thrownBy(() => Segment.open(name, { access: "read" }));
+    expect(refusal).toBeInstanceOf(LayoutError);
+    expect(refusal.message).toContain("it is no shared memory object");
     const link = fresh("link");
     symlinkSync("/etc/passwd", file(link));
     expect(thrownBy(() => Segment.open(link)).code).toBe("ELOOP");
@@ -401,6 +507,17 @@ describe("close", () => {
     while (Segment.inUse(name)) await Bun.sleep(1);
   });
 
+  test("a buffer that an asynchronous operation uses is not resized", async () => {
+    using segment = Segment.create(fresh(), { size: 1 << 20 });
+    const operation = promisify(gzip)(segment.bytes);
+    const refusal = thrownBy(() => segment.resize(1 << 21));
+    expect(refusal).toBeInstanceOf(StateError);
+    expect(refusal.code).toBe("EBUSY");
+    await operation;
+    while (thrownByOrNothing(() => segment.resize(1 << 21)) !== undefined) await Bun.sleep(1);
+    expect(segment.size).toBe(1 << 21);
+  });
+
   test("forgotten segments are unmapped and their descriptors closed", async () => {
     const left = await forgetMany(
       () => void Segment.create(fresh("forgotten"), { size: 4096 }),
@@ -414,8 +531,18 @@ describe("close", () => {
   test("is refused while something in the segment is held", () => {
     const segment = Segment.create(fresh(), { size: 64 });
     const release = segment.hold("the mutex at offset 0");
-    expect(() => segment.close()).toThrow(/: the mutex at offset 0 is held$/);
-    expect(() => segment.resize(128)).toThrow(/^Cannot resize/);
+    for (const [verb, use] of [
+      ["close", () => segment.close()],
+      ["resize", () => segment.resize(128)],
+      ["remap", () => segment.remap()],
+    ] as const) {
+      const refusal = thrownBy(use);
+      expect(refusal).toBeInstanceOf(StateError);
+      expect([refusal.code, refusal.message]).toEqual([
+        "EBUSY",
+        `Cannot ${verb} segment "${segment.name}": the mutex at offset 0 is held. Release it first`,
+      ]);
+    }
     release();
     segment.close();
   });
@@ -426,7 +553,7 @@ describe("unlink and who lives", () => {
     const name = fresh();
     using segment = Segment.create(name, { size: 8 });
     expect(Segment.exists(name)).toBe(true);
-    expect(Segment.list().map((info) => info.name)).toContain(name);
+    expect(listSegments().map((info) => info.name)).toContain(name);
     expect(Segment.unlink(name)).toBe(true);
     expect(Segment.unlink(name)).toBe(false);
     expect(Segment.exists(name)).toBe(false);

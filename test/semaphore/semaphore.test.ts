@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
-import { ClosedError, Segment, Semaphore, SystemError } from "../../src/index.ts";
+import { ClosedError, LayoutError, Segment, Semaphore, SystemError } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { finished, runBun, spawnBun } from "../support/process.ts";
 
@@ -70,14 +70,76 @@ describe("names", () => {
   });
 
   test("values and modes out of range", () => {
+    const refused = 'Cannot create semaphore "/never": ';
     for (const value of [-1, 1.5, 2 ** 31, Number.NaN]) {
-      expect(errorOf(() => Semaphore.create("/never", { value })).message).toBe(
-        `Cannot make a semaphore with the value ${value}: it must be an integer from 0 to 2147483647`,
+      const refusal = errorOf(() => Semaphore.create("/never", { value }));
+      expect(refusal).toBeInstanceOf(RangeError);
+      expect(refusal.message).toBe(
+        `${refused}its value must be an integer from 0 to 2147483647, not ${value}`,
       );
     }
-    expect(errorOf(() => Semaphore.create("/never", { mode: 0o1777 })).message).toContain(
-      "it must be from 0 to 0o777",
+    expect(errorOf(() => Semaphore.create("/never", { mode: 0o1777 })).message).toBe(
+      `${refused}its mode must be from 0 to 0o777, not 0o1777`,
     );
+  });
+
+  test("what no TypeScript lets through", () => {
+    const create = (options: unknown) => () => Semaphore.create("/never", options as object);
+    for (const make of [
+      create,
+      (o: unknown) => () => Semaphore.openOrCreate("/never", o as object),
+    ]) {
+      expect(make({ value: "1" })).toThrow(TypeError);
+      expect(make({ value: 1n })).toThrow(TypeError);
+      expect(make({ mode: "600" })).toThrow(TypeError);
+      expect(make(null)).toThrow("its options must be an object, not null");
+      expect(make(3)).toThrow("its options must be an object, not 3");
+      expect(make({ valeu: 1 })).toThrow(
+        'there is no option "valeu", and "value" may be meant; it takes value, mode',
+      );
+    }
+    expect(() => Semaphore.open("/never", { wait: 1 } as object)).toThrow('"waitMs" may be meant');
+    expect(() => Semaphore.open("/never", { waitMs: -1 })).toThrow(RangeError);
+    expect(errorOf(() => Semaphore.open("/never"))).toBeInstanceOf(SystemError);
+    using semaphore = named(1);
+    expect(() => semaphore.post("2" as unknown as number)).toThrow(TypeError);
+    for (const wait of [
+      (options: object) => semaphore.wait(options),
+      (options: object) => semaphore.acquire(options),
+    ]) {
+      expect(() => wait({ timeoutMs: "1" })).toThrow(TypeError);
+      expect(() => wait({ timeoutMs: Number.NaN })).toThrow(RangeError);
+      expect(() => wait({ timeout: 1 })).toThrow(
+        'there is no option "timeout", and "timeoutMs" may be meant; it takes timeoutMs, signal',
+      );
+      expect(() => wait({ signal: {} })).toThrow("signal must be an AbortSignal, not an object");
+      expect(() => wait({ ref: false })).toThrow('there is no option "ref"');
+    }
+    expect(semaphore.value).toBe(1);
+  });
+
+  test("open waits for the name to appear", async () => {
+    const name = uniqueName("await");
+    expect((errorOf(() => Semaphore.open(name, { waitMs: 5 })) as SystemError).code).toBe("ENOENT");
+    const child = spawnBun(PEER, "await", name);
+    await Bun.sleep(100);
+    using semaphore = Semaphore.create(name, { value: 7 });
+    expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "7\n", stderr: "" });
+    expect(semaphore.unlink()).toBe(true);
+  });
+
+  test("a handle removes its own name and never a newer one", () => {
+    const name = uniqueName("newer");
+    using old = Semaphore.create(name, { value: 1 });
+    expect([old.segment, old.offset]).toEqual([undefined, undefined]);
+    Semaphore.unlink(name);
+    expect(old.unlink()).toBe(false);
+    using newer = Semaphore.create(name, { value: 2 });
+    expect(old.unlink()).toBe(false);
+    using same = Semaphore.open(name);
+    expect(same.value).toBe(2);
+    expect(newer.unlink()).toBe(true);
+    expect(newer.unlink()).toBe(false);
   });
 
   test("the mode is applied whatever the umask", () => {
@@ -112,6 +174,22 @@ describe("tokens", () => {
     expect(semaphore.value).toBe(3);
     expect(semaphore.wait() && semaphore.wait() && semaphore.wait()).toBe(true);
     expect(semaphore.acquire({ timeoutMs: 1 })).toBeUndefined();
+    expect(semaphore.tryAcquire()).toBeUndefined();
+    semaphore.post();
+    {
+      using token = semaphore.tryAcquire();
+      expect([token === undefined, semaphore.value]).toEqual([false, 0]);
+    }
+    expect(semaphore.value).toBe(1);
+  });
+
+  test("an aborted signal keeps a wait from beginning", () => {
+    using semaphore = named(1);
+    const signal = AbortSignal.abort(new Error("no longer"));
+    expect(() => semaphore.wait({ signal })).toThrow("no longer");
+    expect(() => semaphore.acquire({ signal, timeoutMs: 0 })).toThrow("no longer");
+    expect(semaphore.value).toBe(1);
+    expect(semaphore.wait({ signal: new AbortController().signal })).toBe(true);
   });
 
   test("too many are refused", () => {
@@ -141,20 +219,49 @@ describe("in a segment", () => {
   test("init, at", () => {
     const { segment, semaphore } = placed(2);
     using same = Semaphore.at(segment, 128);
-    expect([same.value, same.created, same.name]).toEqual([2, false, undefined]);
+    expect([same.value, same.created, same.name, same.offset]).toEqual([
+      2,
+      false,
+      segment.name,
+      128,
+    ]);
+    expect([semaphore.created, same.segment === segment]).toEqual([true, true]);
     same.post();
     expect(semaphore.value).toBe(3);
     segment.close();
+  });
+
+  test("several lie side by side, byteLength apart, next to other bytes", () => {
+    const name = uniqueName("side");
+    using segment = Segment.create(name, { size: 256 });
+    segment.bytes.fill(0xee);
+    const stride = Semaphore.byteLength();
+    expect(stride).toBe(32);
+    const row = [0, 1, 2].map((at) => Semaphore.init(segment, 64 + at * stride, { value: at }));
+    row[1]!.post(5);
+    expect(row.map(({ value }) => value)).toEqual([0, 6, 2]);
+    expect([segment.bytes[63], segment.bytes[64 + 3 * stride]]).toEqual([0xee, 0xee]);
+    expect(row[0]!.unlink()).toBe(true);
+    expect(Segment.exists(name)).toBe(false);
   });
 
   test("places that are impossible", () => {
     const { segment } = placed();
     const message = (offset: number): string =>
       errorOf(() => Semaphore.at(segment, offset)).message;
-    for (const offset of [-8, 4, 1.5, 2 ** 53, Number.NaN]) {
-      expect(message(offset)).toContain("it must be a multiple of 8");
+    for (const offset of [-8, 1.5, 2 ** 53, Number.NaN]) {
+      expect(message(offset)).toEndWith(
+        `its offset must be an integer of at least 0, not ${offset}`,
+      );
     }
-    expect(message(4080)).toEndWith("it needs 32 bytes, and 4096 are mapped");
+    expect(message(4)).toEndWith("its offset must be a multiple of 8, not 4");
+    expect(message(4080)).toEndWith("its 32 bytes from offset 4080 end beyond the segment's 4096");
+    const notOne = { buffer: new ArrayBuffer(64) } as unknown as Segment;
+    expect(() => Semaphore.at(notOne, 0)).toThrow("it is no Segment");
+    expect(() => Semaphore.init(segment, 0, { overwrite: true } as object)).toThrow(
+      'there is no option "overwrite"; it takes value',
+    );
+    expect(() => Semaphore.init(segment, 0, { value: -1 })).toThrow(RangeError);
     segment.close();
     expect(errorOf(() => Semaphore.at(segment, 0))).toBeInstanceOf(ClosedError);
   });
@@ -176,7 +283,10 @@ describe("in a segment", () => {
     };
     for (let round = 0; round < 50_000; round++) use();
     segment.close();
-    for (let round = 0; round < 1000; round++) expect(use).toThrow(ClosedError);
+    expect(semaphore.closed).toBe(true);
+    const refusal = new ClosedError(`semaphore at 128 in segment "${segment.name}"`);
+    for (let round = 0; round < 1000; round++) expect(use).toThrow(refusal);
+    semaphore.close();
   });
 
   test("a segment that was cut off throws", () => {
@@ -184,7 +294,12 @@ describe("in a segment", () => {
     segment.unlink();
     const semaphore = Semaphore.init(segment, 4096);
     segment.resize(4096, { force: true });
-    expect(() => semaphore.post()).toThrow("offset 4096 is cut off now");
+    const refusal = errorOf(() => semaphore.post());
+    expect(refusal).toBeInstanceOf(LayoutError);
+    expect(refusal.message).toBe(
+      `Cannot use semaphore at 4096 in segment "${segment.name}": its segment was cut off: ` +
+        "expected 32 bytes at offset 4096, found the segment's end at 4096",
+    );
     segment.close();
   });
 });
@@ -204,6 +319,10 @@ describe("after close", () => {
     expect(() => semaphore.tryWait()).toThrow(ClosedError);
     expect(() => semaphore.value).toThrow(ClosedError);
     expect(() => semaphore.acquire()).toThrow(ClosedError);
+    expect(() => semaphore.tryAcquire()).toThrow(ClosedError);
+    expect(() => semaphore.unlink()).toThrow(ClosedError);
+    expect(() => semaphore.post()).toThrow(new ClosedError(`semaphore "${semaphore.name}"`));
+    expect(semaphore.acquireAsync()).rejects.toThrow(ClosedError);
     expect(semaphore.waitAsync()).rejects.toThrow(ClosedError);
     expect(semaphore.waitAsync({ timeoutMs: 0 })).rejects.toThrow(ClosedError);
   });
@@ -217,6 +336,32 @@ describe("waitAsync", () => {
     expect(await semaphore.waitAsync({ timeoutMs: 20 })).toBe(false);
     setTimeout(() => semaphore.post(), 20);
     expect(await semaphore.waitAsync()).toBe(true);
+  });
+
+  test("acquireAsync gives its token back at the end of the block", async () => {
+    using semaphore = named(1);
+    {
+      using token = await semaphore.acquireAsync();
+      expect([token === undefined, semaphore.value]).toEqual([false, 0]);
+      expect(await semaphore.acquireAsync({ timeoutMs: 5 })).toBeUndefined();
+    }
+    expect(semaphore.value).toBe(1);
+  });
+
+  test("its options are checked", async () => {
+    using semaphore = named(1);
+    const cases: [object, string][] = [
+      [{ timeoutMs: -1 }, "timeoutMs must be a number of 0 or more, not -1"],
+      [{ timeoutMs: "1" }, 'timeoutMs must be a number of 0 or more, not "1"'],
+      [{ ref: 1 }, "ref must be true or false, not 1"],
+      [{ signal: 1 }, "signal must be an AbortSignal, not 1"],
+      [{ ms: 1 }, 'there is no option "ms"; it takes timeoutMs, signal, ref'],
+    ];
+    for (const [options, message] of cases) {
+      expect(semaphore.waitAsync(options)).rejects.toThrow(message);
+      expect(semaphore.acquireAsync(options)).rejects.toThrow(message);
+    }
+    expect(semaphore.value).toBe(1);
   });
 
   test("waits are served in order", async () => {
@@ -279,6 +424,11 @@ describe("waitAsync", () => {
     semaphore.post();
     expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "waiting\ntrue\n" });
     expect((await runBun(PEER, "exit", name)).exitCode).toBe(3);
+    // One that need not be waited for lets the process end, and one more keeps it alive.
+    expect(await runBun(PEER, "unref", name)).toMatchObject({ exitCode: 0, stdout: "waiting\n" });
+    const mixed = spawnBun(PEER, "mixed", name);
+    semaphore.post(2);
+    expect(await finished(mixed)).toMatchObject({ exitCode: 0, stdout: "true true\n" });
     Semaphore.unlink(name);
   });
 

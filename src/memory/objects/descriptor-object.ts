@@ -1,4 +1,5 @@
 /** A shared object behind a file descriptor: POSIX, memfd and file are all of this kind. */
+import { shown } from "../../arguments.ts";
 import { E } from "../../libc/errno.ts";
 import { ftruncate, getSeals, posixFallocate } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
@@ -19,7 +20,7 @@ export function setSize(descriptor: number, size: number, reserve: boolean): num
 }
 
 /** What the kernel lets nobody do to a memfd any more; nothing for all else. */
-export function sealsOf(descriptor: number): number {
+function sealsOf(descriptor: number): number {
   return Math.max(0, getSeals(descriptor));
 }
 
@@ -51,7 +52,7 @@ export class DescriptorObject implements SharedObject {
   }
 
   map(window: ObjectWindow): Mapping | number {
-    return Mapping.map(`segment "${this.name}"`, this.descriptor.number, window);
+    return Mapping.map(`segment ${shown(this.name)}`, this.descriptor.number, window);
   }
 
   checkResizable(): void {
@@ -60,7 +61,7 @@ export class DescriptorObject implements SharedObject {
 
   setSize(size: number, reserve: boolean): number {
     const result = setSize(this.descriptor.number, size, reserve);
-    // Some file systems (NFS, older overlays) cannot reserve; then the size alone is what there is.
+    // Some file systems (NFS, older overlays) cannot reserve; then it has its size only.
     return result === -E.EOPNOTSUPP ? setSize(this.descriptor.number, size, false) : result;
   }
 

@@ -1,13 +1,15 @@
 /** Nameless objects: a memfd, made here or reached through a descriptor. */
 import { fchmodSync } from "node:fs";
+import { shown } from "../../arguments.ts";
+import { StateError } from "../../errors.ts";
 import { E, fail } from "../../libc/errno.ts";
 import { addSeals, close, dup, open } from "../../libc/fcntl.ts";
 import { memfdCreate } from "../../libc/mman.ts";
 import { C } from "../../libc/platform.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
 import { Descriptor } from "../descriptor.ts";
-import { hasSharedLock, joinUsers } from "./named-object.ts";
-import { pathOf } from "./segment-name.ts";
+import { checkIsMemory, hasSharedLock, joinUsers } from "./named-object.ts";
+import type { PathName } from "./segment-name.ts";
 import {
   type Access,
   type FoundObject,
@@ -17,68 +19,61 @@ import {
   statDescriptor,
 } from "./shared-object.ts";
 
-const nothingToRemove = (): boolean => false;
+const nothing = (): undefined => undefined;
+const no = (): boolean => false;
 
-function adopt(name: string, opened: number, prepare: (descriptor: number) => void): SharedObject {
-  const descriptor = new Descriptor(`segment "${name}"`, opened);
+function adopt(text: string, opened: number, prepare: (descriptor: number) => void): SharedObject {
+  const descriptor = new Descriptor(`segment ${shown(text)}`, opened);
   try {
     prepare(opened);
-    return new DescriptorObject("memfd", name, descriptor, nothingToRemove);
+    return new DescriptorObject("memfd", text, descriptor, no);
   } catch (error) {
     descriptor.close();
     throw error;
   }
 }
 
-/** `memfd:LABEL`: made anew each time. The label is for people who read /proc. */
-export const memfdObjects: ObjectSpace = {
-  create(name: string, options: ObjectOptions): SharedObject {
-    const action = `Cannot create segment "${name}"`;
+/** `memfd:LABEL`: a new one each time. The label is for people who read /proc. */
+export const memfdObjects: ObjectSpace<PathName> = {
+  openCall: "open",
+
+  create({ text, path }: PathName, options: ObjectOptions): SharedObject {
+    const action = `Cannot create segment ${shown(text)}`;
     const { size, mode = 0o600, reserve = true, sealed = true, hugePages = false } = options;
     const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING | (hugePages ? C.MFD_HUGETLB : 0);
-    const opened = memfdCreate(pathOf(name), flags);
-    if (opened < 0) fail(action, opened, "memfd_create", name);
-    return adopt(name, opened, (descriptor) => {
+    const opened = memfdCreate(path, flags);
+    if (opened < 0) fail(action, opened, "memfd_create", text);
+    return adopt(text, opened, (descriptor) => {
       fchmodSync(descriptor, mode);
       const sized = setSize(descriptor, size, reserve);
       if (sized < 0) {
         const hint = hugePages
           ? "Huge pages are set aside beforehand: sysctl vm.nr_hugepages says how many"
           : undefined;
-        fail(action, sized, "posix_fallocate", name, hint);
+        fail(action, sized, "posix_fallocate", text, hint);
       }
       if (sealed) {
         // Nobody can cut it off under a reader (SIGBUS), and nobody can take the seals away.
         const result = addSeals(descriptor, C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_SEAL);
-        if (result < 0) fail(action, result, "fcntl", name);
+        if (result < 0) fail(action, result, "fcntl", text);
       }
-      joinUsers(action, name, descriptor);
+      joinUsers(action, text, descriptor);
     });
   },
 
-  open(): undefined {
-    return undefined;
-  },
-
-  adopt(): undefined {
-    return undefined;
-  },
-
-  truncate(): undefined {
-    return undefined;
-  },
-
-  unlink: nothingToRemove,
-  exists: nothingToRemove,
-  hasUsers: nothingToRemove,
+  open: nothing,
+  adopt: nothing,
+  truncate: nothing,
+  unlink: no,
+  exists: no,
+  hasUsers: no,
 };
 
 /**
  * A new open file description of what a descriptor stands for, so that its locks are this process's
  * own; where another user's mode forbids that, a duplicate.
  */
-function reopen(name: string, access: Access): number {
-  const path = pathOf(name);
+function reopen(path: string, access: Access): number {
   const flags = (access === "read" ? C.O_RDONLY : C.O_RDWR) | C.O_CLOEXEC | C.O_NONBLOCK;
   const opened = open(path, flags);
   const inherited = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
@@ -86,47 +81,50 @@ function reopen(name: string, access: Access): number {
 }
 
 /** `fd:NUMBER`, inherited from the parent, and `/proc/PID/fd/NUMBER`, another process's. */
-export const inheritedObjects: ObjectSpace = {
-  ...memfdObjects,
+export const inheritedObjects: ObjectSpace<PathName> = {
+  openCall: "open",
 
-  create(name: string): undefined {
+  create({ text }: PathName): undefined {
     throw new TypeError(
-      `Cannot create segment "${name}": a descriptor can only be opened; create "memfd:LABEL"`,
+      `Cannot create segment ${shown(text)}: a descriptor can only be opened; create "memfd:LABEL"`,
     );
   },
 
-  open(name: string, access: Access): SharedObject | undefined {
-    const action = `Cannot open segment "${name}"`;
-    const opened = reopen(name, access);
+  open({ text, path }: PathName, access: Access): SharedObject | undefined {
+    const action = `Cannot open segment ${shown(text)}`;
+    const opened = reopen(path, access);
     if (opened === -E.ENOENT) return undefined;
     if (opened < 0) {
       const hint =
         "Another process's descriptors are open to its own user and to root; others inherit them";
-      fail(action, opened, "open", name, opened === -E.EACCES ? hint : undefined);
+      fail(action, opened, "open", text, opened === -E.EACCES ? hint : undefined);
     }
-    return adopt(name, opened, (descriptor) => {
-      const { isFile, size } = statDescriptor(descriptor);
-      if (!isFile) fail(action, -E.EINVAL, "fstat", name, "It is no shared memory object");
-      if (size === 0) fail(action, -E.ENODATA, "fstat", name, "It is empty");
-      joinUsers(action, name, descriptor);
+    return adopt(text, opened, (descriptor) => {
+      const stat = statDescriptor(descriptor);
+      checkIsMemory(action, stat);
+      if (stat.size === 0) throw new StateError("ENODATA", `${action}: it is empty`);
+      joinUsers(action, text, descriptor);
     });
   },
 
-  adopt(name: string): FoundObject | undefined {
+  adopt(name: PathName): FoundObject | undefined {
     const object = inheritedObjects.open(name, "readwrite");
     return object && { object, sized: false };
   },
 
-  exists(name: string): boolean {
-    const descriptor = reopen(name, "read");
+  truncate: nothing,
+  unlink: no,
+
+  exists({ path }: PathName): boolean {
+    const descriptor = reopen(path, "read");
     if (descriptor >= 0) close(descriptor);
     return descriptor !== -E.ENOENT;
   },
 
-  hasUsers(name: string): boolean {
-    const descriptor = reopen(name, "read");
+  hasUsers({ text, path }: PathName): boolean {
+    const descriptor = reopen(path, "read");
     if (descriptor === -E.ENOENT) return false;
-    if (descriptor < 0) fail(`Cannot look at segment "${name}"`, descriptor, "open", name);
+    if (descriptor < 0) fail(`Cannot look at segment ${shown(text)}`, descriptor, "open", text);
     try {
       return hasSharedLock(descriptor);
     } finally {

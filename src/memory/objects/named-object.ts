@@ -1,11 +1,15 @@
 /** Objects that are found by name: how they are made, sized, joined and removed without a race. */
 import { fchmodSync, statfsSync } from "node:fs";
+import { shown } from "../../arguments.ts";
+import { LayoutError, StateError } from "../../errors.ts";
+import { UNLINK_BYTE } from "../../layout/lock-bytes.ts";
 import { E, fail } from "../../libc/errno.ts";
 import { close, flock, ftruncate, lockByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
-import { monotonicMs, sleepMs } from "../../libc/time.ts";
+import { FOR_CREATOR, waitUntil } from "../../waiting/patience.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
 import { Descriptor } from "../descriptor.ts";
+import type { PathName } from "./segment-name.ts";
 import {
   type Access,
   type Backing,
@@ -18,47 +22,54 @@ import {
   statDescriptor,
 } from "./shared-object.ts";
 
-// glibc's shm_open opens a FIFO like any file, and would wait for its writer.
-const NEVER_BLOCK = process.platform === "linux" ? C.O_NONBLOCK : 0;
-
-/** How long, in ms, one process waits for another that is between two steps of making an object. */
-const PATIENCE_MS = 1000;
-
-/**
- * The lock bytes of an object, beyond any offset that holds data. Structures take theirs from 0.
- * UNLINK serialises those who compare a name's inode and then remove the name.
- */
-const UNLINK_BYTE = 2 ** 40;
-
 /** The two calls that tell POSIX objects from files, by the names that errors carry. */
 export interface NameCalls {
   readonly backing: Backing;
   readonly openCall: string;
   readonly unlinkCall: string;
   /** A descriptor, or a negated errno. */
-  open(name: string, flags: number, mode: number): number;
+  open(path: string, flags: number, mode: number): number;
   /** 0, or a negated errno. */
-  unlink(name: string): number;
+  unlink(path: string): number;
   /** The directory whose room a new object takes; undefined where it cannot be asked. */
-  directoryOf(name: string): string | undefined;
+  directoryOf(path: string): string | undefined;
   /** What to do when that room is used up. */
   readonly roomHint: string;
 }
 
-/** Calls until the answer is not -EAGAIN, or the patience is over. */
-function retryWhileBusy(attempt: () => number): number {
-  const deadline = monotonicMs() + PATIENCE_MS;
-  for (;;) {
-    const result = attempt();
-    if (result !== -E.EAGAIN || monotonicMs() >= deadline) return result;
-    sleepMs(0.2);
+/**
+ * Calls until the answer is not -EAGAIN: another process is between two steps, for a moment.
+ * @throws StateError EBUSY when it stays so; SystemError for any other failure.
+ */
+function whenFree(action: string, text: string, syscall: string, attempt: () => number): void {
+  const result = waitUntil(() => {
+    const answer = attempt();
+    return answer === -E.EAGAIN ? undefined : answer;
+  }, FOR_CREATOR);
+  if (result === undefined) {
+    throw new StateError("EBUSY", `${action}: another process is making or removing it`);
   }
+  if (result < 0) fail(action, result, syscall, text);
 }
 
 /** Joins the object's users: a shared `flock`, which the kernel releases with the descriptor. */
-export function joinUsers(action: string, name: string, descriptor: number): void {
-  const result = retryWhileBusy(() => flock(descriptor, C.LOCK_SH | C.LOCK_NB));
-  if (result < 0) fail(action, result, "flock", name, "Another process is making or removing it");
+export function joinUsers(action: string, text: string, descriptor: number): void {
+  whenFree(action, text, "flock", () => flock(descriptor, C.LOCK_SH | C.LOCK_NB));
+}
+
+/** Waits for the exclusive lock, under which an object gets its size. */
+function lockAlone(action: string, text: string, descriptor: number): void {
+  whenFree(action, text, "flock", () => flock(descriptor, C.LOCK_EX | C.LOCK_NB));
+}
+
+/** @throws LayoutError for what cannot be mapped: a FIFO, a socket, a device, a directory. */
+export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
+  if (isFile) return;
+  throw new LayoutError(`${action}: it is no shared memory object`, {
+    expected: "bytes that can be mapped",
+    found: "a FIFO, a socket, a device or a directory",
+    offset: 0,
+  });
 }
 
 /**
@@ -69,14 +80,10 @@ export function hasSharedLock(descriptor: number): boolean {
   return flock(descriptor, C.LOCK_EX | C.LOCK_NB) === -E.EAGAIN;
 }
 
-/** The object's size, once it has one: its creator gets a second. 0 when it stayed empty. */
-function waitForSize(descriptor: number): number {
-  const deadline = monotonicMs() + PATIENCE_MS;
-  for (;;) {
-    const { size } = statDescriptor(descriptor);
-    if (size > 0 || monotonicMs() >= deadline) return size;
-    sleepMs(0.2);
-  }
+/** Whether the object has a size: its creator gets a while to give it one. */
+function hasSize(descriptor: number): boolean {
+  const look = (): true | undefined => statDescriptor(descriptor).size > 0 || undefined;
+  return waitUntil(look, FOR_CREATOR) !== undefined;
 }
 
 function describeAccess(access: Access): string {
@@ -95,24 +102,28 @@ function describeAccess(access: Access): string {
  */
 
 /** Every object under one pair of name calls. */
-export class NamedSpace implements ObjectSpace {
+export class NamedSpace implements ObjectSpace<PathName> {
   readonly #calls: NameCalls;
 
   constructor(calls: NameCalls) {
     this.#calls = calls;
   }
 
-  create(name: string, options: ObjectOptions): SharedObject | undefined {
-    const action = `Cannot create segment "${name}"`;
+  get openCall(): string {
+    return this.#calls.openCall;
+  }
+
+  create(name: PathName, options: ObjectOptions): SharedObject | undefined {
+    const { text, path } = name;
+    const action = `Cannot create segment ${shown(text)}`;
     const { size, mode = 0o600, reserve = true } = options;
-    const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | NEVER_BLOCK;
-    const opened = this.#calls.open(name, flags, mode);
+    const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK;
+    const opened = this.#calls.open(path, flags, mode);
     if (opened === -E.EEXIST) return undefined;
-    if (opened < 0) fail(action, opened, this.#calls.openCall, name);
-    const descriptor = new Descriptor(`segment "${name}"`, opened);
+    if (opened < 0) fail(action, opened, this.openCall, text);
+    const descriptor = new Descriptor(`segment ${shown(text)}`, opened);
     try {
-      const alone = retryWhileBusy(() => flock(opened, C.LOCK_EX | C.LOCK_NB));
-      if (alone < 0) fail(action, alone, "flock", name);
+      lockAlone(action, text, opened);
       if (statDescriptor(opened).size > 0) {
         // This process was stopped for so long that another adopted the object.
         descriptor.close();
@@ -124,7 +135,7 @@ export class NamedSpace implements ObjectSpace {
         this.#removeName(action, name);
         this.#failSetSize(action, sized, name, size);
       }
-      joinUsers(action, name, opened);
+      joinUsers(action, text, opened);
       return this.#own(name, descriptor);
     } catch (error) {
       descriptor.close();
@@ -132,51 +143,52 @@ export class NamedSpace implements ObjectSpace {
     }
   }
 
-  open(name: string, access: Access): SharedObject | undefined {
-    const action = `Cannot open segment "${name}"`;
+  open(name: PathName, access: Access): SharedObject | undefined {
+    const action = `Cannot open segment ${shown(name.text)}`;
     return this.#with(action, name, access, (descriptor) => {
-      if (waitForSize(descriptor) === 0) {
-        const hint =
-          "It is empty: its creator died before it gave it a size, or never meant to. " +
+      if (!hasSize(descriptor)) {
+        const reason =
+          "it is empty: its creator died before it gave it a size, or never meant to. " +
           "Segment.openOrCreate adopts it, Segment.unlink removes it";
-        fail(action, -E.ENODATA, "fstat", name, hint);
+        throw new StateError("ENODATA", `${action}: ${reason}`);
       }
-      joinUsers(action, name, descriptor);
+      joinUsers(action, name.text, descriptor);
     })?.object;
   }
 
-  adopt(name: string, options: ObjectOptions): FoundObject | undefined {
-    const action = `Cannot open segment "${name}"`;
+  adopt(name: PathName, options: ObjectOptions): FoundObject | undefined {
+    const action = `Cannot open segment ${shown(name.text)}`;
     return this.#with(action, name, "readwrite", (descriptor) => {
-      const sized =
-        waitForSize(descriptor) === 0 && this.#sizeIfEmpty(action, name, descriptor, options);
-      joinUsers(action, name, descriptor);
+      const sized = !hasSize(descriptor) && this.#sizeIfEmpty(action, name, descriptor, options);
+      joinUsers(action, name.text, descriptor);
       return sized;
     });
   }
 
-  truncate(name: string, options: ObjectOptions): FoundObject | undefined {
-    const action = `Cannot truncate segment "${name}"`;
+  truncate(name: PathName, options: ObjectOptions): FoundObject | undefined {
+    const action = `Cannot truncate segment ${shown(name.text)}`;
     return this.#with(action, name, "readwrite", (descriptor) => {
-      if (flock(descriptor, C.LOCK_EX | C.LOCK_NB) < 0) {
-        const hint =
-          "Another handle has it open, and cutting it off would end that process (SIGBUS)";
-        fail(action, -E.EBUSY, "flock", name, hint);
+      const alone = flock(descriptor, C.LOCK_EX | C.LOCK_NB);
+      if (alone === -E.EAGAIN) {
+        const reason =
+          "another handle has it open, and cutting it off would end that process (SIGBUS)";
+        throw new StateError("EBUSY", `${action}: ${reason}`);
       }
+      if (alone < 0) fail(action, alone, "flock", name.text);
       const emptied = ftruncate(descriptor, 0);
-      if (emptied < 0) fail(action, emptied, "ftruncate", name);
+      if (emptied < 0) fail(action, emptied, "ftruncate", name.text);
       this.#sizeIfEmpty(action, name, descriptor, options);
-      joinUsers(action, name, descriptor);
+      joinUsers(action, name.text, descriptor);
       return false;
     });
   }
 
-  unlink(name: string): boolean {
+  unlink(name: PathName): boolean {
     return this.#unlink(name);
   }
 
   /** Removes a name unless a live process has the object. @returns Whether this call did. */
-  unlinkUnused(name: string): boolean {
+  unlinkUnused(name: PathName): boolean {
     const descriptor = this.#openExisting(name, "read");
     // What cannot be opened cannot be asked; its directory decides who may remove it.
     if (descriptor < 0) return descriptor === -E.ENOENT ? false : this.#unlink(name);
@@ -189,17 +201,18 @@ export class NamedSpace implements ObjectSpace {
     }
   }
 
-  exists(name: string): boolean {
+  exists(name: PathName): boolean {
     const descriptor = this.#openExisting(name, "read");
     if (descriptor >= 0) close(descriptor);
     return descriptor !== -E.ENOENT && descriptor !== -E.ENOTDIR;
   }
 
-  hasUsers(name: string): boolean {
+  hasUsers(name: PathName): boolean {
     const descriptor = this.#openExisting(name, "read");
     if (descriptor === -E.ENOENT || descriptor === -E.ENXIO) return false;
     if (descriptor < 0) {
-      fail(`Cannot look at segment "${name}"`, descriptor, this.#calls.openCall, name);
+      const action = `Cannot look at segment ${shown(name.text)}`;
+      fail(action, descriptor, this.openCall, name.text);
     }
     try {
       return hasSharedLock(descriptor);
@@ -208,19 +221,19 @@ export class NamedSpace implements ObjectSpace {
     }
   }
 
-  #openExisting(name: string, access: Access): number {
+  #openExisting({ path }: PathName, access: Access): number {
     const flags = access === "read" ? C.O_RDONLY : C.O_RDWR;
-    return this.#calls.open(name, flags | C.O_CLOEXEC | NEVER_BLOCK, 0);
+    return this.#calls.open(path, flags | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK, 0);
   }
 
-  #own(name: string, descriptor: Descriptor): SharedObject {
+  #own(name: PathName, descriptor: Descriptor): SharedObject {
     const remove = (object: ObjectStat): boolean => this.#unlink(name, object);
-    return new DescriptorObject(this.#calls.backing, name, descriptor, remove);
+    return new DescriptorObject(this.#calls.backing, name.text, descriptor, remove);
   }
 
   #with(
     action: string,
-    name: string,
+    name: PathName,
     access: Access,
     prepare: (descriptor: number) => boolean | void,
   ): FoundObject | undefined {
@@ -228,13 +241,11 @@ export class NamedSpace implements ObjectSpace {
     if (opened === -E.ENOENT) return undefined;
     if (opened < 0) {
       const hint = opened === -E.EACCES ? describeAccess(access) : undefined;
-      fail(action, opened, this.#calls.openCall, name, hint);
+      fail(action, opened, this.openCall, name.text, hint);
     }
-    const descriptor = new Descriptor(`segment "${name}"`, opened);
+    const descriptor = new Descriptor(`segment ${shown(name.text)}`, opened);
     try {
-      if (!statDescriptor(opened).isFile) {
-        fail(action, -E.EINVAL, "fstat", name, "It is no shared memory object");
-      }
+      checkIsMemory(action, statDescriptor(opened));
       const sized = prepare(opened) === true;
       return { object: this.#own(name, descriptor), sized };
     } catch (error) {
@@ -244,24 +255,27 @@ export class NamedSpace implements ObjectSpace {
   }
 
   /** @returns Whether the object was empty and has its size from this call. */
-  #sizeIfEmpty(action: string, name: string, descriptor: number, options: ObjectOptions): boolean {
-    const { size, reserve = true } = options;
-    const alone = retryWhileBusy(() => flock(descriptor, C.LOCK_EX | C.LOCK_NB));
-    if (alone < 0) fail(action, alone, "flock", name);
+  #sizeIfEmpty(
+    action: string,
+    name: PathName,
+    descriptor: number,
+    { size, reserve = true }: ObjectOptions,
+  ): boolean {
+    lockAlone(action, name.text, descriptor);
     if (statDescriptor(descriptor).size > 0) return false;
     const sized = setSize(descriptor, size, reserve);
     if (sized < 0) this.#failSetSize(action, sized, name, size);
     return true;
   }
 
-  #failSetSize(action: string, result: number, name: string, size: number): never {
-    const hint = result === -E.ENOSPC ? this.describeRoom(name, size) : undefined;
-    return fail(action, result, "posix_fallocate", name, hint);
+  #failSetSize(action: string, result: number, name: PathName, size: number): never {
+    const hint = result === -E.ENOSPC ? this.describeRoom(name.path, size) : undefined;
+    return fail(action, result, "posix_fallocate", name.text, hint);
   }
 
   /** A sentence on the room that is left, for ENOSPC. */
-  describeRoom(name: string, wanted: number): string {
-    const directory = this.#calls.directoryOf(name);
+  describeRoom(path: string, wanted: number): string {
+    const directory = this.#calls.directoryOf(path);
     if (directory === undefined) return `${wanted} bytes were wanted`;
     const { bavail, blocks, bsize } = statfsSync(directory);
     const [free, all] = [bavail * bsize, blocks * bsize];
@@ -277,23 +291,24 @@ export class NamedSpace implements ObjectSpace {
    * Two that unlink one object take turns by a lock on it, so the name cannot come to stand for a
    * newer object between the look and the removal, as long as every remover goes through here.
    */
-  #unlink(name: string, only?: ObjectStat): boolean {
-    const action = `Cannot unlink segment "${name}"`;
+  #unlink(name: PathName, only?: ObjectStat): boolean {
+    const action = `Cannot unlink segment ${shown(name.text)}`;
     let descriptor = this.#openExisting(name, "readwrite");
     if (descriptor === -E.EACCES) descriptor = this.#openExisting(name, "read");
     if (descriptor === -E.ENOENT) return false;
     if (descriptor < 0) {
       // What cannot be opened (a socket, another user's object) can still be removed by permission.
-      if (only !== undefined) fail(action, descriptor, this.#calls.openCall, name);
+      if (only !== undefined) fail(action, descriptor, this.openCall, name.text);
       return this.#removeName(action, name);
     }
     try {
       const opened = statDescriptor(descriptor);
       if (only !== undefined && !sameObject(opened, only)) return false;
-      // -EBADF: opened for reading only; -ENOSYS: no such locks here. Neither can be waited out.
-      const locked = retryWhileBusy(() => lockByte(descriptor, UNLINK_BYTE));
-      if (locked === -E.EAGAIN)
-        fail(action, locked, "fcntl", name, "Another process is removing it");
+      whenFree(action, name.text, "fcntl", () => {
+        const locked = lockByte(descriptor, UNLINK_BYTE);
+        // Opened for reading only, or no such locks here: then it goes without one.
+        return locked === -E.EAGAIN ? locked : 0;
+      });
       const again = this.#openExisting(name, "read");
       if (again >= 0) {
         const still = sameObject(statDescriptor(again), opened);
@@ -308,10 +323,10 @@ export class NamedSpace implements ObjectSpace {
     }
   }
 
-  #removeName(action: string, name: string): boolean {
-    const result = this.#calls.unlink(name);
+  #removeName(action: string, { text, path }: PathName): boolean {
+    const result = this.#calls.unlink(path);
     if (result === -E.ENOENT) return false;
-    if (result < 0) fail(action, result, this.#calls.unlinkCall, name);
+    if (result < 0) fail(action, result, this.#calls.unlinkCall, text);
     return true;
   }
 }

@@ -1,4 +1,5 @@
 /** The rules that POSIX and the kernels give for names of shared memory objects and semaphores. */
+import { shown } from "../../arguments.ts";
 
 /** Longest name in bytes, with its slash; the file system's limit. */
 export const NAME_MAX = 255;
@@ -16,14 +17,13 @@ export const PORTABLE_NAME_MAX = 31;
  */
 export function checkObjectName(name: string, what: string, limit: number = NAME_MAX): void {
   if (typeof name !== "string") {
-    throw new TypeError(`Cannot use ${String(name)} as a ${what} name: it is not a string`);
+    throw new TypeError(`Cannot use ${shown(name)} as a ${what} name: it is not a string`);
   }
-  const shown = JSON.stringify(name.length > 300 ? `${name.slice(0, 300)}…` : name);
   const refuse = (rule: string): never => {
-    throw new RangeError(`Cannot use ${shown} as a ${what} name: ${rule}`);
+    throw new RangeError(`Cannot use ${shown(name)} as a ${what} name: ${rule}`);
   };
   if (name.includes("\0")) refuse("it contains a NUL character");
-  if (!name.startsWith("/")) refuse(`it must start with "/": try ${JSON.stringify(`/${name}`)}`);
+  if (!name.startsWith("/")) refuse(`it must start with "/": try ${shown(`/${name}`)}`);
   if (name.length === 1) refuse('nothing follows the "/"');
   if (name.includes("/", 1)) refuse('it must have no "/" but the first');
   if (name === "/." || name === "/..") refuse("it names a directory");

@@ -2,7 +2,7 @@
 import { fileObjects } from "./file-object.ts";
 import { inheritedObjects, memfdObjects } from "./memfd-object.ts";
 import { posixObjects } from "./posix-object.ts";
-import { type NameKind, nameKind } from "./segment-name.ts";
+import type { NameKind, SegmentName } from "./segment-name.ts";
 import type { ObjectSpace } from "./shared-object.ts";
 import { sysvObjects } from "./sysv-object.ts";
 
@@ -15,6 +15,6 @@ const SPACES: Readonly<Record<NameKind, ObjectSpace>> = {
 };
 
 /** The objects among which a name is looked up. */
-export function spaceOf(name: string): ObjectSpace {
-  return SPACES[nameKind(name)];
+export function spaceOf({ kind }: SegmentName): ObjectSpace {
+  return SPACES[kind];
 }

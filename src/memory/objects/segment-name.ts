@@ -1,71 +1,102 @@
-/** Which backing a segment's name asks for. */
+/** A segment's name, parsed once: which memory it asks for, and where that is. */
+import { shown } from "../../arguments.ts";
 import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
 
 /** The kinds of names that a segment can have. */
-export type NameKind = "posix" | "sysv" | "memfd" | "file" | "descriptor";
+export type NameKind = SegmentName["kind"];
 
-const refuse = (name: string, rule: string): never => {
-  throw new RangeError(`Cannot use ${JSON.stringify(name)} as a segment name: ${rule}`);
-};
+/** A name that libc or the kernel looks up. */
+export interface PathName {
+  readonly kind: "posix" | "file" | "memfd" | "descriptor";
+  /** As the user wrote it. */
+  readonly text: string;
+  /** As libc takes it: a POSIX name, a path, or a memfd's label. */
+  readonly path: string;
+}
+
+/** A System V name. */
+export interface SysvName {
+  readonly kind: "sysv";
+  readonly text: string;
+  /** A key that processes agree on, an id that the kernel gave, or a new segment without a key. */
+  readonly target: { readonly key: number } | { readonly id: number } | "private";
+}
+
+/** What a name says. */
+export type SegmentName = PathName | SysvName;
+
+/** Longest label of a memfd, in bytes. */
+const LABEL_MAX = 249;
 
 const DESCRIPTOR_PATH = /^\/proc\/(self|\d+)\/fd\/\d+$/;
 
-/** The kind of a name, by its form alone. */
-export function nameKind(name: string): NameKind {
-  if (DESCRIPTOR_PATH.test(name) || name.startsWith("fd:")) return "descriptor";
-  if (name.startsWith("sysv:")) return "sysv";
-  if (name.startsWith("memfd:")) return "memfd";
-  return name.startsWith("file:") ? "file" : "posix";
+function refuse(text: string, rule: string): never {
+  throw new RangeError(`Cannot use ${shown(text)} as a segment name: ${rule}`);
 }
 
-/** What follows the scheme, as libc takes it: a path, or a memfd's label. */
-export function pathOf(name: string): string {
-  if (name.startsWith("fd:")) return `/proc/self/fd/${name.slice(3)}`;
-  return name.replace(/^(file|memfd):/, "");
+/** The kind of a name, by its form only: the rest of it may be impossible. */
+export function nameKind(text: string): NameKind {
+  if (DESCRIPTOR_PATH.test(text) || text.startsWith("fd:")) return "descriptor";
+  if (text.startsWith("sysv:")) return "sysv";
+  if (text.startsWith("memfd:")) return "memfd";
+  return text.startsWith("file:") ? "file" : "posix";
 }
 
-/** A System V name: a key that processes agree on, or the id that the kernel gave. */
-export type SysvName = { readonly key: number } | { readonly id: number } | "private";
+/** The name of a POSIX object that a directory shows, or this package makes: nothing to check. */
+export function posixName(text: string): PathName {
+  return { kind: "posix", text, path: text };
+}
 
-/** The key or id in a `sysv:` name. */
-export function sysvName(name: string): SysvName {
-  const rest = name.slice("sysv:".length);
+/**
+ * Parses a `sysv:` name.
+ * @throws RangeError that names the broken rule.
+ */
+export function parseSysvName(text: string): SysvName {
+  return { kind: "sysv", text, target: parseTarget(text) };
+}
+
+function parseTarget(text: string): SysvName["target"] {
+  const rest = text.slice("sysv:".length);
   if (rest === "private") return "private";
   if (/^#\d{1,10}$/.test(rest) && Number(rest.slice(1)) < 2 ** 31) {
     return { id: Number(rest.slice(1)) };
   }
   const key = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(rest) ? Number(rest) : Number.NaN;
   if (key > 0 && key < 2 ** 32) return { key };
-  const rule =
-    'after "sysv:" comes a key from 1 to 0xffffffff (decimal or hex), "private", or "#" and an id';
-  return refuse(name, rule);
+  return refuse(
+    text,
+    'after "sysv:" comes a key from 1 to 0xffffffff (decimal or hex), "private", or "#" and an id',
+  );
 }
 
 /**
- * Checks a segment's name.
+ * Parses and checks a segment's name.
  *
+ * @param portable Refuses what not every POSIX system takes.
  * @throws TypeError when it is no string; RangeError that names the broken rule.
  */
-export function checkSegmentName(name: string, portable = false): NameKind {
-  if (typeof name !== "string") {
-    throw new TypeError(`Cannot use ${String(name)} as a segment name: it is not a string`);
+export function parseSegmentName(text: string, portable = false): SegmentName {
+  if (typeof text !== "string") {
+    throw new TypeError(`Cannot use ${shown(text)} as a segment name: it is not a string`);
   }
-  const kind = nameKind(name);
-  if (kind !== "posix" && name.includes("\0")) refuse(name, "it contains a NUL character");
+  const kind = nameKind(text);
   if (kind === "posix") {
-    checkObjectName(name, "segment", portable ? PORTABLE_NAME_MAX : NAME_MAX);
-  } else if (portable) {
-    refuse(name, "a portable name is a POSIX one, and starts with /");
-  } else if (kind === "sysv") {
-    sysvName(name);
-  } else if (kind === "file") {
-    if (pathOf(name) === "") refuse(name, 'a path must follow "file:"');
-  } else if (kind === "memfd") {
-    const byteLength = Buffer.byteLength(pathOf(name));
-    if (byteLength > 249)
-      refuse(name, `its label is ${byteLength} bytes long, and 249 are possible`);
-  } else if (!DESCRIPTOR_PATH.test(pathOf(name))) {
-    refuse(name, 'a descriptor number must follow "fd:"');
+    checkObjectName(text, "segment", portable ? PORTABLE_NAME_MAX : NAME_MAX);
+    return posixName(text);
   }
-  return kind;
+  if (text.includes("\0")) refuse(text, "it contains a NUL character");
+  if (portable) refuse(text, "a portable name is a POSIX one, and starts with /");
+  if (kind === "sysv") return parseSysvName(text);
+  if (kind === "descriptor") {
+    const path = text.startsWith("fd:") ? `/proc/self/fd/${text.slice("fd:".length)}` : text;
+    if (!DESCRIPTOR_PATH.test(path)) refuse(text, 'a descriptor number must follow "fd:"');
+    return { kind, text, path };
+  }
+  const path = text.slice(kind.length + 1);
+  if (kind === "file" && path === "") refuse(text, 'a path must follow "file:"');
+  const byteLength = Buffer.byteLength(path);
+  if (kind === "memfd" && byteLength > LABEL_MAX) {
+    refuse(text, `its label is ${byteLength} bytes long, and ${LABEL_MAX} are possible`);
+  }
+  return { kind, text, path };
 }

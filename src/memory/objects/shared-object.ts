@@ -2,6 +2,7 @@
 import { fstatSync } from "node:fs";
 import type { Descriptor } from "../descriptor.ts";
 import type { Mapping } from "../mapping.ts";
+import type { SegmentName } from "./segment-name.ts";
 
 /** Where the memory lives. */
 export type Backing = "posix" | "sysv" | "memfd" | "file";
@@ -12,9 +13,9 @@ export type Access = "readwrite" | "read";
 export interface ObjectOptions {
   readonly size: number;
   readonly mode?: number | undefined;
-  readonly reserve?: boolean;
-  readonly sealed?: boolean;
-  readonly hugePages?: boolean;
+  readonly reserve?: boolean | undefined;
+  readonly sealed?: boolean | undefined;
+  readonly hugePages?: boolean | undefined;
 }
 
 /** What the kernel says of an object. */
@@ -36,7 +37,7 @@ export interface ObjectWindow {
 /** An object that this process has open. */
 export interface SharedObject {
   readonly backing: Backing;
-  /** How it is called from now on; `sysv:private` has become `sysv:#ID`. */
+  /** Its name from now on; `sysv:private` has become `sysv:#ID`. */
   readonly name: string;
   /** The open descriptor; a System V segment has none. */
   readonly descriptor: Descriptor | undefined;
@@ -68,21 +69,26 @@ export interface FoundObject {
   readonly sized: boolean;
 }
 
-/** The objects of one backing, by name. */
-export interface ObjectSpace {
+/**
+ * The objects of one backing, by name. `N` is the form that its names have: `spaceOf` sees to it
+ * that each space meets only its own.
+ */
+export interface ObjectSpace<N extends SegmentName = SegmentName> {
+  /** The call that looks a name up, for errors. */
+  readonly openCall: string;
   /** @returns undefined when the name is taken. */
-  create(name: string, options: ObjectOptions): SharedObject | undefined;
+  create(name: N, options: ObjectOptions): SharedObject | undefined;
   /** Opens an object that has a size, and joins its users. @returns undefined without one. */
-  open(name: string, access: Access): SharedObject | undefined;
+  open(name: N, access: Access): SharedObject | undefined;
   /** As `open`; an abandoned empty one gets its size here. */
-  adopt(name: string, options: ObjectOptions): FoundObject | undefined;
-  /** Opens an object that nobody uses, and makes it anew: zero-filled, of the size given. */
-  truncate(name: string, options: ObjectOptions): FoundObject | undefined;
+  adopt(name: N, options: ObjectOptions): FoundObject | undefined;
+  /** Opens an object that nobody uses, and makes it again: zero-filled, of the size given. */
+  truncate(name: N, options: ObjectOptions): FoundObject | undefined;
   /** Removes a name. @returns Whether there was one. */
-  unlink(name: string): boolean;
-  exists(name: string): boolean;
-  /** Whether a live process has it open, by the kernel's word. */
-  hasUsers(name: string): boolean;
+  unlink(name: N): boolean;
+  exists(name: N): boolean;
+  /** Whether a live process has it open, as the kernel knows. */
+  hasUsers(name: N): boolean;
 }
 
 export function statDescriptor(descriptor: number): ObjectStat {

@@ -1,12 +1,13 @@
 /** System V segments: a key or an id, a size for life, and a count of attachments. */
-import { UnsupportedError } from "../../errors.ts";
+import { shown } from "../../arguments.ts";
+import { StateError, UnsupportedError } from "../../errors.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { C } from "../../libc/platform.ts";
+import { C, PLATFORM } from "../../libc/platform.ts";
 import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { Mapping } from "../mapping.ts";
 import { posixObjects } from "./posix-object.ts";
-import { sysvName } from "./segment-name.ts";
+import { type PathName, type SysvName, posixName } from "./segment-name.ts";
 import type {
   Access,
   FoundObject,
@@ -25,19 +26,23 @@ import type {
 export const SYSV_LOCKS_PREFIX = "/bun-shm.sysv-locks.";
 
 function checkPlatform(): void {
-  if (process.platform === "linux" && process.arch !== "ia32") return;
+  if (PLATFORM?.shmid !== undefined) return;
   throw new UnsupportedError(
     `Cannot use System V shared memory: ${process.platform} lays out shmid_ds in a way that this ` +
       "package does not know; it knows Linux's",
   );
 }
 
-/** The id of a name, or a negated errno. */
-function idOf(name: string): number {
+/** The id of a segment that exists, or a negated errno. */
+export function idOf({ target }: SysvName): number {
   checkPlatform();
-  const parsed = sysvName(name);
-  if (parsed === "private") return -E.ENOENT;
-  return "id" in parsed ? parsed.id : shmget(parsed.key, 0, 0);
+  if (target === "private") return -E.ENOENT;
+  return "id" in target ? target.id : shmget(target.key, 0, 0);
+}
+
+/** The POSIX object that carries the locks of a segment. */
+function locksName(id: number): PathName {
+  return posixName(`${SYSV_LOCKS_PREFIX}${id}`);
 }
 
 const isGone = (result: number): boolean =>
@@ -71,7 +76,7 @@ class SysvObject implements SharedObject {
   #stat(): ShmStat {
     const stat = shmStat(this.#id);
     if (typeof stat !== "number") return stat;
-    return fail(`Cannot look at segment "${this.name}"`, stat, "shmctl", this.name);
+    return fail(`Cannot look at segment ${shown(this.name)}`, stat, "shmctl", this.name);
   }
 
   /** The size never changes, so nobody can cut it off. */
@@ -85,10 +90,10 @@ class SysvObject implements SharedObject {
       const why =
         access === "read" ? "as a private copy, and a write would end the process" : "in parts";
       throw new UnsupportedError(
-        `Cannot map segment "${this.name}" ${what}: System V memory cannot be mapped ${why}`,
+        `Cannot map segment ${shown(this.name)} ${what}: System V memory cannot be mapped ${why}`,
       );
     }
-    return Mapping.attach(`segment "${this.name}"`, this.#id, length);
+    return Mapping.attach(`segment ${shown(this.name)}`, this.#id, length);
   }
 
   checkResizable(action: string): void {
@@ -101,7 +106,7 @@ class SysvObject implements SharedObject {
 
   lockTarget(create: boolean): Descriptor | undefined {
     if (this.#locks !== undefined) return this.#locks.descriptor;
-    const name = `${SYSV_LOCKS_PREFIX}${this.#id}`;
+    const name = locksName(this.#id);
     if (!create) {
       this.#locks = posixObjects.open(name, "readwrite");
     } else {
@@ -131,81 +136,84 @@ class SysvObject implements SharedObject {
   }
 }
 
-function removeId(name: string, id: number): boolean {
-  const action = `Cannot unlink segment "${name}"`;
+function removeId(text: string, id: number): boolean {
+  const action = `Cannot unlink segment ${shown(text)}`;
   const stat = shmStat(id);
   // An id that was removed and is still mapped answers, with SHM_DEST set.
   if (typeof stat !== "number" && (stat.mode & C.SHM_DEST) !== 0) return false;
   const result = shmRemove(id);
   if (isGone(result)) return false;
-  if (result < 0) fail(action, result, "shmctl", name);
-  posixObjects.unlink(`${SYSV_LOCKS_PREFIX}${id}`);
+  if (result < 0) fail(action, result, "shmctl", text);
+  posixObjects.unlink(locksName(id));
   return true;
 }
 
 /** `sysv:KEY`, `sysv:#ID`, and to create, `sysv:private`. */
-export const sysvObjects: ObjectSpace = {
-  create(name: string, options: ObjectOptions): SharedObject | undefined {
+export const sysvObjects: ObjectSpace<SysvName> = {
+  openCall: "shmget",
+
+  create({ text, target }: SysvName, options: ObjectOptions): SharedObject | undefined {
     checkPlatform();
     const { size, mode = 0o600, hugePages = false } = options;
-    const parsed = sysvName(name);
-    if (typeof parsed === "object" && "id" in parsed) {
-      throw new TypeError(`Cannot create segment "${name}": the kernel chooses the ids`);
+    const action = `Cannot create segment ${shown(text)}`;
+    if (target !== "private" && "id" in target) {
+      throw new TypeError(`${action}: the kernel chooses the ids`);
     }
-    const key = parsed === "private" ? IPC_PRIVATE : parsed.key;
+    const key = target === "private" ? IPC_PRIVATE : target.key;
     const flags = C.IPC_CREAT | C.IPC_EXCL | (hugePages ? C.SHM_HUGETLB : 0) | mode;
     const id = shmget(key, size, flags);
     if (id === -E.EEXIST) return undefined;
-    if (id < 0) fail(`Cannot create segment "${name}"`, id, "shmget", name, sizeHint(id));
-    return new SysvObject(parsed === "private" ? `sysv:#${id}` : name, id);
+    if (id < 0) fail(action, id, "shmget", text, sizeHint(id));
+    return new SysvObject(target === "private" ? `sysv:#${id}` : text, id);
   },
 
-  open(name: string, _access: Access): SharedObject | undefined {
+  open(name: SysvName, _access: Access): SharedObject | undefined {
     const id = idOf(name);
     if (id === -E.ENOENT) return undefined;
-    const action = `Cannot open segment "${name}"`;
-    if (id < 0) fail(action, id, "shmget", name);
+    const action = `Cannot open segment ${shown(name.text)}`;
+    if (id < 0) fail(action, id, "shmget", name.text);
     const stat = shmStat(id);
     if (typeof stat === "number") {
       if (isGone(stat)) return undefined;
-      fail(action, stat, "shmctl", name, "It belongs to another user");
+      fail(action, stat, "shmctl", name.text, "It belongs to another user");
     }
-    return new SysvObject(name, id);
+    return new SysvObject(name.text, id);
   },
 
-  adopt(name: string): FoundObject | undefined {
+  adopt(name: SysvName): FoundObject | undefined {
     const object = sysvObjects.open(name, "readwrite");
     return object && { object, sized: false };
   },
 
   /** A System V segment cannot be emptied: it is removed, and another made. */
-  truncate(name: string, options: ObjectOptions): FoundObject | undefined {
+  truncate(name: SysvName, options: ObjectOptions): FoundObject | undefined {
     if (sysvObjects.hasUsers(name)) {
-      fail(`Cannot truncate segment "${name}"`, -E.EBUSY, "shmctl", name, "It is attached");
+      const action = `Cannot truncate segment ${shown(name.text)}`;
+      throw new StateError("EBUSY", `${action}: another handle has it attached`);
     }
     sysvObjects.unlink(name);
     const object = sysvObjects.create(name, options);
     return object && { object, sized: false };
   },
 
-  unlink(name: string): boolean {
+  unlink(name: SysvName): boolean {
     const id = idOf(name);
     if (id === -E.ENOENT) return false;
-    if (id < 0) fail(`Cannot unlink segment "${name}"`, id, "shmget", name);
-    return removeId(name, id);
+    if (id < 0) fail(`Cannot unlink segment ${shown(name.text)}`, id, "shmget", name.text);
+    return removeId(name.text, id);
   },
 
-  exists(name: string): boolean {
+  exists(name: SysvName): boolean {
     const id = idOf(name);
     if (id < 0) return id !== -E.ENOENT;
     const stat = shmStat(id);
     return typeof stat !== "number" || !isGone(stat);
   },
 
-  hasUsers(name: string): boolean {
+  hasUsers(name: SysvName): boolean {
     const id = idOf(name);
     if (id === -E.ENOENT) return false;
-    if (id < 0) fail(`Cannot look at segment "${name}"`, id, "shmget", name);
+    if (id < 0) fail(`Cannot look at segment ${shown(name.text)}`, id, "shmget", name.text);
     const stat = shmStat(id);
     return typeof stat !== "number" && stat.attachments > 0;
   },
