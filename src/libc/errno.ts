@@ -54,7 +54,7 @@ export function uninterrupted(call: () => number): number {
 let names: Map<number, string> | undefined;
 
 /** The symbolic name of an errno number: 2 is "ENOENT". */
-export function errnoName(number: number): string {
+function errnoName(number: number): string {
   if (names === undefined) {
     names = new Map();
     for (const [name, value] of Object.entries(E)) {
