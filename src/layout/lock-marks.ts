@@ -85,21 +85,21 @@ export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void
 export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: number): boolean {
   const found = markAt(words);
   if (found === wanted) return true;
+  const isHeader = words.length > HEADER_KIND >> 2 && load(words, 0) === SEGMENT_MAGIC;
+  const other = found?.noun ?? (isHeader ? kindName(load(words, HEADER_KIND >> 2)) : undefined);
+  if (other !== undefined) {
+    throw new LayoutError(`Cannot open ${what}: it is another structure`, {
+      expected: wanted.noun,
+      found: other,
+      offset: offset + (found?.offset ?? 0),
+    });
+  }
   const index = wanted.offset >> 2;
   if (words.length <= index) {
     throw new LayoutError(`Cannot open ${what}: the segment is too small for one`, {
       expected: `at least ${wanted.offset + 4} bytes`,
       found: `${words.byteLength}`,
       offset,
-    });
-  }
-  const isHeader = found === undefined && load(words, 0) === SEGMENT_MAGIC;
-  const other = isHeader ? kindName(words[HEADER_KIND >> 2]!) : found?.noun;
-  if (other !== undefined) {
-    throw new LayoutError(`Cannot open ${what}: it is another structure`, {
-      expected: wanted.noun,
-      found: other,
-      offset: offset + (found?.offset ?? 0),
     });
   }
   const word = load(words, index);

@@ -33,7 +33,7 @@ import {
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { LockHandle } from "./handle.ts";
+import { LockHandle, wordsAt } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import {
   INHERITED,
@@ -115,7 +115,7 @@ export class Barrier extends LockHandle {
       return barrier;
     },
     find(placed, options) {
-      const words = placed.words(barrierLength(1));
+      const words = wordsAt(placed, barrierLength(1));
       checkAbi(placed, words);
       const parties = load(words, PARTIES);
       if (parties < 1 || parties > BARRIER_MAX_PARTIES) {

@@ -9,6 +9,18 @@ import { WaitPoint } from "../waiting/wait-point.ts";
 // What a closed handle has for words.
 const NOTHING: Int32Array = new Int32Array(0);
 
+/** The words of what was found. @throws LayoutError when the segment ends before it does. */
+export function wordsAt(placed: Placed, byteLength: number): Int32Array {
+  const { segment, offset, what } = placed;
+  const left = segment.buffer.byteLength - offset;
+  if (left >= byteLength) return placed.words(byteLength);
+  throw new LayoutError(`Cannot open ${what}: the segment ends before it does`, {
+    expected: `${byteLength} bytes`,
+    found: `${left}`,
+    offset,
+  });
+}
+
 /** A handle of something that lies in a segment: of its own, or of the user's. */
 export abstract class LockHandle {
   readonly #placed: Placed;
@@ -19,18 +31,9 @@ export abstract class LockHandle {
 
   /** @internal */
   protected constructor(placed: Placed, byteLength: number, waitPointOffset: number) {
-    const { segment, offset, what } = placed;
-    const left = segment.buffer.byteLength - offset;
-    if (left < byteLength) {
-      throw new LayoutError(`Cannot open ${what}: the segment ends before it does`, {
-        expected: `${byteLength} bytes`,
-        found: `${left}`,
-        offset,
-      });
-    }
     this.#placed = placed;
-    this.#words = placed.words(byteLength);
-    this.waitPoint = new WaitPoint(segment, offset + waitPointOffset);
+    this.#words = wordsAt(placed, byteLength);
+    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset);
   }
 
   /**

@@ -25,7 +25,7 @@ import {
   checkWait,
 } from "../waiting/wait-options.ts";
 import { HeldGuard } from "./guard.ts";
-import { LockHandle } from "./handle.ts";
+import { LockHandle, wordsAt } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { checkRepair } from "./mutex.ts";
 import { RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
@@ -112,7 +112,7 @@ export class RwLock extends LockHandle {
       return lock;
     },
     find(placed, options) {
-      const words = placed.words(rwLockLength(1));
+      const words = wordsAt(placed, rwLockLength(1));
       checkAbi(placed, words);
       const places = load(words, PLACES);
       if (places < 1 || places > RW_LOCK_MAX_PLACES) {

@@ -23,7 +23,7 @@ import {
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { LockHandle } from "./handle.ts";
+import { LockHandle, wordsAt } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 
 /** Which event is to be found. */
@@ -83,7 +83,7 @@ export class SharedEvent extends LockHandle {
       return new SharedEvent(placed, reset === "auto");
     },
     find(placed, { reset }) {
-      const kind = load(placed.words(EVENT_LENGTH), KIND);
+      const kind = load(wordsAt(placed, EVENT_LENGTH), KIND);
       const found = kind === AUTO ? "auto" : kind === MANUAL ? "manual" : undefined;
       if (found === undefined) {
         throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {

@@ -144,6 +144,14 @@ async function lease(): Promise<void> {
   }
 }
 
+/** Tries a mutex by name, and takes a lease by name without giving it back. */
+function named(): void {
+  const mutex = Mutex.open(name);
+  const lease = Lease.open(argument);
+  const term = lease.acquire({ text: "child" })!;
+  say([mutex.tryLock(), lease.acquire({ timeoutMs: 1 }), term.held].join(" "));
+}
+
 /** Whether a process lives on; one that was killed gives up its locks a moment before it is gone. */
 function isAlive(pid: number): boolean {
   for (let tries = 0; tries < 1000; tries++) {
@@ -159,6 +167,7 @@ function isAlive(pid: number): boolean {
   return true;
 }
 
+if (what === "named") named();
 if (what.startsWith("event")) event();
 if (what.startsWith("condition")) condition();
 if (what.startsWith("barrier")) barrier();
