@@ -33,8 +33,9 @@ import {
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { LockHandle, wordsAt } from "./handle.ts";
+import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory, wordsAt } from "./lock-memory.ts";
 import {
   INHERITED,
   RobustMutex,
@@ -84,6 +85,7 @@ const RELEASING: number = BARRIER_RELEASING_OFFSET >> 2;
  * ```
  */
 export class Barrier extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #parties: number;
   readonly #mutex: RobustMutex;
   readonly #seats: readonly RobustMutex[];
@@ -131,9 +133,11 @@ export class Barrier extends LockHandle {
   });
 
   private constructor(placed: Placed, parties: number) {
-    super(placed, barrierLength(parties), BARRIER_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(placed, barrierLength(parties), BARRIER_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#parties = parties;
-    const hold = this.registerHold("barrier");
+    const hold = this.#memory.registerHold(this, "barrier");
     const mutexAt = (from: number): RobustMutex =>
       new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
     this.#mutex = mutexAt(0);
@@ -209,7 +213,7 @@ export class Barrier extends LockHandle {
    * Whether waiting is in vain until a `reset`; stale the moment it returns. @throws ClosedError.
    */
   get broken(): boolean {
-    return load(this.words, BROKEN_WORD) !== 0;
+    return load(this.#memory.words, BROKEN_WORD) !== 0;
   }
 
   /** How many wait at this moment; stale the moment it returns. @throws ClosedError. */
@@ -232,7 +236,7 @@ export class Barrier extends LockHandle {
     if (arrival !== undefined) return arrival;
     let over = false;
     try {
-      over = this.waitPoint.wait(() => this.#isOver(), options);
+      over = this.#memory.waitPoint.wait(() => this.#isOver(), options);
     } finally {
       if (!over) over = this.#giveUp();
     }
@@ -251,7 +255,7 @@ export class Barrier extends LockHandle {
     if (arrival !== undefined) return arrival;
     let over = false;
     try {
-      over = await this.waitInLoop(() => this.#isOver(), options);
+      over = await this.#memory.waitAsync(() => this.#isOver(), options);
     } finally {
       if (!over) over = this.#giveUp();
     }
@@ -266,7 +270,7 @@ export class Barrier extends LockHandle {
     this.#locked(() => {
       this.#census();
       this.#break();
-      store(this.words, BROKEN_WORD, 0);
+      store(this.#memory.words, BROKEN_WORD, 0);
     });
   }
 
@@ -297,7 +301,7 @@ export class Barrier extends LockHandle {
       if (this.broken) return "broken";
       this.#setState(this.#seat, ARRIVED);
       if (this.waiting < this.#parties) return undefined;
-      store(this.words, RELEASING, 1);
+      store(this.#memory.words, RELEASING, 1);
       this.#release();
       this.#setState(this.#seat, IDLE);
       return "last";
@@ -348,7 +352,7 @@ export class Barrier extends LockHandle {
   }
 
   #locked<T>(action: () => T): T {
-    this.checkOpen();
+    this.#memory.checkOpen();
     return this.#underMutex(this.#mutex.lock(), action);
   }
 
@@ -356,7 +360,7 @@ export class Barrier extends LockHandle {
     try {
       // Whoever died in the middle of letting the others go, or of breaking: its work is finished.
       if (ownerDied) {
-        if (load(this.words, RELEASING) !== 0) this.#release();
+        if (load(this.#memory.words, RELEASING) !== 0) this.#release();
         else if (this.broken) this.#break();
       }
       return action();
@@ -379,14 +383,14 @@ export class Barrier extends LockHandle {
 
   #release(): void {
     this.#endWaitsWith(PASSED);
-    store(this.words, RELEASING, 0);
-    this.waitPoint.wake();
+    store(this.#memory.words, RELEASING, 0);
+    this.#memory.waitPoint.wake();
   }
 
   #break(): void {
-    store(this.words, BROKEN_WORD, 1);
+    store(this.#memory.words, BROKEN_WORD, 1);
     this.#endWaitsWith(BROKEN);
-    this.waitPoint.wake();
+    this.#memory.waitPoint.wake();
   }
 
   #endWaitsWith(state: number): void {
@@ -396,15 +400,15 @@ export class Barrier extends LockHandle {
   }
 
   get #action(): string {
-    return `Cannot wait at ${this.what}`;
+    return `Cannot wait at ${this.#memory.what}`;
   }
 
   #stateOf(seat: number): number {
-    return load(this.words, stateIndex(seat));
+    return load(this.#memory.words, stateIndex(seat));
   }
 
   #setState(seat: number, state: number): void {
-    store(this.words, stateIndex(seat), state);
+    store(this.#memory.words, stateIndex(seat), state);
   }
 }
 

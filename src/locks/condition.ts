@@ -25,6 +25,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
 import { Mutex } from "./mutex.ts";
 
 /** What a condition belongs to. */
@@ -67,6 +68,7 @@ const SIGNALS: number = CONDITION_SIGNALS_OFFSET >> 2;
  * ```
  */
 export class Condition extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #mutex: Mutex;
 
   static readonly #kind = new LockKind<Condition, ConditionOptions>({
@@ -84,7 +86,9 @@ export class Condition extends LockHandle {
   });
 
   private constructor(placed: Placed, mutex: Mutex) {
-    super(placed, CONDITION_LENGTH, CONDITION_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(placed, CONDITION_LENGTH, CONDITION_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#mutex = mutex;
   }
 
@@ -156,7 +160,7 @@ export class Condition extends LockHandle {
     checkWait(this.#action("wait for"), options);
     const epoch = this.#startWaiting();
     try {
-      return this.waitPoint.wait(() => this.#wasNotified(epoch), options);
+      return this.#memory.waitPoint.wait(() => this.#wasNotified(epoch), options);
     } finally {
       this.#mutex.lock();
       this.#stopWaiting(epoch);
@@ -173,7 +177,7 @@ export class Condition extends LockHandle {
     checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
     const epoch = this.#startWaiting();
     try {
-      return await this.waitInLoop(() => this.#wasNotified(epoch), options);
+      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options);
     } finally {
       await this.#mutex.lockAsync();
       this.#stopWaiting(epoch);
@@ -220,9 +224,9 @@ export class Condition extends LockHandle {
   /** Ends one wait, if there is one. @throws StateError EPERM without the mutex; ClosedError. */
   notifyOne(): void {
     this.#mustHold("notify");
-    if (load(this.words, SIGNALS) >= load(this.words, WAITERS)) return;
-    add(this.words, SIGNALS, 1);
-    this.waitPoint.wake();
+    if (load(this.#memory.words, SIGNALS) >= load(this.#memory.words, WAITERS)) return;
+    add(this.#memory.words, SIGNALS, 1);
+    this.#memory.waitPoint.wake();
   }
 
   /** Ends all waits. @throws StateError EPERM without the mutex; ClosedError. */
@@ -230,35 +234,36 @@ export class Condition extends LockHandle {
     this.#mustHold("notify");
     // The epoch first: killed in between, this leaves too many waiters counted and never too few,
     // and so no `notifyOne` without effect.
-    add(this.words, EPOCH, 1);
-    store(this.words, WAITERS, 0);
-    store(this.words, SIGNALS, 0);
-    this.waitPoint.wake();
+    add(this.#memory.words, EPOCH, 1);
+    store(this.#memory.words, WAITERS, 0);
+    store(this.#memory.words, SIGNALS, 0);
+    this.#memory.waitPoint.wake();
   }
 
   /** With the mutex held, so that no notification falls between the look and the wait. */
   #startWaiting(): number {
     this.#mustHold("wait for");
-    add(this.words, WAITERS, 1);
-    const epoch = load(this.words, EPOCH);
+    add(this.#memory.words, WAITERS, 1);
+    const epoch = load(this.#memory.words, EPOCH);
     this.#mutex.unlock();
     return epoch;
   }
 
   #wasNotified(epoch: number): boolean {
-    if (load(this.words, EPOCH) !== epoch) return true;
+    if (load(this.#memory.words, EPOCH) !== epoch) return true;
     for (;;) {
-      const signals = load(this.words, SIGNALS);
+      const signals = load(this.#memory.words, SIGNALS);
       if (signals <= 0) return false;
-      if (compareExchange(this.words, SIGNALS, signals, signals - 1) === signals) return true;
+      if (compareExchange(this.#memory.words, SIGNALS, signals, signals - 1) === signals)
+        return true;
     }
   }
 
   /** `notifyAll` has counted everyone out already. */
   #stopWaiting(epoch: number): void {
-    if (load(this.words, EPOCH) !== epoch) return;
-    const waiters = load(this.words, WAITERS);
-    if (waiters > 0) store(this.words, WAITERS, waiters - 1);
+    if (load(this.#memory.words, EPOCH) !== epoch) return;
+    const waiters = load(this.#memory.words, WAITERS);
+    if (waiters > 0) store(this.#memory.words, WAITERS, waiters - 1);
   }
 
   #checkPredicate(predicate: unknown): void {
@@ -275,14 +280,14 @@ export class Condition extends LockHandle {
   }
 
   #mustHold(verb: string): void {
-    this.checkOpen();
+    this.#memory.checkOpen();
     if (this.#mutex.held) return;
     const why = "its mutex is not held here. Lock it first";
     throw new StateError("EPERM", `${this.#action(verb)}: ${why}`);
   }
 
   #action(verb: string): string {
-    return `Cannot ${verb} ${this.what}`;
+    return `Cannot ${verb} ${this.#memory.what}`;
   }
 }
 

@@ -34,6 +34,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
 
 /** What a holder says of itself. */
 export interface LeaseAcquireOptions {
@@ -135,6 +136,7 @@ export class LeaseTerm {
  * ```
  */
 export class Lease extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #view: DataView;
   #term: LeaseTerm | undefined;
 
@@ -150,7 +152,9 @@ export class Lease extends LockHandle {
   });
 
   private constructor(placed: Placed) {
-    super(placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#view = new DataView(placed.segment.buffer, placed.offset, LEASE_LENGTH);
   }
 
@@ -217,7 +221,7 @@ export class Lease extends LockHandle {
    * @throws ClosedError.
    */
   get isHeld(): boolean {
-    this.checkOpen();
+    this.#memory.checkOpen();
     return this.segment.isLocked(this.#holderByte);
   }
 
@@ -228,14 +232,14 @@ export class Lease extends LockHandle {
   get holder(): LeaseHolder | undefined {
     if (!this.isHeld) return undefined;
     for (let tries = 0; tries < STABLE_READ_TRIES; tries++) {
-      const version = load(this.words, VERSION);
+      const version = load(this.#memory.words, VERSION);
       if ((version & 1) !== 0) continue;
       const pid = this.#view.getUint32(LEASE_PID_OFFSET, true);
       const since = this.#view.getFloat64(LEASE_SINCE_OFFSET, true);
       const length = Math.min(this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true), LEASE_TEXT_MAX);
       const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
       const token = this.#readToken();
-      if (load(this.words, VERSION) === version)
+      if (load(this.#memory.words, VERSION) === version)
         return { pid, since: new Date(since), token, text };
     }
     return undefined;
@@ -266,7 +270,7 @@ export class Lease extends LockHandle {
     let term: LeaseTerm | undefined;
     const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
     // Each look is a call into the kernel: to spin would cost more than it wins.
-    this.waitPoint.wait(ready, { timeoutMs, strategy: "block" });
+    this.#memory.waitPoint.wait(ready, { timeoutMs, strategy: "block" });
     return term;
   }
 
@@ -282,7 +286,7 @@ export class Lease extends LockHandle {
     checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...ASYNC_WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
-    await this.waitInLoop(() => (term = this.#tryAcquire(text)) !== undefined, options);
+    await this.#memory.waitAsync(() => (term = this.#tryAcquire(text)) !== undefined, options);
     return term;
   }
 
@@ -293,7 +297,7 @@ export class Lease extends LockHandle {
   }
 
   get #action(): string {
-    return `Cannot acquire ${this.what}`;
+    return `Cannot acquire ${this.#memory.what}`;
   }
 
   get #holderByte(): number {
@@ -335,13 +339,13 @@ export class Lease extends LockHandle {
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
     const token = Math.max(this.#readToken() + 1, Date.now());
     this.#writeToken(token);
-    const version = load(this.words, VERSION) | 1;
-    store(this.words, VERSION, version);
+    const version = load(this.#memory.words, VERSION) | 1;
+    store(this.#memory.words, VERSION, version);
     this.#view.setUint32(LEASE_PID_OFFSET, process.pid, true);
     this.#view.setFloat64(LEASE_SINCE_OFFSET, Date.now(), true);
     this.#view.setUint32(LEASE_TEXT_LENGTH_OFFSET, text.length, true);
     this.#textBytes.set(text);
-    store(this.words, VERSION, version + 1);
+    store(this.#memory.words, VERSION, version + 1);
 
     const letGo = this.segment.hold(`the lease at ${this.offset}`);
     const timer = setInterval(() => {
@@ -353,7 +357,7 @@ export class Lease extends LockHandle {
       this.#term = undefined;
       letGo();
       lock.close();
-      this.waitPoint.wake();
+      this.#memory.waitPoint.wake();
     });
     this.#term = term;
     return term;
@@ -361,17 +365,17 @@ export class Lease extends LockHandle {
 
   /** Only the holder writes tokens: the one that counts is never half written. */
   #readToken(): number {
-    const at = LEASE_TOKENS_OFFSET + (load(this.words, CURRENT) & 1) * 8;
+    const at = LEASE_TOKENS_OFFSET + (load(this.#memory.words, CURRENT) & 1) * 8;
     const low = this.#view.getUint32(at, true);
     return this.#view.getUint32(at + 4, true) * TWO_TO_32 + low;
   }
 
   #writeToken(token: number): void {
-    const other = (load(this.words, CURRENT) & 1) ^ 1;
+    const other = (load(this.#memory.words, CURRENT) & 1) ^ 1;
     const at = LEASE_TOKENS_OFFSET + other * 8;
     this.#view.setUint32(at, token % TWO_TO_32, true);
     this.#view.setUint32(at + 4, Math.floor(token / TWO_TO_32), true);
-    store(this.words, CURRENT, other);
+    store(this.#memory.words, CURRENT, other);
   }
 
   /** Whether the name, if the lease has one, still stands for it. */

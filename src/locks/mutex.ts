@@ -27,6 +27,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
 import {
   BUSY,
   GIVEN_UP,
@@ -70,9 +71,7 @@ export class MutexGuard {
 
   /** Unlocks; again is harmless. */
   unlock(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#mutex.unlock();
+    this[Symbol.dispose]();
   }
 
   /** As `Mutex.abandon`. */
@@ -82,7 +81,9 @@ export class MutexGuard {
   }
 
   [Symbol.dispose](): void {
-    this.unlock();
+    if (this.#released) return;
+    this.#released = true;
+    this.#mutex.unlock();
   }
 }
 
@@ -119,6 +120,9 @@ export class MutexGuard {
  * ```
  */
 export class Mutex extends LockHandle {
+  readonly #memory: LockMemory;
+  // For who holds the mutex: then they are there.
+  readonly #words: Int32Array;
   readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
@@ -142,15 +146,18 @@ export class Mutex extends LockHandle {
     },
     find(placed, options) {
       const mutex = new Mutex(placed, options);
-      checkAbi(placed, mutex.words);
+      checkAbi(placed, mutex.#memory.words);
       return mutex;
     },
   });
 
   private constructor(placed: Placed, options: MutexOptions) {
-    super(placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
+    this.#words = memory.words;
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = this.registerHold("mutex");
+    this.#hold = this.#memory.registerHold(this, "mutex");
     const { mapping } = placed.segment;
     this.#robust = new RobustMutex(mapping, placed.offset, placed.what, this.#hold);
   }
@@ -221,7 +228,7 @@ export class Mutex extends LockHandle {
 
   /** How many owners died with it and were found out; modulo 2^32. @throws ClosedError. */
   get deaths(): number {
-    return load(this.words, DEATHS) >>> 0;
+    return load(this.#memory.words, DEATHS) >>> 0;
   }
 
   /**
@@ -234,15 +241,15 @@ export class Mutex extends LockHandle {
    */
   lock(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options);
-    const outcome = this.#try();
-    if (outcome === TAKEN) return true;
-    return this.#examine(outcome) || this.#lockSlowly(options?.timeoutMs);
+    const outcome = this.#robust.tryLock();
+    if (outcome !== TAKEN) return this.#examine(outcome) || this.#lockSlowly(options?.timeoutMs);
+    this.#hold.held = true;
+    return true;
   }
 
   /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
   tryLock(): boolean {
-    const outcome = this.#try();
-    return outcome === TAKEN || this.#examine(outcome);
+    return this.#accept(this.#robust.tryLock());
   }
 
   /**
@@ -255,12 +262,11 @@ export class Mutex extends LockHandle {
    */
   async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.waitInLoop(() => {
+    return this.#memory.waitAsync(() => {
       if (this.#hold.held) return false;
-      const outcome = this.#try();
-      if (outcome === TAKEN) return true;
+      const outcome = this.#robust.tryLock();
       // Another handle of this thread has it: its turn ends too.
-      return this.#examine(outcome === OWN ? BUSY : outcome);
+      return this.#accept(outcome === OWN ? BUSY : outcome);
     }, options);
   }
 
@@ -289,7 +295,7 @@ export class Mutex extends LockHandle {
    *   mutex would be unlocked before that is fulfilled.
    */
   withLock<T>(fn: (mutex: Mutex) => T): T {
-    checkFunction(`Cannot hold ${this.what}`, "what is called meanwhile", fn);
+    checkFunction(`Cannot hold ${this.#memory.what}`, "what is called meanwhile", fn);
     if (isAsyncFunction(fn)) this.#refusePromise();
     this.lock();
     let result: T;
@@ -308,7 +314,7 @@ export class Mutex extends LockHandle {
     if (this.#ownerDied) this.#declareWhole();
     this.#robust.unlock();
     this.#hold.held = false;
-    if ((loadAfterBarrier(this.words, STATE) & WAITING) !== 0) this.waitPoint.wake();
+    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#memory.waitPoint.wake();
   }
 
   /**
@@ -320,10 +326,10 @@ export class Mutex extends LockHandle {
   abandon(): void {
     this.#mustBeHeld("abandon");
     if (!this.#ownerDied) {
-      const action = `Cannot abandon ${this.what}`;
+      const action = `Cannot abandon ${this.#memory.what}`;
       throw new StateError("EPERM", `${action}: no owner died with it. Unlock it instead`);
     }
-    store(this.words, LOST, 1);
+    store(this.#memory.words, LOST, 1);
     this.#ownerDied = false;
     this.unlock();
   }
@@ -331,30 +337,25 @@ export class Mutex extends LockHandle {
   /** @throws StateError EBUSY while this handle holds the mutex: unmapped, nobody could get it. */
   override close(): void {
     if (this.#hold.held) {
-      throw new StateError("EBUSY", `Cannot close ${this.what}: it is held. Unlock it first`);
+      throw new StateError(
+        "EBUSY",
+        `Cannot close ${this.#memory.what}: it is held. Unlock it first`,
+      );
     }
     super.close();
+    this.#robust.close();
   }
 
   /** @throws ClosedError; StateError EPERM. */
   #mustBeHeld(verb: string): void {
     if (this.#hold.held) return;
-    this.checkOpen();
-    const action = `Cannot ${verb} ${this.what}`;
+    this.#memory.checkOpen();
+    const action = `Cannot ${verb} ${this.#memory.what}`;
     throw new StateError("EPERM", `${action}: this handle does not hold it. Lock it first`);
   }
 
   get #action(): string {
-    return `Cannot lock ${this.what}`;
-  }
-
-  // Small, as all of the fast path: the engine inlines what is short.
-  #try(): Outcome {
-    if (this.#hold.held) return OWN;
-    this.checkOpen();
-    const outcome = this.#robust.tryLock();
-    if (outcome === TAKEN) this.#hold.held = true;
-    return outcome;
+    return `Cannot lock ${this.#memory.what}`;
   }
 
   #lockSlowly(timeoutMs = Number.POSITIVE_INFINITY): boolean {
@@ -380,12 +381,12 @@ export class Mutex extends LockHandle {
   #examine(outcome: Outcome): boolean {
     if (outcome === INHERITED) return this.#inherit();
     if (outcome === GIVEN_UP) this.#declareLost();
-    if (load(this.words, LOST) !== 0) {
+    if (load(this.#memory.words, LOST) !== 0) {
       const why = "an owner died, and the repair of its data failed";
       const out = "Make the data and the mutex again (init, overwrite) when nobody uses them";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}. ${out}`);
     }
-    if (outcome === BUSY) return false;
+    if (outcome === BUSY && !this.#hold.held) return false;
     const why = this.#hold.held
       ? "this handle holds it already"
       : "this thread holds it through another handle, or its owner's id means another process " +
@@ -395,15 +396,15 @@ export class Mutex extends LockHandle {
 
   /** Tells everyone, also those whose libc would let them wait for ever. */
   #declareLost(): void {
-    store(this.words, LOST, 1);
-    this.waitPoint.wake();
+    store(this.#memory.words, LOST, 1);
+    this.#memory.waitPoint.wake();
   }
 
   /** The mutex came from a dead owner: repair, or let the caller. */
   #inherit(): true {
     this.#hold.held = true;
     this.#ownerDied = true;
-    add(this.words, DEATHS, 1);
+    add(this.#memory.words, DEATHS, 1);
     if (this.#onOwnerDied === undefined) return true;
     try {
       const result: unknown = this.#onOwnerDied(this);
@@ -423,7 +424,7 @@ export class Mutex extends LockHandle {
 
   #refusePromise(): never {
     throw new TypeError(
-      `Cannot hold ${this.what} for an asynchronous function: it would be unlocked at the first ` +
+      `Cannot hold ${this.#memory.what} for an asynchronous function: it would be unlocked at the first ` +
         "await. Use acquireAsync, and unlock after the work",
     );
   }

@@ -25,7 +25,7 @@ import type { Hold } from "../segment/holds.ts";
 import type { Placed } from "../segment/placed.ts";
 import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
 
-/** What came of a try: one of the next five. */
+/** What came of a try: one of the next five, of which the first two took it. */
 export type Outcome = number;
 export const TAKEN = 0;
 /** Taken from an owner that died: `declareWhole` before `unlock`, or nobody gets it any more. */
@@ -37,9 +37,12 @@ export const OWN = 3;
 /** What a dead owner left was given up: nobody gets it any more. */
 export const GIVEN_UP = 4;
 
+// What a mutex without a known address has for a probe.
+const NOTHING: Uint8Array = new Uint8Array(0);
+
 /** Whether a try took it. */
 export function isMine(outcome: Outcome): boolean {
-  return outcome === TAKEN || outcome === INHERITED;
+  return outcome <= INHERITED;
 }
 
 /** @throws UnsupportedError where libc has no such mutex. */
@@ -72,8 +75,10 @@ export class RobustMutex {
   readonly #offset: number;
   readonly #what: string;
   readonly #hold: Hold;
-  // 0 until it is used: a Worker maps the memory once more for it.
+  // With a length while the address is known, the memory is there, and the handle is not closed.
+  #probe: Uint8Array = NOTHING;
   #address = 0;
+  #closed = false;
 
   /**
    * @param what For messages, as in `mutex "/x"`.
@@ -92,16 +97,20 @@ export class RobustMutex {
     if (result < 0) fail(`Cannot make ${this.#what}`, result, "pthread_mutex_init");
   }
 
-  // Small, as all of the fast path: the engine inlines what is short.
+  // The fast paths are flat: the engine inlines what is short, and five calls deep at most. So
+  // they have the same check of the probe each.
+
   /** Takes it at once or not at all. */
   tryLock(): Outcome {
-    const result = mutexTryLock(this.#where);
+    if (this.#probe.length === 0) this.#locate();
+    const result = mutexTryLock(this.#address);
     return result === 0 ? TAKEN : this.#outcomeOf(result, "pthread_mutex_trylock");
   }
 
   /** As `tryLock`, but sleeps until it is free, for so many ms at most. */
   lockFor(milliseconds: number): Outcome {
-    const result = mutexLock(this.#where, milliseconds);
+    if (this.#probe.length === 0) this.#locate();
+    const result = mutexLock(this.#address, milliseconds);
     return result === 0 ? TAKEN : this.#outcomeOf(result, "pthread_mutex_lock");
   }
 
@@ -110,7 +119,13 @@ export class RobustMutex {
    * @throws StateError ENOTRECOVERABLE.
    */
   tryTake(): Outcome {
-    const outcome = this.tryLock();
+    if (this.#probe.length === 0) this.#locate();
+    const result = mutexTryLock(this.#address);
+    return result === 0 ? TAKEN : this.#settle(result);
+  }
+
+  #settle(result: number): Outcome {
+    const outcome = this.#outcomeOf(result, "pthread_mutex_trylock");
     if (outcome === INHERITED) this.declareWhole();
     return outcome === GIVEN_UP ? this.#refuse(outcome) : outcome;
   }
@@ -139,13 +154,15 @@ export class RobustMutex {
 
   /** Gives it back. @throws StateError EPERM when this thread does not have it. */
   unlock(): void {
-    const result = mutexUnlock(this.#where);
+    if (this.#probe.length === 0) this.#locate();
+    const result = mutexUnlock(this.#address);
     if (result < 0) this.#failUnlock(result);
   }
 
   /** For who inherited it: what it guards is whole again. */
   declareWhole(): void {
-    const result = mutexConsistent(this.#where);
+    if (this.#probe.length === 0) this.#locate();
+    const result = mutexConsistent(this.#address);
     if (result < 0) fail(`Cannot mend ${this.#what}`, result, "pthread_mutex_consistent");
   }
 
@@ -159,13 +176,17 @@ export class RobustMutex {
     }
   }
 
-  get #where(): number {
-    return this.#mapping.detached || this.#address === 0 ? this.#locate() : this.#address;
+  /** Ends the use by a handle that is closed, whether or not the memory goes. */
+  close(): void {
+    this.#closed = true;
+    this.#probe = NOTHING;
   }
 
-  #locate(): number {
-    if (this.#mapping.detached) throw new ClosedError(this.#what);
-    return (this.#address = this.#mapping.lastingAddress + this.#offset);
+  /** At the first use, and not before: a Worker maps the memory once more for it. */
+  #locate(): void {
+    if (this.#closed || this.#mapping.detached) throw new ClosedError(this.#what);
+    this.#address = this.#mapping.lastingAddress + this.#offset;
+    this.#probe = new Uint8Array(this.#mapping.buffer, this.#offset, 1);
   }
 
   #outcomeOf(result: number, syscall: string): Outcome {
@@ -182,10 +203,9 @@ export class RobustMutex {
    * it: everyone else would wait for this thread. Source: nptl/pthread_mutex_trylock.c, 2.36.
    */
   #letGo(): void {
-    const address = this.#where;
-    if (mutexTryLock(address) !== -E.EDEADLK) return;
+    if (mutexTryLock(this.#address) !== -E.EDEADLK) return;
     store(new Int32Array(this.#mapping.buffer, this.#offset, 1), 0, 0);
-    futexWake(address, 0x7fffffff);
+    futexWake(this.#address, 0x7fffffff);
   }
 
   #refuse(outcome: Outcome): never {

@@ -191,9 +191,10 @@ export class RwLockSteps {
       this.#hold.held = true;
     }
     if (load(this.#words, STATE) !== WRITING) store(this.#words, STATE, WANTED);
-    while (this.#taken < this.#places.length) {
-      if (!isMine(this.#places[this.#taken]!.tryTake())) return false;
-      this.#taken++;
+    const places = this.#places;
+    for (let at = this.#taken; at < places.length; at++) {
+      if (!isMine(places[at]!.tryTake())) return false;
+      this.#taken = at + 1;
     }
     this.#writing = true;
     this.#hold.held = true;
@@ -236,7 +237,8 @@ export class RwLockSteps {
     if (this.#words.length === 0) return;
     this.#writing = false;
     store(this.#words, STATE, state);
-    while (this.#taken > 0) this.#places[--this.#taken]!.unlock();
+    for (let at = this.#taken - 1; at >= 0; at--) this.#places[at]!.unlock();
+    this.#taken = 0;
     if (this.#wanting) this.#writers.unlock();
     this.#wanting = false;
     this.#hold.held = false;

@@ -25,8 +25,9 @@ import {
   checkWait,
 } from "../waiting/wait-options.ts";
 import { HeldGuard } from "./guard.ts";
-import { LockHandle, wordsAt } from "./handle.ts";
+import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory, wordsAt } from "./lock-memory.ts";
 import { checkRepair } from "./mutex.ts";
 import { RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
@@ -81,6 +82,7 @@ const LOOK_ONLY: WaitOptions = { timeoutMs: 0 };
  * ```
  */
 export class RwLock extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #places: readonly RobustMutex[];
   readonly #writers: RobustMutex;
   readonly #hold: Hold;
@@ -128,8 +130,10 @@ export class RwLock extends LockHandle {
   });
 
   private constructor(placed: Placed, places: number, options: RwLockOptions) {
-    super(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
-    const hold = this.registerHold("readers-writer lock");
+    const memory = new LockMemory(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
+    const hold = this.#memory.registerHold(this, "readers-writer lock");
     const mutexAt = (from: number): RobustMutex =>
       new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
     this.#writers = mutexAt(0);
@@ -139,10 +143,10 @@ export class RwLock extends LockHandle {
     this.#hold = hold;
     this.#steps = new RwLockSteps({
       what: placed.what,
-      words: this.words,
+      words: this.#memory.words,
       writers: this.#writers,
       places: this.#places,
-      waitPoint: this.waitPoint,
+      waitPoint: this.#memory.waitPoint,
       hold,
       onOwnerDied: options.onOwnerDied,
     });
@@ -220,7 +224,7 @@ export class RwLock extends LockHandle {
    * @throws ClosedError.
    */
   get ownerDied(): boolean {
-    this.checkOpen();
+    this.#memory.checkOpen();
     return this.#steps.ownerDied;
   }
 
@@ -238,7 +242,9 @@ export class RwLock extends LockHandle {
     this.#refuseDeadlock("read-lock", steps.wants);
     if (steps.undisturbed && steps.tryRead()) return true;
     steps.giveWay(options?.timeoutMs);
-    return this.waitPoint.wait(() => steps.tryReadOrRecover(), options) && steps.countTurn();
+    return (
+      this.#memory.waitPoint.wait(() => steps.tryReadOrRecover(), options) && steps.countTurn()
+    );
   }
 
   /**
@@ -260,7 +266,7 @@ export class RwLock extends LockHandle {
     checkWait(this.#action("read-lock"), options, ASYNC_WAIT_OPTIONS);
     const steps = this.#steps;
     const ready = (): boolean => this.#isOpen() && !steps.writes && steps.tryReadOrRecover();
-    return (await this.waitInLoop(ready, options)) && steps.countTurn();
+    return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
   }
 
   /** Ends one read. @throws StateError EPERM when this handle does not read; ClosedError. */
@@ -281,7 +287,9 @@ export class RwLock extends LockHandle {
     this.#refuseDeadlock("write-lock", steps.reads || steps.wants);
     steps.giveWay(options?.timeoutMs);
     try {
-      return this.waitPoint.wait(() => steps.tryWrite(), options) && steps.countTurn();
+      const written =
+        steps.tryWrite() || this.#memory.waitPoint.wait(() => steps.tryWrite(), options);
+      return written && steps.countTurn();
     } finally {
       steps.stopWanting();
     }
@@ -307,7 +315,7 @@ export class RwLock extends LockHandle {
     const ready = (): boolean =>
       this.#isOpen() && !steps.writes && !steps.reads && steps.tryWrite();
     try {
-      return (await this.waitInLoop(ready, options)) && steps.countTurn();
+      return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
     } finally {
       steps.stopWanting();
     }
@@ -361,7 +369,7 @@ export class RwLock extends LockHandle {
         : this.#steps.reads
           ? "reads. Call unlockRead first"
           : "waits to write. Let that end first";
-      throw new StateError("EBUSY", `Cannot close ${this.what}: this handle ${way}`);
+      throw new StateError("EBUSY", `Cannot close ${this.#memory.what}: this handle ${way}`);
     }
     super.close();
   }
@@ -375,7 +383,7 @@ export class RwLock extends LockHandle {
   }
 
   #refuseDeadlock(verb: string, would: boolean): void {
-    this.checkOpen();
+    this.#memory.checkOpen();
     if (!would) return;
     const { writes, reads } = this.#steps;
     const does = writes ? "writes" : reads ? "reads" : "waits to write";
@@ -385,17 +393,17 @@ export class RwLock extends LockHandle {
 
   /** For looks while it waits in the event loop. @throws ClosedError. */
   #isOpen(): true {
-    this.checkOpen();
+    this.#memory.checkOpen();
     return true;
   }
 
   #failToUnlock(does: "read" | "write"): never {
-    this.checkOpen();
+    this.#memory.checkOpen();
     const why = `this handle does not ${does}`;
     throw new StateError("EPERM", `${this.#action(`${does}-unlock`)}: ${why}`);
   }
 
   #action(verb: string): string {
-    return `Cannot ${verb} ${this.what}`;
+    return `Cannot ${verb} ${this.#memory.what}`;
   }
 }

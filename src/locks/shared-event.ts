@@ -23,8 +23,9 @@ import {
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { LockHandle, wordsAt } from "./handle.ts";
+import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
+import { LockMemory, wordsAt } from "./lock-memory.ts";
 
 /** Which event is to be found. */
 export interface EventOptions {
@@ -61,6 +62,7 @@ const SET: number = EVENT_SET_OFFSET >> 2;
  * ```
  */
 export class SharedEvent extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #auto: boolean;
   readonly #ready: () => boolean;
 
@@ -98,7 +100,9 @@ export class SharedEvent extends LockHandle {
   });
 
   private constructor(placed: Placed, auto: boolean) {
-    super(placed, EVENT_LENGTH, EVENT_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(placed, EVENT_LENGTH, EVENT_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#auto = auto;
     this.#ready = () => this.tryWait();
   }
@@ -173,24 +177,24 @@ export class SharedEvent extends LockHandle {
 
   /** Whether it is set; stale the moment it returns. @throws ClosedError. */
   get isSet(): boolean {
-    return load(this.words, SET) !== 0;
+    return load(this.#memory.words, SET) !== 0;
   }
 
   /** Sets the event, and wakes everybody who waits; does not block. @throws ClosedError. */
   set(): void {
-    store(this.words, SET, 1);
-    this.waitPoint.wake();
+    store(this.#memory.words, SET, 1);
+    this.#memory.waitPoint.wake();
   }
 
   /** Takes the event back; does not block. @throws ClosedError. */
   reset(): void {
-    store(this.words, SET, 0);
+    store(this.#memory.words, SET, 0);
   }
 
   /** Passes if the event is set (and resets an "auto" one). @returns Whether it passed. */
   tryWait(): boolean {
-    if (this.#auto) return compareExchange(this.words, SET, 1, 0) === 1;
-    return load(this.words, SET) !== 0;
+    if (this.#auto) return compareExchange(this.#memory.words, SET, 1, 0) === 1;
+    return load(this.#memory.words, SET) !== 0;
   }
 
   /**
@@ -201,7 +205,8 @@ export class SharedEvent extends LockHandle {
    */
   wait(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options);
-    return this.waitPoint.wait(this.#ready, options);
+    // A look first, which the engine can inline.
+    return this.tryWait() || this.#memory.waitPoint.wait(this.#ready, options);
   }
 
   /**
@@ -212,10 +217,10 @@ export class SharedEvent extends LockHandle {
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.waitInLoop(this.#ready, options);
+    return this.#memory.waitAsync(this.#ready, options);
   }
 
   get #action(): string {
-    return `Cannot wait for ${this.what}`;
+    return `Cannot wait for ${this.#memory.what}`;
   }
 }
