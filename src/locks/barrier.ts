@@ -30,6 +30,7 @@ import { CENSUS_MS } from "../waiting/limits.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
+  WAIT_OPTIONS,
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
@@ -231,7 +232,7 @@ export class Barrier extends LockHandle {
    *   the reason of a signal that is aborted: then it has not come.
    */
   wait(options?: WaitOptions): BarrierOutcome {
-    if (options !== undefined) checkWait(this.#action, options);
+    if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
     const arrival = this.#arrive();
     if (arrival !== undefined) return arrival;
     let over = false;

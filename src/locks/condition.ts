@@ -20,6 +20,7 @@ import type { Segment } from "../segment/segment.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
+  WAIT_OPTIONS,
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
@@ -157,7 +158,7 @@ export class Condition extends LockHandle {
    *   reason of a signal that is aborted.
    */
   wait(options?: WaitOptions): boolean {
-    checkWait(this.#action("wait for"), options);
+    checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
     const epoch = this.#startWaiting();
     try {
       return this.#memory.waitPoint.wait(() => this.#wasNotified(epoch), options);
@@ -192,7 +193,7 @@ export class Condition extends LockHandle {
    * @throws As `wait`; TypeError when the predicate returns a promise.
    */
   waitFor(predicate: () => boolean, options: WaitOptions = {}): boolean {
-    const timeoutMs = checkWait(this.#action("wait for"), options);
+    const timeoutMs = checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
     this.#checkPredicate(predicate);
     const deadline = monotonicMs() + timeoutMs;
     while (!this.#ask(predicate)) {

@@ -1,6 +1,7 @@
 /** How every kind of lock is made and found: the same five ways. */
 import { checkOptions, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
+import { wordsAt } from "./lock-memory.ts";
 import {
   Placed,
   type PlacedCreateOptions,
@@ -45,7 +46,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
 
   /** Bytes that one with these options takes. */
   byteLength(options: Make = {} as Make): number {
-    const action = `Cannot measure a ${this.#kind.noun}`;
+    const action = `Cannot measure ${this.#one}`;
     checkOptions(action, options, this.#details.makes);
     return this.#details.byteLength(action, options);
   }
@@ -68,15 +69,21 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
   }
 
   init(segment: Segment, offset: number, options: Make & PlacedInitOptions = {} as Make): T {
-    const byteLength = this.#toMake(`make a ${this.#kind.noun}`, options, "overwrite");
+    const byteLength = this.#toMake(`make ${this.#one}`, options, "overwrite");
     const make = this.#maker(byteLength, options);
     return Placed.init(this.#kind, segment, offset, byteLength, options, make);
   }
 
   at(segment: Segment, offset: number, options: Find = {} as Find): T {
-    this.#toFind(`find a ${this.#kind.noun}`, options, []);
+    this.#toFind(`find ${this.#one}`, options, []);
     const { leastLength } = this.#details;
     return Placed.at(this.#kind, segment, offset, leastLength, this.#finder(options));
+  }
+
+  /** As in "an event". */
+  get #one(): string {
+    const { noun } = this.#kind;
+    return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
   }
 
   #named(name: string): string {
@@ -100,7 +107,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
   #maker(byteLength: number, options: Make): (placed: Placed) => T {
     const { mark, make } = this.#details;
     return (placed) => {
-      const words = placed.words(byteLength);
+      const words = wordsAt(placed, byteLength);
       // Whatever was there, and what a maker that died left half done, is not to be built upon.
       if (!placed.fresh) clearMarked(words, mark);
       const made = make(placed, words, options);

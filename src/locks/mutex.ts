@@ -22,6 +22,7 @@ import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
+  WAIT_OPTIONS,
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
@@ -240,7 +241,7 @@ export class Mutex extends LockHandle {
    *   ClosedError; the reason of a signal that is aborted.
    */
   lock(options?: WaitOptions): boolean {
-    if (options !== undefined) checkWait(this.#action, options);
+    if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
     const outcome = this.#robust.tryLock();
     if (outcome !== TAKEN) return this.#examine(outcome) || this.#lockSlowly(options?.timeoutMs);
     this.#hold.held = true;

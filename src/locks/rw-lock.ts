@@ -21,6 +21,7 @@ import type { Segment } from "../segment/segment.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
+  WAIT_OPTIONS,
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
@@ -237,7 +238,7 @@ export class RwLock extends LockHandle {
    *   is aborted.
    */
   lockRead(options?: WaitOptions): boolean {
-    if (options !== undefined) checkWait(this.#action("read-lock"), options);
+    if (options !== undefined) checkWait(this.#action("read-lock"), options, WAIT_OPTIONS);
     const steps = this.#steps;
     this.#refuseDeadlock("read-lock", steps.wants);
     if (steps.undisturbed && steps.tryRead()) return true;
@@ -282,7 +283,7 @@ export class RwLock extends LockHandle {
    * @throws As `lockRead`; EDEADLK also when this handle reads.
    */
   lockWrite(options?: WaitOptions): boolean {
-    if (options !== undefined) checkWait(this.#action("write-lock"), options);
+    if (options !== undefined) checkWait(this.#action("write-lock"), options, WAIT_OPTIONS);
     const steps = this.#steps;
     this.#refuseDeadlock("write-lock", steps.reads || steps.wants);
     steps.giveWay(options?.timeoutMs);

@@ -20,6 +20,7 @@ import type { Segment } from "../segment/segment.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
+  WAIT_OPTIONS,
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
@@ -204,7 +205,7 @@ export class SharedEvent extends LockHandle {
    * @throws ClosedError; the reason of a signal that is aborted.
    */
   wait(options?: WaitOptions): boolean {
-    if (options !== undefined) checkWait(this.#action, options);
+    if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
     // A look first, which the engine can inline.
     return this.tryWait() || this.#memory.waitPoint.wait(this.#ready, options);
   }

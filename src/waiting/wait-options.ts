@@ -60,28 +60,3 @@ export function checkTimeout(timeoutMs: number | undefined, what = "timeoutMs"):
   const message = `Cannot wait: ${what} must be a number of 0 or more, not ${shown(timeoutMs)}`;
   throw typeof timeoutMs === "number" ? new RangeError(message) : new TypeError(message);
 }
-
-/**
- * Checks the options of a wait that is about to begin.
- *
- * @param action What waits, as in `Cannot lock mutex "/x"`.
- * @param known `WAIT_OPTIONS`, `ASYNC_WAIT_OPTIONS`, or these and others.
- * @returns The time that it has, in ms.
- * @throws TypeError, RangeError for what they must not be; the reason of a signal that is aborted.
- */
-export function checkWait(
-  action: string,
-  options: AsyncWaitOptions | undefined,
-  known: readonly string[] = WAIT_OPTIONS,
-): number {
-  checkOptions(action, options, known);
-  const signal = options?.signal;
-  // Some runtimes and tests bring a signal of their own.
-  if (signal !== undefined && typeof Object(signal).throwIfAborted !== "function") {
-    throw new TypeError(`${action}: its signal must be an AbortSignal, not ${shown(signal)}`);
-  }
-  if (options?.ref !== undefined) checkBoolean(action, "ref", options.ref);
-  const timeoutMs = checkTimeout(options?.timeoutMs);
-  signal?.throwIfAborted();
-  return timeoutMs;
-}

@@ -141,7 +141,7 @@ describe("processes", () => {
     expect(c.wait()).toBe("last");
     expect(await Promise.all(waits)).toEqual(["passed", "passed"]);
     for (const participant of participants) participant.close();
-    const counts = new Int32Array(segment.buffer, Barrier.lengthFor(3), 4);
+    const counts = new Int32Array(segment.buffer, Barrier.byteLength({ parties: 3 }), 4);
     const [last = 0, passed = 0, broken = 0, timedOut = 0] = counts;
     // Each child that was killed had an outcome before; whoever passed had somebody come last.
     expect(last + passed + broken + timedOut).toBeGreaterThanOrEqual(kills);
