@@ -237,7 +237,7 @@ export class Barrier extends LockHandle {
     if (arrival !== undefined) return arrival;
     let over = false;
     try {
-      over = this.#memory.waitPoint.wait(() => this.#isOver(), options);
+      over = this.#memory.wait(() => this.#isOver(), options);
     } finally {
       if (!over) over = this.#giveUp();
     }

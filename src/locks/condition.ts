@@ -161,7 +161,7 @@ export class Condition extends LockHandle {
     checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
     const epoch = this.#startWaiting();
     try {
-      return this.#memory.waitPoint.wait(() => this.#wasNotified(epoch), options);
+      return this.#memory.wait(() => this.#wasNotified(epoch), options);
     } finally {
       this.#mutex.lock();
       this.#stopWaiting(epoch);

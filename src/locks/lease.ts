@@ -270,7 +270,7 @@ export class Lease extends LockHandle {
     let term: LeaseTerm | undefined;
     const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
     // Each look is a call into the kernel: to spin would cost more than it wins.
-    this.#memory.waitPoint.wait(ready, { timeoutMs, strategy: "block" });
+    this.#memory.wait(ready, { timeoutMs, strategy: "block" });
     return term;
   }
 
@@ -290,7 +290,10 @@ export class Lease extends LockHandle {
     return term;
   }
 
-  /** Ends the term, if there is one, and the use of this handle; the name stays. */
+  /**
+   * Ends the term, if there is one, and the use of this handle; the name stays. Waits of this handle
+   * in the event loop end in a ClosedError. Again is harmless.
+   */
   override close(): void {
     this.#term?.release();
     super.close();

@@ -68,6 +68,11 @@ export class LockMemory {
     return segment.holds.register(handle, `the ${noun} at ${offset}`, segment.mapping);
   }
 
+  /** Waits, blocking this thread. @returns false when the time was over. @throws ClosedError. */
+  wait(ready: () => boolean, options: Parameters<WaitPoint["wait"]>[1]): boolean {
+    return this.waitPoint.wait(ready, options);
+  }
+
   /** Waits in the event loop. @returns false when the time was over. @throws ClosedError. */
   async waitAsync(ready: () => boolean, options: AsyncWaitOptions | undefined): Promise<boolean> {
     let passed = false;

@@ -99,9 +99,9 @@ export class MutexGuard {
  *
  * What a crash leaves: the kernel passes the mutex on at once, and the next lock says so
  * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. The same goes for a
- * Worker that ends. A segment cannot be closed while a mutex in it is held, and the garbage
- * collector ends neither: a handle that is forgotten while it holds the mutex keeps it, and its
- * memory, until the thread ends.
+ * Worker that ends. A segment cannot be closed while a mutex in it is held. The garbage collector
+ * releases nothing: a handle that is forgotten while it holds the mutex keeps it, and its memory,
+ * until the thread ends.
  *
  * Do not keep it across an `await` without need: everyone else in this thread meets it locked.
  *
@@ -122,7 +122,7 @@ export class MutexGuard {
  */
 export class Mutex extends LockHandle {
   readonly #memory: LockMemory;
-  // For who holds the mutex: then they are there.
+  // Without a check, for `unlock`: while the mutex is held, they are there.
   readonly #words: Int32Array;
   readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
@@ -255,8 +255,8 @@ export class Mutex extends LockHandle {
 
   /**
    * Takes the mutex without blocking the event loop; it is then held by this thread. Several waits
-   * in one thread take turns. A C program that unlocks rings no bell: that is noticed within 250
-   * ms.
+   * in one thread take turns. That a C program unlocked, which rings no bell, is noticed within
+   * 250 ms.
    *
    * @returns Whether it is held now: false when the time was over.
    * @throws As `lock`; the signal's reason as soon as it is aborted.

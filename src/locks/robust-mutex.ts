@@ -97,8 +97,8 @@ export class RobustMutex {
     if (result < 0) fail(`Cannot make ${this.#what}`, result, "pthread_mutex_init");
   }
 
-  // The fast paths are flat: the engine inlines what is short, and five calls deep at most. So
-  // they have the same check of the probe each.
+  // The fast paths are flat, and repeat the check of the probe: the engine inlines what is short,
+  // and five calls deep at most.
 
   /** Takes it at once or not at all. */
   tryLock(): Outcome {

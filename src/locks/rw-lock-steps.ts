@@ -20,7 +20,7 @@
  *     reads after R1 (SYNC rw-lock: W4 and a place's release pair with R1-R2).
  *
  * Writers do not starve: W2 lets no new reader in, and those inside leave. Nor do readers: who
- * releases while others wait lets one of them go first, for a moment (`#giveWay`).
+ * releases while others wait lets one of them go first, for a moment (`giveWay`).
  *
  * Source: the "big reader" locks of Linux (lglock), with robust mutexes for spinlocks.
  */
@@ -150,7 +150,7 @@ export class RwLockSteps {
     return false;
   }
 
-  /** As `tryRead`; it sees to a dead writer, and is true at the next call at the soonest then. */
+  /** As `tryRead`. Sees to a dead writer instead, and then only the next call can be true. */
   tryReadOrRecover(): boolean {
     // A look first: to take and give back a place would delay the writer that wants it.
     const free = load(this.#words, STATE) === FREE && !this.#mustRepair;
@@ -183,7 +183,7 @@ export class RwLockSteps {
     return this.#onOwnerDied !== undefined && this.ownerDied;
   }
 
-  /** W1 to W4; keeps what it got until the next try, or `#stopWanting`. */
+  /** W1 to W4; keeps what it got until the next try, or `stopWanting`. */
   tryWrite(): boolean {
     this.#refuseLost();
     if (!this.#wanting) {

@@ -243,9 +243,7 @@ export class RwLock extends LockHandle {
     this.#refuseDeadlock("read-lock", steps.wants);
     if (steps.undisturbed && steps.tryRead()) return true;
     steps.giveWay(options?.timeoutMs);
-    return (
-      this.#memory.waitPoint.wait(() => steps.tryReadOrRecover(), options) && steps.countTurn()
-    );
+    return this.#memory.wait(() => steps.tryReadOrRecover(), options) && steps.countTurn();
   }
 
   /**
@@ -288,8 +286,7 @@ export class RwLock extends LockHandle {
     this.#refuseDeadlock("write-lock", steps.reads || steps.wants);
     steps.giveWay(options?.timeoutMs);
     try {
-      const written =
-        steps.tryWrite() || this.#memory.waitPoint.wait(() => steps.tryWrite(), options);
+      const written = steps.tryWrite() || this.#memory.wait(() => steps.tryWrite(), options);
       return written && steps.countTurn();
     } finally {
       steps.stopWanting();

@@ -207,7 +207,7 @@ export class SharedEvent extends LockHandle {
   wait(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
     // A look first, which the engine can inline.
-    return this.tryWait() || this.#memory.waitPoint.wait(this.#ready, options);
+    return this.tryWait() || this.#memory.wait(this.#ready, options);
   }
 
   /**

@@ -49,6 +49,8 @@ const KINDS: readonly { noun: string; kind: Kind; make: Options; find: Options }
   { noun: "lease", kind: Lease as unknown as Kind, make: {}, find: {} },
 ];
 
+const PEER = "test/peers/sync-peer.ts";
+
 let names: string[] = [];
 function fresh(): string {
   const name = uniqueName("handles");
@@ -296,17 +298,24 @@ describe("close", () => {
 });
 
 describe("in another process", () => {
+  test("exactly one of those that come together makes it", async () => {
+    for (let round = 0; round < 3; round++) {
+      const name = fresh();
+      const children = Array.from({ length: 4 }, () => runBun(PEER, name, "meet", "4"));
+      const outcomes = await Promise.all(children);
+      const said = outcomes.map(({ stdout }) => stdout.trim().split(" "));
+      expect(said.filter(([created]) => created === "true").length).toBe(1);
+      expect(said.filter(([, outcome]) => outcome === "last").length).toBe(1);
+      expect(said.filter(([, outcome]) => outcome === "passed").length).toBe(3);
+    }
+  });
+
   test("a named lock excludes, and a blocking lease passes on", async () => {
     const [lockName, leaseName] = [fresh(), fresh()];
     using held = Mutex.create(lockName);
     using lease = Lease.create(leaseName);
     const guard = held.acquire();
-    const { stdout, exitCode } = await runBun(
-      "test/peers/sync-peer.ts",
-      lockName,
-      "named",
-      leaseName,
-    );
+    const { stdout, exitCode } = await runBun(PEER, lockName, "named", leaseName);
     expect([stdout, exitCode]).toEqual(["false  true\n", 0]);
     guard.unlock();
     // The child is dead: a blocking wait has its role at the latest after a slice.

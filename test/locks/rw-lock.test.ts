@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { LayoutError, Mutex, RwLock, Segment } from "../../src/index.ts";
+import { MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { RW_LOCK_PLACES_OFFSET } from "../../src/layout/rw-lock-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { firstLine, killSome } from "../support/kill.ts";
@@ -127,6 +128,12 @@ describe("one process", () => {
     expect(() => RwLock.at(segment, 0, { readers: 8 })).toThrow(
       `it has another number of readers: expected 8 at offset ${RW_LOCK_PLACES_OFFSET}, found 4`,
     );
+    // Between its maker's last two steps it is no mutex, and no lock yet: it is made again.
+    segment.view.setUint32(MUTEX_MAGIC_OFFSET, 0, true);
+    expect(thrown(() => RwLock.at(segment, 0))).toBe("StateError ENODATA");
+    using made = init(segment);
+    expect([made.created, made.tryLockWrite()]).toEqual([true, true]);
+    made.unlockWrite();
     expect(() => Mutex.at(segment, lock.offset)).toThrow("found readers-writer lock");
     Mutex.init(segment, 4096);
     expect(() => RwLock.at(segment, 4096)).toThrow("expected readers-writer lock");

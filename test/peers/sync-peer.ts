@@ -152,6 +152,12 @@ function named(): void {
   say([mutex.tryLock(), lease.acquire({ timeoutMs: 1 }), term.held].join(" "));
 }
 
+/** Makes or finds a barrier by name with the others, and passes it once. */
+function meet(): void {
+  using barrier = Barrier.openOrCreate(name, { parties: Number(argument) });
+  say(`${barrier.created} ${barrier.wait()}`);
+}
+
 /** Whether a process lives on; one that was killed gives up its locks a moment before it is gone. */
 function isAlive(pid: number): boolean {
   for (let tries = 0; tries < 1000; tries++) {
@@ -168,6 +174,7 @@ function isAlive(pid: number): boolean {
 }
 
 if (what === "named") named();
+if (what === "meet") meet();
 if (what.startsWith("event")) event();
 if (what.startsWith("condition")) condition();
 if (what.startsWith("barrier")) barrier();
