@@ -139,7 +139,6 @@ export {
 } from "./semaphore/system-v-semaphore.ts";
 export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
 export type { ValueOf, ValueType } from "./struct/value-type.ts";
-export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";
 export { HeldGuard } from "./locks/guard.ts";
 export type { Stats } from "./segment/stats.ts";
 export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";

@@ -291,8 +291,8 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Ends the term, if there is one, and the use of this handle; the name stays. Waits of this handle
-   * in the event loop end in a ClosedError. Again is harmless.
+   * Ends the term, if there is one, and the use of this handle; the name stays. Waits of this
+   * handle in the event loop end in a ClosedError. Again is harmless.
    */
   override close(): void {
     this.#term?.release();

@@ -425,8 +425,8 @@ export class Mutex extends LockHandle {
 
   #refusePromise(): never {
     throw new TypeError(
-      `Cannot hold ${this.#memory.what} for an asynchronous function: it would be unlocked at the first ` +
-        "await. Use acquireAsync, and unlock after the work",
+      `Cannot hold ${this.#memory.what} for an asynchronous function: it would be unlocked at the ` +
+        "first await. Use acquireAsync, and unlock after the work",
     );
   }
 }
