@@ -1,7 +1,6 @@
 /** How every kind of lock is made and found: the same five ways. */
 import { checkOptions, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
-import { wordsAt } from "./lock-memory.ts";
 import {
   Placed,
   type PlacedCreateOptions,
@@ -107,7 +106,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
   #maker(byteLength: number, options: Make): (placed: Placed) => T {
     const { mark, make } = this.#details;
     return (placed) => {
-      const words = wordsAt(placed, byteLength);
+      const words = placed.words(byteLength);
       // Whatever was there, and what a maker that died left half done, is not to be built upon.
       if (!placed.fresh) clearMarked(words, mark);
       const made = make(placed, words, options);

@@ -424,10 +424,9 @@ export class Mutex extends LockHandle {
   }
 
   #refusePromise(): never {
-    throw new TypeError(
-      `Cannot hold ${this.#memory.what} for an asynchronous function: it would be unlocked at the ` +
-        "first await. Use acquireAsync, and unlock after the work",
-    );
+    const action = `Cannot hold ${this.#memory.what} for an asynchronous function`;
+    const out = "Use acquireAsync, and unlock after the work";
+    throw new TypeError(`${action}: it would be unlocked at the first await. ${out}`);
   }
 }
 

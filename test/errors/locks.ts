@@ -34,7 +34,7 @@ export const LOCKS: readonly ErrorRow[] = [
   {
     provoke: (name) => Mutex.at(raw(name), 8192),
     error: "RangeError",
-    text: 'Cannot place a mutex in segment "NAME": its 256 bytes from offset 8192 on end beyond the segment\'s 8192',
+    text: 'Cannot place a mutex in segment "NAME": its 256 bytes from offset 8192 end beyond the segment\'s 8192',
   },
   {
     provoke: (name) => Mutex.at(raw(name, { access: "read" }), 0),
@@ -295,7 +295,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.open(raw(name, {}, 4).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it again, unlink removes it',
+    text: 'Cannot open event "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
   },
   {
     provoke: (name) => Mutex.open(raw(name, {}, 4).name),
@@ -307,7 +307,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.openOrCreate(raw(name, {}, 128).name, { reset: "auto" }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open event "NAME": the segment ends before it does: expected 256 bytes at offset 0, found 128',
+    text: 'Cannot make event "NAME": its segment is too small: expected 256 bytes at offset 0, found 128',
   },
   {
     provoke: (name) => Lease.init(raw(name), 0).tryAcquire({ text: any(5) }),
