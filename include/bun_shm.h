@@ -598,7 +598,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mutex, wait_point) == 128, "mutex.wait_point");
 typedef struct bun_shm_rw_lock {
   /* See the mutex. */
   uint8_t writers[256];
-  /* The creator, last, with release. */
+  /* The creator, right before the mutex's own, which is last. */
   uint32_t magic;
   /* How many readers at once. The creator. */
   uint32_t places;
@@ -680,7 +680,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_event, wait_point) == 128, "event.wait_point");
 typedef struct bun_shm_barrier {
   /* Over everything below. See the mutex. */
   uint8_t mutex[256];
-  /* The creator, last, with release. */
+  /* The creator, right before the mutex's own, which is last. */
   uint32_t magic;
   /* How many meet. The creator. */
   uint32_t parties;
@@ -714,7 +714,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state"
 
 /* What is told about a role's holder; the kernel's lock says who it is. */
 typedef struct bun_shm_lease {
-  /* Whoever finds zeros, with the lock, last, with release. */
+  /* The creator, last, with release. */
   uint32_t magic;
   /* Which of the two tokens counts, 0 or 1. The holder, like all below. */
   uint32_t current;

@@ -1,7 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-export { Barrier, type BarrierOutcome } from "./locks/barrier.ts";
+export {
+  Barrier,
+  type BarrierCreateOptions,
+  type BarrierOptions,
+  type BarrierOutcome,
+} from "./locks/barrier.ts";
 export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/old-codec.ts";
-export { Condition } from "./locks/condition.ts";
+export { Condition, type ConditionOptions } from "./locks/condition.ts";
 export { doctor, type Finding } from "./operations/doctor.ts";
 export {
   ClosedError,
@@ -11,7 +16,7 @@ export {
   SystemError,
   UnsupportedError,
 } from "./errors.ts";
-export { type EventInitOptions, SharedEvent } from "./locks/shared-event.ts";
+export { type EventCreateOptions, type EventOptions, SharedEvent } from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { InspectedField } from "./inspection/fields.ts";
@@ -23,12 +28,8 @@ export { type Room, room, type RoomLimits } from "./operations/room.ts";
 export type { FileSystemInfo } from "./inspection/file-system.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export type { ObjectUser } from "./memory/processes.ts";
-export { CONDITION_LENGTH } from "./layout/condition-layout.ts";
-export { EVENT_LENGTH } from "./layout/event-layout.ts";
 export type { ArrayView } from "./struct/field-block.ts";
 export type { Field, Scalar } from "./struct/field.ts";
-export { LEASE_LENGTH } from "./layout/lease-layout.ts";
-export { MUTEX_LENGTH } from "./layout/mutex-layout.ts";
 export type { StructField } from "./struct/access.ts";
 export {
   Lease,
@@ -55,12 +56,18 @@ export type {
 export { MessageQueue } from "./queue/message-queue.ts";
 export { listSegments, type SegmentInfo } from "./operations/list.ts";
 export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
-export { type LockOptions, Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
 export {
   PortableSegment,
   type PortableSegmentCreateOptions,
   type PortableSegmentOpenOptions,
 } from "./segment/portable-segment.ts";
+export { Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
+export type { LockHandle } from "./locks/handle.ts";
+export type {
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "./segment/placed.ts";
 export {
   type PromClient,
   type PromConstructor,
@@ -93,7 +100,7 @@ export {
   type RingWriteOptions,
 } from "./ring/ring-producer.ts";
 export type { RecordHandler } from "./ring/algorithm/core.ts";
-export { RwLock, type RwLockInitOptions, type RwLockOptions } from "./locks/rw-lock.ts";
+export { RwLock, type RwLockOptions } from "./locks/rw-lock.ts";
 export {
   Segment,
   type SegmentCreateOptions,

@@ -129,7 +129,7 @@ async function measure(segment: Segment, program: string | undefined): Promise<R
   const mutex = Mutex.init(segment, 0);
   const lock = RwLock.init(segment, 4096);
   const event = SharedEvent.init(segment, 16_384, { reset: "auto" });
-  const lease = Lease.at(segment, 32_768);
+  const lease = Lease.init(segment, 32_768);
   const kinds: [string, (count: number) => void, string | undefined, number][] = [
     [
       "Mutex lock + unlock",

@@ -22,7 +22,7 @@ export const BARRIER: Layout = {
   length: BARRIER_FIRST_SEAT_OFFSET,
   fields: [
     bytes("mutex", 0, MUTEX_LENGTH, "Over everything below. See the mutex."),
-    u32("magic", BARRIER_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("magic", BARRIER_MAGIC_OFFSET, "The creator, right before the mutex's own, which is last."),
     u32("parties", BARRIER_PARTIES_OFFSET, "How many meet. The creator."),
     u32("broken", BARRIER_BROKEN_OFFSET, "0 or 1. Who has the mutex."),
     u32(

@@ -25,7 +25,7 @@ export const LEASE: Layout = {
   text: "What is told about a role's holder; the kernel's lock says who it is.",
   length: LEASE_LENGTH,
   fields: [
-    u32("magic", LEASE_MAGIC_OFFSET, "Whoever finds zeros, with the lock, last, with release."),
+    u32("magic", LEASE_MAGIC_OFFSET, "The creator, last, with release."),
     u32(
       "current",
       LEASE_CURRENT_OFFSET,

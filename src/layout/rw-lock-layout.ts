@@ -23,7 +23,7 @@ export const RW_LOCK: Layout = {
   length: RW_LOCK_FIRST_PLACE_OFFSET,
   fields: [
     bytes("writers", 0, MUTEX_LENGTH, "See the mutex."),
-    u32("magic", RW_LOCK_MAGIC_OFFSET, "The creator, last, with release."),
+    u32("magic", RW_LOCK_MAGIC_OFFSET, "The creator, right before the mutex's own, which is last."),
     u32("places", RW_LOCK_PLACES_OFFSET, "How many readers at once. The creator."),
     u32(
       "state",

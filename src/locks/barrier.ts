@@ -1,10 +1,9 @@
-import { LayoutError } from "../errors.ts";
+import { checkInteger } from "../arguments.ts";
+import { LayoutError, StateError } from "../errors.ts";
 import {
   ARRIVED,
   BARRIER_BROKEN_OFFSET,
   BARRIER_FIRST_SEAT_OFFSET,
-  BARRIER_MAGIC,
-  BARRIER_MAGIC_OFFSET,
   BARRIER_MAX_PARTIES,
   BARRIER_PARTIES_OFFSET,
   BARRIER_RELEASING_OFFSET,
@@ -16,16 +15,47 @@ import {
   PASSED,
   barrierLength,
 } from "../layout/barrier-layout.ts";
-import { E } from "../libc/errno.ts";
+import { BARRIER_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
-import { checkMagic } from "../segment/magic.ts";
-import { MutexRow } from "./mutex-row.ts";
-import { placeWords } from "../segment/placement.ts";
-import { Mutex } from "./mutex.ts";
+import type {
+  Placed,
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import { type AsyncWaitOptions, WaitPoint, type WaitOptions } from "../waiting/wait-point.ts";
+import { CENSUS_MS } from "../waiting/limits.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
+import { LockHandle } from "./handle.ts";
+import { LockKind } from "./lock-kind.ts";
+import { LockMemory, wordsAt } from "./lock-memory.ts";
+import {
+  INHERITED,
+  RobustMutex,
+  checkAbi,
+  checkRobustMutex,
+  isMine,
+  writeAbi,
+} from "./robust-mutex.ts";
+
+/** Which barrier is to be found. */
+export interface BarrierOptions {
+  /** How many participants complete a round, from 1 to 256. */
+  readonly parties?: number | undefined;
+}
+
+/** How to make a barrier. */
+export interface BarrierCreateOptions extends BarrierOptions {
+  readonly parties: number;
+}
 
 /**
  * How a wait at a barrier ended: "last": this one completed the round; "passed": another did;
@@ -33,100 +63,146 @@ import { type AsyncWaitOptions, WaitPoint, type WaitOptions } from "../waiting/w
  */
 export type BarrierOutcome = "last" | "passed" | "broken" | "timedOut";
 
-const NOUN = "barrier";
+const PARTIES: number = BARRIER_PARTIES_OFFSET >> 2;
 const BROKEN_WORD: number = BARRIER_BROKEN_OFFSET >> 2;
 const RELEASING: number = BARRIER_RELEASING_OFFSET >> 2;
-/** How often, in ms, a waiter asks whether the other participants still live. */
-const CENSUS_MS = 20;
 
 /**
  * A place where a fixed number of participants wait for each other, round after round.
  *
  * A handle takes part from its first wait until its `close`; each belongs to the thread that waits.
- * If a participant dies, wherever it is, or a wait times out or is aborted, the barrier is broken:
- * everyone is told at once, and on every later wait, until somebody calls `reset`. One that has
- * never waited is not known, and only a timeout tells that it does not come.
+ * What a crash leaves: if a participant dies, wherever it is, or a wait times out or is aborted,
+ * the barrier is broken: everyone learns of it at once, and on every later wait, until somebody
+ * calls `reset`. One that has never waited is not known, and only a timeout tells that it does not
+ * come. A handle that is forgotten while it takes part keeps its seat until its thread ends.
  *
  * @example
  * ```ts
- * using segment = Segment.create("/rounds", { size: 4096 });
- * Barrier.init(segment, 0, { parties: 2 });
  * // mostly: one in each process
- * using first = Barrier.at(segment, 0);
- * using second = Barrier.at(segment, 0);
+ * using first = Barrier.create("/rounds", { parties: 2 });
+ * using second = Barrier.open("/rounds");
  * console.log(await Promise.all([first.waitAsync(), second.waitAsync()])); // ["passed", "last"]
- * Segment.unlink("/rounds");
+ * first.unlink();
  * ```
  */
-export class Barrier {
-  readonly #what: string;
-  readonly #words: Int32Array;
+export class Barrier extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #parties: number;
-  readonly #mutex: Mutex;
-  readonly #seats: MutexRow;
-  readonly #waitPoint: WaitPoint;
+  readonly #mutex: RobustMutex;
+  readonly #seats: readonly RobustMutex[];
   readonly #hold: Hold;
   #seat = -1;
   #lastCensusMs = 0;
 
-  private constructor(segment: Segment, offset: number, parties: number) {
-    this.#what = `${NOUN} at ${offset} in segment "${segment.name}"`;
-    this.#words = placeWords(NOUN, segment, offset, barrierLength(parties));
+  static readonly #kind = new LockKind<Barrier, BarrierCreateOptions, BarrierOptions>({
+    mark: BARRIER_MARK,
+    makes: ["parties"],
+    finds: ["parties"],
+    leastLength: barrierLength(1),
+    byteLength(action, { parties }) {
+      checkInteger(action, "parties", parties, 1, BARRIER_MAX_PARTIES);
+      return barrierLength(parties);
+    },
+    check(action, { parties }) {
+      checkRobustMutex("barrier");
+      if (parties !== undefined) {
+        checkInteger(action, "parties", parties, 1, BARRIER_MAX_PARTIES);
+      }
+    },
+    make(placed, words, { parties }) {
+      const barrier = new Barrier(placed, parties);
+      barrier.#mutex.init();
+      writeAbi(words);
+      for (const seat of barrier.#seats) seat.init();
+      words[PARTIES] = parties;
+      return barrier;
+    },
+    find(placed, options) {
+      const words = wordsAt(placed, barrierLength(1));
+      checkAbi(placed, words);
+      const parties = load(words, PARTIES);
+      if (parties < 1 || parties > BARRIER_MAX_PARTIES) {
+        throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
+          expected: `1 to ${BARRIER_MAX_PARTIES} parties`,
+          found: String(parties),
+          offset: placed.offset + BARRIER_PARTIES_OFFSET,
+        });
+      }
+      placed.mustHave("number of parties", BARRIER_PARTIES_OFFSET, parties, options.parties);
+      return new Barrier(placed, parties);
+    },
+  });
+
+  private constructor(placed: Placed, parties: number) {
+    const memory = new LockMemory(placed, barrierLength(parties), BARRIER_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#parties = parties;
-    this.#mutex = Mutex.at(segment, offset);
-    this.#seats = new MutexRow(this.#what, segment, offset + BARRIER_FIRST_SEAT_OFFSET);
-    this.#waitPoint = new WaitPoint(segment, offset + BARRIER_WAIT_POINT_OFFSET);
-    this.#hold = segment.holds.register(this, `a seat at the ${this.#what}`, segment.mapping);
+    const hold = this.#memory.registerHold(this, "barrier");
+    const mutexAt = (from: number): RobustMutex =>
+      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
+    this.#mutex = mutexAt(0);
+    this.#seats = Array.from({ length: parties }, (_, seat) =>
+      mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH),
+    );
+    this.#hold = hold;
   }
 
-  /** Bytes in a barrier for so many parties. @throws RangeError. */
-  static lengthFor(parties: number): number {
-    if (!Number.isInteger(parties) || parties < 1 || parties > BARRIER_MAX_PARTIES) {
-      throw new RangeError(
-        `Cannot make a barrier for ${parties} parties: 1 to ${BARRIER_MAX_PARTIES} are possible`,
-      );
-    }
-    return barrierLength(parties);
+  /** Bytes that a barrier for so many parties takes in a segment. @throws RangeError, TypeError. */
+  static byteLength(options: BarrierCreateOptions): number {
+    return Barrier.#kind.byteLength(options);
   }
 
   /**
-   * Makes a barrier in `Barrier.lengthFor(parties)` bytes of a segment. One process does, once.
+   * Makes a barrier in a new segment of that name.
+   *
+   * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
+   *   bad arguments; UnsupportedError on macOS.
+   */
+  static create(name: string, options: BarrierCreateOptions & PlacedCreateOptions): Barrier {
+    return Barrier.#kind.create(name, options);
+  }
+
+  /**
+   * Finds the barrier of that name; one that is being made is waited for, blocking.
+   *
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
+   *   it, or it has another number of parties; StateError ENODATA when its creator died half way.
+   */
+  static open(name: string, options?: BarrierOptions & PlacedOpenOptions): Barrier {
+    return Barrier.#kind.open(name, options);
+  }
+
+  /** Finds the barrier of that name, or makes it; `created` says which. @throws As both. */
+  static openOrCreate(name: string, options: BarrierCreateOptions & PlacedCreateOptions): Barrier {
+    return Barrier.#kind.openOrCreate(name, options);
+  }
+
+  /**
+   * Makes a barrier inside a segment.
    *
    * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws RangeError for a bad offset or number; UnsupportedError on macOS.
+   * @throws StateError EEXIST when one is there; RangeError for a bad offset or number; LayoutError
+   *   when something else is there; UnsupportedError on macOS.
    */
-  static init(segment: Segment, offset: number, options: { parties: number }): Barrier {
-    const { parties } = options;
-    const words = placeWords(NOUN, segment, offset, Barrier.lengthFor(parties));
-    store(words, BARRIER_MAGIC_OFFSET >> 2, 0);
-    words.fill(0);
-    Mutex.init(segment, offset);
-    const barrier = new Barrier(segment, offset, parties);
-    barrier.#seats.init(parties);
-    words[BARRIER_PARTIES_OFFSET >> 2] = parties;
-    // SYNC barrier-made: pairs with the load in `at`.
-    store(words, BARRIER_MAGIC_OFFSET >> 2, BARRIER_MAGIC);
-    return barrier;
+  static init(
+    segment: Segment,
+    offset: number,
+    options: BarrierCreateOptions & PlacedInitOptions,
+  ): Barrier {
+    return Barrier.#kind.init(segment, offset, options);
   }
 
   /**
    * Finds the barrier that another process makes there with `init`, and waits for it for a second
-   * at most, blocking. @throws LayoutError when there is none, or one of another libc.
+   * at most, blocking.
+   *
+   * @param offset Bytes from the segment's start.
+   * @throws LayoutError when it is something else, another libc made it, or it has another number
+   *   of parties; StateError ENODATA when there is none.
    */
-  static at(segment: Segment, offset: number): Barrier {
-    const header = placeWords(NOUN, segment, offset, barrierLength(1));
-    const magicAt = BARRIER_MAGIC_OFFSET;
-    // SYNC barrier-made
-    checkMagic(NOUN, header, magicAt >> 2, BARRIER_MAGIC, offset + magicAt);
-    const parties = load(header, BARRIER_PARTIES_OFFSET >> 2);
-    if (parties >= 1 && parties <= BARRIER_MAX_PARTIES) {
-      return new Barrier(segment, offset, parties);
-    }
-    throw new LayoutError(`The ${NOUN} is corrupt`, {
-      expected: `1 to ${BARRIER_MAX_PARTIES} parties`,
-      found: String(parties),
-      offset: offset + BARRIER_PARTIES_OFFSET,
-    });
+  static at(segment: Segment, offset: number, options?: BarrierOptions): Barrier {
+    return Barrier.#kind.at(segment, offset, options);
   }
 
   /** How many participants complete a round. */
@@ -134,12 +210,14 @@ export class Barrier {
     return this.#parties;
   }
 
-  /** Whether waiting is in vain until a `reset`. */
+  /**
+   * Whether waiting is in vain until a `reset`; stale the moment it returns. @throws ClosedError.
+   */
   get broken(): boolean {
-    return load(this.#words, BROKEN_WORD) !== 0;
+    return load(this.#memory.words, BROKEN_WORD) !== 0;
   }
 
-  /** How many wait at this moment; stale the moment it returns. */
+  /** How many wait at this moment; stale the moment it returns. @throws ClosedError. */
   get waiting(): number {
     let count = 0;
     for (let seat = 0; seat < this.#parties; seat++) if (this.#stateOf(seat) === ARRIVED) count++;
@@ -148,69 +226,83 @@ export class Barrier {
 
   /**
    * Blocks this thread until all have come. A timeout breaks the barrier for everyone.
-   * @throws Error when all seats are taken by others, or this handle waits already.
+   *
+   * @returns How the wait ended.
+   * @throws StateError EBUSY when others have all seats, or this handle waits already; ClosedError;
+   *   the reason of a signal that is aborted: then it has not come.
    */
   wait(options?: WaitOptions): BarrierOutcome {
+    if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
     const arrival = this.#arrive();
     if (arrival !== undefined) return arrival;
     let over = false;
     try {
-      over = this.#waitPoint.wait(() => this.#isOver(), options);
+      over = this.#memory.wait(() => this.#isOver(), options);
     } finally {
       if (!over) over = this.#giveUp();
     }
     return this.#leaveRound(over);
   }
 
-  /** As `wait`, without blocking the event loop. An aborted signal breaks the barrier too. */
+  /**
+   * As `wait`, without blocking the event loop. A signal that is aborted meanwhile breaks the
+   * barrier too.
+   *
+   * @returns How the wait ended. @throws As `wait`; the signal's reason as soon as it is aborted.
+   */
   async waitAsync(options?: AsyncWaitOptions): Promise<BarrierOutcome> {
+    checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
     const arrival = this.#arrive();
     if (arrival !== undefined) return arrival;
     let over = false;
     try {
-      over = await this.#waitPoint.waitAsync(() => this.#isOver(), options);
+      over = await this.#memory.waitAsync(() => this.#isOver(), options);
     } finally {
       if (!over) over = this.#giveUp();
     }
     return this.#leaveRound(over);
   }
 
-  /** Makes a broken barrier whole, with nobody waiting: those who do are told that it broke. */
+  /**
+   * Makes a broken barrier whole, with nobody waiting: the waits of those who do end in "broken".
+   * @throws ClosedError.
+   */
   reset(): void {
     this.#locked(() => {
       this.#census();
       this.#break();
-      store(this.#words, BROKEN_WORD, 0);
+      store(this.#memory.words, BROKEN_WORD, 0);
     });
   }
 
-  /** Leaves the barrier, and its seat to another. While it waits, this breaks it. */
-  close(): void {
-    if (this.#seat < 0) return;
-    this.#locked(() => {
-      if (this.#stateOf(this.#seat) === ARRIVED) this.#break();
-      this.#setState(this.#seat, IDLE);
-      this.#seats.give(this.#seat);
-      this.#seat = -1;
-      this.#hold.held = false;
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
+  /**
+   * Leaves the barrier, and its seat to another, and ends the use of this handle. While it waits,
+   * this breaks the barrier. Again is harmless.
+   */
+  override close(): void {
+    if (this.#seat >= 0 && !this.closed) {
+      this.#locked(() => {
+        if (this.#stateOf(this.#seat) === ARRIVED) this.#break();
+        this.#setState(this.#seat, IDLE);
+        this.#seats[this.#seat]!.unlock();
+        this.#seat = -1;
+        this.#hold.held = false;
+      });
+    }
+    super.close();
   }
 
   #arrive(): BarrierOutcome | undefined {
     return this.#locked(() => {
       if (this.#seat < 0) this.#sitDown();
       if (this.#stateOf(this.#seat) === ARRIVED) {
-        throw new Error(`Cannot wait at the ${this.#what}: this handle waits already`);
+        throw new StateError("EBUSY", `${this.#action}: this handle waits already`);
       }
       this.#census();
       if (this.broken) return "broken";
       this.#setState(this.#seat, ARRIVED);
       if (this.waiting < this.#parties) return undefined;
-      store(this.#words, RELEASING, 1);
+      store(this.#memory.words, RELEASING, 1);
       this.#release();
       this.#setState(this.#seat, IDLE);
       return "last";
@@ -219,32 +311,33 @@ export class Barrier {
 
   #sitDown(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
-      const taken = this.#seats.tryTake(seat);
-      if (taken === -E.EBUSY) continue;
-      if (taken === -E.EOWNERDEAD) this.#break();
+      const outcome = this.#seats[seat]!.tryTake();
+      if (!isMine(outcome)) continue;
+      if (outcome === INHERITED) this.#break();
       this.#setState(seat, IDLE);
       this.#seat = seat;
       this.#hold.held = true;
       return;
     }
-    throw new Error(
-      `Cannot wait at the ${this.#what}: all ${this.#parties} seats are taken by others`,
-    );
+    const why = `others have all ${this.#parties} seats. One of them must close its handle`;
+    throw new StateError("EBUSY", `${this.#action}: ${why}`);
   }
 
   /** For who waits, which looks often: now and then it looks whether the others live. */
   #isOver(): boolean {
     if (this.#stateOf(this.#seat) !== ARRIVED) return true;
     const now = monotonicMs();
-    if (now - this.#lastCensusMs < CENSUS_MS || !this.#mutex.tryLock()) return false;
+    if (now - this.#lastCensusMs < CENSUS_MS) return false;
+    const outcome = this.#mutex.tryTake();
+    if (!isMine(outcome)) return false;
     this.#lastCensusMs = now;
-    this.#underMutex(() => this.#census());
+    this.#underMutex(outcome === INHERITED, () => this.#census());
     return this.#stateOf(this.#seat) !== ARRIVED;
   }
 
   /** Breaks the barrier unless the round ended meanwhile. @returns Whether it did. */
   #giveUp(): boolean {
-    if (this.#words.length === 0) return false;
+    if (this.closed) return false;
     return this.#locked(() => {
       if (this.#stateOf(this.#seat) !== ARRIVED) return true;
       this.#break();
@@ -260,15 +353,15 @@ export class Barrier {
   }
 
   #locked<T>(action: () => T): T {
-    this.#mutex.lock();
-    return this.#underMutex(action);
+    this.#memory.checkOpen();
+    return this.#underMutex(this.#mutex.lock(), action);
   }
 
-  #underMutex<T>(action: () => T): T {
+  #underMutex<T>(ownerDied: boolean, action: () => T): T {
     try {
       // Whoever died in the middle of letting the others go, or of breaking: its work is finished.
-      if (this.#mutex.ownerDied) {
-        if (load(this.#words, RELEASING) !== 0) this.#release();
+      if (ownerDied) {
+        if (load(this.#memory.words, RELEASING) !== 0) this.#release();
         else if (this.broken) this.#break();
       }
       return action();
@@ -281,38 +374,42 @@ export class Barrier {
   #census(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
       if (seat === this.#seat) continue;
-      const taken = this.#seats.tryTake(seat);
-      if (taken === -E.EBUSY) continue;
-      if (taken === -E.EOWNERDEAD) this.#break();
+      const outcome = this.#seats[seat]!.tryTake();
+      if (!isMine(outcome)) continue;
+      if (outcome === INHERITED) this.#break();
       this.#setState(seat, IDLE);
-      this.#seats.give(seat);
+      this.#seats[seat]!.unlock();
     }
   }
 
   #release(): void {
-    this.#tellWaiters(PASSED);
-    store(this.#words, RELEASING, 0);
-    this.#waitPoint.wake();
+    this.#endWaitsWith(PASSED);
+    store(this.#memory.words, RELEASING, 0);
+    this.#memory.waitPoint.wake();
   }
 
   #break(): void {
-    store(this.#words, BROKEN_WORD, 1);
-    this.#tellWaiters(BROKEN);
-    this.#waitPoint.wake();
+    store(this.#memory.words, BROKEN_WORD, 1);
+    this.#endWaitsWith(BROKEN);
+    this.#memory.waitPoint.wake();
   }
 
-  #tellWaiters(state: number): void {
+  #endWaitsWith(state: number): void {
     for (let seat = 0; seat < this.#parties; seat++) {
       if (this.#stateOf(seat) === ARRIVED) this.#setState(seat, state);
     }
   }
 
+  get #action(): string {
+    return `Cannot wait at ${this.#memory.what}`;
+  }
+
   #stateOf(seat: number): number {
-    return load(this.#words, stateIndex(seat));
+    return load(this.#memory.words, stateIndex(seat));
   }
 
   #setState(seat: number, state: number): void {
-    store(this.#words, stateIndex(seat), state);
+    store(this.#memory.words, stateIndex(seat), state);
   }
 }
 

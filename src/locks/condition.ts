@@ -1,20 +1,39 @@
+import { checkFunction, isAsyncFunction, isThenable, shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
 import {
   CONDITION_EPOCH_OFFSET,
   CONDITION_LENGTH,
-  CONDITION_MAGIC,
-  CONDITION_MAGIC_OFFSET,
   CONDITION_SIGNALS_OFFSET,
   CONDITION_WAITERS_OFFSET,
   CONDITION_WAIT_POINT_OFFSET,
 } from "../layout/condition-layout.ts";
-import { add, compareExchange, load, store } from "../memory/atomics.ts";
-import { checkMagic } from "../segment/magic.ts";
-import { placeWords } from "../segment/placement.ts";
-import type { Mutex } from "./mutex.ts";
-import type { Segment } from "../segment/segment.ts";
-import { type AsyncWaitOptions, WaitPoint, type WaitOptions } from "../waiting/wait-point.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { CONDITION_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
+import { add, compareExchange, load, store } from "../memory/atomics.ts";
+import type {
+  Placed,
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed.ts";
+import type { Segment } from "../segment/segment.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
+import { LockHandle } from "./handle.ts";
+import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
+import { Mutex } from "./mutex.ts";
+
+/** What a condition belongs to. */
+export interface ConditionOptions {
+  /** What guards the data; the same one in every process, in this segment or another. */
+  readonly mutex: Mutex;
+}
 
 const EPOCH: number = CONDITION_EPOCH_OFFSET >> 2;
 const WAITERS: number = CONDITION_WAITERS_OFFSET >> 2;
@@ -34,79 +53,132 @@ const SIGNALS: number = CONDITION_SIGNALS_OFFSET >> 2;
  * ```ts
  * using segment = Segment.create("/jobs", { size: 4096 });
  * const mutex = Mutex.init(segment, 0);
- * const changed = Condition.init(segment, MUTEX_LENGTH, mutex);
- * const jobs = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 1);
+ * const changed = Condition.init(segment, Mutex.byteLength(), { mutex });
+ * const jobs = new Int32Array(segment.buffer, 1024, 1);
  * setTimeout(() => {
  *   // mostly: in another process
  *   using _ = mutex.acquire();
  *   jobs[0] = 1;
  *   changed.notifyOne();
  * }, 10);
- * using guard = await mutex.acquireAsync();
- * if (guard) await changed.waitForAsync(() => jobs[0]! > 0);
- * Segment.unlink("/jobs");
+ * {
+ *   using _ = await mutex.acquireAsync();
+ *   await changed.waitForAsync(() => jobs[0]! > 0);
+ * }
+ * segment.unlink();
  * ```
  */
-export class Condition {
-  readonly #words: Int32Array;
-  readonly #waitPoint: WaitPoint;
+export class Condition extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #mutex: Mutex;
 
-  private constructor(segment: Segment, offset: number, words: Int32Array, mutex: Mutex) {
-    this.#words = words;
-    this.#waitPoint = new WaitPoint(segment, offset + CONDITION_WAIT_POINT_OFFSET);
+  static readonly #kind = new LockKind<Condition, ConditionOptions>({
+    mark: CONDITION_MARK,
+    makes: ["mutex"],
+    finds: ["mutex"],
+    leastLength: CONDITION_LENGTH,
+    byteLength: () => CONDITION_LENGTH,
+    check(action, { mutex }) {
+      if (mutex instanceof Mutex) return;
+      throw new TypeError(`${action}: its mutex must be a Mutex, not ${shown(mutex)}`);
+    },
+    make: (placed, _words, { mutex }) => new Condition(placed, mutex),
+    find: (placed, { mutex }) => new Condition(placed, mutex),
+  });
+
+  private constructor(placed: Placed, mutex: Mutex) {
+    const memory = new LockMemory(placed, CONDITION_LENGTH, CONDITION_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
     this.#mutex = mutex;
   }
 
+  /** Bytes that a condition takes in a segment. */
+  static byteLength(): number {
+    return CONDITION_LENGTH;
+  }
+
   /**
-   * Makes a condition in `CONDITION_LENGTH` bytes of a segment. Only one process does, once.
+   * Makes a condition in a new segment of that name.
+   *
+   * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
+   *   bad arguments.
+   */
+  static create(name: string, options: ConditionOptions & PlacedCreateOptions): Condition {
+    return Condition.#kind.create(name, options);
+  }
+
+  /**
+   * Finds the condition of that name; one that is being made is waited for, blocking.
+   *
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
+   *   when its creator died half way.
+   */
+  static open(name: string, options: ConditionOptions & PlacedOpenOptions): Condition {
+    return Condition.#kind.open(name, options);
+  }
+
+  /** Finds the condition of that name, or makes it; `created` says which. @throws As both. */
+  static openOrCreate(name: string, options: ConditionOptions & PlacedCreateOptions): Condition {
+    return Condition.#kind.openOrCreate(name, options);
+  }
+
+  /**
+   * Makes a condition inside a segment.
    *
    * @param offset Bytes from the segment's start, a multiple of 128.
-   * @param mutex What guards the data; the same one in every process, in this segment or another.
-   * @throws RangeError for a bad offset.
+   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
+   *   something else is there.
    */
-  static init(segment: Segment, offset: number, mutex: Mutex): Condition {
-    const words = placeWords("condition", segment, offset, CONDITION_LENGTH);
-    store(words, CONDITION_MAGIC_OFFSET >> 2, 0);
-    words.fill(0);
-    // SYNC condition-made: pairs with the load in `at`.
-    store(words, CONDITION_MAGIC_OFFSET >> 2, CONDITION_MAGIC);
-    return new Condition(segment, offset, words, mutex);
+  static init(
+    segment: Segment,
+    offset: number,
+    options: ConditionOptions & PlacedInitOptions,
+  ): Condition {
+    return Condition.#kind.init(segment, offset, options);
   }
 
   /**
    * Finds the condition that another process makes there with `init`, and waits for it for a second
-   * at most, blocking. @throws LayoutError when there is none.
+   * at most, blocking.
+   *
+   * @param offset Bytes from the segment's start.
+   * @throws LayoutError when it is something else; StateError ENODATA when there is none.
    */
-  static at(segment: Segment, offset: number, mutex: Mutex): Condition {
-    const words = placeWords("condition", segment, offset, CONDITION_LENGTH);
-    // SYNC condition-made
-    const at = CONDITION_MAGIC_OFFSET;
-    checkMagic("condition", words, at >> 2, CONDITION_MAGIC, offset + at);
-    return new Condition(segment, offset, words, mutex);
+  static at(segment: Segment, offset: number, options: ConditionOptions): Condition {
+    return Condition.#kind.at(segment, offset, options);
   }
 
   /**
    * Releases the mutex, blocks this thread until it is notified, and takes the mutex again. Also
-   * after a timeout the mutex is held: that wait for it has no limit.
+   * after a timeout the mutex is held: the wait for it has no limit.
    *
-   * @returns false when the time was over. @throws SystemError EPERM without the mutex.
+   * @returns Whether it was notified: false when the time was over.
+   * @throws StateError EPERM without the mutex, and what `mutex.lock` throws; ClosedError; the
+   *   reason of a signal that is aborted.
    */
   wait(options?: WaitOptions): boolean {
-    const epoch = this.#startWaiting("wait");
+    checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
+    const epoch = this.#startWaiting();
     try {
-      return this.#waitPoint.wait(() => this.#wasNotified(epoch), options);
+      return this.#memory.wait(() => this.#wasNotified(epoch), options);
     } finally {
       this.#mutex.lock();
       this.#stopWaiting(epoch);
     }
   }
 
-  /** As `wait`, without blocking the event loop. The mutex is held also when a signal aborts it. */
+  /**
+   * As `wait`, without blocking the event loop. The mutex is held also when a signal aborts it.
+   *
+   * @returns Whether it was notified: false when the time was over.
+   * @throws As `wait`; the signal's reason as soon as it is aborted.
+   */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
-    const epoch = this.#startWaiting("wait");
+    checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
+    const epoch = this.#startWaiting();
     try {
-      return await this.#waitPoint.waitAsync(() => this.#wasNotified(epoch), options);
+      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options);
     } finally {
       await this.#mutex.lockAsync();
       this.#stopWaiting(epoch);
@@ -114,13 +186,17 @@ export class Condition {
   }
 
   /**
-   * Waits until `predicate`, called with the mutex held, says yes.
-   * @returns false when the time was over. @throws SystemError EPERM without the mutex.
+   * Blocks this thread until `predicate`, which is called with the mutex held, says yes.
+   *
+   * @param predicate Synchronous; any truthy value is a yes.
+   * @returns Whether it said yes: false when the time was over.
+   * @throws As `wait`; TypeError when the predicate returns a promise.
    */
   waitFor(predicate: () => boolean, options: WaitOptions = {}): boolean {
-    this.#mustHold("wait");
-    const deadline = monotonicMs() + checkTimeout(options.timeoutMs);
-    while (!predicate()) {
+    const timeoutMs = checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
+    this.#checkPredicate(predicate);
+    const deadline = monotonicMs() + timeoutMs;
+    while (!this.#ask(predicate)) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
       this.wait({ ...options, timeoutMs: left });
@@ -128,11 +204,17 @@ export class Condition {
     return true;
   }
 
-  /** As `waitFor`, without blocking the event loop. */
+  /**
+   * As `waitFor`, without blocking the event loop.
+   *
+   * @returns Whether the predicate said yes: false when the time was over.
+   * @throws As `waitFor`; the signal's reason as soon as it is aborted.
+   */
   async waitForAsync(predicate: () => boolean, options: AsyncWaitOptions = {}): Promise<boolean> {
-    this.#mustHold("wait");
-    const deadline = monotonicMs() + checkTimeout(options.timeoutMs);
-    while (!predicate()) {
+    const timeoutMs = checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
+    this.#checkPredicate(predicate);
+    const deadline = monotonicMs() + timeoutMs;
+    while (!this.#ask(predicate)) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
       await this.waitAsync({ ...options, timeoutMs: left });
@@ -140,51 +222,78 @@ export class Condition {
     return true;
   }
 
-  /** Ends one wait, if there is one. @throws SystemError EPERM without the mutex. */
+  /** Ends one wait, if there is one. @throws StateError EPERM without the mutex; ClosedError. */
   notifyOne(): void {
     this.#mustHold("notify");
-    if (load(this.#words, SIGNALS) >= load(this.#words, WAITERS)) return;
-    add(this.#words, SIGNALS, 1);
-    this.#waitPoint.wake();
+    if (load(this.#memory.words, SIGNALS) >= load(this.#memory.words, WAITERS)) return;
+    add(this.#memory.words, SIGNALS, 1);
+    this.#memory.waitPoint.wake();
   }
 
-  /** Ends all waits. @throws SystemError EPERM without the mutex. */
+  /** Ends all waits. @throws StateError EPERM without the mutex; ClosedError. */
   notifyAll(): void {
     this.#mustHold("notify");
     // The epoch first: killed in between, this leaves too many waiters counted and never too few,
     // and so no `notifyOne` without effect.
-    add(this.#words, EPOCH, 1);
-    store(this.#words, WAITERS, 0);
-    store(this.#words, SIGNALS, 0);
-    this.#waitPoint.wake();
+    add(this.#memory.words, EPOCH, 1);
+    store(this.#memory.words, WAITERS, 0);
+    store(this.#memory.words, SIGNALS, 0);
+    this.#memory.waitPoint.wake();
   }
 
   /** With the mutex held, so that no notification falls between the look and the wait. */
-  #startWaiting(verb: string): number {
-    this.#mustHold(verb);
-    add(this.#words, WAITERS, 1);
-    const epoch = load(this.#words, EPOCH);
+  #startWaiting(): number {
+    this.#mustHold("wait for");
+    add(this.#memory.words, WAITERS, 1);
+    const epoch = load(this.#memory.words, EPOCH);
     this.#mutex.unlock();
     return epoch;
   }
 
   #wasNotified(epoch: number): boolean {
-    if (load(this.#words, EPOCH) !== epoch) return true;
+    if (load(this.#memory.words, EPOCH) !== epoch) return true;
     for (;;) {
-      const signals = load(this.#words, SIGNALS);
+      const signals = load(this.#memory.words, SIGNALS);
       if (signals <= 0) return false;
-      if (compareExchange(this.#words, SIGNALS, signals, signals - 1) === signals) return true;
+      if (compareExchange(this.#memory.words, SIGNALS, signals, signals - 1) === signals)
+        return true;
     }
   }
 
   /** `notifyAll` has counted everyone out already. */
   #stopWaiting(epoch: number): void {
-    if (load(this.#words, EPOCH) !== epoch) return;
-    const waiters = load(this.#words, WAITERS);
-    if (waiters > 0) store(this.#words, WAITERS, waiters - 1);
+    if (load(this.#memory.words, EPOCH) !== epoch) return;
+    const waiters = load(this.#memory.words, WAITERS);
+    if (waiters > 0) store(this.#memory.words, WAITERS, waiters - 1);
+  }
+
+  #checkPredicate(predicate: unknown): void {
+    const action = this.#action("wait for");
+    checkFunction(action, "its predicate", predicate);
+    if (isAsyncFunction(predicate)) refusePromise(action);
+    this.#mustHold("wait for");
+  }
+
+  #ask(predicate: () => boolean): boolean {
+    const answer: unknown = predicate();
+    if (isThenable(answer)) refusePromise(this.#action("wait for"));
+    return Boolean(answer);
   }
 
   #mustHold(verb: string): void {
-    this.#mutex.mustBeHeld(`${verb} on a condition`);
+    this.#memory.checkOpen();
+    if (this.#mutex.held) return;
+    const why = "its mutex is not held here. Lock it first";
+    throw new StateError("EPERM", `${this.#action(verb)}: ${why}`);
   }
+
+  #action(verb: string): string {
+    return `Cannot ${verb} ${this.#memory.what}`;
+  }
+}
+
+function refusePromise(action: string): never {
+  throw new TypeError(
+    `${action}: its predicate must not return a promise, which would count as a yes`,
+  );
 }

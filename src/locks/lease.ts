@@ -1,9 +1,9 @@
 import { fstatSync } from "node:fs";
+import { checkOptions, shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
 import {
   LEASE_CURRENT_OFFSET,
   LEASE_LENGTH,
-  LEASE_MAGIC,
-  LEASE_MAGIC_OFFSET,
   LEASE_PID_OFFSET,
   LEASE_SINCE_OFFSET,
   LEASE_TEXT_LENGTH_OFFSET,
@@ -13,18 +13,33 @@ import {
   LEASE_VERSION_OFFSET,
   LEASE_WAIT_POINT_OFFSET,
 } from "../layout/lease-layout.ts";
-import { E, fail } from "../libc/errno.ts";
+import { LEASE_HOLDER_BYTE } from "../layout/lock-bytes.ts";
+import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
-import { checkMagic } from "../segment/magic.ts";
-import { placeWords } from "../segment/placement.ts";
-import { Segment } from "../segment/segment.ts";
-import { type AsyncWaitOptions, WaitPoint } from "../waiting/wait-point.ts";
+import type {
+  Placed,
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed.ts";
+import type { Segment } from "../segment/segment.ts";
+import { NAME_CHECK_MS, STABLE_READ_TRIES } from "../waiting/limits.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
+import { LockHandle } from "./handle.ts";
+import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
 
 /** What a holder says of itself. */
 export interface LeaseAcquireOptions {
   /** Free text for `holder`, at most 320 bytes of UTF-8: a host, an address. Advisory only. */
-  readonly text?: string;
+  readonly text?: string | undefined;
 }
 
 /** What a lease's holder said of itself. Advisory: trust the lease, and the token. */
@@ -43,13 +58,15 @@ export type LeaseEnd = "released" | "lost";
 const CURRENT: number = LEASE_CURRENT_OFFSET >> 2;
 const VERSION: number = LEASE_VERSION_OFFSET >> 2;
 const TWO_TO_32 = 2 ** 32;
-/** How often, in ms, a holder looks whether the name still stands for its lease. */
-const NAME_CHECK_MS = 1000;
-/** Tries to read what a holder writes meanwhile. */
-const READ_TRIES = 100;
-const NOUN = "lease";
+const ACQUIRE_OPTIONS: readonly string[] = ["text"];
 
-/** The time for which this process holds a lease. It is released when this is disposed. */
+/**
+ * The time for which this process holds a lease. It is released when this is disposed.
+ *
+ * The garbage collector never ends a term: one that is forgotten goes on until its lease's handle
+ * is closed, or the process ends. The timer that watches the name keeps it; it does not keep the
+ * process alive.
+ */
 export class LeaseTerm {
   /**
    * A number greater than that of every term before. Send it along with what the holder writes
@@ -109,8 +126,8 @@ export class LeaseTerm {
  *
  * @example
  * ```ts
- * using lease = Lease.open("/leader");
- * const term = await lease.acquire({ text: "worker 1", timeoutMs: 1000 });
+ * using lease = Lease.openOrCreate("/leader");
+ * const term = await lease.acquireAsync({ text: "worker 1", timeoutMs: 1000 });
  * if (term) {
  *   console.log(term.token, lease.holder?.text);
  *   term.release();
@@ -118,56 +135,80 @@ export class LeaseTerm {
  * Lease.unlink("/leader");
  * ```
  */
-export class Lease {
-  readonly #segment: Segment;
-  readonly #offset: number;
-  readonly #words: Int32Array;
+export class Lease extends LockHandle {
+  readonly #memory: LockMemory;
   readonly #view: DataView;
-  readonly #waitPoint: WaitPoint;
-  readonly #ownsSegment: boolean;
   #term: LeaseTerm | undefined;
 
-  private constructor(segment: Segment, offset: number, ownsSegment: boolean) {
-    this.#segment = segment;
-    this.#offset = offset;
-    this.#words = placeWords(NOUN, segment, offset, LEASE_LENGTH);
-    this.#view = new DataView(segment.buffer, offset, LEASE_LENGTH);
-    this.#waitPoint = new WaitPoint(segment, offset + LEASE_WAIT_POINT_OFFSET);
-    this.#ownsSegment = ownsSegment;
-    this.#makeOrFind();
+  static readonly #kind = new LockKind<Lease, object>({
+    mark: LEASE_MARK,
+    makes: [],
+    finds: [],
+    leastLength: LEASE_LENGTH,
+    byteLength: () => LEASE_LENGTH,
+    check() {},
+    make: (placed) => new Lease(placed),
+    find: (placed) => new Lease(placed),
+  });
+
+  private constructor(placed: Placed) {
+    const memory = new LockMemory(placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
+    this.#view = new DataView(placed.segment.buffer, placed.offset, LEASE_LENGTH);
+  }
+
+  /** Bytes that a lease takes in a segment. */
+  static byteLength(): number {
+    return LEASE_LENGTH;
   }
 
   /**
-   * The lease of this name; a segment of that name is made if there is none, and stays until
-   * `Lease.unlink`.
+   * Makes a lease in a new segment of that name.
    *
-   * @param options.mode Permission bits of a new one. Default 0o600.
-   * @throws SystemError, RangeError as `Segment.openOrCreate`; LayoutError when it is no lease.
+   * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
+   *   bad arguments.
    */
-  static open(name: string, options: { mode?: number } = {}): Lease {
-    const segment = Segment.openOrCreate(name, { ...options, size: LEASE_LENGTH });
-    try {
-      return new Lease(segment, 0, true);
-    } catch (error) {
-      segment.close();
-      throw error;
-    }
+  static create(name: string, options?: PlacedCreateOptions): Lease {
+    return Lease.#kind.create(name, options);
   }
 
   /**
-   * The lease in `LEASE_LENGTH` bytes of a segment; in zeros it makes one, whoever comes first.
+   * Finds the lease of that name; one that is being made is waited for, blocking.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128; the kernel's lock on the byte
-   *   of this number is taken, so no other structure of the segment may use it as a lock.
-   * @throws LayoutError when something else lies there.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
+   *   when its creator died half way.
    */
-  static at(segment: Segment, offset: number): Lease {
-    return new Lease(segment, offset, false);
+  static open(name: string, options?: PlacedOpenOptions): Lease {
+    return Lease.#kind.open(name, options);
   }
 
-  /** Removes a lease's name. Only when nobody holds or wants it: a new one is another lease. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
+  /** Finds the lease of that name, or makes it; `created` says which. @throws As both. */
+  static openOrCreate(name: string, options?: PlacedCreateOptions): Lease {
+    return Lease.#kind.openOrCreate(name, options);
+  }
+
+  /**
+   * Makes a lease inside a segment. The kernel's lock on the byte at its offset is its holder's, so
+   * no other structure of the segment may use that.
+   *
+   * @param offset Bytes from the segment's start, a multiple of 128.
+   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
+   *   something else is there.
+   */
+  static init(segment: Segment, offset: number, options?: PlacedInitOptions): Lease {
+    return Lease.#kind.init(segment, offset, options);
+  }
+
+  /**
+   * Finds the lease that another process makes there with `init`, and waits for it for a second at
+   * most, blocking.
+   *
+   * @param offset Bytes from the segment's start.
+   * @throws LayoutError when it is something else; StateError ENODATA when there is none.
+   */
+  static at(segment: Segment, offset: number, options?: object): Lease {
+    return Lease.#kind.at(segment, offset, options);
   }
 
   /** This handle's term, while it holds the lease. */
@@ -175,45 +216,115 @@ export class Lease {
     return this.#term;
   }
 
-  /** Whether a live process holds it, this one included; stale the moment it returns. */
+  /**
+   * Whether a live process holds it, this one included; stale the moment it returns.
+   * @throws ClosedError.
+   */
   get isHeld(): boolean {
-    return this.#segment.isLocked(this.#offset);
+    this.#memory.checkOpen();
+    return this.segment.isLocked(this.#holderByte);
   }
 
-  /** What the holder said of itself; undefined without one. Stale the moment it returns. */
+  /**
+   * What the holder said of itself; undefined without one. Stale the moment it returns.
+   * @throws ClosedError.
+   */
   get holder(): LeaseHolder | undefined {
     if (!this.isHeld) return undefined;
-    for (let tries = 0; tries < READ_TRIES; tries++) {
-      const version = load(this.#words, VERSION);
+    for (let tries = 0; tries < STABLE_READ_TRIES; tries++) {
+      const version = load(this.#memory.words, VERSION);
       if ((version & 1) !== 0) continue;
       const pid = this.#view.getUint32(LEASE_PID_OFFSET, true);
       const since = this.#view.getFloat64(LEASE_SINCE_OFFSET, true);
       const length = Math.min(this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true), LEASE_TEXT_MAX);
       const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
       const token = this.#readToken();
-      if (load(this.#words, VERSION) === version)
+      if (load(this.#memory.words, VERSION) === version)
         return { pid, since: new Date(since), token, text };
     }
     return undefined;
   }
 
   /**
-   * Takes the lease at once.
+   * Takes the lease at once, or not at all.
    *
-   * @returns undefined when a live process has it, be it this one.
-   * @throws SystemError ESTALE when the name was removed: nobody else would meet this lease.
-   * @throws RangeError when the text is too long.
+   * @returns The term; undefined when a live process has the lease, be it this one.
+   * @throws StateError ESTALE when the name was removed: nobody else would meet this lease.
+   * @throws RangeError when the text is too long; ClosedError.
    */
-  tryAcquire(options: LeaseAcquireOptions = {}): LeaseTerm | undefined {
-    const text = new TextEncoder().encode(options.text ?? "");
-    if (text.length > LEASE_TEXT_MAX) {
-      throw new RangeError(
-        `Cannot acquire a lease with a text of ${text.length} bytes: at most ${LEASE_TEXT_MAX}`,
-      );
+  tryAcquire(options?: LeaseAcquireOptions): LeaseTerm | undefined {
+    checkOptions(this.#action, options, ACQUIRE_OPTIONS);
+    return this.#tryAcquire(this.#encode(options));
+  }
+
+  /**
+   * Waits, blocking this thread, until this process has the lease. A holder's death is noticed
+   * within 50 ms.
+   *
+   * @returns The term; undefined when the time was over.
+   * @throws As `tryAcquire`; the reason of a signal that is aborted.
+   */
+  acquire(options?: LeaseAcquireOptions & WaitOptions): LeaseTerm | undefined {
+    const timeoutMs = checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...WAIT_OPTIONS]);
+    const text = this.#encode(options);
+    let term: LeaseTerm | undefined;
+    const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
+    // Each look is a call into the kernel: to spin would cost more than it wins.
+    this.#memory.wait(ready, { timeoutMs, strategy: "block" });
+    return term;
+  }
+
+  /**
+   * As `acquire`, without blocking the event loop. A holder's death is noticed within 250 ms.
+   *
+   * @returns The term; undefined when the time was over.
+   * @throws As `acquire`; the signal's reason as soon as it is aborted.
+   */
+  async acquireAsync(
+    options?: LeaseAcquireOptions & AsyncWaitOptions,
+  ): Promise<LeaseTerm | undefined> {
+    checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...ASYNC_WAIT_OPTIONS]);
+    const text = this.#encode(options);
+    let term: LeaseTerm | undefined;
+    await this.#memory.waitAsync(() => (term = this.#tryAcquire(text)) !== undefined, options);
+    return term;
+  }
+
+  /**
+   * Ends the term, if there is one, and the use of this handle; the name stays. Waits of this
+   * handle in the event loop end in a ClosedError. Again is harmless.
+   */
+  override close(): void {
+    this.#term?.release();
+    super.close();
+  }
+
+  get #action(): string {
+    return `Cannot acquire ${this.#memory.what}`;
+  }
+
+  get #holderByte(): number {
+    return this.offset + LEASE_HOLDER_BYTE;
+  }
+
+  /** @throws TypeError, RangeError. */
+  #encode(options: LeaseAcquireOptions | undefined): Uint8Array {
+    const text: unknown = options?.text ?? "";
+    if (typeof text !== "string") {
+      throw new TypeError(`${this.#action}: its text must be a string, not ${shown(text)}`);
     }
-    // A look costs less than a try, which opens the object anew.
+    const bytes = new TextEncoder().encode(text);
+    if (bytes.length <= LEASE_TEXT_MAX) return bytes;
+    throw new RangeError(
+      `${this.#action}: its text has ${bytes.length} bytes of UTF-8, and at most ` +
+        `${LEASE_TEXT_MAX} are possible`,
+    );
+  }
+
+  #tryAcquire(text: Uint8Array): LeaseTerm | undefined {
+    // A look costs less than a try, which opens the object again.
     if (this.isHeld) return undefined;
-    const lock = this.#segment.tryLock(this.#offset);
+    const lock = this.segment.tryLock(this.#holderByte);
     if (lock === undefined) return undefined;
     try {
       this.#mustStand();
@@ -224,61 +335,22 @@ export class Lease {
     }
   }
 
-  /**
-   * Waits, without blocking the event loop, until this process has the lease.
-   *
-   * @returns undefined when the time was over. @throws As `tryAcquire`; what the signal gives.
-   */
-  async acquire(
-    options: LeaseAcquireOptions & AsyncWaitOptions = {},
-  ): Promise<LeaseTerm | undefined> {
-    let term: LeaseTerm | undefined;
-    await this.#waitPoint.waitAsync(() => {
-      term = this.tryAcquire(options);
-      return term !== undefined;
-    }, options);
-    return term;
-  }
-
-  /** Ends the term, if there is one, and this process's use. The name stays. */
-  close(): void {
-    this.#term?.release();
-    if (this.#ownsSegment) this.#segment.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
   get #textBytes(): Uint8Array {
-    return new Uint8Array(this.#view.buffer, this.#offset + LEASE_TEXT_OFFSET, LEASE_TEXT_MAX);
-  }
-
-  /** Zeros become a lease, by one process at a time; one that dies half way leaves zeros. */
-  #makeOrFind(): void {
-    const index = LEASE_MAGIC_OFFSET >> 2;
-    if (load(this.#words, index) === 0) {
-      using lock = this.#segment.tryLock(this.#offset);
-      // SYNC lease-made: pairs with the load in `checkMagic`.
-      if (lock !== undefined && load(this.#words, index) === 0) {
-        store(this.#words, index, LEASE_MAGIC);
-      }
-    }
-    checkMagic(NOUN, this.#words, index, LEASE_MAGIC, this.#offset + LEASE_MAGIC_OFFSET);
+    return new Uint8Array(this.#view.buffer, this.offset + LEASE_TEXT_OFFSET, LEASE_TEXT_MAX);
   }
 
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
     const token = Math.max(this.#readToken() + 1, Date.now());
     this.#writeToken(token);
-    const version = load(this.#words, VERSION) | 1;
-    store(this.#words, VERSION, version);
+    const version = load(this.#memory.words, VERSION) | 1;
+    store(this.#memory.words, VERSION, version);
     this.#view.setUint32(LEASE_PID_OFFSET, process.pid, true);
     this.#view.setFloat64(LEASE_SINCE_OFFSET, Date.now(), true);
     this.#view.setUint32(LEASE_TEXT_LENGTH_OFFSET, text.length, true);
     this.#textBytes.set(text);
-    store(this.#words, VERSION, version + 1);
+    store(this.#memory.words, VERSION, version + 1);
 
-    const letGo = this.#segment.hold(`the lease at ${this.#offset}`);
+    const letGo = this.segment.hold(`the lease at ${this.offset}`);
     const timer = setInterval(() => {
       if (!this.#stands()) term.end("lost");
     }, NAME_CHECK_MS);
@@ -288,7 +360,7 @@ export class Lease {
       this.#term = undefined;
       letGo();
       lock.close();
-      this.#waitPoint.wake();
+      this.#memory.waitPoint.wake();
     });
     this.#term = term;
     return term;
@@ -296,30 +368,29 @@ export class Lease {
 
   /** Only the holder writes tokens: the one that counts is never half written. */
   #readToken(): number {
-    const at = LEASE_TOKENS_OFFSET + (load(this.#words, CURRENT) & 1) * 8;
+    const at = LEASE_TOKENS_OFFSET + (load(this.#memory.words, CURRENT) & 1) * 8;
     const low = this.#view.getUint32(at, true);
     return this.#view.getUint32(at + 4, true) * TWO_TO_32 + low;
   }
 
   #writeToken(token: number): void {
-    const other = (load(this.#words, CURRENT) & 1) ^ 1;
+    const other = (load(this.#memory.words, CURRENT) & 1) ^ 1;
     const at = LEASE_TOKENS_OFFSET + other * 8;
     this.#view.setUint32(at, token % TWO_TO_32, true);
     this.#view.setUint32(at + 4, Math.floor(token / TWO_TO_32), true);
-    store(this.#words, CURRENT, other);
+    store(this.#memory.words, CURRENT, other);
   }
 
   /** Whether the name, if the lease has one, still stands for it. */
   #stands(): boolean {
-    const { backing, descriptor } = this.#segment;
+    const { backing, descriptor } = this.segment;
     if (descriptor === undefined || backing === "memfd") return true;
     return fstatSync(descriptor).nlink > 0;
   }
 
   #mustStand(): void {
     if (this.#stands()) return;
-    const { name } = this.#segment;
-    const hint = "The name was removed, and may stand for another lease. Open it again";
-    fail(`Cannot acquire the lease in "${name}"`, -E.ESTALE, "fstat", name, hint);
+    const why = "its name was removed, and may stand for another lease. Open it again";
+    throw new StateError("ESTALE", `${this.#action}: ${why}`);
   }
 }

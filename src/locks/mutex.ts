@@ -1,60 +1,61 @@
-import { ClosedError, LayoutError, UnsupportedError } from "../errors.ts";
+import { checkFunction, isAsyncFunction, isThenable } from "../arguments.ts";
+import { StateError } from "../errors.ts";
+import { MUTEX_MARK } from "../layout/lock-marks.ts";
 import {
-  MUTEX_ABI_OFFSET,
   MUTEX_DEATHS_OFFSET,
   MUTEX_LENGTH,
   MUTEX_LOST_OFFSET,
-  MUTEX_MAGIC,
-  MUTEX_MAGIC_OFFSET,
   MUTEX_WAIT_POINT_OFFSET,
 } from "../layout/mutex-layout.ts";
 import { WAITING } from "../layout/wait-point-layout.ts";
-import { E, fail } from "../libc/errno.ts";
-import { futexWake } from "../libc/futex.ts";
-import {
-  HAS_ROBUST_MUTEX,
-  MUTEX_ABI,
-  mutexConsistent,
-  mutexInit,
-  mutexLock,
-  mutexTryLock,
-  mutexUnlock,
-} from "../libc/pthread.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
-import { checkMagic, hex } from "../segment/magic.ts";
-import { placeWords } from "../segment/placement.ts";
+import type {
+  Placed,
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
-import { type AsyncWaitOptions, WaitPoint } from "../waiting/wait-point.ts";
+import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
+import { LockHandle } from "./handle.ts";
+import { LockKind } from "./lock-kind.ts";
+import { LockMemory } from "./lock-memory.ts";
+import {
+  BUSY,
+  GIVEN_UP,
+  INHERITED,
+  OWN,
+  type Outcome,
+  RobustMutex,
+  TAKEN,
+  checkAbi,
+  checkRobustMutex,
+  writeAbi,
+} from "./robust-mutex.ts";
 
 /** What a process does with a mutex. */
 export interface MutexOptions {
   /**
    * Repairs the data after an owner died, before anyone else sees them: it is called, with the
-   * mutex held, by the lock that finds out. What it throws, the lock throws, and from then on
-   * nobody can lock the mutex any more (ENOTRECOVERABLE). Synchronous.
+   * mutex held, by the lock that finds out. What it throws is the cause of what the lock throws,
+   * and from then on nobody can lock the mutex (ENOTRECOVERABLE). Synchronous.
    */
-  readonly onOwnerDied?: (mutex: Mutex) => void;
+  readonly onOwnerDied?: ((mutex: Mutex) => void) | undefined;
 }
-
-/** How long to wait for a mutex. */
-export interface LockOptions {
-  /** Milliseconds; 0 only tries. Default: for ever. */
-  readonly timeoutMs?: number;
-}
-
-/** The longest uninterrupted sleep, in ms: after it, a Worker can be terminated. */
-const SLICE_MS = 50;
-/** Tries before a sleep: critical sections here are mostly shorter than a sleep and a wake. */
-const SPIN_TRIES = 100;
 
 /** Index of the wait point's state. */
 const STATE: number = MUTEX_WAIT_POINT_OFFSET >> 2;
-
-const ALREADY_HELD: number = -E.EDEADLK;
-const NOT_HELD: number = -E.EPERM;
+const DEATHS: number = MUTEX_DEATHS_OFFSET >> 2;
+const LOST: number = MUTEX_LOST_OFFSET >> 2;
 
 /** A mutex that is held; it is unlocked when this is disposed. */
 export class MutexGuard {
@@ -71,9 +72,7 @@ export class MutexGuard {
 
   /** Unlocks; again is harmless. */
   unlock(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#mutex.unlock();
+    this[Symbol.dispose]();
   }
 
   /** As `Mutex.abandon`. */
@@ -83,12 +82,14 @@ export class MutexGuard {
   }
 
   [Symbol.dispose](): void {
-    this.unlock();
+    if (this.#released) return;
+    this.#released = true;
+    this.#mutex.unlock();
   }
 }
 
 /**
- * A robust mutex inside a segment: one thread of one process at a time.
+ * A robust mutex in shared memory: one thread of one process at a time has it.
  *
  * It is libc's own (robust, process-shared, errorcheck), so C programs can lock it too, if they use
  * the same libc. Its owner is the thread that locked it, and unlocks it through the same handle: a
@@ -98,15 +99,17 @@ export class MutexGuard {
  *
  * What a crash leaves: the kernel passes the mutex on at once, and the next lock says so
  * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. The same goes for a
- * Worker that ends. A segment cannot be closed while a mutex in it is held.
+ * Worker that ends. A segment cannot be closed while a mutex in it is held. The garbage collector
+ * releases nothing: a handle that is forgotten while it holds the mutex keeps it, and its memory,
+ * until the thread ends.
  *
- * Never keep it across an `await` without need: everyone else in this thread meets it locked.
+ * Do not keep it across an `await` without need: everyone else in this thread meets it locked.
  *
  * @example
  * ```ts
  * using segment = Segment.create("/account", { size: 4096 });
  * const mutex = Mutex.init(segment, 0);
- * const balance = new Int32Array(segment.buffer, MUTEX_LENGTH, 1);
+ * const balance = new Int32Array(segment.buffer, Mutex.byteLength(), 1);
  * {
  *   using guard = mutex.acquire();
  *   if (guard.ownerDied) console.warn("the last owner died");
@@ -114,53 +117,92 @@ export class MutexGuard {
  * }
  * // in another process:
  * // const mutex = Mutex.at(Segment.open("/account"), 0);
- * Segment.unlink("/account");
+ * segment.unlink();
  * ```
  */
-export class Mutex {
-  // Good while `#words` has a length: both go when the segment is closed or mapped anew.
-  readonly #mutexAddress: number;
-  readonly #what: string;
+export class Mutex extends LockHandle {
+  readonly #memory: LockMemory;
+  // Without a check, for `unlock`: while the mutex is held, they are there.
   readonly #words: Int32Array;
-  readonly #waitPoint: WaitPoint;
+  readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
   #ownerDied = false;
 
-  private constructor(segment: Segment, offset: number, options: MutexOptions) {
-    if (!HAS_ROBUST_MUTEX) {
-      throw new UnsupportedError(
-        `Cannot use a mutex: ${process.platform} has no mutex that outlives its owner`,
-      );
-    }
-    this.#words = placeWords("mutex", segment, offset, MUTEX_LENGTH);
-    const { mapping } = segment;
-    this.#mutexAddress = mapping.lastingAddress + offset;
-    this.#what = `mutex at ${offset} in segment "${segment.name}"`;
-    this.#waitPoint = new WaitPoint(segment, offset + MUTEX_WAIT_POINT_OFFSET);
+  static readonly #kind = new LockKind<Mutex, MutexOptions>({
+    mark: MUTEX_MARK,
+    makes: ["onOwnerDied"],
+    finds: ["onOwnerDied"],
+    leastLength: MUTEX_LENGTH,
+    byteLength: () => MUTEX_LENGTH,
+    check(action, { onOwnerDied }) {
+      checkRobustMutex("mutex");
+      checkRepair(action, onOwnerDied);
+    },
+    make(placed, words, options) {
+      const mutex = new Mutex(placed, options);
+      mutex.#robust.init();
+      writeAbi(words);
+      return mutex;
+    },
+    find(placed, options) {
+      const mutex = new Mutex(placed, options);
+      checkAbi(placed, mutex.#memory.words);
+      return mutex;
+    },
+  });
+
+  private constructor(placed: Placed, options: MutexOptions) {
+    const memory = new LockMemory(placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
+    this.#words = memory.words;
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = segment.holds.register(this, `the mutex at ${offset}`, mapping);
+    this.#hold = this.#memory.registerHold(this, "mutex");
+    const { mapping } = placed.segment;
+    this.#robust = new RobustMutex(mapping, placed.offset, placed.what, this.#hold);
+  }
+
+  /** Bytes that a mutex takes in a segment. */
+  static byteLength(): number {
+    return MUTEX_LENGTH;
   }
 
   /**
-   * Makes a mutex in `MUTEX_LENGTH` bytes of a segment. Only one process does, once: whatever was
-   * there is overwritten, and a mutex that somebody uses would be lost. This is also the way back
-   * after ENOTRECOVERABLE, when nobody else uses it.
+   * Makes a mutex in a new segment of that name.
+   *
+   * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
+   *   bad arguments; UnsupportedError on macOS.
+   */
+  static create(name: string, options?: MutexOptions & PlacedCreateOptions): Mutex {
+    return Mutex.#kind.create(name, options);
+  }
+
+  /**
+   * Finds the mutex of that name; one that is being made is waited for, blocking.
+   *
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another libc made
+   *   it; StateError ENODATA when its creator died half way.
+   */
+  static open(name: string, options?: MutexOptions & PlacedOpenOptions): Mutex {
+    return Mutex.#kind.open(name, options);
+  }
+
+  /** Finds the mutex of that name, or makes it; `created` says which. @throws As both. */
+  static openOrCreate(name: string, options?: MutexOptions & PlacedCreateOptions): Mutex {
+    return Mutex.#kind.openOrCreate(name, options);
+  }
+
+  /**
+   * Makes a mutex inside a segment. With `overwrite`, this is also the way back after
+   * ENOTRECOVERABLE: a mutex that somebody uses would be lost.
    *
    * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws RangeError for a bad offset; UnsupportedError on macOS.
+   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
+   *   something else is there.
    */
-  static init(segment: Segment, offset: number, options: MutexOptions = {}): Mutex {
-    const mutex = new Mutex(segment, offset, options);
-    const words = mutex.#words;
-    store(words, MUTEX_MAGIC_OFFSET >> 2, 0);
-    words.fill(0);
-    const result = mutexInit(mutex.#address);
-    if (result < 0) fail(`Cannot make a ${mutex.#what}`, result, "pthread_mutex_init");
-    words[MUTEX_ABI_OFFSET >> 2] = MUTEX_ABI;
-    // SYNC mutex-made: pairs with the load in `at`.
-    store(words, MUTEX_MAGIC_OFFSET >> 2, MUTEX_MAGIC);
-    return mutex;
+  static init(segment: Segment, offset: number, options?: MutexOptions & PlacedInitOptions): Mutex {
+    return Mutex.#kind.init(segment, offset, options);
   }
 
   /**
@@ -168,21 +210,11 @@ export class Mutex {
    * most, blocking. After `segment.resize` or `remap`, find it again.
    *
    * @param offset Bytes from the segment's start.
-   * @throws LayoutError when there is none, or one of another libc or processor.
+   * @throws LayoutError when it is something else, or another libc made it; StateError ENODATA when
+   *   there is none.
    */
-  static at(segment: Segment, offset: number, options: MutexOptions = {}): Mutex {
-    const mutex = new Mutex(segment, offset, options);
-    const words = mutex.#words;
-    // SYNC mutex-made
-    const magicOffset = offset + MUTEX_MAGIC_OFFSET;
-    checkMagic("mutex", words, MUTEX_MAGIC_OFFSET >> 2, MUTEX_MAGIC, magicOffset);
-    const abi = load(words, MUTEX_ABI_OFFSET >> 2);
-    if (abi === MUTEX_ABI) return mutex;
-    throw new LayoutError("The mutex was made by another libc or for another processor", {
-      expected: hex(MUTEX_ABI),
-      found: hex(abi),
-      offset: offset + MUTEX_ABI_OFFSET,
-    });
+  static at(segment: Segment, offset: number, options?: MutexOptions): Mutex {
+    return Mutex.#kind.at(segment, offset, options);
   }
 
   /** Whether this handle holds the mutex. */
@@ -195,65 +227,77 @@ export class Mutex {
     return this.#ownerDied;
   }
 
-  /** How often an owner died with it, as far as it was found out; modulo 2^32. */
+  /** How many owners died with it and were found out; modulo 2^32. @throws ClosedError. */
   get deaths(): number {
-    return load(this.#words, MUTEX_DEATHS_OFFSET >> 2) >>> 0;
+    return load(this.#memory.words, DEATHS) >>> 0;
   }
 
   /**
    * Takes the mutex, blocking this thread until it is free.
    *
-   * @returns false when the time was over.
-   * @throws SystemError EDEADLK when this thread has it; ENOTRECOVERABLE when an owner died and the
-   *   repair of its data failed. What `onOwnerDied` throws is the cause of an Error.
+   * @returns Whether it is held now: false when the time was over.
+   * @throws StateError EDEADLK when this thread has it; ENOTRECOVERABLE when an owner died and the
+   *   repair of its data failed, now or before (what `onOwnerDied` threw is the cause);
+   *   ClosedError; the reason of a signal that is aborted.
    */
-  lock(options?: LockOptions): boolean {
-    const result = this.#try();
-    if (result === 0) return true;
-    return this.#examine(result) || this.#lockSlowly(options);
+  lock(options?: WaitOptions): boolean {
+    if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
+    const outcome = this.#robust.tryLock();
+    if (outcome !== TAKEN) return this.#examine(outcome) || this.#lockSlowly(options?.timeoutMs);
+    this.#hold.held = true;
+    return true;
   }
 
   /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
   tryLock(): boolean {
-    const result = this.#try();
-    return result === 0 || this.#examine(result);
+    return this.#accept(this.#robust.tryLock());
   }
 
   /**
    * Takes the mutex without blocking the event loop; it is then held by this thread. Several waits
-   * in one thread take turns. A C program that unlocks rings no bell: it is noticed within 250 ms.
+   * in one thread take turns. That a C program unlocked, which rings no bell, is noticed within
+   * 250 ms.
    *
-   * @returns false when the time was over. @throws As `lock`; what the signal gives as its reason.
+   * @returns Whether it is held now: false when the time was over.
+   * @throws As `lock`; the signal's reason as soon as it is aborted.
    */
-  lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
-    return this.#waitPoint.waitAsync(() => {
+  async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
+    checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
+    return this.#memory.waitAsync(() => {
       if (this.#hold.held) return false;
-      const result = mutexTryLock(this.#address);
-      if (result === 0) return this.#taken();
+      const outcome = this.#robust.tryLock();
       // Another handle of this thread has it: its turn ends too.
-      return this.#examine(result === -E.EDEADLK ? -E.EBUSY : result);
+      return this.#accept(outcome === OWN ? BUSY : outcome);
     }, options);
   }
 
-  /** As `lock`; what it returns is to be declared with `using`. @returns undefined at a timeout. */
+  /** As `lock`, for `using`. @returns The guard; undefined when the time was over. */
   acquire(): MutexGuard;
-  acquire(options: LockOptions | undefined): MutexGuard | undefined;
-  acquire(options?: LockOptions): MutexGuard | undefined {
+  acquire(options: WaitOptions | undefined): MutexGuard | undefined;
+  acquire(options?: WaitOptions): MutexGuard | undefined {
     return this.lock(options) ? new MutexGuard(this) : undefined;
   }
 
-  /** As `lockAsync`, with a guard. @returns undefined when the time was over. */
+  /** As `tryLock`, for `using`. @returns The guard; undefined when somebody has the mutex. */
+  tryAcquire(): MutexGuard | undefined {
+    return this.tryLock() ? new MutexGuard(this) : undefined;
+  }
+
+  /** As `lockAsync`, for `using`. @returns The guard; undefined when the time was over. */
   async acquireAsync(options?: AsyncWaitOptions): Promise<MutexGuard | undefined> {
     return (await this.lockAsync(options)) ? new MutexGuard(this) : undefined;
   }
 
   /**
-   * Calls a function with the mutex held, and unlocks whatever comes.
+   * Calls a function with the mutex held, and unlocks however it ends. Blocks as `lock` does.
    *
-   * @throws TypeError when it returns a promise: the lock would end before it.
+   * @returns What the function returned.
+   * @throws As `lock`, and what the function throws; TypeError when it returns a promise, since the
+   *   mutex would be unlocked before that is fulfilled.
    */
   withLock<T>(fn: (mutex: Mutex) => T): T {
-    if (Object.getPrototypeOf(fn) === ASYNC_FUNCTION) refusePromise();
+    checkFunction(`Cannot hold ${this.#memory.what}`, "what is called meanwhile", fn);
+    if (isAsyncFunction(fn)) this.#refusePromise();
     this.lock();
     let result: T;
     try {
@@ -261,156 +305,136 @@ export class Mutex {
     } finally {
       if (this.#hold.held) this.unlock();
     }
-    if (isPromise(result)) refusePromise();
+    if (isThenable(result)) this.#refusePromise();
     return result;
   }
 
-  /** Releases the mutex. @throws SystemError EPERM when this handle does not hold it. */
+  /** Releases the mutex. @throws StateError EPERM when this handle does not hold it. */
   unlock(): void {
-    if (!this.#hold.held) this.#failUnlock(NOT_HELD);
+    if (!this.#hold.held) this.#mustBeHeld("unlock");
     if (this.#ownerDied) this.#declareWhole();
-    const result = mutexUnlock(this.#address);
-    if (result < 0) this.#failUnlock(result);
+    this.#robust.unlock();
     this.#hold.held = false;
-    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#waitPoint.wake();
+    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#memory.waitPoint.wake();
   }
 
   /**
    * Releases the mutex and gives its data up: from now on nobody can lock it (ENOTRECOVERABLE).
    * Only for who holds it from a dead owner and cannot repair the data.
    *
-   * @throws Error when no owner died.
+   * @throws StateError EPERM when this handle does not hold it, or no owner died.
    */
   abandon(): void {
-    if (!this.#hold.held) this.#failUnlock(-E.EPERM);
-    if (!this.#ownerDied) throw new Error(`Cannot abandon the ${this.#what}: no owner died`);
-    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
+    this.#mustBeHeld("abandon");
+    if (!this.#ownerDied) {
+      const action = `Cannot abandon ${this.#memory.what}`;
+      throw new StateError("EPERM", `${action}: no owner died with it. Unlock it instead`);
+    }
+    store(this.#memory.words, LOST, 1);
     this.#ownerDied = false;
     this.unlock();
   }
 
-  /** For what is only done with the mutex held. @throws SystemError EPERM. @internal */
-  mustBeHeld(action: string): void {
+  /** @throws StateError EBUSY while this handle holds the mutex: unmapped, nobody could get it. */
+  override close(): void {
+    if (this.#hold.held) {
+      throw new StateError(
+        "EBUSY",
+        `Cannot close ${this.#memory.what}: it is held. Unlock it first`,
+      );
+    }
+    super.close();
+    this.#robust.close();
+  }
+
+  /** @throws ClosedError; StateError EPERM. */
+  #mustBeHeld(verb: string): void {
     if (this.#hold.held) return;
-    const hint = "This handle does not hold it";
-    const syscall = "pthread_mutex_unlock";
-    fail(`Cannot ${action} without the ${this.#what}`, -E.EPERM, syscall, undefined, hint);
+    this.#memory.checkOpen();
+    const action = `Cannot ${verb} ${this.#memory.what}`;
+    throw new StateError("EPERM", `${action}: this handle does not hold it. Lock it first`);
   }
 
-  get #address(): number {
-    if (this.#words.length === 0) this.#failClosed();
-    return this.#mutexAddress;
+  get #action(): string {
+    return `Cannot lock ${this.#memory.what}`;
   }
 
-  // Small, as all of the fast path: the engine inlines what is short.
-  #try(): number {
-    if (this.#hold.held) return ALREADY_HELD;
-    const result = mutexTryLock(this.#address);
-    if (result === 0) this.#hold.held = true;
-    return result;
-  }
-
-  #taken(): true {
-    this.#hold.held = true;
-    return true;
-  }
-
-  #lockSlowly(options: LockOptions | undefined): boolean {
-    const timeoutMs = checkTimeout(options?.timeoutMs);
+  #lockSlowly(timeoutMs = Number.POSITIVE_INFINITY): boolean {
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
-    for (let tries = 0; tries < SPIN_TRIES; tries++) {
-      const result = mutexTryLock(this.#address);
-      if (result === 0) return this.#taken();
-      if (this.#examine(result)) return true;
+    for (let tries = 0; tries < LOCK_TRIES; tries++) {
+      if (this.#accept(this.#robust.tryLock())) return true;
     }
     for (;;) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      const result = mutexLock(this.#address, Math.min(left, SLICE_MS));
-      if (result === 0) return this.#taken();
-      if (this.#examine(result)) return true;
+      if (this.#accept(this.#robust.lockFor(Math.min(left, SLICE_MS)))) return true;
     }
   }
 
-  /** What came of a lock but success: false while another has it, true when it died with it. */
-  #examine(result: number): boolean {
-    if (result === -E.EOWNERDEAD) return this.#inherit();
-    if (result === -E.ENOTRECOVERABLE) this.#declareLost();
-    if (load(this.#words, MUTEX_LOST_OFFSET >> 2) !== 0) result = -E.ENOTRECOVERABLE;
-    if (result === -E.EBUSY || result === -E.ETIMEDOUT) return false;
-    let hint: string | undefined;
-    if (result === -E.EDEADLK) {
-      hint = this.#hold.held
-        ? "This handle holds it already"
-        : "This thread holds it through another handle, or its owner's id means another process " +
-          "here: all need one PID namespace";
-    } else if (result === -E.ENOTRECOVERABLE) {
-      hint =
-        "An owner died, and the repair of its data failed. Make the data and the mutex anew " +
-        "(Mutex.init) when nobody uses them";
+  #accept(outcome: Outcome): boolean {
+    if (outcome !== TAKEN) return this.#examine(outcome);
+    this.#hold.held = true;
+    return true;
+  }
+
+  /** What came of a try but TAKEN: false while another has it, true when it died with it. */
+  #examine(outcome: Outcome): boolean {
+    if (outcome === INHERITED) return this.#inherit();
+    if (outcome === GIVEN_UP) this.#declareLost();
+    if (load(this.#memory.words, LOST) !== 0) {
+      const why = "an owner died, and the repair of its data failed";
+      const out = "Make the data and the mutex again (init, overwrite) when nobody uses them";
+      throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}. ${out}`);
     }
-    return fail(`Cannot lock the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+    if (outcome === BUSY && !this.#hold.held) return false;
+    const why = this.#hold.held
+      ? "this handle holds it already"
+      : "this thread holds it through another handle, or its owner's id means another process " +
+        "here: all need one PID namespace";
+    throw new StateError("EDEADLK", `${this.#action}: ${why}`);
   }
 
   /** Tells everyone, also those whose libc would let them wait for ever. */
   #declareLost(): void {
-    store(this.#words, MUTEX_LOST_OFFSET >> 2, 1);
-    // glibc's trylock keeps the lock word when it answers ENOTRECOVERABLE, where its lock lets go
-    // of it: everyone else would wait for this thread. Source: nptl/pthread_mutex_trylock.c, 2.36.
-    if (mutexTryLock(this.#address) === -E.EDEADLK) {
-      store(this.#words, 0, 0);
-      futexWake(this.#address, 0x7fffffff);
-    }
-    this.#waitPoint.wake();
+    store(this.#memory.words, LOST, 1);
+    this.#memory.waitPoint.wake();
   }
 
   /** The mutex came from a dead owner: repair, or let the caller. */
   #inherit(): true {
-    this.#taken();
+    this.#hold.held = true;
     this.#ownerDied = true;
-    add(this.#words, MUTEX_DEATHS_OFFSET >> 2, 1);
+    add(this.#memory.words, DEATHS, 1);
     if (this.#onOwnerDied === undefined) return true;
     try {
       const result: unknown = this.#onOwnerDied(this);
-      if (isPromise(result)) throw new TypeError("onOwnerDied returned a promise");
+      if (isThenable(result)) throw new TypeError("onOwnerDied returned a promise");
     } catch (cause) {
       if (this.#hold.held) this.abandon();
-      throw new Error(
-        `Cannot lock the ${this.#what}: its owner died, and onOwnerDied failed. ` +
-          "Nobody can lock it now",
-        { cause },
-      );
+      const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
+      throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}`, { cause });
     }
     return true;
   }
 
   #declareWhole(): void {
-    const result = mutexConsistent(this.#address);
-    if (result < 0) fail(`Cannot mend the ${this.#what}`, result, "pthread_mutex_consistent");
+    this.#robust.declareWhole();
     this.#ownerDied = false;
   }
 
-  #failClosed(): never {
-    throw new ClosedError(this.#what);
-  }
-
-  #failUnlock(result: number): never {
-    const hint = "This handle does not hold it";
-    return fail(`Cannot unlock the ${this.#what}`, result, "pthread_mutex_unlock", undefined, hint);
+  #refusePromise(): never {
+    const action = `Cannot hold ${this.#memory.what} for an asynchronous function`;
+    const out = "Use acquireAsync, and unlock after the work";
+    throw new TypeError(`${action}: it would be unlocked at the first await. ${out}`);
   }
 }
 
-const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
-
-function isPromise(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return typeof (value as { then?: unknown }).then === "function";
-}
-
-function refusePromise(): never {
-  throw new TypeError(
-    "Cannot hold a mutex for an asynchronous function: it would be unlocked at the first await. " +
-      "Use acquireAsync, and unlock after the work",
-  );
+/** Checks what repairs the data of a dead owner. @throws TypeError. */
+export function checkRepair(action: string, onOwnerDied: unknown): void {
+  if (onOwnerDied === undefined) return;
+  checkFunction(action, "onOwnerDied", onOwnerDied);
+  if (!isAsyncFunction(onOwnerDied)) return;
+  const why = "others would see the data before they are repaired";
+  throw new TypeError(`${action}: onOwnerDied must not be asynchronous, since ${why}`);
 }

@@ -1,455 +1,407 @@
-/*
- * Many readers or one writer, from mutexes that outlive their owners.
- *
- * There is a row of places, each a robust mutex. A reader takes one, a writer takes all:
- *
- *   reader                                writer
- *   R1  take a free place                 W1  take the writers' mutex
- *   R2  STATE is not FREE: give it back,  W2  STATE := WANTED
- *       wait                              W3  take every place, waiting for its reader to leave
- *   …   read                              W4  STATE := WRITING, write …
- *   R3  give the place back               W5  STATE := FREE, give places and mutex back
- *
- * Exclusion: a live reader that reads has a place, a live writer that writes has them all, and no
- * mutex has two owners. The kernel gives a dead owner's mutexes to the next that tries, so:
- *
- *   - a dead reader's place is just taken;
- *   - a dead writer leaves STATE as it was. WANTED: nothing was written. WRITING: its places may be
- *     taken, but R2 keeps every reader out until who gets the writers' mutex has seen to it. No
- *     reader passes R2 in between: STATE was WRITING before the writer's places came free, and R2
- *     reads after R1 (SYNC rw-lock: W4 and a place's release pair with R1-R2).
- *
- * Writers do not starve: W2 lets no new reader in, and those inside leave. Nor do readers: who
- * releases while others wait lets one of them go first, for a moment (`#giveWay`).
- *
- * Source: the "big reader" locks of Linux (lglock), with robust mutexes for spinlocks.
- */
+import { checkInteger } from "../arguments.ts";
+import { LayoutError, StateError } from "../errors.ts";
+import { RW_LOCK_MARK } from "../layout/lock-marks.ts";
 import {
-  FREE,
-  LOST,
   RW_LOCK_FIRST_PLACE_OFFSET,
-  RW_LOCK_MAGIC,
-  RW_LOCK_MAGIC_OFFSET,
   RW_LOCK_MAX_PLACES,
   RW_LOCK_PLACES_OFFSET,
-  RW_LOCK_STATE_OFFSET,
-  RW_LOCK_TURNS_OFFSET,
-  RW_LOCK_UNREPAIRED_OFFSET,
+  RW_LOCK_PLACE_LENGTH,
   RW_LOCK_WAIT_POINT_OFFSET,
-  WANTED,
-  WRITING,
   rwLockLength,
 } from "../layout/rw-lock-layout.ts";
-import { LayoutError } from "../errors.ts";
-import { WAITING } from "../layout/wait-point-layout.ts";
-import { E, fail } from "../libc/errno.ts";
-import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
+import { load } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
-import { checkMagic } from "../segment/magic.ts";
-import { MutexRow } from "./mutex-row.ts";
-import { placeWords } from "../segment/placement.ts";
-import { type LockOptions, Mutex } from "./mutex.ts";
+import type {
+  Placed,
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkWait,
+} from "../waiting/wait-options.ts";
 import { HeldGuard } from "./guard.ts";
-import { type AsyncWaitOptions, WaitPoint } from "../waiting/wait-point.ts";
+import { LockHandle } from "./handle.ts";
+import { LockKind } from "./lock-kind.ts";
+import { LockMemory, wordsAt } from "./lock-memory.ts";
+import { checkRepair } from "./mutex.ts";
+import { RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
+import { RwLockSteps } from "./rw-lock-steps.ts";
 
-/** What a process does with a readers-writer lock. */
+/** Which readers-writer lock, and what a process does with it. */
 export interface RwLockOptions {
   /**
-   * Repairs the data after a writer died while writing, before anyone else sees them: it is called
-   * with the lock held for writing, by whoever finds out, reader or writer. What it throws, the
-   * lock throws, and from then on nobody gets the lock (ENOTRECOVERABLE). Synchronous.
+   * How many read at once, from 1 to 256; more wait for one to leave. A writer takes longer with
+   * more. Default: 16 in a new one, and whatever one has that is there.
    */
-  readonly onOwnerDied?: () => void;
+  readonly readers?: number | undefined;
+  /**
+   * Repairs the data after a writer died while writing, before anyone else sees them: it is called
+   * with the lock held for writing, by whoever finds out, reader or writer. What it throws is the
+   * cause of what the lock throws, and from then on nobody gets the lock (ENOTRECOVERABLE).
+   * Synchronous.
+   */
+  readonly onOwnerDied?: (() => void) | undefined;
 }
 
-/** How to make a readers-writer lock. */
-export interface RwLockInitOptions extends RwLockOptions {
-  /** How many read at once; more wait for one to leave. A writer takes longer with more. */
-  readonly readers?: number;
-}
+const PLACES: number = RW_LOCK_PLACES_OFFSET >> 2;
 
-const STATE: number = RW_LOCK_STATE_OFFSET >> 2;
-const UNREPAIRED: number = RW_LOCK_UNREPAIRED_OFFSET >> 2;
-const TURNS: number = RW_LOCK_TURNS_OFFSET >> 2;
-const WAIT_STATE: number = RW_LOCK_WAIT_POINT_OFFSET >> 2;
-
-const NOUN = "readers-writer lock";
 const DEFAULT_READERS = 16;
-/** How long, in ms, who just had the lock lets those who wait go first. */
-const COURTESY_MS = 0.2;
+const LOOK_ONLY: WaitOptions = { timeoutMs: 0 };
 
 /**
  * Many readers or one writer, across processes and Workers.
  *
  * A handle reads as often as it likes at once (its reads nest), or writes. To write while it reads
- * is an error and no deadlock; through two handles of one thread it would be one. Both kinds belong
- * to the thread, and every process must see the others' ids (one PID namespace).
+ * is an error and no deadlock; through two handles of one thread it would be one. Both belong to
+ * the thread, and every process must see the others' ids (one PID namespace).
  *
- * What a crash leaves: a dead reader is no matter. A writer that died while it waited has changed
- * nothing. One that died while writing is told: by `onOwnerDied`, else by `ownerDied` to everyone
- * until somebody has written. It is found out within 50 ms (250 ms by event loops).
+ * What a crash leaves: a dead reader is of no matter. A writer that died while it waited has
+ * changed nothing. One that died while it wrote is reported: by `onOwnerDied`, else by `ownerDied`
+ * to everyone until somebody has written. It is found out within 50 ms (250 ms by event loops). A
+ * handle that is forgotten while it holds the lock keeps it until its thread ends.
  *
  * @example
  * ```ts
  * using segment = Segment.create("/prices", { size: 4096 });
  * const lock = RwLock.init(segment, 0, { readers: 8 });
- * const prices = new Float64Array(segment.buffer, RwLock.lengthFor(8), 4);
+ * const prices = new Float64Array(segment.buffer, RwLock.byteLength({ readers: 8 }), 4);
  * {
- *   using _ = lock.write();
+ *   using _ = lock.acquireWrite();
  *   prices.set([1, 2, 3, 4]);
  * }
  * {
- *   using _ = lock.read();
+ *   using _ = lock.acquireRead();
  *   console.log(prices[0]! + prices[3]!); // 5
  * }
- * Segment.unlink("/prices");
+ * segment.unlink();
  * ```
  */
-export class RwLock {
-  readonly #what: string;
-  readonly #words: Int32Array;
-  readonly #row: MutexRow;
-  readonly #places: number;
-  readonly #writers: Mutex;
-  readonly #waitPoint: WaitPoint;
+export class RwLock extends LockHandle {
+  readonly #memory: LockMemory;
+  readonly #places: readonly RobustMutex[];
+  readonly #writers: RobustMutex;
   readonly #hold: Hold;
-  readonly #onOwnerDied: (() => void) | undefined;
-  /** Reads that nest; they share a place. */
-  #reads = 0;
-  #place = 0;
-  #writing = false;
-  /** Places taken so far by a write that waits for the others. */
-  #taken = 0;
-  /** TURNS when others waited at the last release; -1 when none did. */
-  #turnsAtRelease = -1;
+  readonly #steps: RwLockSteps;
 
-  private constructor(segment: Segment, offset: number, places: number, options: RwLockOptions) {
-    this.#what = `readers-writer lock at ${offset} in segment "${segment.name}"`;
-    this.#words = placeWords(NOUN, segment, offset, rwLockLength(places));
-    this.#places = places;
-    this.#writers = Mutex.at(segment, offset);
-    this.#row = new MutexRow(this.#what, segment, offset + RW_LOCK_FIRST_PLACE_OFFSET);
-    this.#waitPoint = new WaitPoint(segment, offset + RW_LOCK_WAIT_POINT_OFFSET);
-    this.#hold = segment.holds.register(this, `the ${this.#what}`, segment.mapping);
-    this.#onOwnerDied = options.onOwnerDied;
-    this.#place = Math.floor(Math.random() * places);
+  static readonly #kind = new LockKind<RwLock, RwLockOptions>({
+    mark: RW_LOCK_MARK,
+    makes: ["readers", "onOwnerDied"],
+    finds: ["readers", "onOwnerDied"],
+    leastLength: rwLockLength(1),
+    byteLength(action, { readers = DEFAULT_READERS }) {
+      checkInteger(action, "readers", readers, 1, RW_LOCK_MAX_PLACES);
+      return rwLockLength(readers);
+    },
+    check(action, { readers, onOwnerDied }) {
+      checkRobustMutex("readers-writer lock");
+      if (readers !== undefined) {
+        checkInteger(action, "readers", readers, 1, RW_LOCK_MAX_PLACES);
+      }
+      checkRepair(action, onOwnerDied);
+    },
+    make(placed, words, options) {
+      const { readers = DEFAULT_READERS } = options;
+      const lock = new RwLock(placed, readers, options);
+      lock.#writers.init();
+      writeAbi(words);
+      for (const place of lock.#places) place.init();
+      words[PLACES] = readers;
+      return lock;
+    },
+    find(placed, options) {
+      const words = wordsAt(placed, rwLockLength(1));
+      checkAbi(placed, words);
+      const places = load(words, PLACES);
+      if (places < 1 || places > RW_LOCK_MAX_PLACES) {
+        throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
+          expected: `1 to ${RW_LOCK_MAX_PLACES} readers`,
+          found: String(places),
+          offset: placed.offset + RW_LOCK_PLACES_OFFSET,
+        });
+      }
+      placed.mustHave("number of readers", RW_LOCK_PLACES_OFFSET, places, options.readers);
+      return new RwLock(placed, places, options);
+    },
+  });
+
+  private constructor(placed: Placed, places: number, options: RwLockOptions) {
+    const memory = new LockMemory(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
+    super(memory);
+    this.#memory = memory;
+    const hold = this.#memory.registerHold(this, "readers-writer lock");
+    const mutexAt = (from: number): RobustMutex =>
+      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
+    this.#writers = mutexAt(0);
+    this.#places = Array.from({ length: places }, (_, place) =>
+      mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH),
+    );
+    this.#hold = hold;
+    this.#steps = new RwLockSteps({
+      what: placed.what,
+      words: this.#memory.words,
+      writers: this.#writers,
+      places: this.#places,
+      waitPoint: this.#memory.waitPoint,
+      hold,
+      onOwnerDied: options.onOwnerDied,
+    });
   }
 
-  /** Bytes in a lock for so many readers at once. */
-  static lengthFor(readers: number = DEFAULT_READERS): number {
-    if (!Number.isInteger(readers) || readers < 1 || readers > RW_LOCK_MAX_PLACES) {
-      throw new RangeError(
-        `Cannot make a lock for ${readers} readers: 1 to ${RW_LOCK_MAX_PLACES} are possible`,
-      );
-    }
-    return rwLockLength(readers);
+  /** Bytes that a lock for so many readers at once takes in a segment. @throws RangeError. */
+  static byteLength(options?: { readonly readers?: number | undefined }): number {
+    return RwLock.#kind.byteLength(options);
   }
 
   /**
-   * Makes a lock in `RwLock.lengthFor(readers)` bytes of a segment. Only one process does, once.
+   * Makes a lock in a new segment of that name.
+   *
+   * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
+   *   bad arguments; UnsupportedError on macOS.
+   */
+  static create(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
+    return RwLock.#kind.create(name, options);
+  }
+
+  /**
+   * Finds the lock of that name; one that is being made is waited for, blocking.
+   *
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
+   *   it, or it has another number of readers; StateError ENODATA when its creator died half way.
+   */
+  static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
+    return RwLock.#kind.open(name, options);
+  }
+
+  /** Finds the lock of that name, or makes it; `created` says which. @throws As both. */
+  static openOrCreate(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
+    return RwLock.#kind.openOrCreate(name, options);
+  }
+
+  /**
+   * Makes a lock inside a segment.
    *
    * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws RangeError for a bad offset or number; UnsupportedError on macOS.
+   * @throws StateError EEXIST when one is there; RangeError for a bad offset or number; LayoutError
+   *   when something else is there; UnsupportedError on macOS.
    */
-  static init(segment: Segment, offset: number, options: RwLockInitOptions = {}): RwLock {
-    const { readers = DEFAULT_READERS } = options;
-    const words = placeWords(NOUN, segment, offset, RwLock.lengthFor(readers));
-    store(words, RW_LOCK_MAGIC_OFFSET >> 2, 0);
-    words.fill(0);
-    Mutex.init(segment, offset);
-    const lock = new RwLock(segment, offset, readers, options);
-    lock.#row.init(readers);
-    words[RW_LOCK_PLACES_OFFSET >> 2] = readers;
-    // SYNC rw-lock-made: pairs with the load in `at`.
-    store(words, RW_LOCK_MAGIC_OFFSET >> 2, RW_LOCK_MAGIC);
-    return lock;
+  static init(
+    segment: Segment,
+    offset: number,
+    options?: RwLockOptions & PlacedInitOptions,
+  ): RwLock {
+    return RwLock.#kind.init(segment, offset, options);
   }
 
   /**
    * Finds the lock that another process makes there with `init`, and waits for it for a second at
-   * most, blocking. @throws LayoutError when there is none, or one of another libc.
+   * most, blocking.
+   *
+   * @param offset Bytes from the segment's start.
+   * @throws LayoutError when it is something else, another libc made it, or it has another number
+   *   of readers; StateError ENODATA when there is none.
    */
-  static at(segment: Segment, offset: number, options: RwLockOptions = {}): RwLock {
-    const header = placeWords(NOUN, segment, offset, rwLockLength(1));
-    const magicAt = RW_LOCK_MAGIC_OFFSET;
-    // SYNC rw-lock-made
-    checkMagic(NOUN, header, magicAt >> 2, RW_LOCK_MAGIC, offset + magicAt);
-    const places = load(header, RW_LOCK_PLACES_OFFSET >> 2);
-    if (places >= 1 && places <= RW_LOCK_MAX_PLACES) {
-      return new RwLock(segment, offset, places, options);
-    }
-    throw new LayoutError(`The ${NOUN} is corrupt`, {
-      expected: `1 to ${RW_LOCK_MAX_PLACES} places`,
-      found: String(places),
-      offset: offset + RW_LOCK_PLACES_OFFSET,
-    });
+  static at(segment: Segment, offset: number, options?: RwLockOptions): RwLock {
+    return RwLock.#kind.at(segment, offset, options);
   }
 
   /** How many can read at once. */
   get readers(): number {
-    return this.#places;
+    return this.#places.length;
   }
 
   /** Whether this handle has the lock, and how. */
   get held(): "read" | "write" | undefined {
-    return this.#writing ? "write" : this.#reads > 0 ? "read" : undefined;
-  }
-
-  /** Whether a writer died while writing, and nobody has repaired or written the data since. */
-  get ownerDied(): boolean {
-    return load(this.#words, UNREPAIRED) !== 0;
+    return this.#steps.writes ? "write" : this.#steps.reads ? "read" : undefined;
   }
 
   /**
-   * Takes the lock to read, blocking this thread. @returns false when the time was over.
-   * @throws SystemError EDEADLK when this handle writes; ENOTRECOVERABLE after a failed repair.
+   * Whether a writer died while writing, and nobody has repaired or written the data since.
+   * @throws ClosedError.
    */
-  lockRead(options?: LockOptions): boolean {
-    this.#refuseDeadlock("read", this.#writers.held);
-    if (this.#turnsAtRelease < 0 && this.#tryRead()) return true;
-    this.#giveWay(options);
-    return this.#waitPoint.wait(() => this.#tryReadOrRecover(), options) && this.#countTurn();
+  get ownerDied(): boolean {
+    this.#memory.checkOpen();
+    return this.#steps.ownerDied;
   }
 
-  /** Takes the lock to read if no writer has or wants it. */
+  /**
+   * Takes the lock to read, blocking this thread.
+   *
+   * @returns Whether this handle reads now: false when the time was over.
+   * @throws StateError EDEADLK when this handle writes; ENOTRECOVERABLE when a repair failed, now
+   *   or before (what `onOwnerDied` threw is the cause); ClosedError; the reason of a signal that
+   *   is aborted.
+   */
+  lockRead(options?: WaitOptions): boolean {
+    if (options !== undefined) checkWait(this.#action("read-lock"), options, WAIT_OPTIONS);
+    const steps = this.#steps;
+    this.#refuseDeadlock("read-lock", steps.wants);
+    if (steps.undisturbed && steps.tryRead()) return true;
+    steps.giveWay(options?.timeoutMs);
+    return this.#memory.wait(() => steps.tryReadOrRecover(), options) && steps.countTurn();
+  }
+
+  /**
+   * Takes the lock to read if no writer has or wants it.
+   * @returns Whether this handle reads now. @throws As `lockRead`.
+   */
   tryLockRead(): boolean {
-    this.#refuseDeadlock("read", this.#writers.held);
-    return this.#tryReadOrRecover();
+    this.#refuseDeadlock("read-lock", this.#steps.wants);
+    return this.#steps.tryReadOrRecover();
   }
 
-  /** As `lockRead`, without blocking the event loop. */
+  /**
+   * As `lockRead`, without blocking the event loop.
+   *
+   * @returns Whether this handle reads now: false when the time was over.
+   * @throws As `lockRead`; the signal's reason as soon as it is aborted.
+   */
   async lockReadAsync(options?: AsyncWaitOptions): Promise<boolean> {
-    const ready = (): boolean => !this.#writing && this.#tryReadOrRecover();
-    return (await this.#waitPoint.waitAsync(ready, options)) && this.#countTurn();
+    checkWait(this.#action("read-lock"), options, ASYNC_WAIT_OPTIONS);
+    const steps = this.#steps;
+    const ready = (): boolean => this.#isOpen() && !steps.writes && steps.tryReadOrRecover();
+    return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
   }
 
-  /** Ends one read. @throws SystemError EPERM when this handle does not read. */
+  /** Ends one read. @throws StateError EPERM when this handle does not read; ClosedError. */
   unlockRead(): void {
-    if (this.#reads === 0) this.#fail("unlock", -E.EPERM, "This handle does not read");
-    if (--this.#reads > 0) return;
-    this.#row.give(this.#place);
-    this.#hold.held = false;
-    this.#released();
+    if (!this.#steps.reads) this.#failToUnlock("read");
+    this.#steps.endRead();
   }
 
   /**
    * Takes the lock to write, blocking this thread until the readers have left.
-   * @returns false when the time was over. @throws As `lockRead`; EDEADLK also when it reads.
+   *
+   * @returns Whether this handle writes now: false when the time was over.
+   * @throws As `lockRead`; EDEADLK also when this handle reads.
    */
-  lockWrite(options?: LockOptions): boolean {
-    this.#refuseDeadlock("write", this.#reads > 0 || this.#writers.held);
-    this.#giveWay(options);
+  lockWrite(options?: WaitOptions): boolean {
+    if (options !== undefined) checkWait(this.#action("write-lock"), options, WAIT_OPTIONS);
+    const steps = this.#steps;
+    this.#refuseDeadlock("write-lock", steps.reads || steps.wants);
+    steps.giveWay(options?.timeoutMs);
     try {
-      return this.#waitPoint.wait(() => this.#tryWrite(), options) && this.#countTurn();
+      const written = steps.tryWrite() || this.#memory.wait(() => steps.tryWrite(), options);
+      return written && steps.countTurn();
     } finally {
-      this.#stopWanting();
+      steps.stopWanting();
     }
   }
 
-  /** Takes the lock to write if nobody has it. */
+  /**
+   * Takes the lock to write if nobody has it.
+   * @returns Whether this handle writes now. @throws As `lockWrite`.
+   */
   tryLockWrite(): boolean {
-    return this.lockWrite({ timeoutMs: 0 });
+    return this.lockWrite(LOOK_ONLY);
   }
 
-  /** As `lockWrite`, without blocking the event loop. */
+  /**
+   * As `lockWrite`, without blocking the event loop.
+   *
+   * @returns Whether this handle writes now: false when the time was over.
+   * @throws As `lockWrite`; the signal's reason as soon as it is aborted.
+   */
   async lockWriteAsync(options?: AsyncWaitOptions): Promise<boolean> {
-    const ready = (): boolean => !this.#writing && this.#reads === 0 && this.#tryWrite();
+    checkWait(this.#action("write-lock"), options, ASYNC_WAIT_OPTIONS);
+    const steps = this.#steps;
+    const ready = (): boolean =>
+      this.#isOpen() && !steps.writes && !steps.reads && steps.tryWrite();
     try {
-      return (await this.#waitPoint.waitAsync(ready, options)) && this.#countTurn();
+      return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
     } finally {
-      this.#stopWanting();
+      steps.stopWanting();
     }
   }
 
-  /** Ends the write. @throws SystemError EPERM when this handle does not write. */
+  /** Ends the write. @throws StateError EPERM when this handle does not write; ClosedError. */
   unlockWrite(): void {
-    if (!this.#writing) this.#fail("unlock", -E.EPERM, "This handle does not write");
-    store(this.#words, UNREPAIRED, 0);
-    this.#releaseAll(FREE);
+    if (!this.#steps.writes) this.#failToUnlock("write");
+    this.#steps.endWrite();
   }
 
-  /** As `lockRead`, to be declared with `using`. @returns undefined at a timeout. */
-  read(): HeldGuard;
-  read(options: LockOptions | undefined): HeldGuard | undefined;
-  read(options?: LockOptions): HeldGuard | undefined {
-    return this.lockRead(options) ? this.#guard(() => this.unlockRead()) : undefined;
+  /** As `lockRead`, for `using`. @returns The guard; undefined when the time was over. */
+  acquireRead(): HeldGuard;
+  acquireRead(options: WaitOptions | undefined): HeldGuard | undefined;
+  acquireRead(options?: WaitOptions): HeldGuard | undefined {
+    return this.lockRead(options) ? this.#readGuard() : undefined;
   }
 
-  /** As `lockWrite`, to be declared with `using`. @returns undefined at a timeout. */
-  write(): HeldGuard;
-  write(options: LockOptions | undefined): HeldGuard | undefined;
-  write(options?: LockOptions): HeldGuard | undefined {
-    return this.lockWrite(options) ? this.#guard(() => this.unlockWrite()) : undefined;
+  /** As `tryLockRead`, for `using`. @returns The guard; undefined when a writer has or wants it. */
+  tryAcquireRead(): HeldGuard | undefined {
+    return this.tryLockRead() ? this.#readGuard() : undefined;
   }
 
-  /** As `lockReadAsync`, with a guard. */
-  async readAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
-    return (await this.lockReadAsync(options)) ? this.#guard(() => this.unlockRead()) : undefined;
+  /** As `lockReadAsync`, for `using`. @returns The guard; undefined when the time was over. */
+  async acquireReadAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
+    return (await this.lockReadAsync(options)) ? this.#readGuard() : undefined;
   }
 
-  /** As `lockWriteAsync`, with a guard. */
-  async writeAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
-    return (await this.lockWriteAsync(options)) ? this.#guard(() => this.unlockWrite()) : undefined;
+  /** As `lockWrite`, for `using`. @returns The guard; undefined when the time was over. */
+  acquireWrite(): HeldGuard;
+  acquireWrite(options: WaitOptions | undefined): HeldGuard | undefined;
+  acquireWrite(options?: WaitOptions): HeldGuard | undefined {
+    return this.lockWrite(options) ? this.#writeGuard() : undefined;
   }
 
-  #guard(release: () => void): HeldGuard {
-    return new HeldGuard(release, this.ownerDied);
+  /** As `tryLockWrite`, for `using`. @returns The guard; undefined when somebody has the lock. */
+  tryAcquireWrite(): HeldGuard | undefined {
+    return this.tryLockWrite() ? this.#writeGuard() : undefined;
   }
 
-  /** R1 and R2. */
-  #tryRead(): boolean {
-    if (this.#reads === 0) {
-      if (!this.#findPlace()) return false;
-      if (loadAfterBarrier(this.#words, STATE) !== FREE || this.#mustRepair) {
-        this.#row.give(this.#place);
-        this.#waitPoint.wake();
-        return false;
-      }
-      this.#hold.held = true;
+  /** As `lockWriteAsync`, for `using`. @returns The guard; undefined when the time was over. */
+  async acquireWriteAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
+    return (await this.lockWriteAsync(options)) ? this.#writeGuard() : undefined;
+  }
+
+  /** @throws StateError EBUSY while this handle reads, writes, or waits to write. */
+  override close(): void {
+    if (this.#hold.held) {
+      const way = this.#steps.writes
+        ? "writes. Call unlockWrite first"
+        : this.#steps.reads
+          ? "reads. Call unlockRead first"
+          : "waits to write. Let that end first";
+      throw new StateError("EBUSY", `Cannot close ${this.#memory.what}: this handle ${way}`);
     }
-    this.#reads++;
-    return true;
+    super.close();
   }
 
-  #findPlace(): boolean {
-    for (let tries = 0; tries < this.#places; tries++) {
-      if (this.#row.tryTake(this.#place) !== -E.EBUSY) return true;
-      this.#place = (this.#place + 1) % this.#places;
-    }
-    return false;
+  #readGuard(): HeldGuard {
+    return new HeldGuard(() => this.unlockRead(), this.ownerDied);
   }
 
-  #tryReadOrRecover(): boolean {
-    // A look first: to take and give back a place would delay the writer that wants it.
-    const free = load(this.#words, STATE) === FREE && !this.#mustRepair;
-    if (this.#reads > 0 || free) return this.#tryRead();
-    this.#recover();
-    return false;
+  #writeGuard(): HeldGuard {
+    return new HeldGuard(() => this.unlockWrite(), this.ownerDied);
   }
 
-  /** Takes over from a dead writer; a live one has the writers' mutex. */
-  #recover(): void {
-    this.#refuseLost();
-    if (this.#writers.held || !this.#writers.tryLock()) return;
-    // Only a repair needs every place.
-    if (this.#onOwnerDied === undefined || !this.#torn) {
-      this.#inherit();
-      this.#releaseAll(FREE);
-    } else if (this.#tryWrite()) {
-      this.#releaseAll(FREE);
-    } else {
-      this.#stopWanting();
-    }
-  }
-
-  /** For who has the writers' mutex: whether the last writer died while writing. */
-  get #torn(): boolean {
-    return load(this.#words, STATE) === WRITING || this.ownerDied;
-  }
-
-  get #mustRepair(): boolean {
-    return this.#onOwnerDied !== undefined && this.ownerDied;
-  }
-
-  /** W1 to W4; keeps what it got until the next try, or `#stopWanting`. */
-  #tryWrite(): boolean {
-    this.#refuseLost();
-    if (!this.#writers.held) {
-      if (!this.#writers.tryLock()) return false;
-      this.#hold.held = true;
-    }
-    if (load(this.#words, STATE) !== WRITING) store(this.#words, STATE, WANTED);
-    while (this.#taken < this.#places) {
-      if (this.#row.tryTake(this.#taken) === -E.EBUSY) return false;
-      this.#taken++;
-    }
-    this.#writing = true;
-    this.#hold.held = true;
-    this.#inherit();
-    // SYNC rw-lock
-    store(this.#words, STATE, WRITING);
-    return true;
-  }
-
-  /** What the last writer left. STATE stays WRITING until a torn write is repaired, or told. */
-  #inherit(): void {
-    if (load(this.#words, STATE) === WRITING) store(this.#words, UNREPAIRED, 1);
-    if (!this.#writing || this.#onOwnerDied === undefined || !this.ownerDied) return;
-    store(this.#words, STATE, WRITING);
-    try {
-      const result: unknown = this.#onOwnerDied();
-      if (result instanceof Promise) throw new TypeError("onOwnerDied returned a promise");
-    } catch (cause) {
-      this.#releaseAll(LOST);
-      throw new Error(
-        `Cannot lock the ${this.#what}: a writer died, and onOwnerDied failed. ` +
-          "Nobody can lock it now",
-        { cause },
-      );
-    }
-    store(this.#words, UNREPAIRED, 0);
-  }
-
-  /** Gives back what a write took that did not come to be. */
-  #stopWanting(): void {
-    if (this.#writing || !this.#writers.held) return;
-    // A torn write stays one, and the mutex says so again: whoever comes next sees to it.
-    this.#releaseAll(load(this.#words, STATE) === WANTED ? FREE : load(this.#words, STATE));
-  }
-
-  /** W5. */
-  #releaseAll(state: number): void {
-    if (this.#words.length === 0) return;
-    this.#writing = false;
-    store(this.#words, STATE, state);
-    while (this.#taken > 0) this.#row.give(--this.#taken);
-    if (this.#writers.held) this.#writers.unlock();
-    this.#hold.held = false;
-    this.#released();
-  }
-
-  /** After a mutex was given back. */
-  #released(): void {
-    const waited = (loadAfterBarrier(this.#words, WAIT_STATE) & WAITING) !== 0;
-    this.#turnsAtRelease = waited ? this.#turns : -1;
-    if (waited) this.#waitPoint.wake();
-  }
-
-  #countTurn(): true {
-    add(this.#words, TURNS, 1);
-    return true;
-  }
-
-  get #turns(): number {
-    return load(this.#words, TURNS) & 0x7fffffff;
-  }
-
-  /** Lets those go first who waited when this handle had the lock last. */
-  #giveWay(options: LockOptions | undefined): void {
-    const turns = this.#turnsAtRelease;
-    this.#turnsAtRelease = -1;
-    if (turns < 0 || this.#reads > 0 || options?.timeoutMs === 0) return;
-    // It spins, since to sleep it would have to announce itself, and be waited for at its release.
-    const timeoutMs = Math.min(options?.timeoutMs ?? COURTESY_MS, COURTESY_MS);
-    this.#waitPoint.wait(() => this.#turns !== turns, { timeoutMs, strategy: "spin" });
-  }
-
-  #refuseDeadlock(verb: "read" | "write", would: boolean): void {
+  #refuseDeadlock(verb: string, would: boolean): void {
+    this.#memory.checkOpen();
     if (!would) return;
-    const does = this.#writing ? "writes" : this.#reads > 0 ? "reads" : "waits to write";
-    this.#fail(`${verb}-lock`, -E.EDEADLK, `This handle ${does}`);
+    const { writes, reads } = this.#steps;
+    const does = writes ? "writes" : reads ? "reads" : "waits to write";
+    const why = `this handle ${does}, and would wait for itself`;
+    throw new StateError("EDEADLK", `${this.#action(verb)}: ${why}`);
   }
 
-  #refuseLost(): void {
-    if (load(this.#words, STATE) !== LOST) return;
-    const hint =
-      "A writer died, and the repair of its data failed. Make the data and the lock anew when " +
-      "nobody uses them";
-    this.#fail("lock", -E.ENOTRECOVERABLE, hint);
+  /** For looks while it waits in the event loop. @throws ClosedError. */
+  #isOpen(): true {
+    this.#memory.checkOpen();
+    return true;
   }
 
-  #fail(verb: string, result: number, hint: string): never {
-    return fail(`Cannot ${verb} the ${this.#what}`, result, "pthread_mutex_lock", undefined, hint);
+  #failToUnlock(does: "read" | "write"): never {
+    this.#memory.checkOpen();
+    const why = `this handle does not ${does}`;
+    throw new StateError("EPERM", `${this.#action(`${does}-unlock`)}: ${why}`);
+  }
+
+  #action(verb: string): string {
+    return `Cannot ${verb} ${this.#memory.what}`;
   }
 }

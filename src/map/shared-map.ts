@@ -2,7 +2,7 @@ import { layoutHash } from "../layout/description.ts";
 import { MAP_BUCKET, MAP_ENTRY, MAP_STRIPE } from "../layout/map-layout.ts";
 import { SEGMENT_HEADER_LENGTH, SEGMENT_KINDS } from "../layout/segment-header.ts";
 import { MUTEX_ABI } from "../libc/pthread.ts";
-import { RobustLock } from "../locks/robust-lock.ts";
+import { RobustMutex } from "../locks/robust-mutex.ts";
 import type { Segment } from "../segment/segment.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import {
@@ -78,7 +78,7 @@ export class SharedMap<V> implements Disposable {
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
-  readonly #locks: readonly RobustLock[];
+  readonly #locks: readonly RobustMutex[];
   /** While a callback of `update` runs, which holds a lock. */
   #updating = false;
 
@@ -89,7 +89,7 @@ export class SharedMap<V> implements Disposable {
     const hold = segment.holds.register(this, `a lock of ${what}`, segment.mapping);
     const locks = Array.from({ length: shape.stripeCount }, (_, stripe) => {
       const offset = dataOffset + stripe * memory.stride * 4;
-      return new RobustLock(segment.mapping, offset, `stripe ${stripe} of ${what}`, hold);
+      return new RobustMutex(segment.mapping, offset, `stripe ${stripe} of ${what}`, hold);
     });
     const striped: StripeLocks = {
       lock: (stripe) => locks[stripe]!.lock(),

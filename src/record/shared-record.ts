@@ -8,7 +8,7 @@ import { layoutHash } from "../layout/description.ts";
 import { SEGMENT_KINDS } from "../layout/segment-header.ts";
 import { LayoutError } from "../errors.ts";
 import { MUTEX_ABI } from "../libc/pthread.ts";
-import { RobustLock } from "../locks/robust-lock.ts";
+import { RobustMutex } from "../locks/robust-mutex.ts";
 import type { Segment } from "../segment/segment.ts";
 import { RecordSlots, recordLength } from "./algorithm/record-slots.ts";
 import type { Schema, Struct, StructValue, StructView } from "../struct/struct.ts";
@@ -64,7 +64,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   readonly type: Struct<S>;
   readonly #structure: Structure;
   readonly #slots: RecordSlots;
-  readonly #lock: RobustLock;
+  readonly #lock: RobustMutex;
   readonly #waitPoint: WaitPoint;
   /** Where a reader's copy is decoded, and where a writer's value is put together. */
   readonly #readView: DataView;
@@ -79,7 +79,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const what = `the lock of ${structure.what}`;
     const hold = segment.holds.register(this, what, segment.mapping);
-    this.#lock = new RobustLock(segment.mapping, dataOffset + RECORD_LOCK, what, hold);
+    this.#lock = new RobustMutex(segment.mapping, dataOffset + RECORD_LOCK, what, hold);
     this.#waitPoint = new WaitPoint(segment, dataOffset + RECORD_WAIT_POINT);
     this.#readView = new DataView(this.#slots.copy.buffer);
     this.#bytes = new Uint8Array(new ArrayBuffer(length));

@@ -272,6 +272,28 @@ export class Placed {
     return new Int32Array(buffer, this.offset, length >> 2);
   }
 
+  /**
+   * Compares a parameter of what was found here with what the caller asked for.
+   *
+   * @param field Its name in messages, as in "capacity".
+   * @param offset Of the field, from the place on.
+   * @param asked undefined when the caller takes any.
+   * @throws LayoutError that says what is there and what was asked for.
+   */
+  mustHave<V extends string | number>(
+    field: string,
+    offset: number,
+    found: V,
+    asked: V | undefined,
+  ): void {
+    if (asked === undefined || asked === found) return;
+    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
+      expected: String(asked),
+      found: String(found),
+      offset: this.offset + offset,
+    });
+  }
+
   /** Removes the name, if it still stands for this segment. @returns Whether this call did. */
   unlink(): boolean {
     this.checkOpen();

@@ -1,5 +1,4 @@
 /** What the structures with a header have in common: how they are made, found, compared, closed. */
-import { LayoutError } from "../errors.ts";
 import {
   HEADER_CODEC,
   SEGMENT_HEADER_LENGTH,
@@ -159,26 +158,14 @@ export class Structure {
     return this.placed.offset + this.header.dataOffset;
   }
 
-  /**
-   * Compares a parameter of a structure that was found with what the caller asked for.
-   *
-   * @param field Its name in messages, as in "capacity".
-   * @param offset Of the field in the header.
-   * @param asked undefined when the caller takes any.
-   * @throws LayoutError that says what is there and what was asked for.
-   */
+  /** As `Placed.mustHave`; the offset is that of a field in the header. @throws LayoutError. */
   mustHave<V extends string | number>(
     field: string,
     offset: number,
     found: V,
     asked: V | undefined,
   ): void {
-    if (asked === undefined || asked === found) return;
-    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
-      expected: String(asked),
-      found: String(found),
-      offset: this.placed.offset + offset,
-    });
+    this.placed.mustHave(field, offset, found, asked);
   }
 
   /** Compares the codec of its values. "" fits every codec, on either side. @throws LayoutError. */

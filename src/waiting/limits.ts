@@ -55,6 +55,17 @@ export const QUEUE_QUIET_MS = 40;
 /** The same where C programs take part, which do not say what they have in hand. */
 export const QUEUE_QUIET_WITH_C_MS = 300;
 
+/** Tries for a mutex before a sleep: what it guards is mostly shorter than a sleep and a wake. */
+export const LOCK_TRIES = 100;
+/** How long, in ms, who just had a readers-writer lock lets those who wait go first. */
+export const COURTESY_MS = 0.2;
+/** How often, in ms, who waits at a barrier looks whether the other participants still live. */
+export const CENSUS_MS = 20;
+/** How often, in ms, a lease's holder looks whether the name still stands for its lease. */
+export const NAME_CHECK_MS = 1000;
+/** Tries to read together what a holder writes meanwhile; a term's few words take it 1 µs. */
+export const STABLE_READ_TRIES = 100;
+
 /**
  * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that is
  * waited for. The machine's cores are counted and not this process's: one that is pinned to a core

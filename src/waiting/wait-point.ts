@@ -27,19 +27,19 @@ export type WaitStrategy = "spin" | "block" | "adaptive";
 /** How long a blocking wait lasts. */
 export interface WaitOptions {
   /** Milliseconds; 0 only looks. Default: for ever. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Default "adaptive". */
-  readonly strategy?: WaitStrategy;
+  readonly strategy?: WaitStrategy | undefined;
 }
 
 /** How long a wait in the event loop lasts. */
 export interface AsyncWaitOptions {
   /** Milliseconds; 0 only looks. Default: for ever. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignalLike;
+  readonly signal?: AbortSignalLike | undefined;
   /** Whether the wait keeps the process alive. Default true. */
-  readonly ref?: boolean;
+  readonly ref?: boolean | undefined;
 }
 
 /**

@@ -202,7 +202,7 @@ export function crowded(segment: Segment): Barrier {
 
 /** A lease whose name was removed. */
 export function nameless(name: string): Lease {
-  const lease = keep(Lease.open(name));
+  const lease = keep(Lease.create(name));
   Segment.unlink(name);
   return lease;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Barrier, LayoutError, Segment } from "../../src/index.ts";
 import { BARRIER_PARTIES_OFFSET } from "../../src/layout/barrier-layout.ts";
+import { rejected, thrown } from "../support/errors.ts";
 import { firstLine, killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, spawnBun } from "../support/process.ts";
@@ -34,8 +35,9 @@ describe("a barrier", () => {
       expect(await Promise.all(waits)).toEqual(["passed", "passed"]);
     }
     using d = Barrier.at(segment, 0);
-    expect(() => d.wait()).toThrow("all 3 seats are taken by others");
-    expect(() => segment.close()).toThrow("a seat at the barrier at 0");
+    expect(() => d.wait()).toThrow("others have all 3 seats");
+    expect(thrown(() => d.wait())).toBe("StateError EBUSY");
+    expect(() => segment.close()).toThrow("the barrier at 0 is held");
     c.close();
     const waits = [a.waitAsync(), b.waitAsync()];
     expect(d.wait()).toBe("last");
@@ -56,6 +58,8 @@ describe("a barrier", () => {
     a.reset();
     const wait = a.waitAsync();
     expect(a.waitAsync()).rejects.toThrow("waits already");
+    expect(await rejected(a.waitAsync())).toBe("StateError EBUSY");
+    expect(await rejected(a.waitAsync({ timeoutMs: -1 }))).toBe("RangeError");
     b.reset();
     expect(await wait).toBe("broken");
     expect(a.broken).toBe(false);
@@ -89,8 +93,14 @@ describe("a barrier", () => {
 
   test("is refused where there is none", () => {
     using segment = create();
-    expect(() => Barrier.init(segment, 0, { parties: 0 })).toThrow("1 to 256 are possible");
-    Barrier.init(segment, 0, { parties: 3 });
+    expect(() => Barrier.init(segment, 0, { parties: 0 })).toThrow("from 1 to 256, not 0");
+    expect(() => Barrier.init(segment, 0, {} as never)).toThrow("not undefined");
+    const barrier = Barrier.init(segment, 0, { parties: 3 });
+    expect(() => Barrier.at(segment, 0, { parties: 2 })).toThrow(
+      `it has another number of parties: expected 2 at offset ${BARRIER_PARTIES_OFFSET}, found 3`,
+    );
+    barrier.close();
+    expect(thrown(() => barrier.wait())).toBe("ClosedError ECLOSED");
     segment.view.setInt32(BARRIER_PARTIES_OFFSET, -1, true);
     expect(() => Barrier.at(segment, 0)).toThrow(LayoutError);
   });
@@ -131,7 +141,7 @@ describe("processes", () => {
     expect(c.wait()).toBe("last");
     expect(await Promise.all(waits)).toEqual(["passed", "passed"]);
     for (const participant of participants) participant.close();
-    const counts = new Int32Array(segment.buffer, Barrier.lengthFor(3), 4);
+    const counts = new Int32Array(segment.buffer, Barrier.byteLength({ parties: 3 }), 4);
     const [last = 0, passed = 0, broken = 0, timedOut = 0] = counts;
     // Each child that was killed had an outcome before; whoever passed had somebody come last.
     expect(last + passed + broken + timedOut).toBeGreaterThanOrEqual(kills);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { CONDITION_LENGTH, Condition, MUTEX_LENGTH, Mutex, Segment } from "../../src/index.ts";
+import { Condition, Mutex, Segment } from "../../src/index.ts";
 import { firstLine, killSome } from "../support/kill.ts";
+import { rejected, thrown } from "../support/errors.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
@@ -11,9 +12,9 @@ let name = "";
 function create(): { segment: Segment; mutex: Mutex; changed: Condition; words: Int32Array } {
   name = uniqueName("condition");
   const segment = Segment.create(name, { size: 4096 });
-  const words = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 4);
+  const words = new Int32Array(segment.buffer, Mutex.byteLength() + Condition.byteLength(), 4);
   const mutex = Mutex.init(segment, 0, { onOwnerDied: () => void (words[1] = words[0]!) });
-  return { segment, mutex, changed: Condition.init(segment, MUTEX_LENGTH, mutex), words };
+  return { segment, mutex, changed: Condition.init(segment, Mutex.byteLength(), { mutex }), words };
 }
 afterEach(() => {
   if (name !== "") Segment.unlink(name);
@@ -23,12 +24,22 @@ describe("a condition", () => {
   test("needs the mutex", async () => {
     const { segment, changed } = create();
     using _ = segment;
-    expect(() => changed.wait()).toThrow("Cannot wait on a condition without the mutex at 0");
-    expect(() => changed.notifyOne()).toThrow("EPERM");
-    expect(() => changed.notifyAll()).toThrow("EPERM");
-    expect(() => changed.waitFor(() => true)).toThrow("EPERM");
-    expect(changed.waitAsync()).rejects.toThrow("EPERM");
-    expect(() => Condition.at(segment, 1024, Mutex.at(segment, 0))).toThrow("no condition here");
+    const action = `Cannot wait for condition at 256 in segment "${name}"`;
+    expect(() => changed.wait()).toThrow(`${action}: its mutex is not held here`);
+    const calls = [
+      () => changed.wait(),
+      () => changed.notifyOne(),
+      () => changed.notifyAll(),
+      () => changed.waitFor(() => true),
+    ];
+    expect(new Set(calls.map(thrown))).toEqual(new Set(["StateError EPERM"]));
+    expect(await rejected(changed.waitAsync())).toBe("StateError EPERM");
+    expect(await rejected(changed.waitForAsync(() => true))).toBe("StateError EPERM");
+    const mutex = Mutex.at(segment, 0);
+    expect(thrown(() => Condition.at(segment, 1024, { mutex }))).toBe("StateError ENODATA");
+    expect(thrown(() => Condition.at(segment, 0, { mutex }))).toBe("LayoutError ELAYOUT");
+    const noMutex = (): unknown => Condition.at(segment, 256, {} as never);
+    expect(noMutex).toThrow("its mutex must be a Mutex, not undefined");
   });
 
   test("after its segment was closed it throws, in a hot loop too", () => {
@@ -43,7 +54,7 @@ describe("a condition", () => {
       }
     };
     expect(loop).toThrow("closed");
-    expect(() => changed.wait()).toThrow("EPERM");
+    expect(thrown(() => changed.wait())).toBe("ClosedError ECLOSED");
   });
 
   test("a wait releases the mutex, times out, and has it again", () => {
@@ -56,6 +67,21 @@ describe("a condition", () => {
     expect(changed.waitFor(() => true, { timeoutMs: 0 })).toBe(true);
     changed.notifyOne();
     mutex.unlock();
+  });
+
+  test("a predicate that is a promise is refused, not taken for a yes", async () => {
+    const { segment, mutex, changed } = create();
+    using _ = segment;
+    using _guard = mutex.acquire();
+    const reason = "its predicate must not return a promise";
+    const promising = [async () => false, () => Promise.resolve(false)] as unknown[];
+    for (const predicate of promising as (() => boolean)[]) {
+      expect(() => changed.waitFor(predicate)).toThrow(reason);
+      expect(changed.waitForAsync(predicate)).rejects.toThrow(reason);
+    }
+    expect(() => changed.waitFor("yes" as never)).toThrow("must be a function");
+    expect(changed.waitFor(() => 1 as never)).toBe(true);
+    expect(mutex.held).toBe(true);
   });
 
   test("waits in the event loop are notified one by one, or all", async () => {

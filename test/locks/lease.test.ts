@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { LayoutError, Lease, Segment } from "../../src/index.ts";
+import { thrown } from "../support/errors.ts";
 import { firstLine, killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, spawnBun } from "../support/process.ts";
@@ -21,8 +22,8 @@ afterEach(() => {
 describe("a lease", () => {
   test("is held by one handle at a time, with growing tokens", () => {
     const name = fresh();
-    using a = Lease.open(name);
-    using b = Lease.open(name);
+    using a = Lease.openOrCreate(name);
+    using b = Lease.openOrCreate(name);
     expect([a.isHeld, a.holder, a.term]).toEqual([false, undefined, undefined]);
     const first = a.tryAcquire({ text: "näme" })!;
     expect([first.held, a.isHeld, b.isHeld]).toEqual([true, true, true]);
@@ -40,13 +41,13 @@ describe("a lease", () => {
 
   test("an orderly release wakes who waits; a wait times out and aborts", async () => {
     const name = fresh();
-    using a = Lease.open(name);
-    using b = Lease.open(name);
+    using a = Lease.openOrCreate(name);
+    using b = Lease.openOrCreate(name);
     const term = a.tryAcquire()!;
-    expect(await b.acquire({ timeoutMs: 10 })).toBeUndefined();
-    expect(b.acquire({ signal: AbortSignal.timeout(10) })).rejects.toThrow("timed out");
+    expect(await b.acquireAsync({ timeoutMs: 10 })).toBeUndefined();
+    expect(b.acquireAsync({ signal: AbortSignal.timeout(10) })).rejects.toThrow("timed out");
     await Bun.sleep(20);
-    const next = b.acquire();
+    const next = b.acquireAsync();
     term.release();
     expect(await term.ended).toBe("released");
     using _ = (await next)!;
@@ -55,7 +56,7 @@ describe("a lease", () => {
 
   test("keeps its segment open; close releases", () => {
     using segment = Segment.create(fresh(), { size: 1024 });
-    const lease = Lease.at(segment, 512);
+    const lease = Lease.init(segment, 512);
     const term = lease.tryAcquire()!;
     expect(() => segment.close()).toThrow("the lease at 512 is held");
     lease.close();
@@ -64,31 +65,36 @@ describe("a lease", () => {
 
   test("is lost when its name is removed, and cannot be acquired then", async () => {
     const name = fresh();
-    using lease = Lease.open(name);
+    using lease = Lease.openOrCreate(name);
     const term = lease.tryAcquire()!;
     expect(Lease.unlink(name)).toBe(true);
     expect(await term.ended).toBe("lost");
     expect(term.held).toBe(false);
-    expect(() => lease.tryAcquire()).toThrow("ESTALE");
-    using other = Lease.open(name);
+    expect(thrown(() => lease.tryAcquire())).toBe("StateError ESTALE");
+    using other = Lease.openOrCreate(name);
     using _ = other.tryAcquire()!;
   });
 
   test("after close it throws", () => {
-    const lease = Lease.open(fresh());
+    const lease = Lease.openOrCreate(fresh());
     lease.close();
     lease.close();
     expect(() => lease.tryAcquire()).toThrow("closed");
     expect(() => lease.isHeld).toThrow("closed");
-    expect(lease.acquire()).rejects.toThrow("closed");
+    expect(() => lease.acquire()).toThrow("closed");
+    expect(lease.acquireAsync()).rejects.toThrow("closed");
   });
 
   test("refuses what is no lease, and long texts", () => {
     using segment = Segment.create(fresh(), { size: 1024 });
     segment.view.setUint32(0, 7, true);
     expect(() => Lease.at(segment, 0)).toThrow(LayoutError);
-    const lease = Lease.at(segment, 512);
+    expect(thrown(() => Lease.at(segment, 512))).toBe("StateError ENODATA");
+    const lease = Lease.init(segment, 512);
     expect(() => lease.tryAcquire({ text: "x".repeat(321) })).toThrow("at most 320");
+    expect(() => lease.tryAcquire({ text: 5 as never })).toThrow("must be a string, not 5");
+    expect(() => lease.tryAcquire({ txt: "x" } as never)).toThrow('"text" may be meant');
+    expect(lease.isHeld).toBe(false);
   });
 });
 
@@ -100,11 +106,11 @@ describe("processes", () => {
 
   test("SIGKILL passes it on, with a greater token", async () => {
     const name = fresh();
-    using lease = Lease.open(name);
+    using lease = Lease.openOrCreate(name);
     const { child, token } = await holder(name);
     expect(lease.tryAcquire()).toBeUndefined();
     expect([lease.holder?.pid, lease.holder?.text]).toEqual([child.pid, "a child"]);
-    const next = lease.acquire();
+    const next = lease.acquireAsync();
     await Bun.sleep(20);
     child.kill("SIGKILL");
     using term = (await next)!;
@@ -113,13 +119,13 @@ describe("processes", () => {
 
   test("a stopped holder keeps it", async () => {
     const name = fresh();
-    using lease = Lease.open(name);
+    using lease = Lease.openOrCreate(name);
     const { child, token } = await holder(name);
     child.kill("SIGSTOP");
-    expect(await lease.acquire({ timeoutMs: 400 })).toBeUndefined();
+    expect(await lease.acquireAsync({ timeoutMs: 400 })).toBeUndefined();
     expect(lease.holder?.token).toBe(token);
     child.kill("SIGCONT");
-    const next = lease.acquire();
+    const next = lease.acquireAsync();
     child.stdin.write("release\n");
     child.stdin.flush();
     using term = (await next)!;
@@ -131,11 +137,11 @@ describe("processes", () => {
   test("kill -9: never two holders, and tokens only grow", async () => {
     const name = fresh();
     using marks = Segment.create(fresh(), { size: 256 });
-    using lease = Lease.open(name);
+    using lease = Lease.openOrCreate(name);
     const random = seededRandom("lease kills");
     const load = (): Child => spawnBun(PEER, name, "lease-load", marks.name);
     const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
-    using term = (await lease.acquire())!;
+    using term = (await lease.acquireAsync())!;
     const terms = new Int32Array(marks.buffer)[32];
     expect(terms).toBeGreaterThanOrEqual(kills);
     expect(term.token).toBeGreaterThan(new Float64Array(marks.buffer, 64, 1)[0]!);

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { LayoutError, MUTEX_LENGTH, Mutex, Segment } from "../../src/index.ts";
-import { MUTEX_ABI_OFFSET } from "../../src/layout/mutex-layout.ts";
+import { LayoutError, Mutex, Segment, SharedEvent } from "../../src/index.ts";
+import { MUTEX_ABI_OFFSET, MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { MUTEX_ABI } from "../../src/libc/pthread.ts";
+import { rejected, thrown } from "../support/errors.ts";
 import { uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
 import { C_COMPILER, type Child, compileC, runBun, spawnBun } from "../support/process.ts";
@@ -48,12 +49,13 @@ describe("one thread", () => {
     const other = Mutex.at(segment, 128);
     mutex.lock();
     const shown = `mutex at 128 in segment "${name}"`;
-    expect(() => mutex.lock()).toThrow(`Cannot lock the ${shown}: EDEADLK`);
-    expect(() => mutex.tryLock()).toThrow("This handle holds it already");
+    expect(thrown(() => mutex.lock())).toBe("StateError EDEADLK");
+    expect(() => mutex.tryLock()).toThrow(`Cannot lock ${shown}: this handle holds it already`);
     expect(() => other.lock()).toThrow("through another handle");
-    expect(() => other.unlock()).toThrow(`Cannot unlock the ${shown}: EPERM`);
+    expect(() => other.unlock()).toThrow(`Cannot unlock ${shown}: this handle does not hold it`);
+    expect(thrown(() => other.unlock())).toBe("StateError EPERM");
     mutex.unlock();
-    expect(() => mutex.unlock()).toThrow("EPERM");
+    expect(thrown(() => mutex.unlock())).toBe("StateError EPERM");
   });
 
   test("a guard unlocks at the end of its block, also when that throws", () => {
@@ -75,7 +77,7 @@ describe("one thread", () => {
     using segment = create();
     const mutex = Mutex.init(segment, 0);
     expect(mutex.withLock(() => 7)).toBe(7);
-    const reason = "Cannot hold a mutex for an asynchronous function";
+    const reason = "for an asynchronous function: it would be unlocked at the first await";
     let called = false;
     const later = async (): Promise<void> => {
       called = true;
@@ -83,6 +85,7 @@ describe("one thread", () => {
     expect(() => mutex.withLock(later)).toThrow(reason);
     expect(called).toBe(false);
     expect(() => mutex.withLock(() => Promise.resolve(1))).toThrow(reason);
+    expect(() => mutex.withLock(5 as never)).toThrow("must be a function, not 5");
     expect(() => mutex.withLock(() => JSON.parse("{"))).toThrow(SyntaxError);
     expect(mutex.held).toBe(false);
   });
@@ -92,12 +95,14 @@ describe("one thread", () => {
     const mutex = Mutex.init(segment, 0);
     mutex.lock();
     expect(() => segment.close()).toThrow("the mutex at 0 is held");
+    expect(thrown(() => segment.close())).toBe("StateError EBUSY");
     expect(() => segment.resize(8192)).toThrow("the mutex at 0 is held");
     mutex.unlock();
     segment.close();
     expect(() => mutex.lock()).toThrow("it is closed");
     expect(() => mutex.tryLock()).toThrow("it is closed");
-    expect(mutex.lockAsync()).rejects.toThrow();
+    expect(mutex.lockAsync()).rejects.toThrow("it is closed");
+    expect(mutex.closed).toBe(true);
   });
 
   test("a segment closed in a hot loop is an exception", () => {
@@ -122,21 +127,29 @@ describe("one thread", () => {
       await Bun.sleep(1);
     }
     expect(() => segment.close()).toThrow("is held");
-    expect(() => Mutex.at(segment, 0).lock()).toThrow("EDEADLK");
+    expect(thrown(() => Mutex.at(segment, 0).lock())).toBe("StateError EDEADLK");
   });
 
   test("what is no mutex is refused", () => {
     using segment = create();
-    expect(() => Mutex.at(segment, 0)).toThrow("There is no mutex here: expected 0x5854554d");
+    expect(() => Mutex.at(segment, 0)).toThrow("only zeros are there");
+    segment.view.setUint32(MUTEX_MAGIC_OFFSET, 7, true);
+    const none = `Cannot open mutex at 0 in segment "${name}": there is no mutex`;
+    const values = "expected 0x5854554d at offset 64, found 0x00000007";
+    expect(() => Mutex.at(segment, 0)).toThrow(`${none}: ${values}`);
     Mutex.init(segment, 256);
     segment.view.setUint32(256 + MUTEX_ABI_OFFSET, 0x7000_0001, true);
     expect(() => Mutex.at(segment, 256)).toThrow(LayoutError);
     expect(() => Mutex.at(segment, 256)).toThrow("another libc");
+    const event = SharedEvent.init(segment, 1024, { reset: "auto" });
+    expect(() => Mutex.at(segment, event.offset)).toThrow(
+      "it is another structure: expected mutex at offset 1024, found event",
+    );
     expect(() => Mutex.init(segment, 64)).toThrow("multiple of 128");
     expect(() => Mutex.init(segment, 4096 - 128)).toThrow("beyond the segment's 4096");
     expect(() => Mutex.init(segment, -128)).toThrow(RangeError);
     using reader = Segment.open(name, { access: "read" });
-    expect(() => Mutex.at(reader, 256)).toThrow("read-only");
+    expect(() => Mutex.at(reader, 256)).toThrow("opened for reading only");
   });
 });
 
@@ -149,7 +162,7 @@ describe("two processes", () => {
       runBun(PEER, name, "count", "100000"),
     ]);
     for (const { exitCode, stderr } of outcomes) expect([exitCode, stderr]).toEqual([0, ""]);
-    const words = new Int32Array(segment.buffer, MUTEX_LENGTH, 2);
+    const words = new Int32Array(segment.buffer, Mutex.byteLength(), 2);
     expect([...words]).toEqual([200_000, 200_000]);
   });
 
@@ -241,15 +254,15 @@ describe("a dead owner", () => {
     const mutex = Mutex.at(segment, 0, { onOwnerDied });
     expect(() => mutex.lock()).toThrow("onOwnerDied failed. Nobody can lock it now");
     expect(mutex.held).toBe(false);
-    expect(() => mutex.lock()).toThrow("ENOTRECOVERABLE");
+    expect(thrown(() => mutex.lock())).toBe("StateError ENOTRECOVERABLE");
     expect(() => mutex.tryLock()).toThrow("the repair of its data failed");
     // No try leaves it locked, for C programs.
     if (IS_GLIBC) expect(segment.view.getUint32(0, true) & 0x3fff_ffff).toBe(0);
-    expect(mutex.lockAsync()).rejects.toThrow("ENOTRECOVERABLE");
+    expect(await rejected(mutex.lockAsync())).toBe("StateError ENOTRECOVERABLE");
     const { exitCode, stderr } = await runBun(PEER, name, "hold");
     expect(exitCode).toBe(1);
     expect(stderr).toContain("ENOTRECOVERABLE");
-    const anew = Mutex.init(segment, 0);
+    const anew = Mutex.init(segment, 0, { overwrite: true });
     expect(anew.tryLock()).toBe(true);
     anew.unlock();
   });
@@ -258,7 +271,9 @@ describe("a dead owner", () => {
     using segment = create();
     Mutex.init(segment, 0);
     await leaveHeld();
-    const mutex = Mutex.at(segment, 0, { onOwnerDied: async () => {} });
+    const refused = (): unknown => Mutex.at(segment, 0, { onOwnerDied: async () => {} });
+    expect(refused).toThrow("onOwnerDied must not be asynchronous");
+    const mutex = Mutex.at(segment, 0, { onOwnerDied: () => Promise.resolve() });
     expect(() => mutex.lock()).toThrow("onOwnerDied failed");
   });
 
@@ -273,7 +288,7 @@ describe("a dead owner", () => {
       using guard = mutex.acquire();
       guard.abandon();
     }
-    expect(() => mutex.lock()).toThrow("ENOTRECOVERABLE");
+    expect(thrown(() => mutex.lock())).toBe("StateError ENOTRECOVERABLE");
   });
 });
 
@@ -313,7 +328,7 @@ describe("workers", () => {
     const mutex = Mutex.init(segment, 0);
     const { worker, held, ended } = start("unlock");
     await held;
-    expect(() => mutex.unlock()).toThrow("EPERM");
+    expect(thrown(() => mutex.unlock())).toBe("StateError EPERM");
     const locked = mutex.lockAsync();
     worker.postMessage("go");
     expect(await locked).toBe(true);
@@ -327,7 +342,7 @@ describe("kill -9 under load", () => {
   test("the data are whole whenever somebody has the mutex", async () => {
     using segment = create();
     Mutex.init(segment, 0);
-    const words = new Int32Array(segment.buffer, MUTEX_LENGTH, 2);
+    const words = new Int32Array(segment.buffer, Mutex.byteLength(), 2);
     const random = seededRandom("mutex kills");
     const load = (): Child => spawnBun(PEER, name, "load");
     const kills = await killSome(load, { random, children: 3, kills: 24, soakKills: 500 });

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { LayoutError, RwLock, Segment } from "../../src/index.ts";
+import { LayoutError, Mutex, RwLock, Segment } from "../../src/index.ts";
+import { MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { RW_LOCK_PLACES_OFFSET } from "../../src/layout/rw-lock-layout.ts";
+import { rejected, thrown } from "../support/errors.ts";
 import { firstLine, killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, runBun, spawnBun } from "../support/process.ts";
@@ -28,7 +30,7 @@ async function kill(child: Child): Promise<void> {
 }
 const init = (segment: Segment): RwLock => RwLock.init(segment, 0, { readers: READERS });
 const wordsOf = (segment: Segment): Int32Array =>
-  new Int32Array(segment.buffer, RwLock.lengthFor(READERS), 64);
+  new Int32Array(segment.buffer, RwLock.byteLength({ readers: READERS }), 64);
 
 afterEach(() => {
   if (name !== "") Segment.unlink(name);
@@ -43,17 +45,19 @@ describe("one process", () => {
     lock.lockRead();
     lock.lockRead();
     expect(lock.held).toBe("read");
-    expect(() => lock.lockWrite()).toThrow("EDEADLK");
+    expect(thrown(() => lock.lockWrite())).toBe("StateError EDEADLK");
     lock.unlockRead();
-    expect(() => lock.tryLockWrite()).toThrow("This handle reads");
+    expect(() => lock.tryLockWrite()).toThrow("this handle reads, and would wait for itself");
     lock.unlockRead();
-    expect(() => lock.unlockRead()).toThrow("EPERM");
+    expect(thrown(() => lock.unlockRead())).toBe("StateError EPERM");
     expect(lock.tryLockWrite()).toBe(true);
     expect(lock.held).toBe("write");
-    expect(() => lock.lockRead()).toThrow("This handle writes");
-    expect(() => segment.close()).toThrow("is held");
+    expect(() => lock.lockRead()).toThrow("this handle writes");
+    expect(() => segment.close()).toThrow("the readers-writer lock at 0 is held");
+    expect(() => lock.close()).toThrow("this handle writes. Call unlockWrite first");
+    expect(thrown(() => lock.close())).toBe("StateError EBUSY");
     lock.unlockWrite();
-    expect(() => lock.unlockWrite()).toThrow("EPERM");
+    expect(thrown(() => lock.unlockWrite())).toBe("StateError EPERM");
   });
 
   test("handles of one thread read side by side, as many as there are places", () => {
@@ -81,13 +85,13 @@ describe("one process", () => {
     const signal = AbortSignal.timeout(10);
     expect(other.lockWriteAsync({ signal })).rejects.toThrow("timed out");
     await Bun.sleep(30);
-    const write = other.writeAsync();
+    const write = other.acquireWriteAsync();
     await Bun.sleep(5);
-    expect(() => other.lockRead()).toThrow("This handle waits to write");
+    expect(() => other.lockRead()).toThrow("this handle waits to write");
     lock.unlockRead();
     const guard = await write;
     expect(other.held).toBe("write");
-    const read = other.readAsync();
+    const read = other.acquireReadAsync();
     guard!.unlock();
     (await read)!.unlock();
     expect(other.held).toBeUndefined();
@@ -104,19 +108,35 @@ describe("one process", () => {
       }
     };
     expect(loop).toThrow("closed");
-    expect(() => lock.lockWrite()).toThrow();
+    expect(thrown(() => lock.lockWrite())).toBe("ClosedError ECLOSED");
   });
 
   test("what is no lock is refused", () => {
     using segment = create();
     expect(() => RwLock.init(segment, 0, { readers: 0 })).toThrow(RangeError);
-    expect(() => RwLock.init(segment, 0, { readers: 257 })).toThrow("1 to 256 are possible");
+    expect(() => RwLock.init(segment, 0, { readers: 257 })).toThrow(
+      "readers must be an integer from 1 to 256, not 257",
+    );
     expect(() => RwLock.init(segment, 4096, { readers: 64 })).toThrow("beyond the segment");
-    init(segment);
+    const lock = init(segment);
+    expect(thrown(() => init(segment))).toBe("StateError EEXIST");
     segment.view.setInt32(RW_LOCK_PLACES_OFFSET, 1 << 30, true);
     expect(() => RwLock.at(segment, 0)).toThrow(LayoutError);
     segment.view.setInt32(RW_LOCK_PLACES_OFFSET, 200, true);
-    expect(() => RwLock.at(segment, 0)).toThrow(RangeError);
+    expect(() => RwLock.at(segment, 0)).toThrow("the segment ends before it does");
+    segment.view.setInt32(RW_LOCK_PLACES_OFFSET, READERS, true);
+    expect(() => RwLock.at(segment, 0, { readers: 8 })).toThrow(
+      `it has another number of readers: expected 8 at offset ${RW_LOCK_PLACES_OFFSET}, found 4`,
+    );
+    // Between its maker's last two steps it is no mutex, and no lock yet: it is made again.
+    segment.view.setUint32(MUTEX_MAGIC_OFFSET, 0, true);
+    expect(thrown(() => RwLock.at(segment, 0))).toBe("StateError ENODATA");
+    using made = init(segment);
+    expect([made.created, made.tryLockWrite()]).toEqual([true, true]);
+    made.unlockWrite();
+    expect(() => Mutex.at(segment, lock.offset)).toThrow("found readers-writer lock");
+    Mutex.init(segment, 4096);
+    expect(() => RwLock.at(segment, 4096)).toThrow("expected readers-writer lock");
   });
 });
 
@@ -161,13 +181,13 @@ describe("processes", () => {
     expect(lock.tryLockRead()).toBe(false);
     expect(lock.lockWrite({ timeoutMs: 10 })).toBe(false);
     await kill(writer);
-    using first = lock.read();
+    using first = lock.acquireRead();
     expect(first.ownerDied).toBe(true);
     first.unlock();
-    using second = lock.write();
+    using second = lock.acquireWrite();
     expect(second.ownerDied).toBe(true);
     second.unlock();
-    using third = lock.read();
+    using third = lock.acquireRead();
     expect(third.ownerDied).toBe(false);
   });
 
@@ -178,7 +198,7 @@ describe("processes", () => {
     const words = wordsOf(segment);
     const onOwnerDied = (): void => void (words[32] = words[0]!);
     const lock = RwLock.at(segment, 0, { onOwnerDied });
-    using guard = lock.read();
+    using guard = lock.acquireRead();
     expect(words[32]).toBe(1);
     expect(guard.ownerDied).toBe(false);
   });
@@ -191,7 +211,7 @@ describe("processes", () => {
     bare.unlockRead();
     const words = wordsOf(segment);
     const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
-    using _ = lock.read();
+    using _ = lock.acquireRead();
     expect([words[0], words[32]]).toEqual([1, 1]);
   });
 
@@ -205,9 +225,9 @@ describe("processes", () => {
     const lock = RwLock.at(segment, 0, { onOwnerDied });
     expect(() => lock.lockRead()).toThrow("onOwnerDied failed");
     for (const each of [lock, bare]) {
-      expect(() => each.lockRead()).toThrow("ENOTRECOVERABLE");
-      expect(() => each.tryLockWrite()).toThrow("ENOTRECOVERABLE");
-      expect(each.lockReadAsync()).rejects.toThrow("ENOTRECOVERABLE");
+      expect(thrown(() => each.lockRead())).toBe("StateError ENOTRECOVERABLE");
+      expect(thrown(() => each.tryLockWrite())).toBe("StateError ENOTRECOVERABLE");
+      expect(await rejected(each.lockReadAsync())).toBe("StateError ENOTRECOVERABLE");
     }
     expect((await runBun(PEER, name, "read")).stderr).toContain("ENOTRECOVERABLE");
   });
@@ -250,7 +270,7 @@ describe("workers", () => {
     await new Promise((resolve) => worker.once("message", resolve));
     expect(lock.tryLockWrite()).toBe(false);
     await worker.terminate();
-    using guard = lock.write({ timeoutMs: 10_000 });
+    using guard = lock.acquireWrite({ timeoutMs: 10_000 });
     expect(guard?.ownerDied).toBe(what === "write");
   });
 });
@@ -264,7 +284,7 @@ describe("kill -9 under load", () => {
     const load = (): Child => spawnBun(PEER, name, "load");
     const kills = await killSome(load, { random, children: 3, kills: 24, soakKills: 500 });
     const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
-    using _ = lock.write();
+    using _ = lock.acquireWrite();
     expect(words[0]).toBe(words[32]!);
     expect(words[0]).toBeGreaterThanOrEqual(kills);
     expect(words[48]).toBeLessThanOrEqual(kills);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { LayoutError, Segment, SharedEvent } from "../../src/index.ts";
 import { EVENT_KIND_OFFSET } from "../../src/layout/event-layout.ts";
+import { thrown } from "../support/errors.ts";
 import { firstLine, killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
@@ -57,7 +58,17 @@ describe("an event", () => {
   test("is refused where there is none, and after close", () => {
     const segment = create();
     const event = SharedEvent.init(segment, 0, { reset: "auto" });
-    expect(() => SharedEvent.init(segment, 0, {} as never)).toThrow('"auto" or "manual"');
+    const init = (options: object): (() => unknown) => {
+      return () => SharedEvent.init(segment, 256, options as { reset: "auto" });
+    };
+    expect(init({})).toThrow('its reset must be "auto" or "manual", not undefined');
+    expect(init({ reset: "automatic" })).toThrow('not "automatic"');
+    expect(init({ reset: "auto", set: 1 })).toThrow("set must be true or false, not 1");
+    expect(init({ reste: "auto" })).toThrow('there is no option "reste", and "reset" may be meant');
+    expect(thrown(() => SharedEvent.init(segment, 0, { reset: "auto" }))).toBe("StateError EEXIST");
+    expect(() => SharedEvent.at(segment, 0, { reset: "manual" })).toThrow(
+      "it has another reset: expected manual at offset 4, found auto",
+    );
     expect(() => SharedEvent.init(segment, 64, { reset: "auto" })).toThrow("multiple of 128");
     segment.view.setUint32(EVENT_KIND_OFFSET, 9, true);
     expect(() => SharedEvent.at(segment, 0)).toThrow(LayoutError);
@@ -68,7 +79,7 @@ describe("an event", () => {
         if (i === 100_000) segment.close();
       }
     };
-    expect(loop).toThrow(TypeError);
+    expect(thrown(loop)).toBe("ClosedError ECLOSED");
   });
 });
 

@@ -4,7 +4,6 @@
  */
 import {
   Barrier,
-  CONDITION_LENGTH,
   ClosedError,
   type Codec,
   Condition,
@@ -12,7 +11,6 @@ import {
   type Infer,
   LayoutError,
   Lease,
-  MUTEX_LENGTH,
   MessageQueue,
   type MessageQueueEvent,
   type Metric,
@@ -137,8 +135,8 @@ async function semaphores(name: string): Promise<boolean> {
 async function locks(name: string): Promise<readonly unknown[]> {
   using segment = Segment.create(name, { size: 1 << 16 });
   const mutex = Mutex.init(segment, 0);
-  const changed = Condition.init(segment, MUTEX_LENGTH, mutex);
-  const balance = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 1);
+  const changed = Condition.init(segment, Mutex.byteLength(), { mutex });
+  const balance = new Int32Array(segment.buffer, Mutex.byteLength() + Condition.byteLength(), 1);
   mutex.withLock(() => {
     balance[0] = 10;
     changed.notifyAll();
@@ -150,7 +148,7 @@ async function locks(name: string): Promise<readonly unknown[]> {
   }
   const lock = RwLock.init(segment, 1024, { readers: 8 });
   {
-    using guard = lock.write();
+    using guard = lock.tryAcquireWrite();
     if (guard === undefined) return [];
   }
   const started = SharedEvent.init(segment, 8192, { reset: "manual" });
@@ -166,8 +164,8 @@ async function locks(name: string): Promise<readonly unknown[]> {
 }
 
 async function leases(name: string): Promise<string | undefined> {
-  using lease = Lease.open(name);
-  using term = await lease.acquire({ text: "app", timeoutMs: 1000 });
+  using lease = Lease.openOrCreate(name);
+  using term = await lease.acquireAsync({ text: "app", timeoutMs: 1000 });
   const text = term === undefined ? undefined : lease.holder?.text;
   Lease.unlink(name);
   return text;

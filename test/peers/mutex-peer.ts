@@ -1,9 +1,9 @@
 /** A child that locks, keeps a two-word invariant under the lock, and says how it goes. */
-import { Mutex, MUTEX_LENGTH, Segment } from "../../src/index.ts";
+import { Mutex, Segment } from "../../src/index.ts";
 
 const [name, what] = process.argv.slice(2) as [string, string];
 const segment = Segment.open(name);
-const words = new Int32Array(segment.buffer, MUTEX_LENGTH, 4);
+const words = new Int32Array(segment.buffer, Mutex.byteLength(), 4);
 const repair = (): void => {
   // The first word is written first: the second follows it.
   words[1] = words[0]!;

@@ -3,7 +3,7 @@ import { RwLock, Segment } from "../../src/index.ts";
 
 const [name, what] = process.argv.slice(2) as [string, string];
 const segment = Segment.open(name);
-const words = new Int32Array(segment.buffer, RwLock.lengthFor(4), 64);
+const words = new Int32Array(segment.buffer, RwLock.byteLength({ readers: 4 }), 64);
 const [left, right, repairs] = [0, 32, 48];
 const onOwnerDied = (): void => {
   words[right] = words[left]!;
@@ -48,7 +48,7 @@ if (what === "read" || what === "write" || what === "bare-write") {
   }
 } else if (what === "count") {
   for (let count = Number(process.argv[4]); count > 0; count--) {
-    using _ = lock.write();
+    using _ = lock.acquireWrite();
     change();
   }
 } else if (what === "load") {
@@ -58,10 +58,10 @@ if (what === "read" || what === "write" || what === "bare-write") {
     // Only now, so that each child that is killed has written and read before.
     if (turn === 2) console.log("ready");
     if (turn % 4 === 0) {
-      using _ = waitsAsync ? await lock.writeAsync() : lock.write();
+      using _ = waitsAsync ? await lock.acquireWriteAsync() : lock.acquireWrite();
       change();
     } else {
-      using _ = waitsAsync ? await lock.readAsync() : lock.read();
+      using _ = waitsAsync ? await lock.acquireReadAsync() : lock.acquireRead();
       for (let spin = 0; spin < 20; spin++) check();
     }
   }

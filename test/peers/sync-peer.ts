@@ -1,15 +1,6 @@
 /** A child at an event, a condition, a barrier or a lease. */
 import { readFileSync } from "node:fs";
-import {
-  Barrier,
-  CONDITION_LENGTH,
-  Condition,
-  Lease,
-  MUTEX_LENGTH,
-  Mutex,
-  Segment,
-  SharedEvent,
-} from "../../src/index.ts";
+import { Barrier, Condition, Lease, Mutex, Segment, SharedEvent } from "../../src/index.ts";
 
 /** Where `event-load` counts its sets and the waits that were let through. */
 const EVENT_COUNTS_OFFSET = 512;
@@ -50,9 +41,9 @@ function event(): void {
 
 function condition(): void {
   const segment = Segment.open(name);
-  const words = new Int32Array(segment.buffer, MUTEX_LENGTH + CONDITION_LENGTH, 4);
+  const words = new Int32Array(segment.buffer, Mutex.byteLength() + Condition.byteLength(), 4);
   const mutex = Mutex.at(segment, 0, { onOwnerDied: () => void (words[1] = words[0]!) });
-  const changed = Condition.at(segment, MUTEX_LENGTH, mutex);
+  const changed = Condition.at(segment, Mutex.byteLength(), { mutex });
   if (what === "condition-consume") {
     say("ready");
     for (let left = Number(argument); left > 0; left--) {
@@ -83,7 +74,7 @@ function condition(): void {
 function barrier(): void {
   const segment = Segment.open(name);
   using barrier = Barrier.at(segment, 0);
-  const words = new Int32Array(segment.buffer, Barrier.lengthFor(3), 64);
+  const words = new Int32Array(segment.buffer, Barrier.byteLength({ parties: 3 }), 64);
   if (what === "barrier-rounds") {
     const me = Number(argument) * 16;
     for (let round = 1; round <= 2000; round++) {
@@ -112,9 +103,9 @@ function barrier(): void {
 }
 
 async function lease(): Promise<void> {
-  const lease = Lease.open(name);
+  const lease = Lease.openOrCreate(name);
   if (what === "lease-hold") {
-    const term = await lease.acquire({ text: argument });
+    const term = await lease.acquireAsync({ text: argument });
     say(String(term!.token));
     process.stdin.on("data", () => {
       term!.release();
@@ -126,7 +117,7 @@ async function lease(): Promise<void> {
     const segment = Segment.open(argument);
     const words = new Int32Array(segment.buffer, 0, 64);
     for (let ready = false; ; ready = true) {
-      const term = await lease.acquire();
+      const term = await lease.acquireAsync();
       if (term === undefined) throw new Error("no term");
       // Only now, so that each child that is killed has held it.
       if (!ready) say("ready");
@@ -153,6 +144,20 @@ async function lease(): Promise<void> {
   }
 }
 
+/** Tries a mutex by name, and takes a lease by name without giving it back. */
+function named(): void {
+  const mutex = Mutex.open(name);
+  const lease = Lease.open(argument);
+  const term = lease.acquire({ text: "child" })!;
+  say([mutex.tryLock(), lease.acquire({ timeoutMs: 1 }), term.held].join(" "));
+}
+
+/** Makes or finds a barrier by name with the others, and passes it once. */
+function meet(): void {
+  using barrier = Barrier.openOrCreate(name, { parties: Number(argument) });
+  say(`${barrier.created} ${barrier.wait()}`);
+}
+
 /** Whether a process lives on; one that was killed gives up its locks a moment before it is gone. */
 function isAlive(pid: number): boolean {
   for (let tries = 0; tries < 1000; tries++) {
@@ -168,6 +173,8 @@ function isAlive(pid: number): boolean {
   return true;
 }
 
+if (what === "named") named();
+if (what === "meet") meet();
 if (what.startsWith("event")) event();
 if (what.startsWith("condition")) condition();
 if (what.startsWith("barrier")) barrier();

@@ -1,0 +1,112 @@
+/**
+ * The marks of what lies in a segment without a header: a magic word at an offset of its own, which
+ * is written last.
+ *
+ * The readers-writer lock and the barrier begin with a mutex, which has a mark of its own: they are
+ * finished when both marks are there, and theirs is written first. So a mutex that is alone is
+ * never taken for one of them, nor one of them for a mutex.
+ */
+import { hex } from "../arguments.ts";
+import { LayoutError } from "../errors.ts";
+import { load, store } from "../memory/atomics.ts";
+import { BARRIER_MAGIC, BARRIER_MAGIC_OFFSET } from "./barrier-layout.ts";
+import { CONDITION_MAGIC, CONDITION_MAGIC_OFFSET } from "./condition-layout.ts";
+import { EVENT_MAGIC, EVENT_MAGIC_OFFSET } from "./event-layout.ts";
+import { LEASE_MAGIC, LEASE_MAGIC_OFFSET } from "./lease-layout.ts";
+import { MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "./mutex-layout.ts";
+import { RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "./rw-lock-layout.ts";
+import { HEADER_KIND, SEGMENT_MAGIC, kindName } from "./segment-header.ts";
+
+/** By what a structure is known. */
+export interface Mark {
+  /** For messages: "mutex". */
+  readonly noun: string;
+  readonly magic: number;
+  /** Bytes from the structure's start to the magic word. */
+  readonly offset: number;
+  /** Whether it begins with a mutex. */
+  readonly hasMutex: boolean;
+}
+
+function mark(noun: string, magic: number, offset: number, hasMutex = false): Mark {
+  return { noun, magic, offset, hasMutex };
+}
+
+export const CONDITION_MARK: Mark = mark("condition", CONDITION_MAGIC, CONDITION_MAGIC_OFFSET);
+export const EVENT_MARK: Mark = mark("event", EVENT_MAGIC, EVENT_MAGIC_OFFSET);
+export const LEASE_MARK: Mark = mark("lease", LEASE_MAGIC, LEASE_MAGIC_OFFSET);
+export const RW_LOCK_MARK: Mark = mark(
+  "readers-writer lock",
+  RW_LOCK_MAGIC,
+  RW_LOCK_MAGIC_OFFSET,
+  true,
+);
+export const BARRIER_MARK: Mark = mark("barrier", BARRIER_MAGIC, BARRIER_MAGIC_OFFSET, true);
+export const MUTEX_MARK: Mark = mark("mutex", MUTEX_MAGIC, MUTEX_MAGIC_OFFSET);
+
+// Those whose first word is the mark come first: a mutex never has such a value there.
+const MARKS: readonly Mark[] = [
+  CONDITION_MARK,
+  EVENT_MARK,
+  LEASE_MARK,
+  RW_LOCK_MARK,
+  BARRIER_MARK,
+  MUTEX_MARK,
+];
+
+/** What is finished there, if anything is. SYNC lock-made: pairs with `publishMark`. */
+function markAt(words: Int32Array): Mark | undefined {
+  const has = ({ magic, offset }: Mark): boolean =>
+    words.length > offset >> 2 && load(words, offset >> 2) === magic;
+  return MARKS.find((each) => has(each) && (!each.hasMutex || has(MUTEX_MARK)));
+}
+
+/** Says that the structure is finished. SYNC lock-made: pairs with `markAt`. */
+export function publishMark(words: Int32Array, { magic, offset, hasMutex }: Mark): void {
+  store(words, offset >> 2, magic);
+  if (hasMutex) store(words, MUTEX_MARK.offset >> 2, MUTEX_MARK.magic);
+}
+
+/** Takes the marks away, and then everything else. */
+export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void {
+  if (hasMutex) store(words, MUTEX_MARK.offset >> 2, 0);
+  store(words, offset >> 2, 0);
+  words.fill(0);
+}
+
+/**
+ * Whether a finished structure with this mark lies there.
+ *
+ * @param words From its start to the end of the segment.
+ * @param what As in `mutex "/x"`.
+ * @param offset Of its start in the segment.
+ * @throws LayoutError when it is something else.
+ */
+export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: number): boolean {
+  const found = markAt(words);
+  if (found === wanted) return true;
+  const isHeader = words.length > HEADER_KIND >> 2 && load(words, 0) === SEGMENT_MAGIC;
+  const other = found?.noun ?? (isHeader ? kindName(load(words, HEADER_KIND >> 2)) : undefined);
+  if (other !== undefined) {
+    throw new LayoutError(`Cannot open ${what}: it is another structure`, {
+      expected: wanted.noun,
+      found: other,
+      offset: offset + (found?.offset ?? 0),
+    });
+  }
+  const index = wanted.offset >> 2;
+  if (words.length <= index) {
+    throw new LayoutError(`Cannot open ${what}: the segment is too small for one`, {
+      expected: `at least ${wanted.offset + 4} bytes`,
+      found: `${words.byteLength}`,
+      offset,
+    });
+  }
+  const word = load(words, index);
+  if (word === 0 || word === wanted.magic) return false;
+  throw new LayoutError(`Cannot open ${what}: there is no ${wanted.noun}`, {
+    expected: hex(wanted.magic),
+    found: hex(word),
+    offset: offset + wanted.offset,
+  });
+}

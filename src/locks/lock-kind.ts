@@ -1,0 +1,121 @@
+/** How every kind of lock is made and found: the same five ways. */
+import { checkOptions, shown } from "../arguments.ts";
+import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
+import {
+  Placed,
+  type PlacedCreateOptions,
+  type PlacedInitOptions,
+  type PlacedKind,
+  type PlacedOpenOptions,
+} from "../segment/placed.ts";
+import type { Segment } from "../segment/segment.ts";
+
+/** What is known of a kind of lock: `T` its handle, `Make` and `Find` the options of its own. */
+interface Details<T, Make extends Find, Find> {
+  readonly mark: Mark;
+  /** Names of the options that make one, and of those that find one. */
+  readonly makes: readonly string[];
+  readonly finds: readonly string[];
+  /** The least that one takes, in bytes. */
+  readonly leastLength: number;
+  /** What one with these options takes, in bytes. @throws RangeError, TypeError. */
+  byteLength(action: string, options: Make): number;
+  /** @throws TypeError, RangeError, UnsupportedError, before anything is made or opened. */
+  check(action: string, options: Find): void;
+  /** Fills it in; all is 0. */
+  make(placed: Placed, words: Int32Array, options: Make): T;
+  /** @throws LayoutError. */
+  find(placed: Placed, options: Find): T;
+}
+
+/** One kind of lock. Its methods are those of the noun; each says there what it does. */
+export class LockKind<T, Make extends Find, Find extends object = Make> {
+  readonly #details: Details<T, Make, Find>;
+  readonly #kind: PlacedKind;
+
+  constructor(details: Details<T, Make, Find>) {
+    const { mark } = details;
+    this.#details = details;
+    this.#kind = {
+      noun: mark.noun,
+      readable: false,
+      isReady: (words, what, offset) => isMarked(mark, words, what, offset),
+    };
+  }
+
+  /** Bytes that one with these options takes. */
+  byteLength(options: Make = {} as Make): number {
+    const action = `Cannot measure ${this.#one}`;
+    checkOptions(action, options, this.#details.makes);
+    return this.#details.byteLength(action, options);
+  }
+
+  create(name: string, options: Make & PlacedCreateOptions = {} as Make): T {
+    const byteLength = this.#toMake(`create ${this.#named(name)}`, options, "mode");
+    const make = this.#maker(byteLength, options);
+    return Placed.create(this.#kind, name, byteLength, options, make);
+  }
+
+  open(name: string, options: Find & PlacedOpenOptions = {} as Find): T {
+    this.#toFind(`open ${this.#named(name)}`, options, ["waitMs"]);
+    return Placed.open(this.#kind, name, options, this.#finder(options));
+  }
+
+  openOrCreate(name: string, options: Make & PlacedCreateOptions = {} as Make): T {
+    const byteLength = this.#toMake(`open or create ${this.#named(name)}`, options, "mode");
+    const [make, find] = [this.#maker(byteLength, options), this.#finder(options)];
+    return Placed.openOrCreate(this.#kind, name, byteLength, options, make, find);
+  }
+
+  init(segment: Segment, offset: number, options: Make & PlacedInitOptions = {} as Make): T {
+    const byteLength = this.#toMake(`make ${this.#one}`, options, "overwrite");
+    const make = this.#maker(byteLength, options);
+    return Placed.init(this.#kind, segment, offset, byteLength, options, make);
+  }
+
+  at(segment: Segment, offset: number, options: Find = {} as Find): T {
+    this.#toFind(`find ${this.#one}`, options, []);
+    const { leastLength } = this.#details;
+    return Placed.at(this.#kind, segment, offset, leastLength, this.#finder(options));
+  }
+
+  /** As in "an event". */
+  get #one(): string {
+    const { noun } = this.#kind;
+    return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+  }
+
+  #named(name: string): string {
+    return `${this.#kind.noun} ${shown(name)}`;
+  }
+
+  /** Checks the options. @returns What the lock takes, in bytes. */
+  #toMake(verb: string, options: Make, more: string): number {
+    const action = `Cannot ${verb}`;
+    checkOptions(action, options, [...this.#details.makes, more]);
+    this.#details.check(action, options);
+    return this.#details.byteLength(action, options);
+  }
+
+  #toFind(verb: string, options: Find, more: readonly string[]): void {
+    const action = `Cannot ${verb}`;
+    checkOptions(action, options, [...this.#details.finds, ...more]);
+    this.#details.check(action, options);
+  }
+
+  #maker(byteLength: number, options: Make): (placed: Placed) => T {
+    const { mark, make } = this.#details;
+    return (placed) => {
+      const words = placed.words(byteLength);
+      // Whatever was there, and what a maker that died left half done, is not to be built upon.
+      if (!placed.fresh) clearMarked(words, mark);
+      const made = make(placed, words, options);
+      publishMark(words, mark);
+      return made;
+    };
+  }
+
+  #finder(options: Find): (placed: Placed) => T {
+    return (placed) => this.#details.find(placed, options);
+  }
+}

@@ -1,0 +1,91 @@
+/** Where a lock lies, for the handle that uses it. */
+import { ClosedError, LayoutError } from "../errors.ts";
+import type { Hold } from "../segment/holds.ts";
+import type { Placed } from "../segment/placed.ts";
+import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+import { WaitPoint } from "../waiting/wait-point.ts";
+
+// What a closed handle has for words.
+const NOTHING: Int32Array = new Int32Array(0);
+
+/** The words of what was found. @throws LayoutError when the segment ends before it does. */
+export function wordsAt(placed: Placed, byteLength: number): Int32Array {
+  const { segment, offset, what } = placed;
+  const left = segment.buffer.byteLength - offset;
+  if (left >= byteLength) return placed.words(byteLength);
+  throw new LayoutError(`Cannot open ${what}: the segment ends before it does`, {
+    expected: `${byteLength} bytes`,
+    found: `${left}`,
+    offset,
+  });
+}
+
+/**
+ * The words of one handle, while it can be used. A class of its own, and no part of the handles'
+ * common one: there, the engine would look up at each access whose handle it is.
+ */
+export class LockMemory {
+  readonly placed: Placed;
+  /** For messages: `mutex "/x"`. */
+  readonly what: string;
+  readonly waitPoint: WaitPoint;
+  // Without a length once they cannot be used: closed here, or the segment closed or mapped again.
+  #words: Int32Array;
+
+  constructor(placed: Placed, byteLength: number, waitPointOffset: number) {
+    this.placed = placed;
+    this.what = placed.what;
+    this.#words = wordsAt(placed, byteLength);
+    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset);
+  }
+
+  /** @throws ClosedError. */
+  get words(): Int32Array {
+    const words = this.#words;
+    if (words.length === 0) this.#failClosed();
+    return words;
+  }
+
+  get closed(): boolean {
+    return this.#words.length === 0;
+  }
+
+  /** @throws ClosedError. */
+  checkOpen(): void {
+    if (this.#words.length === 0) this.#failClosed();
+  }
+
+  /** Ends the use. Waits in the event loop end in a ClosedError. */
+  close(): void {
+    if (!this.closed) this.waitPoint.endWaits();
+    this.placed.close();
+    this.#words = NOTHING;
+  }
+
+  /** Makes the segment refuse to be closed while the handle holds something. */
+  registerHold(handle: object, noun: string): Hold {
+    const { segment, offset } = this.placed;
+    return segment.holds.register(handle, `the ${noun} at ${offset}`, segment.mapping);
+  }
+
+  /** Waits, blocking this thread. @returns false when the time was over. @throws ClosedError. */
+  wait(ready: () => boolean, options: Parameters<WaitPoint["wait"]>[1]): boolean {
+    return this.waitPoint.wait(ready, options);
+  }
+
+  /** Waits in the event loop. @returns false when the time was over. @throws ClosedError. */
+  async waitAsync(ready: () => boolean, options: AsyncWaitOptions | undefined): Promise<boolean> {
+    let passed = false;
+    try {
+      passed = await this.waitPoint.waitAsync(ready, options);
+    } finally {
+      // What ended the wait may be that the memory went.
+      if (!passed) this.checkOpen();
+    }
+    return passed;
+  }
+
+  #failClosed(): never {
+    throw new ClosedError(this.what);
+  }
+}
