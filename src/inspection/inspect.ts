@@ -6,6 +6,11 @@ import { queueSemaphores } from "../layout/message-queue-layout.ts";
 import { PRODUCER_SLOTS } from "../layout/mpsc-layout.ts";
 import { HEADER_PARAMETERS } from "../layout/segment-header.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
+import { Barrier } from "../locks/barrier.ts";
+import { Lease } from "../locks/lease.ts";
+import { Mutex } from "../locks/mutex.ts";
+import { RwLock } from "../locks/rw-lock.ts";
+import { SharedEvent } from "../locks/shared-event.ts";
 import { MessageQueue } from "../queue/message-queue.ts";
 import { RingBuffer } from "../ring/ring-buffer.ts";
 import { PortableSegment } from "../segment/portable-segment.ts";
@@ -17,7 +22,7 @@ import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import type { Activity } from "./activity.ts";
 import { type InspectedField, readFields } from "./fields.ts";
 import { identify } from "./identify.ts";
-import { KIND_TEXTS, type ObjectKind, type Structure } from "./kinds/kind.ts";
+import { KIND_TEXTS, type ObjectKind, type Structure, type StructureKind } from "./kinds/kind.ts";
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./peek.ts";
@@ -207,30 +212,22 @@ export type AnyObject =
   | { readonly kind: "map"; readonly handle: SharedMap<unknown>; readonly codec: string }
   | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
   | { readonly kind: "portable"; readonly handle: PortableSegment }
+  | { readonly kind: "mutex"; readonly handle: Mutex }
+  | { readonly kind: "rw-lock"; readonly handle: RwLock }
+  | { readonly kind: "event"; readonly handle: SharedEvent }
+  | { readonly kind: "barrier"; readonly handle: Barrier }
+  | { readonly kind: "lease"; readonly handle: Lease }
   | {
       readonly kind: "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
       readonly handle: RingBuffer;
     }
-  | {
-      readonly kind: Exclude<
-        ObjectKind,
-        | "queue"
-        | "map"
-        | "atomics"
-        | "portable"
-        | "ring"
-        | "mpsc-ring"
-        | "broadcast"
-        | "broadcast-block"
-      >;
-      readonly handle: Segment;
-    };
+  | { readonly kind: "raw" | "record" | "condition" | "unknown"; readonly handle: Segment };
 
 /**
- * Finds out what an object is, and opens it as that: a ring, a queue, a map, atomics, a portable
- * segment. Raw memory comes as a `Segment`, and so does what takes more to open than its name: a
- * record (its struct), a lock. Blocks for a second at most, while only zeros are there: somebody
- * may be making a structure.
+ * Finds out what an object is, and opens it as that: a ring, a queue, a map, a lock … Raw memory
+ * comes as a `Segment`, and so does what takes more to open than its name: a record (its struct), a
+ * condition (its mutex). Blocks for a second at most, while only zeros are there: somebody may be
+ * making a structure.
  *
  * @param name As `Segment.open` takes it.
  * @returns The kind, and a handle to close.
@@ -262,15 +259,25 @@ export function openAny(name: string): AnyObject {
       return { kind, handle: SharedAtomics.open(name) };
     case "portable":
       return { kind, handle: PortableSegment.open(name) };
+    case "mutex":
+      return { kind, handle: Mutex.open(name) };
+    case "rw-lock":
+      return { kind, handle: RwLock.open(name) };
+    case "event":
+      return { kind, handle: SharedEvent.open(name) };
+    case "barrier":
+      return { kind, handle: Barrier.open(name) };
+    case "lease":
+      return { kind, handle: Lease.open(name) };
     default:
       return { kind, handle: Segment.open(name) };
   }
 }
 
 /** The kind of an object; one that is still zeros is waited for, since its magic comes last. */
-function finishedKind(name: string): ObjectKind {
+function finishedKind(name: string): StructureKind | "raw" {
   using reader = openReader(name);
-  const look = (): ObjectKind | undefined => {
+  const look = (): StructureKind | "raw" | undefined => {
     const words = new ObjectWords(reader);
     return identify(words)?.kind ?? (words.u32(0) === 0 ? undefined : "raw");
   };

@@ -54,14 +54,16 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
     const { segment } = PortableSegment.create(name, { size: 64 });
     return segment;
   },
-  mutex: (name) => inSegment(name, 4096, (segment) => Mutex.init(segment, 0)),
-  "rw-lock": (name) => inSegment(name, 65_536, (segment) => RwLock.init(segment, 0)),
-  condition: (name) =>
-    inSegment(name, 4096, (segment) => Condition.init(segment, 0, Mutex.init(segment, 1024))),
-  event: (name) =>
-    inSegment(name, 4096, (segment) => SharedEvent.init(segment, 0, { reset: "auto" })),
-  lease: (name) => Lease.open(name),
-  barrier: (name) => inSegment(name, 4096, (segment) => Barrier.init(segment, 0, { parties: 2 })),
+  mutex: (name) => Mutex.create(name),
+  "rw-lock": (name) => RwLock.create(name),
+  condition: (name) => {
+    const mutex = Mutex.create(`${name}-mutex`);
+    mutex.unlink();
+    return Condition.create(name, { mutex });
+  },
+  event: (name) => SharedEvent.create(name, { reset: "auto" }),
+  barrier: (name) => Barrier.create(name, { parties: 2 }),
+  lease: (name) => Lease.create(name),
 };
 
 describe("openObject", () => {
@@ -149,6 +151,18 @@ describe("openObject", () => {
     using seen = openObject(segment.name);
     expect([seen.kind, seen.roles(), producer.closed]).toEqual(["ring", ["producer"], false]);
     segment.unlink();
+  });
+
+  test("names the holder of a lease", () => {
+    const name = uniqueName("lease");
+    using lease = Lease.create(name);
+    using object = openObject(name);
+    expect(object.roles()).toEqual([]);
+    const term = lease.tryAcquire();
+    expect([term === undefined, object.roles()]).toEqual([false, ["holder"]]);
+    term?.release();
+    expect(object.roles()).toEqual([]);
+    lease.unlink();
   });
 
   test("names the roles in a mapped file, and none after their holder was killed", async () => {
@@ -260,6 +274,11 @@ describe("openAny", () => {
     ["map", SharedMap as never],
     ["atomics", SharedAtomics as never],
     ["portable", PortableSegment as never],
+    ["mutex", Mutex as never],
+    ["rw-lock", RwLock as never],
+    ["event", SharedEvent as never],
+    ["barrier", Barrier as never],
+    ["lease", Lease as never],
   ]);
 
   test.each(Object.entries(MAKERS))("opens %s as what it is", (kind, make) => {

@@ -5,7 +5,7 @@ import {
   SEGMENT_HEADER,
 } from "../../layout/segment-header.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { ObjectKind, Part, Structure } from "./kind.ts";
+import type { Part, Structure, StructureKind } from "./kind.ts";
 
 export const HEADER: Part = { layout: SEGMENT_HEADER, offset: 0 };
 
@@ -22,7 +22,7 @@ export function headerDamage(words: ObjectWords): string | undefined {
 }
 
 /** A structure with a header, and what is known beyond it. */
-export function headed(kind: ObjectKind, more: Partial<Structure> = {}): Structure {
+export function headed(kind: StructureKind, more: Partial<Structure> = {}): Structure {
   return {
     kind,
     parts: () => [HEADER],

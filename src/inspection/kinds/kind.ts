@@ -27,6 +27,12 @@ export type ObjectKind =
   | "unreadable"
   | "gone";
 
+/** What starts with a known structure. */
+export type StructureKind = Exclude<
+  ObjectKind,
+  "raw" | "semaphore" | "sysv-locks" | "unreadable" | "gone"
+>;
+
 /** Each kind as a sentence calls it. */
 export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   raw: "raw memory",
@@ -61,7 +67,7 @@ export interface Part {
 
 /** One kind of structure that can be recognised. */
 export interface Structure {
-  readonly kind: ObjectKind;
+  readonly kind: StructureKind;
   parts(words: ObjectWords): readonly Part[];
   activity(words: ObjectWords): Activity;
   /** The byte locks by which live processes hold roles, and each role's name. */

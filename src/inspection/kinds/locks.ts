@@ -12,7 +12,7 @@ import { LEASE_HOLDER_BYTE } from "../../layout/lock-bytes.ts";
 import { MUTEX, MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "../../layout/mutex-layout.ts";
 import { RW_LOCK, RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "../../layout/rw-lock-layout.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { ObjectKind, Structure } from "./kind.ts";
+import type { Structure, StructureKind } from "./kind.ts";
 
 interface Marked {
   readonly magic: number;
@@ -22,7 +22,7 @@ interface Marked {
 }
 
 function marked(
-  kind: ObjectKind,
+  kind: StructureKind,
   layout: Layout,
   magic: number,
   offset: number,
