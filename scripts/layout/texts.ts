@@ -98,7 +98,8 @@ The producer holds the lock on byte 0.`,
   sharedRecord: `
 The latest value of a struct (\`KIND_RECORD\`). The slots follow at offset 384 of the data; each is \`version\`, 4 bytes of
 padding and the value, rounded up to a multiple of 128. Version v lies in slot v mod the number of slots. The header's parameters:
-slots, bytes of the struct, FNV-1a of its signature, and which libc made the lock (libc << 16 | processor).
+slots, bytes of the struct, and which libc made the lock (libc << 16 | processor). Its codec is \`struct:\` and, in 8 hexadecimal digits,
+FNV-1a of the struct's declaration in C.
 
 The writer, who holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value in, stores the version, and then
 \`latest\`. A reader loads \`latest\`, and keeps its copy of that slot if the slot's version was the same before and after. A writer
@@ -107,7 +108,8 @@ that dies leaves the newest value as it was, and a slot that the next writer beg
   map: `
 A hash map (\`KIND_MAP\`): stripes one behind the other, each a head, its buckets and its units, rounded up to 128 bytes. The
 header's parameters: stripes, buckets in each, units in each, words of a unit, both halves of the hash's seed, flags
-(1 evicts, 2 keys are bytes, and from bit 8 which libc made the locks), and FNV-1a of the values' type (0: cannot be compared).
+(1 evicts, 2 keys are bytes, and from bit 8 which libc made the locks). Its codec says in which form the values are: \`bytes\`, \`utf8\`,
+\`number\` (8 bytes, f64), \`json\`, \`clone\`, \`struct:\` as for a record, or one of the user's; empty for any.
 
 The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
 is a chain of units: the first begins with \`map_entry\`, the others with its first two words; the payload is the key, filled

@@ -43,6 +43,10 @@ export const EXPIRY = 6;
 export const FIRST_HEAD = 8;
 export const OTHER_HEAD = 2;
 
+/** Bits in the flags of a map's header: it evicts; its keys are bytes, and no text. */
+export const MAP_EVICTS = 1;
+export const MAP_BYTES_KEYS = 2;
+
 /** Longest key in bytes. */
 export const KEY_MAX = 1024;
 

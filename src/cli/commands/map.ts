@@ -2,28 +2,28 @@
 import { UnsupportedError } from "../../errors.ts";
 import { openReader } from "../../inspection/object-reader.ts";
 import { ObjectWords } from "../../inspection/object-words.ts";
-import { HEADER_PARAMETERS } from "../../layout/segment-header.ts";
+import { readMapForms } from "../../inspection/kinds/state.ts";
 import { SharedMap } from "../../map/shared-map.ts";
-import { codecOf } from "../../struct/value-type.ts";
+import { type Codec, codecs } from "../../struct/codec.ts";
 import { kindOf } from "../channel.ts";
 import { type Call, type Command, EXIT, UsageError, parseNumber } from "../command.ts";
 import { safeText } from "../format.ts";
 import { objectName } from "../names.ts";
 import { print, printJson, writeAll } from "../output.ts";
 
-/** Values as the bytes that they are, whatever their type: a codec that compares with all. */
-const AS_BYTES = {
-  encode: (value: Uint8Array): Uint8Array => value,
-  decode: (bytes: Uint8Array): Uint8Array => bytes.slice(),
-};
+/** The codecs whose values can be written as text, by their ids. */
+const KNOWN = {
+  bytes: codecs.bytes,
+  utf8: codecs.utf8,
+  number: codecs.number,
+  json: codecs.json(),
+} as const;
 
-type ValueKind = "bytes" | "utf8" | "json" | "number" | "other";
-
-/** The word of the header in which a map says of what type its values are. */
-const VALUE_HASH = HEADER_PARAMETERS + 28;
+/** "other": structs, and a program's own codec. Their values are shown as bytes. */
+type ValueKind = keyof typeof KNOWN | "other";
 
 interface OpenMap extends Disposable {
-  readonly map: SharedMap<unknown>;
+  readonly map: SharedMap<unknown, string | Uint8Array>;
   readonly kind: ValueKind;
 }
 
@@ -32,13 +32,11 @@ function openMap(typed: string): OpenMap {
   const found = kindOf(name);
   if (found !== "map") throw new UnsupportedError(`Cannot use "${name}" as a map: it is ${found}`);
   using reader = openReader(name);
-  const hash = new ObjectWords(reader).u32(VALUE_HASH);
-  const kinds = ["bytes", "utf8", "json", "number"] as const;
-  const kind = kinds.find((one) => codecOf(one).hash === hash) ?? "other";
-  if (kind === "other" && hash !== 0) {
-    throw new UnsupportedError(`Cannot use "${name}" here: its values are structs of its program`);
-  }
-  const map = SharedMap.open(name, kind === "other" ? AS_BYTES : kind) as SharedMap<unknown>;
+  const { codec: id, bytesKeys } = readMapForms(new ObjectWords(reader));
+  const kind = Object.hasOwn(KNOWN, id) ? (id as keyof typeof KNOWN) : "other";
+  const codec = (kind === "other" ? codecs.raw : KNOWN[kind]) as Codec<unknown>;
+  const key = (bytesKeys ? codecs.bytes : codecs.utf8) as Codec<string | Uint8Array>;
+  const map = SharedMap.open(name, { codec, key });
   return { map, kind, [Symbol.dispose]: () => map.close() };
 }
 
@@ -53,7 +51,9 @@ function valueOf(text: string, kind: ValueKind): unknown {
   if (kind === "bytes") return new TextEncoder().encode(text);
   if (kind === "number") return parseNumber("VALUE", text, Number.NEGATIVE_INFINITY);
   if (kind === "other") {
-    throw new UsageError("This map's values have a codec of their own: write it from code");
+    throw new UsageError(
+      "This map's values are structs, or have a codec of their own: write them from code",
+    );
   }
   try {
     return JSON.parse(text);

@@ -3,6 +3,7 @@ import {
   ENTRY_COUNT,
   EVICTIONS,
   EXPIRATIONS,
+  MAP_BYTES_KEYS,
   MAP_STRIPE,
   REFUSALS,
   REPAIRS,
@@ -10,6 +11,8 @@ import {
 } from "../../layout/map-layout.ts";
 import { RECORD, RECORD_LATEST } from "../../layout/shared-record-layout.ts";
 import {
+  CODEC_ID_MAX,
+  HEADER_CODEC,
   HEADER_DATA_OFFSET,
   HEADER_PARAMETERS,
   SEGMENT_HEADER,
@@ -60,4 +63,12 @@ export function mapActivity(words: ObjectWords): Activity {
     out: sum(EXPIRATIONS),
     recovered: sum(REPAIRS),
   };
+}
+
+/** In what form a map's values and keys are. */
+export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
+  const id = words.bytes(HEADER_CODEC, CODEC_ID_MAX);
+  const end = id.indexOf(0);
+  const codec = new TextDecoder().decode(end < 0 ? id : id.subarray(0, end));
+  return { codec, bytesKeys: (words.u32(HEADER_PARAMETERS + 24) & MAP_BYTES_KEYS) !== 0 };
 }

@@ -28,7 +28,8 @@ import { load, store } from "../../memory/atomics.ts";
 import { type MapMemory, startsWith } from "./map-memory.ts";
 import { MapEvictor } from "./map-evictor.ts";
 import { rebuild } from "./map-repair.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
+import type { MapKey } from "./map-key.ts";
+import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry, unitsFor } from "./map-shape.ts";
 import { freeEntry, writeEntry } from "./map-units.ts";
 
@@ -42,7 +43,7 @@ export interface StripeLocks {
 /** What `put` answers. */
 export const STORED = 1;
 export const REFUSED = 0;
-export const EXISTS = -1;
+const EXISTS = -1;
 
 /** Changes a map. */
 export class MapWriter {
