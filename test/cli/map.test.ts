@@ -1,6 +1,6 @@
 /** get, set, del and keys on maps of each type. */
 import { describe, expect, test } from "bun:test";
-import { type Codec, Segment, SharedMap, codecs } from "../../src/index.ts";
+import { type Codec, Segment, SharedMap, codecs, struct } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { shm, shmJson } from "../support/shm.ts";
 
@@ -43,6 +43,19 @@ describe("a map", () => {
     using map = SharedMap.create(name, { size: 1 << 16, codec });
     expect((await shm("set", name, "k", "--ttl", "60", "--", typed)).exitCode).toBe(0);
     expect((await shm("get", name, "k")).stdout).toBe(shown);
+    map.unlink();
+  });
+
+  test("of structs, with keys of bytes, is shown as the bytes that it has", async () => {
+    const name = uniqueName("map");
+    const codec = struct({ x: "u16" });
+    using map = SharedMap.create(name, { size: 1 << 16, codec, key: codecs.bytes });
+    map.set("k", { x: 0x1234 });
+    expect((await shm("get", name, "k")).stdout).toBe("3412\n");
+    expect((await shm("keys", name, "--values")).stdout).toBe("6b\t3412\n");
+    const { exitCode, stderr } = await shm("set", name, "k", "5");
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("values are structs")]);
+    expect((await shm("del", name, "k")).exitCode).toBe(0);
     map.unlink();
   });
 
