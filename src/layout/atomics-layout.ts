@@ -35,7 +35,7 @@ export const ATOMIC_CELL: Layout = {
       name: "half",
       type: "uint32_t",
       offset: 4,
-      text: "How often the count passed a multiple of 2^31: src/atomics/algorithm/split-counter.ts.",
+      text: "How often the count passed a multiple of 2^31; src/atomics/algorithm/ says how.",
     },
   ],
 };

@@ -94,7 +94,7 @@ export const MAP_BUCKET: Layout = {
 
 export const MAP_ENTRY: Layout = {
   name: "map_entry",
-  text: "Starts an entry's first unit; the others have the first two words alone.",
+  text: "Starts an entry's first unit; the others have only its first two words.",
   length: FIRST_HEAD * 4,
   fields: words(
     ["sequence", SEQUENCE, "Raised when the entry is freed. SYNC map-sequence."],

@@ -2,7 +2,7 @@ import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../argume
 import { StateError } from "../errors.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
-import { Structure, structureLength } from "../segment/structure.ts";
+import { Structure } from "../segment/structure.ts";
 import { codecs } from "../struct/codec.ts";
 import { type ScratchCodec, scratchForm } from "../struct/scratch-codec.ts";
 import { Scratch } from "../struct/scratch.ts";
@@ -166,12 +166,12 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return Structure.at(MAP_KIND, segment, offset, SharedMap.#finder(options));
   }
 
-  /** Bytes that a map takes: its size, or a little less. */
+  /** Bytes that a map takes: its size. */
   static byteLength<V, K extends MapKeyValue = string>(
     options: SharedMapInitOptions<V, K>,
   ): number {
     checkNewOptions("Cannot measure a map", "init", options);
-    return structureLength(mapHeader(options));
+    return options.size;
   }
 
   /** How a new map is filled. */

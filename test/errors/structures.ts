@@ -131,12 +131,12 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => map(name).set(any(5), "x"),
     error: "TypeError",
-    text: "Cannot use 5 as a key: it is no string or Uint8Array",
+    text: "Cannot use 5 as a key: it must be text or a Uint8Array",
   },
   {
     provoke: (name) => map(name).set("x".repeat(1025), "x"),
     error: "RangeError",
-    text: "Cannot use a key of more than 1024 bytes",
+    text: `Cannot use "${"x".repeat(80)}…" as a key: it must have at most 1024 bytes`,
   },
   {
     provoke: (name) => map(name).set("k", "x", { ttlMs: 0 }),

@@ -65,7 +65,7 @@ describe("struct", () => {
     }
   });
 
-  test("writes inside its bytes alone", () => {
+  test("writes only inside its bytes", () => {
     const memory = new Uint8Array(Everything.byteLength + 32).fill(0xaa);
     Everything.write(new DataView(memory.buffer, 16), 0, example);
     expect(memory.subarray(0, 16)).toEqual(new Uint8Array(16).fill(0xaa));

@@ -1,4 +1,5 @@
 /** The key that a handle looks for, in memory of its own. */
+import { shown } from "../../arguments.ts";
 import { KEY_MAX } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
@@ -35,13 +36,14 @@ export class MapKey {
       length = this.#encode(key);
     } else {
       if (!(key instanceof Uint8Array)) {
-        throw new TypeError(`Cannot use ${String(key)} as a key: it is no string or Uint8Array`);
+        throw new TypeError(`Cannot use ${shown(key)} as a key: it must be text or a Uint8Array`);
       }
       length = key.length;
       if (length <= KEY_MAX) this.bytes.set(key);
     }
     if (length > KEY_MAX) {
-      throw new RangeError(`Cannot use a key of more than ${KEY_MAX} bytes`);
+      const which = typeof key === "string" ? shown(key) : `${length} bytes`;
+      throw new RangeError(`Cannot use ${which} as a key: it must have at most ${KEY_MAX} bytes`);
     }
     const { bytes } = this;
     bytes[length] = 0;

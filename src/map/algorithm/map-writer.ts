@@ -5,7 +5,7 @@
  *     delete   store 0 into the slot · free the units
  *
  * Killed before the slot is stored, a writer leaves the old value; after it, the new one. The units
- * that it had in hand belong to nobody until the next writer, who is told of the death by the lock,
+ * that it had in hand belong to nobody until the next writer, to whom the lock reports the death,
  * rebuilds the free list from the index.
  */
 import {
@@ -206,7 +206,7 @@ export class MapWriter {
   /**
    * Stores an entry at the slot that `find` found; at the free one that it saw if it found none.
    *
-   * @param need Units, as `checkLength` told.
+   * @param need Units, as `checkLength` answered.
    * @returns STORED or REFUSED.
    */
   put(
