@@ -85,26 +85,27 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
   const into = reads.map((read) => `target[${read.replace(": ", "] = ")};`).join(" ");
   const put = `${values.join(" ")} ${writes.join(" ")}`;
   const isObject = 'typeof value === "object" && value !== null';
-  const place = 'if ((base >>> 0) !== base) throw new RangeError("an offset");';
+  // DataView takes NaN, "8" and 1.5 for offsets; what is thrown is put into words by `reach`.
+  const checkBase = 'if ((base >>> 0) !== base) throw new RangeError("an offset");';
   const guarded = (code: string): string =>
-    `try { ${place} ${code} } catch (error) { reach(error, view, base); }`;
+    `try { ${checkBase} ${code} } catch (error) { reach(error, view, base); }`;
 
   const text = `return {
-      get: (view, base) => ${object},
-      put: (view, base, value) => { ${put} },
-      misfit: (value) => {
-        if (!(${isObject})) return misfitOf(-1, value);
-        ${values.join(" ")} ${fits.join(" ")} return undefined;
-      },
-      read: (view, base) => { ${guarded(`return ${object};`)} },
-      readInto: (view, base, target) => { ${guarded(`${into} return target;`)} },
-      write: (view, base, value) => {
-        if (!(${isObject})) refuse(-1, value);
-        ${values.join(" ")} ${checks.join(" ")}
-        ${guarded(`view.getUint8(base + ${byteLength - 1}); ${writes.join(" ")}`)}
-      },
-      properties: [${properties.join(", ")}],
-    };`;
+    get: (view, base) => ${object},
+    put: (view, base, value) => { ${put} },
+    misfit: (value) => {
+      if (!(${isObject})) return misfitOf(-1, value);
+      ${values.join(" ")} ${fits.join(" ")} return undefined;
+    },
+    read: (view, base) => { ${guarded(`return ${object};`)} },
+    readInto: (view, base, target) => { ${guarded(`${into} return target;`)} },
+    write: (view, base, value) => {
+      if (!(${isObject})) refuse(-1, value);
+      ${values.join(" ")} ${checks.join(" ")}
+      ${guarded(`view.getUint8(base + ${byteLength - 1}); ${writes.join(" ")}`)}
+    },
+    properties: [${properties.join(", ")}],
+  };`;
   const kinds = members.map(({ kind }) => kind);
   const misfitOf = (at: number, value: unknown): Misfit => {
     const member = members[at];

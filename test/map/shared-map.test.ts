@@ -287,6 +287,19 @@ describe("SharedMap", () => {
     expect(caught(() => last.get("k1"))).toBeInstanceOf(ClosedError);
   });
 
+  test("what is made with codecs.raw can be opened with every codec", () => {
+    const at = name();
+    using raw = SharedMap.create(at, { size: 2 ** 16, codec: codecs.raw });
+    raw.set("k", codecs.json().encode({ a: 1 }));
+    using json = SharedMap.open(at, { codec: codecs.json<{ a: number }>() });
+    using bytes = SharedMap.open(at, { codec: codecs.bytes });
+    expect([json.get("k"), bytes.get("k")]).toEqual([{ a: 1 }, raw.get("k")!]);
+    using numbers = SharedMap.open(at, { codec: codecs.number });
+    const misfit = caught(() => numbers.get("k"));
+    expect(misfit).toBeInstanceOf(LayoutError);
+    expect(misfit.message).toContain("expected 8 bytes");
+  });
+
   test("keys, values and entries, of the type that the key says", () => {
     const at = name();
     using map = SharedMap.create(at, { size: 2 ** 16, codec: codecs.number });
