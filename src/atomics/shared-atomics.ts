@@ -71,8 +71,8 @@ export class SharedAtomics<
     const counters: Record<string, SharedCounter> = {};
     for (const [at, { kind, name }] of names.entries()) {
       const offset = start + at * CELL_LENGTH;
-      if (kind === KIND_WORD) words[name] = new SharedWord(cells, offset);
-      else counters[name] = new SharedCounter(cells, offset);
+      if (kind === KIND_WORD) words[name] = SharedWord.of(cells, offset);
+      else counters[name] = SharedCounter.of(cells, offset);
     }
     this.#structure = structure;
     this.#cells = cells;

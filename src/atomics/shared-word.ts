@@ -23,10 +23,14 @@ export class SharedWord {
   readonly #cells: Cells;
   readonly #index: number;
 
-  /** @internal */
-  constructor(cells: Cells, offset: number) {
+  private constructor(cells: Cells, offset: number) {
     this.#cells = cells;
     this.#index = offset >> 2;
+  }
+
+  /** One of a handle's cells. @internal */
+  static of(cells: Cells, offset: number): SharedWord {
+    return new SharedWord(cells, offset);
   }
 
   /**

@@ -43,7 +43,9 @@ export const EXPIRY = 6;
 export const FIRST_HEAD = 8;
 export const OTHER_HEAD = 2;
 
-/** Bits in the flags of a map's header: it evicts; its keys are bytes, and no text. */
+/** Where the flags are among the parameters of a map's header. */
+export const MAP_FLAGS_PARAMETER = 6;
+/** Bits in the flags: it evicts; its keys are bytes, and no text. From bit 8 on is the mutex ABI. */
 export const MAP_EVICTS = 1;
 export const MAP_BYTES_KEYS = 2;
 

@@ -6,6 +6,7 @@ import {
   MAP_BYTES_KEYS,
   MAP_ENTRY,
   MAP_EVICTS,
+  MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
 } from "../layout/map-layout.ts";
 import {
@@ -36,7 +37,7 @@ export const MAP_KIND: StructureKind = {
 
 const ABI_SHIFT = 8;
 
-const FLAGS_OFFSET = HEADER_PARAMETERS + 24;
+const FLAGS_OFFSET = HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4;
 
 /** What a map's header says, checked. */
 export interface MapNumbers {
@@ -80,7 +81,7 @@ export function readMap({ what, header, placed }: Structure): MapNumbers {
   const { dataLength, dataOffset, parameters = [] } = header;
   const [stripeCount = 0, bucketCount = 0, unitCount = 0, unitWords = 0, low = 0, high = 0] =
     parameters;
-  const flags = parameters[6] ?? 0;
+  const flags = parameters[MAP_FLAGS_PARAMETER] ?? 0;
   const shape = { stripeCount, bucketCount, unitCount, unitWords };
   if (!isShape(shape, dataLength) || dataOffset % 128 !== 0) {
     throw new LayoutError(`Cannot open ${what}: its numbers make no map`, {
@@ -109,7 +110,7 @@ export function checkFoundMap<V, K extends MapKeyValue>(
   const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
   structure.mustHaveCodec(codec.id, codecName(codec));
   const { shape, evict, bytesKeys } = readMap(structure);
-  const abi = (structure.header.parameters?.[6] ?? 0) >>> ABI_SHIFT;
+  const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> ABI_SHIFT;
   structure.mustHave("libc or processor", FLAGS_OFFSET, abi, MUTEX_ABI);
   if (key !== codecs.raw) {
     structure.mustHave("kind of keys", FLAGS_OFFSET, bytesKeys ? "bytes" : "utf8", key.id);

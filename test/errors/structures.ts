@@ -633,4 +633,9 @@ export const STRUCTURES: readonly ErrorRow[] = [
     code: "ECLOSED",
     text: "Cannot use the memory of a struct: it is closed",
   },
+  {
+    provoke: (name) => SharedMap.create(name, any(5)),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": its options must be an object, not 5',
+  },
 ];

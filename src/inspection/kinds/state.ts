@@ -4,6 +4,7 @@ import {
   EVICTIONS,
   EXPIRATIONS,
   MAP_BYTES_KEYS,
+  MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
   REFUSALS,
   REPAIRS,
@@ -16,6 +17,7 @@ import {
   HEADER_DATA_OFFSET,
   HEADER_PARAMETERS,
   SEGMENT_HEADER,
+  codecIdOf,
 } from "../../layout/segment-header.ts";
 import { stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
@@ -67,8 +69,7 @@ export function mapActivity(words: ObjectWords): Activity {
 
 /** In what form a map's values and keys are. */
 export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
-  const id = words.bytes(HEADER_CODEC, CODEC_ID_MAX);
-  const end = id.indexOf(0);
-  const codec = new TextDecoder().decode(end < 0 ? id : id.subarray(0, end));
-  return { codec, bytesKeys: (words.u32(HEADER_PARAMETERS + 24) & MAP_BYTES_KEYS) !== 0 };
+  const codec = codecIdOf(words.bytes(HEADER_CODEC, CODEC_ID_MAX));
+  const flags = words.u32(HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4);
+  return { codec, bytesKeys: (flags & MAP_BYTES_KEYS) !== 0 };
 }
