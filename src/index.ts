@@ -126,12 +126,14 @@ export type {
 export type { MapStats } from "./map/algorithm/map-stats.ts";
 export { SharedRecord } from "./record/shared-record.ts";
 export type {
+  AsyncWaitChangedOptions,
   RecordStats,
   SharedRecordCreateOptions,
   SharedRecordInitOptions,
   SharedRecordNewOptions,
   SharedRecordOpenOptions,
   SharedRecordOptions,
+  WaitChangedOptions,
 } from "./record/record-options.ts";
 export type { ArrayView } from "./struct/field-block.ts";
 export type { Scalar, StructField } from "./struct/field.ts";

@@ -7,6 +7,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Stats } from "../segment/stats.ts";
 import { type Schema, type Struct, type StructValue, checkStruct } from "../struct/struct.ts";
+import type { AsyncWaitOptions, WaitOptions } from "../waiting/wait-options.ts";
 import { isSlotCount } from "./record-header.ts";
 
 /** Which record. */
@@ -37,6 +38,18 @@ export interface SharedRecordInitOptions<S extends Schema>
 /** How a record is found. */
 export interface SharedRecordOpenOptions<S extends Schema>
   extends PlacedOpenOptions, SharedRecordOptions<S> {}
+
+/** How long a wait for another version lasts. */
+export interface WaitChangedOptions extends WaitOptions {
+  /** The version that is known. Default: the one at the call. */
+  readonly since?: number | undefined;
+}
+
+/** How long a wait for another version lasts in the event loop. */
+export interface AsyncWaitChangedOptions extends AsyncWaitOptions {
+  /** The version that is known. Default: the one at the call. */
+  readonly since?: number | undefined;
+}
 
 /** What a record counts. */
 export interface RecordStats extends Stats {

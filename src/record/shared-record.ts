@@ -10,27 +10,22 @@ import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
   WAIT_OPTIONS,
-  type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { RecordSlots } from "./algorithm/record-slots.ts";
 import { RECORD_KIND, checkFoundRecord, recordHeader, valueLength } from "./record-header.ts";
 import {
+  type AsyncWaitChangedOptions,
   type RecordStats,
   type SharedRecordCreateOptions,
   type SharedRecordInitOptions,
   type SharedRecordNewOptions,
   type SharedRecordOpenOptions,
   type SharedRecordOptions,
+  type WaitChangedOptions,
   checkRecordOptions,
 } from "./record-options.ts";
-
-/** Since when a change counts. */
-interface Since {
-  /** A version. Default: the one at the call. */
-  readonly since?: number | undefined;
-}
 
 const SLOTS_DEFAULT = 8;
 
@@ -330,7 +325,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @returns false when the time was over.
    * @throws The reason of a signal that is aborted; ClosedError.
    */
-  waitChanged(options?: WaitOptions & Since): boolean {
+  waitChanged(options?: WaitChangedOptions): boolean {
     const since = this.#sinceOf(options, WAIT_OPTIONS);
     return this.#waitPoint.wait(() => this.version !== since, { timeoutMs: options?.timeoutMs });
   }
@@ -341,7 +336,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @returns false when the time was over. Rejects with the signal's reason, and with ClosedError
    *   when this handle is closed meanwhile.
    */
-  async waitChangedAsync(options?: AsyncWaitOptions & Since): Promise<boolean> {
+  async waitChangedAsync(options?: AsyncWaitChangedOptions): Promise<boolean> {
     const since = this.#sinceOf(options, ASYNC_WAIT_OPTIONS);
     let changed: boolean;
     try {
@@ -353,7 +348,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     return changed;
   }
 
-  #sinceOf(options: (AsyncWaitOptions & Since) | undefined, known: readonly string[]): number {
+  #sinceOf(options: AsyncWaitChangedOptions | undefined, known: readonly string[]): number {
     const { version } = this;
     const action = `Cannot wait for a change of ${this.#placed.what}`;
     checkWait(action, options, [...known, "since"]);
