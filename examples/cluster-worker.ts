@@ -1,5 +1,5 @@
 /** One process of cluster.ts: answers requests from what all of them share. */
-import { SharedAtomics, SharedMap, json } from "../src/index.ts";
+import { SharedAtomics, SharedMap, codecs } from "../src/index.ts";
 import * as cluster from "./support/cluster.ts";
 
 const SESSION_TTL_MS = 30 * 60_000;
@@ -9,8 +9,8 @@ const [burst, rate] = [Number(cluster.options.burst), Number(cluster.options.rat
 const bucketTtlMs = rate > 0 ? (burst / rate) * 1000 + 1000 : SESSION_TTL_MS;
 
 const { requests } = SharedAtomics.open(cluster.statsName, cluster.NAMES).counters;
-const sessions = SharedMap.open(cluster.sessionsName, json<cluster.Session>());
-const buckets = SharedMap.open(cluster.bucketsName, cluster.Bucket);
+const sessions = SharedMap.open(cluster.sessionsName, { codec: codecs.json<cluster.Session>() });
+const buckets = SharedMap.open(cluster.bucketsName, { codec: cluster.Bucket });
 
 /** A token bucket: `burst` at once, `rate` a second. The look and the taking are one step. */
 function admit(client: string): Response {

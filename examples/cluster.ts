@@ -12,7 +12,7 @@
  *     curl 'http://127.0.0.1:PORT/stats'                        {"requests":4,"sessions":1, …}
  */
 import { join } from "node:path";
-import { Segment, SharedAtomics, SharedMap, json } from "../src/index.ts";
+import { Segment, SharedAtomics, SharedMap, codecs } from "../src/index.ts";
 import * as cluster from "./support/cluster.ts";
 
 const { options } = cluster;
@@ -40,10 +40,10 @@ using cleanup = new DisposableStack();
 const map = { size: 2 ** 24, whenFull: "evict" } as const;
 cleanup.use(SharedAtomics.create(cluster.statsName, cluster.NAMES));
 cleanup.defer(() => Segment.unlink(cluster.statsName));
-const value = json<cluster.Session>();
-cleanup.use(SharedMap.create(cluster.sessionsName, { ...map, value }));
+const codec = codecs.json<cluster.Session>();
+cleanup.use(SharedMap.create(cluster.sessionsName, { ...map, codec }));
 cleanup.defer(() => Segment.unlink(cluster.sessionsName));
-cleanup.use(SharedMap.create(cluster.bucketsName, { ...map, value: cluster.Bucket }));
+cleanup.use(SharedMap.create(cluster.bucketsName, { ...map, codec: cluster.Bucket }));
 cleanup.defer(() => Segment.unlink(cluster.bucketsName));
 
 for (let count = 0; count < Number(options.workers); count++) addWorker();

@@ -512,7 +512,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, slots) == 0, "map_bucket.slots");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, used) == 56, "map_bucket.used");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_bucket, limit) == 60, "map_bucket.limit");
 
-/* Starts an entry's first unit; the others have the first two words alone. */
+/* Starts an entry's first unit; the others have only its first two words. */
 typedef struct bun_shm_map_entry {
   /* Raised when the entry is freed. SYNC map-sequence. */
   uint32_t sequence;
@@ -552,12 +552,11 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, kind) == 0, "atomic_name.kind");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, length) == 4, "atomic_name.length");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, text) == 8, "atomic_name.text");
 
-/* A word uses `low` alone; a counter both. Anybody, atomically. */
+/* A word uses only `low`; a counter both. Anybody, atomically. */
 typedef struct bun_shm_atomic_cell {
   /* The word; or the count mod 2^32. */
   uint32_t low;
-  /* How often the count passed a multiple of 2^31. See
-   * src/atomics/algorithm/split-counter.ts. */
+  /* How often the count passed a multiple of 2^31; src/atomics/algorithm/ says how. */
   uint32_t half;
   uint8_t reserved_at_8[120];
 } bun_shm_atomic_cell;

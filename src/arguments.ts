@@ -105,6 +105,16 @@ export function checkFunction(action: string, what: string, value: unknown): voi
   throw new TypeError(`${action}: ${what} must be a function, not ${shown(value)}`);
 }
 
+/** Checks that a value is bytes. @throws TypeError. */
+export function checkBytes(
+  action: string,
+  what: string,
+  value: unknown,
+): asserts value is Uint8Array {
+  if (value instanceof Uint8Array) return;
+  throw new TypeError(`${action}: ${what} must be a Uint8Array, not ${shown(value)}`);
+}
+
 /** Checks permission bits. @throws TypeError, RangeError. */
 export function checkMode(action: string, mode: unknown): number {
   if (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 0o777) {
@@ -126,4 +136,25 @@ const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
 /** Whether a function is declared `async`: its promise can be refused before it is called. */
 export function isAsyncFunction(fn: unknown): boolean {
   return typeof fn === "function" && Object.getPrototypeOf(fn) === ASYNC_FUNCTION;
+}
+
+/**
+ * Checks a callback that runs while something is held, and must not outlive its call.
+ * @throws TypeError when it is no function, or declared `async`.
+ */
+export function checkSyncFunction(action: string, what: string, fn: unknown): void {
+  checkFunction(action, what, fn);
+  if (isAsyncFunction(fn)) refuseThenable(action);
+}
+
+/** Checks what such a callback answered. @throws TypeError when it is a promise. */
+export function checkSyncAnswer(action: string, answer: unknown): void {
+  if (isThenable(answer)) refuseThenable(action);
+}
+
+function refuseThenable(action: string): never {
+  throw new TypeError(
+    `${action} with a promise: a lock is held until the callback returns, which must be with the ` +
+      "value itself",
+  );
 }

@@ -5,7 +5,7 @@ export {
   type BarrierOptions,
   type BarrierOutcome,
 } from "./locks/barrier.ts";
-export { bytes, type Codec, json, structuredClone, utf8 } from "./struct/old-codec.ts";
+export { type Codec, type Codecs, codecs } from "./struct/codec.ts";
 export { Condition, type ConditionOptions } from "./locks/condition.ts";
 export { doctor, type Finding } from "./operations/doctor.ts";
 export {
@@ -28,9 +28,6 @@ export { type Room, room, type RoomLimits } from "./operations/room.ts";
 export type { FileSystemInfo } from "./inspection/file-system.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
 export type { ObjectUser } from "./memory/processes.ts";
-export type { ArrayView } from "./struct/field-block.ts";
-export type { Field, Scalar } from "./struct/field.ts";
-export type { StructField } from "./struct/access.ts";
 export {
   Lease,
   type LeaseAcquireOptions,
@@ -114,16 +111,39 @@ export {
   type SemaphoreInitOptions,
   type SemaphoreOpenOptions,
 } from "./semaphore/semaphore.ts";
+export type { AtomicsNames } from "./atomics/atomics-names.ts";
 export {
-  type AtomicsNames,
   SharedAtomics,
-  SharedCounter,
-  SharedWord,
+  type SharedAtomicsCreateOptions,
+  type SharedAtomicsInitOptions,
+  type SharedAtomicsOpenOptions,
 } from "./atomics/shared-atomics.ts";
-export { type SetOptions, SharedMap, type SharedMapCreateOptions } from "./map/shared-map.ts";
-export { SharedRecord, type SharedRecordCreateOptions } from "./record/shared-record.ts";
+export { SharedCounter } from "./atomics/shared-counter.ts";
+export { SharedWord } from "./atomics/shared-word.ts";
+export { SharedMap } from "./map/shared-map.ts";
+export type {
+  MapKeyValue,
+  SetOptions,
+  SharedMapCreateOptions,
+  SharedMapInitOptions,
+  SharedMapNewOptions,
+  SharedMapOpenOptions,
+  SharedMapOptions,
+} from "./map/map-options.ts";
 export type { MapStats } from "./map/algorithm/map-stats.ts";
-export type { MapOptions } from "./map/map-options.ts";
+export { SharedRecord } from "./record/shared-record.ts";
+export type {
+  AsyncWaitChangedOptions,
+  RecordStats,
+  SharedRecordCreateOptions,
+  SharedRecordInitOptions,
+  SharedRecordNewOptions,
+  SharedRecordOpenOptions,
+  SharedRecordOptions,
+  WaitChangedOptions,
+} from "./record/record-options.ts";
+export type { ArrayView } from "./struct/field-block.ts";
+export type { Scalar, StructField } from "./struct/field.ts";
 export {
   type ArrayField,
   arrayOf,
@@ -135,6 +155,7 @@ export {
   type Schema,
   type Struct,
   struct,
+  type StructMember,
   type StructValue,
   type StructView,
 } from "./struct/struct.ts";
@@ -145,7 +166,6 @@ export {
   type SystemVSemaphoreOpenOptions,
 } from "./semaphore/system-v-semaphore.ts";
 export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
-export type { ValueOf, ValueType } from "./struct/value-type.ts";
 export { HeldGuard } from "./locks/guard.ts";
 export type { Stats } from "./segment/stats.ts";
 export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";

@@ -1,8 +1,8 @@
 /** One of the processes that write a map; says how many sets a second it did. */
-import { SharedMap } from "../../src/index.ts";
+import { SharedMap, codecs } from "../../src/index.ts";
 
 const [name = "", first = "0", milliseconds = "500"] = process.argv.slice(2);
-const map = SharedMap.open(name, "bytes");
+const map = SharedMap.open(name, { codec: codecs.bytes });
 const keys = Array.from({ length: 5000 }, (_, at) => `user:${Number(first) + at}`);
 const value = new Uint8Array(64).fill(7);
 

@@ -1,4 +1,4 @@
-/** Rounds of a loop, and how their figures are told. */
+/** Rounds of a loop, and how their figures are reported. */
 import { cpus } from "node:os";
 
 export interface Figure {

@@ -1,7 +1,8 @@
 /** Writes a record of 1 KiB without pause, until it is killed. */
 import { SharedRecord, byteArray, struct } from "../../src/index.ts";
 
-const record = SharedRecord.open(process.argv[2] ?? "", struct({ data: byteArray(1024) }));
+const codec = struct({ data: byteArray(1024) });
+const record = SharedRecord.open(process.argv[2] ?? "", { codec });
 const value = { data: new Uint8Array(1024) };
 for (let turn = 0; ; turn++) {
   value.data.fill(turn);

@@ -12,6 +12,7 @@ import {
   SharedRecord,
   arrayOf,
   byteArray,
+  codecs,
   struct,
 } from "../../src/index.ts";
 import { compare, finish, heading, measure, measureAsync, note, report } from "./measure.ts";
@@ -71,7 +72,7 @@ async function record(): Promise<void> {
     h: "f64",
   });
   const initial = { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8 };
-  using eight = SharedRecord.create(`${prefix}-record`, Eight, { initial });
+  using eight = SharedRecord.create(`${prefix}-record`, { codec: Eight, initial });
   eight.segment.unlink();
   measure("64 B: peek and read one field", 1e6, () => eight.peek()!.d);
   measure("64 B: readInto, eight fields", 1e6, () => eight.readInto(initial));
@@ -79,7 +80,10 @@ async function record(): Promise<void> {
   measure("64 B: write", 1e6, () => eight.write(initial));
   const Kilobyte = struct({ data: byteArray(1024) });
   const name = `${prefix}-busy`;
-  using busy = SharedRecord.create(name, Kilobyte, { initial: { data: new Uint8Array(1024) } });
+  using busy = SharedRecord.create(name, {
+    codec: Kilobyte,
+    initial: { data: new Uint8Array(1024) },
+  });
   try {
     measure("1 KiB: peek", 1e5, () => busy.peek());
     const writer = spawn(1, "record-writer.ts", name);
@@ -95,7 +99,8 @@ async function record(): Promise<void> {
     Segment.unlink(name);
   }
   const Wide = struct({ words: arrayOf("u32", 16) });
-  using wide = SharedRecord.create(`${prefix}-wide`, Wide, {
+  using wide = SharedRecord.create(`${prefix}-wide`, {
+    codec: Wide,
     initial: { words: Array.from({ length: 16 }, () => 1) },
   });
   wide.segment.unlink();
@@ -105,7 +110,7 @@ async function record(): Promise<void> {
 async function map(): Promise<void> {
   heading(`SharedMap, values of 64 B, ${COUNT} short keys`);
   const name = `${prefix}-map`;
-  using shared = SharedMap.create(name, { size: 2 ** 22, value: "bytes" });
+  using shared = SharedMap.create(name, { size: 2 ** 22, codec: codecs.bytes });
   shared.segment.unlink();
   const target = new Uint8Array(64);
   const key = (at: number): string => keys[at % COUNT]!;
@@ -114,10 +119,10 @@ async function map(): Promise<void> {
   const get = measure("SharedMap.get, a new Uint8Array", COUNT * 20, (at) => shared.get(key(at)));
   measure("SharedMap.has, of a key that is not there", COUNT * 20, () => shared.has("nobody"));
   const set = measure("SharedMap.set", COUNT * 20, (at) => shared.set(key(at), value));
-  using numbers = SharedMap.create(`${prefix}-numbers`, { size: 2 ** 20, value: "number" });
+  using numbers = SharedMap.create(`${prefix}-numbers`, { size: 2 ** 20, codec: codecs.number });
   numbers.segment.unlink();
   measure("SharedMap.increment", COUNT * 10, (at) => numbers.increment(keys[at % 100]!));
-  using text = SharedMap.create(`${prefix}-text`, { size: 2 ** 22, value: "utf8" });
+  using text = SharedMap.create(`${prefix}-text`, { size: 2 ** 22, codec: codecs.utf8 });
   text.segment.unlink();
   for (const each of keys) text.set(each, "x".repeat(64));
   measure("SharedMap.get, a string", COUNT * 20, (at) => text.get(key(at)));
@@ -175,7 +180,7 @@ async function map(): Promise<void> {
 async function writers(): Promise<void> {
   heading("Processes that write one SharedMap");
   const name = `${prefix}-writers`;
-  using shared = SharedMap.create(name, { size: 2 ** 22, value: "bytes" });
+  using shared = SharedMap.create(name, { size: 2 ** 22, codec: codecs.bytes });
   try {
     const run = async (count: number): Promise<number> => {
       const children = Array.from({ length: count }, (_, at) =>
@@ -214,14 +219,14 @@ function zipf(): void {
   heading("Evicting: hit rate on a Zipf workload (exponent 0.99, ten times as many keys as room)");
   using cache = SharedMap.create(`${prefix}-zipf`, {
     size: 2 ** 20,
-    value: "bytes",
+    codec: codecs.bytes,
     whenFull: "evict",
     entryLength: 24,
   });
   cache.segment.unlink();
   const small = new Uint8Array(16);
   let capacity = 0;
-  while (cache.stats().evictions === 0) cache.set(`fill${capacity++}`, small);
+  while (cache.stats().lost === 0) cache.set(`fill${capacity++}`, small);
   const all = capacity * 10;
   const sums = new Float64Array(all);
   for (let at = 0, sum = 0; at < all; at++) sums[at] = sum += 1 / (at + 1) ** 0.99;

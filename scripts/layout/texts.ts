@@ -96,18 +96,23 @@ lock is free belonged to a dead consumer, and the producer clears it.
 The producer holds the lock on byte 0.`,
 
   sharedRecord: `
-The latest value of a struct (\`KIND_RECORD\`). The slots follow at offset 384 of the data; each is \`version\`, 4 bytes of
-padding and the value, rounded up to a multiple of 128. Version v lies in slot v mod the number of slots. The header's parameters:
-slots, bytes of the struct, FNV-1a of its signature, and which libc made the lock (libc << 16 | processor).
+The latest value of a struct (\`KIND_RECORD\`). The slots follow at offset 384 of the data; each is
+\`version\`, 4 bytes of padding and the value, rounded up to a multiple of 128. Version v lies in
+slot v mod the number of slots. The header's parameters: slots, bytes of the struct, and which
+libc made the lock (libc << 16 | processor). Its codec is \`struct:\` and, in 8 hexadecimal digits,
+FNV-1a of the struct's declaration in C.
 
-The writer, who holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value in, stores the version, and then
-\`latest\`. A reader loads \`latest\`, and keeps its copy of that slot if the slot's version was the same before and after. A writer
-that dies leaves the newest value as it was, and a slot that the next writer begins again.`,
+The writer, who holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value
+in, stores the version, and then \`latest\`. A reader loads \`latest\`, and keeps its copy of that
+slot if the slot's version was the same before and after. A writer that dies leaves the newest
+value as it was, and a slot that the next writer begins again.`,
 
   map: `
-A hash map (\`KIND_MAP\`): stripes one behind the other, each a head, its buckets and its units, rounded up to 128 bytes. The
-header's parameters: stripes, buckets in each, units in each, words of a unit, both halves of the hash's seed, flags
-(1 evicts, 2 keys are bytes, and from bit 8 which libc made the locks), and FNV-1a of the values' type (0: cannot be compared).
+A hash map (\`KIND_MAP\`): stripes one behind the other, each a head, its buckets and its units,
+rounded up to 128 bytes. The header's parameters: stripes, buckets in each, units in each, words
+of a unit, both halves of the hash's seed, flags (1 evicts, 2 keys are bytes, and from bit 8 which
+libc made the locks). Its codec says in which form the values are: \`bytes\`, \`utf8\`,
+\`number\` (8 bytes, f64), \`json\`, \`clone\`, \`struct:\` as for a record, or one of the user's; empty for any.
 
 The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
 is a chain of units: the first begins with \`map_entry\`, the others with its first two words; the payload is the key, filled
@@ -119,11 +124,12 @@ sequence and the slot again, compares and copies, and keeps the copy if the sequ
 owner rebuilds all that is marked as derived, and raises the sequence of every unit that no entry has.`,
 
   atomics: `
-Named words and counters (\`KIND_ATOMICS\`): a table of names, 64 bytes each, rounded up to 128 bytes, and then one cell of 128 bytes for each.
-The header's first parameter is their number.
+Named words and counters (\`KIND_ATOMICS\`): a table of names, 64 bytes each, rounded up to 128
+bytes, and then one cell of 128 bytes for each. The header's first parameter is their number.
 
-A counter's count is h * 2^31 + (\`low\` mod 2^31), where h is \`half\` if its bit 0 equals bit 31 of \`low\`, and else \`half\` + 1: then
-the step of \`half\` is missing, and whoever sees that makes it by compare-and-swap. Additions are of at most 2^24.`,
+A counter's count is h * 2^31 + (\`low\` mod 2^31), where h is \`half\` if its bit 0 equals bit 31 of
+\`low\`, and else \`half\` + 1: then the step of \`half\` is missing, and whoever sees that makes it by
+compare-and-swap. Additions are of at most 2^24.`,
 
   messageQueue: `
 The textbook queue, byte for byte: this struct in shared memory at \`/messagequeue\`, and the named

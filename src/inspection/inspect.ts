@@ -4,7 +4,6 @@ import { ClosedError, UnsupportedError } from "../errors.ts";
 import { RING_FIRST_SLOT_BYTE, RING_PRODUCER_BYTE } from "../layout/lock-bytes.ts";
 import { queueSemaphores } from "../layout/message-queue-layout.ts";
 import { PRODUCER_SLOTS } from "../layout/mpsc-layout.ts";
-import { HEADER_PARAMETERS } from "../layout/segment-header.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
 import { Lease } from "../locks/lease.ts";
@@ -17,11 +16,12 @@ import { PortableSegment } from "../segment/portable-segment.ts";
 import { Segment } from "../segment/segment.ts";
 import { SharedAtomics } from "../atomics/shared-atomics.ts";
 import { SharedMap } from "../map/shared-map.ts";
-import { codecOf } from "../struct/value-type.ts";
+import { type Codec, codecs } from "../struct/codec.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import type { Activity } from "./activity.ts";
 import { type InspectedField, readFields } from "./fields.ts";
 import { identify } from "./identify.ts";
+import { readMapForms } from "./kinds/map.ts";
 import { KIND_TEXTS, type ObjectKind, type Structure, type StructureKind } from "./kinds/kind.ts";
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
@@ -206,10 +206,17 @@ export function openObject(name: string): InspectedObject {
   return new InspectedObject(name);
 }
 
-/** What `openAny` opened: `kind` says what it is, and `handle` is its own. */
+/**
+ * What `openAny` opened: `kind` says what it is, and `handle` is its own. A map's `codec` is the id
+ * of its values' form: bytes, text, numbers and JSON are read as such, all else as bytes.
+ */
 export type AnyObject =
   | { readonly kind: "queue"; readonly handle: MessageQueue }
-  | { readonly kind: "map"; readonly handle: SharedMap<unknown>; readonly codec: string }
+  | {
+      readonly kind: "map";
+      readonly handle: SharedMap<unknown, string | Uint8Array>;
+      readonly codec: string;
+    }
   | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
   | { readonly kind: "portable"; readonly handle: PortableSegment }
   | { readonly kind: "mutex"; readonly handle: Mutex }
@@ -232,7 +239,6 @@ export type AnyObject =
  * @param name As `Segment.open` takes it.
  * @returns The kind, and a handle to close.
  * @throws SystemError ENOENT, EACCES; LayoutError when it is corrupt, or of another build.
- * @throws UnsupportedError for a map whose values are structs.
  *
  * @example
  * ```ts
@@ -284,28 +290,20 @@ function finishedKind(name: string): StructureKind | "raw" {
   return waitUntil(look, FOR_CREATOR) ?? "raw";
 }
 
-/** The word of the header in which a map says of what type its values are. */
-const VALUE_HASH = HEADER_PARAMETERS + 28;
-
-/** Values as the bytes that they are: a codec that compares with all. */
-const AS_BYTES = {
-  encode: (value: Uint8Array): Uint8Array => value,
-  decode: (bytes: Uint8Array): Uint8Array => bytes.slice(),
-};
+/** The codecs that convert values of any program; others are opened as bytes. */
+const CODECS: readonly Codec<unknown>[] = [
+  codecs.bytes as Codec<unknown>,
+  codecs.utf8 as Codec<unknown>,
+  codecs.number as Codec<unknown>,
+  codecs.json(),
+];
 
 function openMap(name: string): AnyObject {
   using reader = openReader(name);
-  const hash = new ObjectWords(reader).u32(VALUE_HASH);
-  const codec = (["bytes", "utf8", "json", "number"] as const).find(
-    (each) => codecOf(each).hash === hash,
-  );
-  if (codec === undefined && hash !== 0) {
-    throw new UnsupportedError(
-      `Cannot open map ${shown(name)}: its values are structs of its program`,
-    );
-  }
-  const handle = SharedMap.open(name, codec ?? AS_BYTES) as SharedMap<unknown>;
-  return { kind: "map", handle, codec: codec ?? "" };
+  const { codec: id, bytesKeys } = readMapForms(new ObjectWords(reader));
+  const codec = CODECS.find((each) => each.id === id) ?? (codecs.raw as Codec<unknown>);
+  const key = (bytesKeys ? codecs.bytes : codecs.utf8) as Codec<string | Uint8Array>;
+  return { kind: "map", codec: id, handle: SharedMap.open(name, { codec, key }) };
 }
 
 /** A kind as a sentence calls it: "mpsc-ring" is "a ring of many producers". */

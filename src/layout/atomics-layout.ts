@@ -27,7 +27,7 @@ export const ATOMIC_NAME: Layout = {
 
 export const ATOMIC_CELL: Layout = {
   name: "atomic_cell",
-  text: "A word uses `low` alone; a counter both. Anybody, atomically.",
+  text: "A word uses only `low`; a counter both. Anybody, atomically.",
   length: CELL_LENGTH,
   fields: [
     { name: "low", type: "uint32_t", offset: 0, text: "The word; or the count mod 2^32." },
@@ -35,7 +35,7 @@ export const ATOMIC_CELL: Layout = {
       name: "half",
       type: "uint32_t",
       offset: 4,
-      text: "How often the count passed a multiple of 2^31. See src/atomics/algorithm/split-counter.ts.",
+      text: "How often the count passed a multiple of 2^31; src/atomics/algorithm/ says how.",
     },
   ],
 };

@@ -2,11 +2,12 @@
  * How a layout is described: once, as data. The constants that code uses, the tables of
  * docs/LAYOUT.md, the C header and the hash in each segment all come from these descriptions.
  */
+import { fnv1a } from "./hash.ts";
 
 /** What a field is in C. */
-export type FieldType = "uint32_t" | "int32_t" | "uint64_t" | "uint8_t" | "double";
+export type CType = "uint32_t" | "int32_t" | "uint64_t" | "uint8_t" | "double";
 
-const FIELD_SIZES: Readonly<Record<FieldType, number>> = {
+const FIELD_SIZES: Readonly<Record<CType, number>> = {
   uint8_t: 1,
   uint32_t: 4,
   int32_t: 4,
@@ -18,7 +19,7 @@ const FIELD_SIZES: Readonly<Record<FieldType, number>> = {
 export interface Field {
   /** As C spells it: snake_case. */
   readonly name: string;
-  readonly type: FieldType;
+  readonly type: CType;
   /** Bytes from the start of the structure. */
   readonly offset: number;
   /** Elements of an array; absent for a single value. */
@@ -55,16 +56,11 @@ export function fieldLength(field: Field): number {
 /**
  * A number that changes when any name, type, offset or length does. Builds whose hashes differ
  * refuse each other's segments.
- *
- * Source: FNV-1a, 32 bits, Fowler, Noll and Vo.
  */
 export function layoutHash(...layouts: readonly Layout[]): number {
-  let hash = 0x811c9dc5;
-  for (const { name, length, fields } of layouts) {
+  const texts = layouts.map(({ name, length, fields }) => {
     const text = fields.map((f) => `${f.name} ${f.type} ${f.count ?? 1} ${f.offset}`).join("\n");
-    for (const byte of new TextEncoder().encode(`${name} ${length}\n${text}\n`)) {
-      hash = Math.imul(hash ^ byte, 0x01000193);
-    }
-  }
-  return hash >>> 0;
+    return `${name} ${length}\n${text}\n`;
+  });
+  return fnv1a(texts.join(""));
 }

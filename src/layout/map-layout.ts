@@ -43,6 +43,12 @@ export const EXPIRY = 6;
 export const FIRST_HEAD = 8;
 export const OTHER_HEAD = 2;
 
+/** Where the flags are among the parameters of a map's header. */
+export const MAP_FLAGS_PARAMETER = 6;
+/** Bits in the flags: it evicts; its keys are bytes, and no text. From bit 8 on is the mutex ABI. */
+export const MAP_EVICTS = 1;
+export const MAP_BYTES_KEYS = 2;
+
 /** Longest key in bytes. */
 export const KEY_MAX = 1024;
 
@@ -90,7 +96,7 @@ export const MAP_BUCKET: Layout = {
 
 export const MAP_ENTRY: Layout = {
   name: "map_entry",
-  text: "Starts an entry's first unit; the others have the first two words alone.",
+  text: "Starts an entry's first unit; the others have only its first two words.",
   length: FIRST_HEAD * 4,
   fields: words(
     ["sequence", SEQUENCE, "Raised when the entry is freed. SYNC map-sequence."],

@@ -129,9 +129,8 @@ function codecBytes({ buffer, byteOffset }: DataView): Uint8Array {
   return new Uint8Array(buffer, byteOffset + HEADER_CODEC, CODEC_ID_MAX);
 }
 
-/** The codec's id in a header; hostile bytes read as U+FFFD. */
-function readCodec(view: DataView): string {
-  const bytes = codecBytes(view).slice();
+/** The codec's id in a copy of the bytes at HEADER_CODEC; hostile bytes read as U+FFFD. */
+export function codecIdOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
@@ -208,5 +207,12 @@ export function readHeader(
   for (let at = 0; at < PARAMETER_COUNT; at++) {
     parameters.push(view.getUint32(HEADER_PARAMETERS + at * 4, true));
   }
-  return { kind, layoutHash, dataOffset, dataLength, parameters, codec: readCodec(view) };
+  return {
+    kind,
+    layoutHash,
+    dataOffset,
+    dataLength,
+    parameters,
+    codec: codecIdOf(codecBytes(view).slice()),
+  };
 }

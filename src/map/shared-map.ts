@@ -1,46 +1,37 @@
-import { layoutHash } from "../layout/description.ts";
-import { MAP_BUCKET, MAP_ENTRY, MAP_STRIPE } from "../layout/map-layout.ts";
-import { SEGMENT_HEADER_LENGTH, SEGMENT_KINDS } from "../layout/segment-header.ts";
-import { MUTEX_ABI } from "../libc/pthread.ts";
-import { RobustMutex } from "../locks/robust-mutex.ts";
-import type { Segment } from "../segment/segment.ts";
+import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
+import type { Placed } from "../segment/placed.ts";
+import { Segment } from "../segment/segment.ts";
+import { Structure } from "../segment/structure.ts";
+import { codecs } from "../struct/codec.ts";
+import { type ScratchCodec, scratchForm } from "../struct/scratch-codec.ts";
+import { Scratch } from "../struct/scratch.ts";
+import { MapKey } from "./algorithm/map-key.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
-import {
-  type MapOptions,
-  checkMapOptions,
-  defaultUnitLength,
-  readMapShape,
-} from "./map-options.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
 import { rebuild } from "./algorithm/map-repair.ts";
-import { MapKey, Scratch } from "./algorithm/map-scratch.ts";
-import { type MapShape, mapLength, planMap } from "./algorithm/map-shape.ts";
-import { type MapStats, mapSize, mapStats, slotsOf } from "./algorithm/map-stats.ts";
-import { MapWriter, REFUSED, STORED, type StripeLocks } from "./algorithm/map-writer.ts";
+import { type MapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
+import { MapWriter, REFUSED, STORED } from "./algorithm/map-writer.ts";
+import { MapEntries } from "./map-entries.ts";
+import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
+import { RobustStripeLocks } from "./map-locks.ts";
 import {
-  Structure,
-  type StructureCreateOptions,
-  type StructureOpenOptions,
-} from "../segment/old-structure.ts";
-import { type ValueCodec, type ValueOf, type ValueType, codecOf } from "../struct/value-type.ts";
+  type MapKeyValue,
+  type SetOptions,
+  type SharedMapCreateOptions,
+  type SharedMapInitOptions,
+  type SharedMapNewOptions,
+  type SharedMapOpenOptions,
+  type SharedMapOptions,
+  checkAmount,
+  checkFindOptions,
+  checkNewOptions,
+  expiryOf,
+  numberOf,
+} from "./map-options.ts";
 
-/** How a map is made. */
-export interface SharedMapCreateOptions<T extends ValueType>
-  extends StructureCreateOptions, MapOptions {
-  /** What values are: "bytes", "utf8", "json", "number", a struct, or `{ encode, decode }`. */
-  readonly value: T;
-}
-
-/** What an entry is stored with. */
-export interface SetOptions {
-  /** Milliseconds after which the entry is gone. Default: it stays. */
-  readonly ttlMs?: number;
-}
-
-const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
-const KINDS = { [SEGMENT_KINDS.map]: { layoutHash: HASH } };
-const FLAG_EVICT = 1;
-const FLAG_BYTES_KEYS = 2;
+/** Stands for the expiry that an entry has. */
+const KEPT = -1;
 
 /**
  * A hash map in shared memory: any number of processes read and write it.
@@ -58,148 +49,186 @@ const FLAG_BYTES_KEYS = 2;
  *
  * @example
  * ```ts
- * const Session = json<{ user: string }>();
- * using sessions = SharedMap.create("/sessions", { size: 2 ** 24, value: Session });
+ * const codec = codecs.json<{ user: string }>();
+ * using sessions = SharedMap.create("/sessions", { size: 2 ** 24, codec });
  * sessions.set("s1", { user: "ada" }, { ttlMs: 60_000 });
  * // in another process:
- * using same = SharedMap.open("/sessions", Session);
+ * using same = SharedMap.open("/sessions", { codec });
  * console.log(same.get("s1")?.user, same.size); // ada 1
  * sessions.unlink();
  * ```
  */
-export class SharedMap<V> implements Disposable {
-  readonly #structure: Structure;
+export class SharedMap<V, K extends MapKeyValue = string> implements Disposable {
+  readonly #placed: Placed;
   readonly #memory: MapMemory;
-  readonly #codec: ValueCodec<V>;
-  readonly #bytesKeys: boolean;
+  readonly #codec: ScratchCodec<V>;
+  readonly #entries: MapEntries<V, K>;
   readonly #key: MapKey;
   /** What was read, and what is about to be written. */
   readonly #found: Scratch = new Scratch(4096);
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
-  readonly #locks: readonly RobustMutex[];
+  readonly #locks: RobustStripeLocks;
   /** While a callback of `update` runs, which holds a lock. */
   #updating = false;
 
-  private constructor(structure: Structure, shape: MapShape, codec: ValueCodec<V>) {
-    const { segment, dataOffset, header, what } = structure;
-    const [, , , , seed0 = 0, seed1 = 0, flags = 0] = header.parameters ?? [];
+  private constructor(structure: Structure, { codec, key }: SharedMapOptions<V, K>) {
+    const { placed, segment, dataOffset } = structure;
+    const { shape, seeds, evict, bytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape);
-    const hold = segment.holds.register(this, `a lock of ${what}`, segment.mapping);
-    const locks = Array.from({ length: shape.stripeCount }, (_, stripe) => {
-      const offset = dataOffset + stripe * memory.stride * 4;
-      return new RobustMutex(segment.mapping, offset, `stripe ${stripe} of ${what}`, hold);
-    });
-    const striped: StripeLocks = {
-      lock: (stripe) => locks[stripe]!.lock(),
-      unlock: (stripe) => locks[stripe]!.unlock(),
-    };
-    this.#structure = structure;
+    const locks = new RobustStripeLocks(this, structure, memory);
+    this.#placed = placed;
     this.#memory = memory;
-    this.#codec = codec;
-    this.#bytesKeys = (flags & FLAG_BYTES_KEYS) !== 0;
-    this.#key = new MapKey(seed0 | 0, seed1 | 0);
+    this.#codec = scratchForm(codec);
+    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
     this.#reader = new MapReader(memory, this.#found);
-    this.#writer = new MapWriter(memory, striped, (flags & FLAG_EVICT) !== 0);
+    this.#writer = new MapWriter(memory, locks, evict);
     this.#locks = locks;
+    this.#entries = new MapEntries(
+      { placed, memory },
+      { reader: this.#reader, found: this.#found },
+      { codec: this.#codec, bytesKeys: bytesKeys || (key as unknown) === codecs.raw },
+    );
   }
 
   /**
-   * Makes a map in a new segment, or in one that is given.
+   * Makes a map in a segment of its own.
    *
    * @throws SystemError EEXIST, ENOSPC, EACCES; UnsupportedError without robust mutexes (macOS).
    * @throws RangeError, TypeError for bad options.
    */
-  static create<const T extends ValueType>(
-    target: string | Segment,
-    options: SharedMapCreateOptions<T>,
-  ): SharedMap<ValueOf<T>> {
-    const plan = SharedMap.#plan(options);
-    Structure.create("map", target, plan.header, options, plan.fill);
-    return plan.made()!;
+  static create<V, K extends MapKeyValue = string>(
+    name: string,
+    options: SharedMapCreateOptions<V, K>,
+  ): SharedMap<V, K> {
+    checkNewOptions(`Cannot create map ${shown(name)}`, "create", options);
+    const fill = SharedMap.#filler(options);
+    return Structure.create(MAP_KIND, name, mapHeader(options), options, fill);
   }
 
   /**
-   * Attaches to a map, or makes it: exactly one of those that come at once makes it. The options of
-   * the others count for nothing but `value`. @throws As `create` and `open`.
-   */
-  static openOrCreate<const T extends ValueType>(
-    target: string | Segment,
-    options: SharedMapCreateOptions<T>,
-  ): SharedMap<ValueOf<T>> {
-    const { header, fill, made, codec } = SharedMap.#plan(options);
-    const structure = Structure.openOrCreate("map", target, KINDS, header, options, fill);
-    return made() ?? SharedMap.#attach(structure, codec);
-  }
-
-  /**
-   * Attaches to a map.
+   * Finds a map that has a segment of its own.
    *
-   * @throws LayoutError when its values are of another type, or something else lies there;
-   *   SystemError ENOENT, EACCES.
+   * @throws LayoutError when it has another codec or other keys, or something else has the name;
+   *   SystemError ENOENT, EACCES; StateError ENODATA.
    */
-  static open<const T extends ValueType>(
-    target: string | Segment,
-    value: T,
-    options: StructureOpenOptions = {},
-  ): SharedMap<ValueOf<T>> {
-    const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
-    return SharedMap.#attach(Structure.open("map", target, KINDS, options), codec);
+  static open<V, K extends MapKeyValue = string>(
+    name: string,
+    options: SharedMapOpenOptions<V, K>,
+  ): SharedMap<V, K> {
+    checkFindOptions(`Cannot open map ${shown(name)}`, "open", options);
+    return Structure.open(MAP_KIND, name, options, SharedMap.#finder(options));
   }
 
-  /** A new map's header, and how it is filled. */
-  static #plan<T extends ValueType>(options: SharedMapCreateOptions<T>) {
-    const { size, value, keys = "utf8", whenFull = "refuse" } = options;
-    const { entryLength = 96, unitLength = defaultUnitLength(entryLength) } = options;
-    checkMapOptions(options);
-    const codec = codecOf(value) as ValueCodec<ValueOf<T>>;
-    const shape = planMap(size - SEGMENT_HEADER_LENGTH, entryLength, unitLength);
-    const [seed0, seed1] = crypto.getRandomValues(new Uint32Array(2));
-    const flags =
-      (MUTEX_ABI << 8) |
-      (whenFull === "evict" ? FLAG_EVICT : 0) |
-      (keys === "bytes" ? FLAG_BYTES_KEYS : 0);
-    const { stripeCount, bucketCount, unitCount, unitWords } = shape;
-    const numbers = [stripeCount, bucketCount, unitCount, unitWords, seed0!, seed1!];
-    const header = {
-      kind: SEGMENT_KINDS.map,
-      layoutHash: HASH,
-      dataLength: mapLength(shape),
-      parameters: [...numbers, flags >>> 0, codec.hash],
-    };
-    let map: SharedMap<ValueOf<T>> | undefined;
-    const fill = (structure: Structure): void => {
-      map = new SharedMap(structure, shape, codec);
-      for (const [stripe, lock] of map.#locks.entries()) {
-        lock.init();
+  /**
+   * Finds a map, or makes it: exactly one of those that come at once makes it.
+   * @throws As `create` and `open`; LayoutError when there is one with other options.
+   */
+  static openOrCreate<V, K extends MapKeyValue = string>(
+    name: string,
+    options: SharedMapCreateOptions<V, K>,
+  ): SharedMap<V, K> {
+    checkNewOptions(`Cannot open or create map ${shown(name)}`, "create", options);
+    const [fill, find] = [SharedMap.#filler(options), SharedMap.#finder(options)];
+    return Structure.openOrCreate(MAP_KIND, name, mapHeader(options), options, fill, find);
+  }
+
+  /** Removes a map's name; who has it open keeps it. @returns Whether there was one. */
+  static unlink(name: string): boolean {
+    return Segment.unlink(name);
+  }
+
+  /**
+   * Makes a map inside a segment of the user's.
+   *
+   * @param offset A multiple of 128, in bytes.
+   * @throws StateError EEXIST when one is there; RangeError, TypeError for bad options or a place
+   *   that cannot be.
+   */
+  static init<V, K extends MapKeyValue = string>(
+    segment: Segment,
+    offset: number,
+    options: SharedMapInitOptions<V, K>,
+  ): SharedMap<V, K> {
+    checkNewOptions("Cannot make a map", "init", options);
+    const fill = SharedMap.#filler(options);
+    return Structure.init(MAP_KIND, segment, offset, mapHeader(options), options, fill);
+  }
+
+  /** Finds a map inside a segment of the user's. @throws As `open`. */
+  static at<V, K extends MapKeyValue = string>(
+    segment: Segment,
+    offset: number,
+    options: SharedMapOptions<V, K>,
+  ): SharedMap<V, K> {
+    checkFindOptions("Cannot find a map", "at", options);
+    return Structure.at(MAP_KIND, segment, offset, SharedMap.#finder(options));
+  }
+
+  /** Bytes that a map takes: its size. */
+  static byteLength<V, K extends MapKeyValue = string>(
+    options: SharedMapInitOptions<V, K>,
+  ): number {
+    checkNewOptions("Cannot measure a map", "init", options);
+    return options.size;
+  }
+
+  /** How a new map is filled. */
+  static #filler<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>) {
+    return (structure: Structure): SharedMap<V, K> => {
+      const map = new SharedMap(structure, options);
+      map.#locks.init();
+      for (let stripe = 0; stripe <= map.#memory.stripeMask; stripe++) {
         rebuild(map.#memory, map.#memory.stripeOf(stripe));
       }
+      return map;
     };
-    return { header, fill, codec, made: () => map };
   }
 
-  /** A handle of a map that was found. @throws LayoutError when its values are of another type. */
-  static #attach<V>(structure: Structure, codec: ValueCodec<V>): SharedMap<V> {
-    try {
-      return new SharedMap(
-        structure,
-        readMapShape(structure.what, structure.header, codec.hash, MUTEX_ABI),
-        codec,
-      );
-    } catch (error) {
-      structure.close();
-      throw error;
-    }
+  /** How a map is taken that was found. */
+  static #finder<V, K extends MapKeyValue>(options: SharedMapOptions<V, K>) {
+    return (structure: Structure): SharedMap<V, K> => {
+      checkFoundMap(structure, options);
+      return new SharedMap(structure, options);
+    };
+  }
+
+  /** The name of its segment. */
+  get name(): string {
+    return this.#placed.name;
   }
 
   /** The segment in which it lies. */
   get segment(): Segment {
-    return this.#structure.segment;
+    return this.#placed.segment;
   }
 
-  /** A key's value, or undefined. Never blocks. @throws LayoutError; RangeError: key too long. */
-  get(key: string | Uint8Array): V | undefined {
+  /** Where it lies in the segment, in bytes. */
+  get offset(): number {
+    return this.#placed.offset;
+  }
+
+  /** Whether this handle made it. */
+  get created(): boolean {
+    return this.#placed.created;
+  }
+
+  /** Whether this handle, or its segment, was closed. */
+  get closed(): boolean {
+    return this.#placed.closed;
+  }
+
+  /**
+   * A key's value. Never blocks; stale the moment it returns.
+   *
+   * @param key Text, which is its UTF-8, or bytes: at most 1024.
+   * @returns A copy, or undefined when the key is not there.
+   * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map;
+   *   ClosedError.
+   */
+  get(key: MapKeyValue): V | undefined {
+    this.#placed.checkOpen();
     this.#key.set(key);
     const length = this.#reader.read(this.#key);
     return length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
@@ -207,9 +236,12 @@ export class SharedMap<V> implements Disposable {
 
   /**
    * Copies a key's value, as bytes, into `target`: allocates nothing. Never blocks.
-   * @returns Its length in bytes, or undefined. @throws RangeError when `target` is too small.
+   * @returns Its length in bytes, or undefined when the key is not there.
+   * @throws As `get`; RangeError when `target` is too small.
    */
-  getInto(key: string | Uint8Array, target: Uint8Array): number | undefined {
+  getInto(key: MapKeyValue, target: Uint8Array): number | undefined {
+    this.#placed.checkOpen();
+    checkBytes("Cannot copy a value", "the target", target);
     this.#key.set(key);
     const length = this.#reader.read(this.#key);
     if (length === ABSENT) return undefined;
@@ -223,7 +255,8 @@ export class SharedMap<V> implements Disposable {
   }
 
   /** Whether a key is there; stale the moment it returns. Never blocks. */
-  has(key: string | Uint8Array): boolean {
+  has(key: MapKeyValue): boolean {
+    this.#placed.checkOpen();
     this.#key.set(key);
     return this.#reader.read(this.#key) !== ABSENT;
   }
@@ -232,34 +265,30 @@ export class SharedMap<V> implements Disposable {
    * Stores a value in one step: readers see the old one or the new one.
    *
    * @returns false when the map is full, and may not evict; then nothing has changed.
-   * @throws RangeError for what no map of this size could hold; TypeError for another type.
+   * @throws RangeError for what no map of this size could hold; TypeError for a value that is not
+   *   the codec's; StateError EDEADLK in a callback of `update`; ClosedError.
    */
-  set(key: string | Uint8Array, value: V, options?: SetOptions): boolean {
+  set(key: MapKeyValue, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, false) === STORED;
   }
 
   /** As `set`, if the key is not there. @returns false when it is, or when the map is full. */
-  setIfAbsent(key: string | Uint8Array, value: V, options?: SetOptions): boolean {
+  setIfAbsent(key: MapKeyValue, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, true) === STORED;
   }
 
-  #set(
-    key: string | Uint8Array,
-    value: V,
-    options: SetOptions | undefined,
-    absent: boolean,
-  ): number {
-    this.#mustBeFree();
+  #set(key: MapKeyValue, value: V, options: SetOptions | undefined, absent: boolean): number {
+    this.#mustBeFree("write to");
     // Encoded outside the lock: what throws here has touched nothing.
     const length = this.#codec.encode(value, this.#value);
     this.#key.set(key);
-    const expiry = options?.ttlMs === undefined ? 0 : expiryOf(options.ttlMs);
+    const expiry = expiryOf(options, 0);
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
   }
 
   /** Removes a key. @returns Whether it was there. */
-  delete(key: string | Uint8Array): boolean {
-    this.#mustBeFree();
+  delete(key: MapKeyValue): boolean {
+    this.#mustBeFree("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
   }
@@ -271,13 +300,25 @@ export class SharedMap<V> implements Disposable {
    * `ttlMs` is given.
    *
    * @returns false when the map is full, and may not evict.
+   * @throws As `set`; TypeError when `fn` returns a promise.
    */
   update(
-    key: string | Uint8Array,
+    key: MapKeyValue,
     fn: (value: V | undefined) => V | undefined,
     options?: SetOptions,
   ): boolean {
-    this.#mustBeFree();
+    checkSyncFunction(`Cannot update ${this.#placed.what}`, "its callback", fn);
+    return this.#update(key, fn, options);
+  }
+
+  #update(
+    key: MapKeyValue,
+    fn: (value: V | undefined) => V | undefined,
+    options: SetOptions | undefined,
+  ): boolean {
+    this.#mustBeFree("update");
+    // Looked at outside the lock: what throws here has touched nothing.
+    const expiry = expiryOf(options, KEPT);
     this.#key.set(key);
     const { hash } = this.#key;
     const stripe = this.#writer.lock(hash);
@@ -295,8 +336,8 @@ export class SharedMap<V> implements Disposable {
       }
       const encoded = this.#codec.encode(value, this.#value);
       const need = this.#writer.checkLength(this.#key, encoded);
-      const expiry = options?.ttlMs === undefined ? kept : expiryOf(options.ttlMs);
-      const answer = this.#writer.put(stripe, slot, this.#key, this.#value, encoded, expiry, need);
+      const end = expiry === KEPT ? kept : expiry;
+      const answer = this.#writer.put(stripe, slot, this.#key, this.#value, encoded, end, need);
       return answer !== REFUSED;
     } finally {
       this.#writer.unlock(hash);
@@ -311,10 +352,8 @@ export class SharedMap<V> implements Disposable {
   ): V | undefined {
     this.#updating = true;
     try {
-      const value = this.#locks[hash & this.#memory.stripeMask]!.holding(() => fn(old));
-      if (typeof (value as { then?: unknown } | undefined)?.then === "function") {
-        throw new TypeError("Cannot update a map with a promise: a lock is held meanwhile");
-      }
+      const value = this.#locks.holding(hash & this.#memory.stripeMask, () => fn(old));
+      checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
       return value;
     } finally {
       this.#updating = false;
@@ -325,42 +364,35 @@ export class SharedMap<V> implements Disposable {
    * Adds to a number, which counts as 0 when the key is not there. One step, also for readers.
    *
    * @returns The new number, or undefined when the map is full, and may not evict.
-   * @throws TypeError when the value is no number.
+   * @throws TypeError when the value is no number; as `set`.
    */
   increment(
-    this: SharedMap<number>,
-    key: string | Uint8Array,
+    this: SharedMap<number, K>,
+    key: MapKeyValue,
     by = 1,
     options?: SetOptions,
   ): number | undefined {
+    checkAmount(by);
     let sum = by;
-    const stored = this.update(
-      key,
-      (old) => {
-        if (old !== undefined && typeof old !== "number") {
-          throw new TypeError(`Cannot increment ${typeof old}: this map's values are no numbers`);
-        }
-        sum = (old ?? 0) + by;
-        return sum;
-      },
-      options,
-    );
+    const stored = this.#update(key, (old) => (sum = numberOf(old) + by), options);
     return stored ? sum : undefined;
   }
 
   /** How many entries there are, those included that expired and were not reclaimed yet. */
   get size(): number {
+    this.#placed.checkOpen();
     return mapSize(this.#memory);
   }
 
   /** Removes every entry, one stripe after the other. */
   clear(): void {
-    this.#mustBeFree();
+    this.#mustBeFree("clear");
     this.#writer.clear();
   }
 
   /** What the map holds and has seen; each number by itself is right, all are stale at once. */
   stats(): MapStats {
+    this.#placed.checkOpen();
     return mapStats(this.#memory);
   }
 
@@ -368,50 +400,55 @@ export class SharedMap<V> implements Disposable {
    * Keys and values, in no order. Takes no lock: an entry that is there all the time is seen once;
    * one that comes or goes meanwhile may be seen or not; each value is whole.
    */
-  *entries(): Generator<[string | Uint8Array, V], void, void> {
-    const found = this.#found;
-    for (const [stripe, slot] of slotsOf(this.#memory)) {
-      const length = this.#reader.readSlot(stripe, slot);
-      if (length === ABSENT) continue;
-      const { keyLength } = this.#reader;
-      const key = this.#bytesKeys
-        ? found.bytes.slice(0, keyLength)
-        : found.node.toString("utf8", 0, keyLength);
-      yield [key, this.#codec.decode(found, (keyLength + 3) & ~3, length)];
-    }
+  entries(): Generator<[K, V], void, void> {
+    this.#placed.checkOpen();
+    return this.#entries.walk((at) => [at.key(), at.value()]);
   }
 
   /** As `entries`. */
-  [Symbol.iterator](): Generator<[string | Uint8Array, V], void, void> {
+  [Symbol.iterator](): Generator<[K, V], void, void> {
     return this.entries();
   }
 
-  /** The keys, as `entries` gives them. */
-  *keys(): Generator<string | Uint8Array, void, void> {
-    for (const [key] of this.entries()) yield key;
+  /** The keys, as `entries` gives them; values are not decoded. */
+  keys(): Generator<K, void, void> {
+    this.#placed.checkOpen();
+    return this.#entries.walk((at) => at.key());
+  }
+
+  /** The values, as `entries` gives them. */
+  values(): Generator<V, void, void> {
+    this.#placed.checkOpen();
+    return this.#entries.walk((at) => at.value());
   }
 
   /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
   unlink(): boolean {
-    return this.segment.unlink();
+    return this.#placed.unlink();
   }
 
-  /** Ends this handle's use, and its segment's if this handle opened it. The entries stay. */
+  /**
+   * Ends this handle's use, and its segment's if that was opened for it. The entries stay.
+   * @throws StateError EBUSY in a callback of `update`.
+   */
   close(): void {
-    this.#structure.close();
+    if (this.#updating) {
+      throw new StateError(
+        "EBUSY",
+        `Cannot close ${this.#placed.what}: its lock is held by update`,
+      );
+    }
+    this.#placed.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #mustBeFree(): void {
+  #mustBeFree(verb: string): void {
+    this.#placed.checkOpen();
     if (!this.#updating) return;
-    throw new Error(`Cannot write to ${this.#structure.what} in a callback of its own update`);
+    const why = "a callback of its own update is running, and holds a lock";
+    throw new StateError("EDEADLK", `Cannot ${verb} ${this.#placed.what}: ${why}`);
   }
-}
-
-function expiryOf(ttlMs: number): number {
-  if (ttlMs > 0 && ttlMs < Infinity) return Date.now() + ttlMs;
-  throw new RangeError(`Cannot store an entry for ${String(ttlMs)} ms: it must be above 0`);
 }

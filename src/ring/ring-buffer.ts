@@ -1,4 +1,4 @@
-import type { Codec } from "../struct/old-codec.ts";
+import type { Codec } from "../struct/codec.ts";
 import { LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";

@@ -1,4 +1,4 @@
-import { type Codec, bytes } from "../struct/old-codec.ts";
+import { type Codec, codecs } from "../struct/codec.ts";
 import { ClosedError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
@@ -56,7 +56,7 @@ export class RingConsumer<T = Uint8Array> {
     { strategy = "adaptive" }: RingConsumerOptions,
   ) {
     this.#what = `the consumer of ${place.what}`;
-    this.#codec = codec ?? (bytes as unknown as Codec<T>);
+    this.#codec = codec ?? (codecs.bytes as unknown as Codec<T>);
     this.#strategy = strategy;
     this.#records = new WaitPoint(place.segment, layout.DATA_WAIT_POINT);
     this.#counters = countersOf(place.memory);

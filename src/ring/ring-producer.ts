@@ -1,4 +1,4 @@
-import type { Codec } from "../struct/old-codec.ts";
+import type { Codec } from "../struct/codec.ts";
 import { ClosedError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";

@@ -45,6 +45,8 @@ export interface PlacedInitOptions {
 /** Things start at a multiple of this, in bytes, so that each has cache lines of its own. */
 const ALIGNMENT = 128;
 
+const CLOSED = new Uint8Array(0);
+
 /** A place in a segment, and the life of the handle that uses it. */
 export class Placed {
   readonly segment: Segment;
@@ -56,7 +58,8 @@ export class Placed {
   readonly what: string;
   /** Whether the segment was opened for this handle, and is closed with it. */
   readonly #owned: boolean;
-  #closed = false;
+  /** Has a length while this is open: the JIT reads that for free, and it is 0 once detached. */
+  #probe: Uint8Array;
 
   private constructor(
     kind: PlacedKind,
@@ -69,6 +72,7 @@ export class Placed {
     this.offset = offset;
     this.created = created;
     this.#owned = owned;
+    this.#probe = new Uint8Array(segment.buffer, offset, 1);
     this.what = describe(kind, segment, offset, owned);
   }
 
@@ -255,14 +259,14 @@ export class Placed {
     return this.segment.name;
   }
 
-  /** Whether `close` was called here, or the segment is closed. */
+  /** Whether `close` was called here, or the segment was closed or mapped again. */
   get closed(): boolean {
-    return this.#closed || this.segment.closed;
+    return this.#probe.length === 0 || this.segment.closed;
   }
 
-  /** @throws ClosedError. */
+  /** For every call that touches the memory. @throws ClosedError. */
   checkOpen(): void {
-    if (this.closed) throw new ClosedError(this.what);
+    if (this.#probe.length === 0) throw new ClosedError(this.what);
   }
 
   /** The words from the place on: so many bytes of them, or to the end of the segment. */
@@ -302,9 +306,8 @@ export class Placed {
 
   /** Ends the use, and that of the segment if it was opened for this handle. */
   close(): void {
-    if (this.#closed) return;
     if (this.#owned) this.segment.close();
-    this.#closed = true;
+    this.#probe = CLOSED;
   }
 }
 

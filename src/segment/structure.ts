@@ -25,6 +25,8 @@ export interface StructureKind {
   /** For messages: "ring". */
   readonly noun: string;
   readonly kinds: Readonly<Record<number, { readonly layoutHash: number }>>;
+  /** Whether it is of use in a segment that was opened for reading only. Default true. */
+  readonly readable?: boolean;
 }
 
 /** Bytes that a structure with this header takes. */
@@ -32,8 +34,8 @@ export function structureLength({ dataOffset, dataLength }: NewHeader): number {
   return (dataOffset ?? SEGMENT_HEADER_LENGTH) + dataLength;
 }
 
-function placedKind({ noun }: StructureKind): PlacedKind {
-  return { noun, readable: true, isReady: isHeaderReady };
+function placedKind({ noun, readable = true }: StructureKind): PlacedKind {
+  return { noun, readable, isReady: isHeaderReady };
 }
 
 /** A structure in its segment. */
@@ -168,10 +170,16 @@ export class Structure {
     this.placed.mustHave(field, offset, found, asked);
   }
 
-  /** Compares the codec of its values. "" fits every codec, on either side. @throws LayoutError. */
-  mustHaveCodec(id: string): void {
+  /**
+   * Compares the codec of its values. "" fits every codec, on either side.
+   *
+   * @param name The codec as the message names it.
+   * @throws LayoutError that names both.
+   */
+  mustHaveCodec(id: string, name: string = id): void {
     const found = this.header.codec ?? "";
-    if (found !== "" && id !== "") this.mustHave("codec", HEADER_CODEC, found, id);
+    if (found === "" || id === "" || found === id) return;
+    this.mustHave("codec", HEADER_CODEC, found, name);
   }
 }
 

@@ -1,7 +1,8 @@
 /** How values become bytes, and bytes values again. */
 import { deserialize, serialize } from "bun:jsc";
-import { shown } from "../arguments.ts";
+import { checkBytes, shown } from "../arguments.ts";
 import { CODEC_ID_MAX } from "../layout/segment-header.ts";
+import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
 
 /**
  * A form of values in shared memory: one of `codecs`, a `struct`, or the user's own.
@@ -17,7 +18,8 @@ import { CODEC_ID_MAX } from "../layout/segment-header.ts";
  *   encode: (date) => Buffer.from(date.toISOString()),
  *   decode: (bytes) => new Date(Buffer.from(bytes).toString()),
  * };
- * using days = RingBuffer.create("/days", { codec: dates });
+ * using days = SharedMap.create("/days", { size: 2 ** 16, codec: dates });
+ * days.set("launch", new Date(0));
  * days.unlink();
  * ```
  */
@@ -30,27 +32,102 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-const bytes: Codec<Uint8Array> = {
-  id: "bytes",
-  encode: (value) => value,
-  decode: (encoded) => encoded.slice(),
-};
+function bytesCodec(id: string): Codec<Uint8Array> {
+  return withScratchForm(
+    {
+      id,
+      encode(value: Uint8Array) {
+        checkBytes("Cannot encode a value", "it", value);
+        return value;
+      },
+      decode: (encoded: Uint8Array) => encoded.slice(),
+    },
+    {
+      encode: copyIn,
+      decode: (scratch, offset, length) => scratch.bytes.slice(offset, offset + length),
+    },
+  );
+}
 
-const utf8: Codec<string> = {
-  id: "utf8",
-  encode: (value) => Buffer.from(value),
-  decode: (encoded) => Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length).toString(),
-};
+const bytes: Codec<Uint8Array> = bytesCodec("bytes");
+const raw: Codec<Uint8Array> = bytesCodec("");
 
-const json: Codec<unknown> = {
-  id: "json",
-  encode(value) {
-    const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw new TypeError(`Cannot encode ${shown(value)} as JSON`);
-    return Buffer.from(text);
+function checkText(value: unknown): asserts value is string {
+  if (typeof value === "string") return;
+  throw new TypeError(`Cannot encode a value: it must be a string, not ${shown(value)}`);
+}
+
+const textOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, length).toString();
+
+const utf8: Codec<string> = withScratchForm(
+  {
+    id: "utf8",
+    encode(value: string) {
+      checkText(value);
+      return Buffer.from(value);
+    },
+    decode: textOf,
   },
-  decode: (encoded) => JSON.parse(utf8.decode(encoded)) as unknown,
-};
+  {
+    encode(value, scratch) {
+      checkText(value);
+      return textIn(value, scratch);
+    },
+    decode: (scratch, offset, length) => scratch.node.toString("utf8", offset, offset + length),
+  },
+);
+
+function checkNumber(value: unknown): asserts value is number {
+  if (typeof value === "number") return;
+  throw new TypeError(`Cannot encode a value: it must be a number, not ${shown(value)}`);
+}
+
+const number: Codec<number> = withScratchForm(
+  {
+    id: "number",
+    encode(value: number) {
+      checkNumber(value);
+      const encoded = new Uint8Array(8);
+      new DataView(encoded.buffer).setFloat64(0, value, true);
+      return encoded;
+    },
+    decode({ buffer, byteOffset, length }: Uint8Array) {
+      checkLength("a number", 8, length);
+      return new DataView(buffer, byteOffset).getFloat64(0, true);
+    },
+  },
+  {
+    encode(value, scratch) {
+      checkNumber(value);
+      scratch.view.setFloat64(0, value, true);
+      return 8;
+    },
+    decode(scratch, offset, length) {
+      checkLength("a number", 8, length);
+      return scratch.view.getFloat64(offset, true);
+    },
+  },
+);
+
+function stringify(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text !== undefined) return text;
+  throw new TypeError(`Cannot encode ${shown(value)} as JSON`);
+}
+
+const json: Codec<unknown> = withScratchForm(
+  {
+    id: "json",
+    encode: (value: unknown) => Buffer.from(stringify(value)),
+    decode: (encoded: Uint8Array) => JSON.parse(textOf(encoded)) as unknown,
+  },
+  {
+    encode: (value, scratch) => textIn(stringify(value), scratch),
+    decode: (scratch, offset, length) =>
+      JSON.parse(scratch.node.toString("utf8", offset, offset + length)) as unknown,
+  },
+);
 
 const clone: Codec<unknown> = {
   id: "clone",
@@ -59,23 +136,36 @@ const clone: Codec<unknown> = {
   decode: (encoded) => deserialize(encoded.slice().buffer),
 };
 
-/** The codecs of this package. */
-export const codecs = {
+/** The codecs of this package, as the type of `codecs` says them. */
+export interface Codecs {
   /** Bytes as they are; each value read is a copy of its own. */
-  bytes: bytes as Codec<Uint8Array>,
+  readonly bytes: Codec<Uint8Array>;
   /** Text as UTF-8; bytes that are none read as U+FFFD. */
-  utf8: utf8 as Codec<string>,
+  readonly utf8: Codec<string>;
+  /** Numbers as 8 bytes, NaN and Infinity too. */
+  readonly number: Codec<number>;
   /** JSON, of a type that the caller knows: `codecs.json<Order>()`. Nothing checks what is read. */
-  json<T = unknown>(): Codec<T> {
-    return json as Codec<T>;
-  },
+  json<T = unknown>(): Codec<T>;
   /**
    * The structured clone algorithm: Map, Set, Date, typed arrays, cycles. Between Bun processes of
    * one version, and never from a process that is not trusted.
    */
-  clone<T = unknown>(): Codec<T> {
-    return clone as Codec<T>;
-  },
+  clone<T = unknown>(): Codec<T>;
+  /**
+   * The bytes of values whatever their codec is: for tools. It opens everything, and what is made
+   * with it can be opened with every codec.
+   */
+  readonly raw: Codec<Uint8Array>;
+}
+
+/** The codecs of this package. */
+export const codecs: Codecs = {
+  bytes,
+  utf8,
+  number,
+  json: <T>() => json as Codec<T>,
+  clone: <T>() => clone as Codec<T>,
+  raw,
 };
 
 /** @throws TypeError when a codec lacks something, and says what. */
@@ -87,8 +177,10 @@ export function checkCodec(action: string, codec: unknown): void {
         `not ${shown(codec)}`,
     );
   }
-  if (typeof id === "string" && Buffer.byteLength(id) <= CODEC_ID_MAX && !id.includes("\0")) return;
+  if (typeof id === "string" && !id.includes("\0") && Buffer.byteLength(id) <= CODEC_ID_MAX) {
+    if (id !== "" || codec === raw) return;
+  }
   throw new TypeError(
-    `${action}: its codec's id must be a text of at most ${CODEC_ID_MAX} bytes, not ${shown(id)}`,
+    `${action}: its codec's id must be a text of 1 to ${CODEC_ID_MAX} bytes, not ${shown(id)}`,
   );
 }

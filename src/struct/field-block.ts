@@ -1,61 +1,46 @@
 /** Fields of several bytes: byte strings, text and arrays. */
-import { BASE, type Cursor, type Field, type Property, VIEW } from "./field.ts";
+import { checkInteger, shown } from "../arguments.ts";
+import { reaching } from "./access.ts";
+import { BASE, type Cursor, type FieldKind, VIEW } from "./field.ts";
+import { misfitError, within } from "./misfit.ts";
 
-/** Checks a count of bytes or elements. @throws RangeError */
-function checkCount(what: string, count: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= 2 ** 24) return;
-  throw new RangeError(
-    `Cannot make ${what} of ${String(count)}: it must be an integer from 1 to ${2 ** 24}`,
-  );
-}
+const COUNT_MAX = 2 ** 24;
 
 /** Bytes of a view, for the length of one call. */
 function window(view: DataView, offset: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
 
-type Copying<T> = Pick<Field<T>, "byteLength" | "cType" | "get" | "set">;
-
-/** A field of single bytes whose accessor property copies. */
-function copying<T>(methods: Copying<T>): Field<T> {
-  const property = (at: number): Property => ({
-    get() {
-      return methods.get(this[VIEW], this[BASE] + at);
-    },
-    set(value: T) {
-      methods.set(this[VIEW], this[BASE] + at, value);
-    },
-  });
-  return { alignment: 1, property, ...methods };
-}
-
 /** `length` bytes: in C `uint8_t name[length]`. Written whole. */
-export function bytesField(length: number): Field<Uint8Array> {
-  checkCount("a bytes field", length);
-  return copying<Uint8Array>({
+export function bytesField(length: number): FieldKind<Uint8Array> {
+  checkInteger("Cannot make a byteArray", "its length", length, 1, COUNT_MAX);
+  const rule = `a Uint8Array of ${length} bytes`;
+  return {
     byteLength: length,
+    alignment: 1,
     cType: (name) => `uint8_t ${name}[${length}]`,
     get: (view, offset) => window(view, offset, length).slice(),
-    set(view, offset, value) {
-      if (value.length !== length) {
-        throw new RangeError(
-          `Cannot write ${value.length} bytes to a field of ${length}: it is written whole`,
-        );
+    put: (view, offset, value) => window(view, offset, length).set(value),
+    misfit(value) {
+      if (!(value instanceof Uint8Array)) {
+        return { path: "", found: shown(value), rule, error: TypeError };
       }
-      window(view, offset, length).set(value);
+      if (value.length === length) return undefined;
+      return { path: "", found: `${value.length} bytes`, rule, error: RangeError };
     },
-  });
+  };
 }
 
 const encoder = new TextEncoder();
 
 /** Text of at most `length` UTF-8 bytes, filled up with NUL: in C `char name[length]`. */
-export function utf8Field(length: number): Field<string> {
-  checkCount("a utf8 field", length);
+export function utf8Field(length: number): FieldKind<string> {
+  checkInteger("Cannot make a charArray", "its length", length, 1, COUNT_MAX);
   // The bytes are copied before they are decoded: another process may write them meanwhile.
   const copy = Buffer.from(new ArrayBuffer(length));
-  return copying<string>({
+  return {
     byteLength: length,
+    alignment: 1,
     cType: (name) => `char ${name}[${length}]`,
     get(view, offset) {
       let used = 0;
@@ -66,37 +51,45 @@ export function utf8Field(length: number): Field<string> {
       }
       return copy.toString("utf8", 0, used);
     },
-    set(view, offset, value) {
-      const needed = Buffer.byteLength(value);
-      if (needed > length || value.includes("\0")) {
-        throw new RangeError(
-          `Cannot write ${JSON.stringify(value.slice(0, 40))} to ${length} bytes of UTF-8: ` +
-            (needed > length ? `it has ${needed}` : "it contains NUL, which ends the text"),
-        );
-      }
+    put(view, offset, value) {
       const target = window(view, offset, length);
-      encoder.encodeInto(value, target);
-      target.fill(0, needed);
+      const { written } = encoder.encodeInto(value, target);
+      target.fill(0, written);
     },
-  });
+    misfit(value) {
+      const found = shown(value);
+      if (typeof value !== "string") return { path: "", found, rule: "text", error: TypeError };
+      const needed = Buffer.byteLength(value);
+      if (needed > length) {
+        const rule = `text of at most ${length} bytes, and has ${needed}`;
+        return { path: "", found, rule, error: RangeError };
+      }
+      if (!value.includes("\0")) return undefined;
+      return { path: "", found, rule: "text without NUL, which ends it", error: RangeError };
+    },
+  };
 }
 
 /** An accessor's array: elements by index, nothing allocated. */
 export interface ArrayView<T> extends Iterable<T> {
   readonly length: number;
-  /** The element at `index`. @throws RangeError beyond the end. */
+  /** The element at `index`. @throws RangeError beyond the end; ClosedError. */
   get(index: number): T;
-  /** Writes the element at `index`. @throws RangeError beyond the end. */
+  /**
+   * Writes the element at `index`.
+   * @throws RangeError beyond the end; RangeError, TypeError for a value that does not fit;
+   *   ClosedError.
+   */
   set(index: number, value: T): void;
 }
 
 class ArrayCursor<T> implements ArrayView<T>, Cursor {
   readonly length: number;
-  readonly #element: Field<T>;
+  readonly #element: FieldKind<T>;
   [VIEW]: DataView;
   [BASE]: number;
 
-  constructor(element: Field<T>, length: number, view: DataView) {
+  constructor(element: FieldKind<T>, length: number, view: DataView) {
     this.#element = element;
     this.length = length;
     this[VIEW] = view;
@@ -104,11 +97,23 @@ class ArrayCursor<T> implements ArrayView<T>, Cursor {
   }
 
   get(index: number): T {
-    return this.#element.get(this[VIEW], this[BASE] + this.#offset(index));
+    const offset = this.#offset(index);
+    try {
+      return this.#element.get(this[VIEW], offset);
+    } catch (error) {
+      throw reaching(error, this[VIEW], offset, this.#element.byteLength);
+    }
   }
 
   set(index: number, value: T): void {
-    this.#element.set(this[VIEW], this[BASE] + this.#offset(index), value);
+    const offset = this.#offset(index);
+    const misfit = this.#element.misfit(value);
+    if (misfit !== undefined) throw misfitError(within(`element ${index}`, misfit));
+    try {
+      this.#element.put(this[VIEW], offset, value);
+    } catch (error) {
+      throw reaching(error, this[VIEW], offset, this.#element.byteLength);
+    }
   }
 
   *[Symbol.iterator](): Generator<T> {
@@ -117,45 +122,50 @@ class ArrayCursor<T> implements ArrayView<T>, Cursor {
 
   #offset(index: number): number {
     if (Number.isInteger(index) && index >= 0 && index < this.length) {
-      return index * this.#element.byteLength;
+      return this[BASE] + index * this.#element.byteLength;
     }
-    throw new RangeError(`Cannot reach element ${String(index)} of an array of ${this.length}`);
+    checkInteger(
+      `Cannot reach an element of an array of ${this.length}`,
+      "its index",
+      index,
+      0,
+      this.length - 1,
+    );
+    return 0;
   }
 }
 
 /** `count` values of one kind: in C `type name[count]`. */
-export function arrayField<T>(element: Field<T>, count: number): Field<T[]> {
-  checkCount("an array field", count);
+export function arrayField<T>(element: FieldKind<T>, count: number): FieldKind<T[]> {
+  checkInteger("Cannot make an arrayOf", "its count", count, 1, COUNT_MAX);
   const stride = element.byteLength;
+  const rule = `an array of ${count} elements`;
   return {
     byteLength: stride * count,
     alignment: element.alignment,
     cType: (name) => element.cType(`${name}[${count}]`),
     get: (view, offset) =>
       Array.from({ length: count }, (_, index) => element.get(view, offset + index * stride)),
-    set(view, offset, value) {
-      if (value.length !== count) {
-        throw new RangeError(
-          `Cannot write ${value.length} elements to an array of ${count}: it is written whole`,
-        );
+    put(view, offset, value) {
+      for (let index = 0; index < count; index++) {
+        element.put(view, offset + index * stride, value[index]!);
+      }
+    },
+    misfit(value) {
+      // A typed array is as good as a plain one.
+      if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) {
+        return { path: "", found: shown(value), rule, error: TypeError };
+      }
+      const elements = value as ArrayLike<unknown>;
+      if (elements.length !== count) {
+        return { path: "", found: `${elements.length} elements`, rule, error: RangeError };
       }
       for (let index = 0; index < count; index++) {
-        element.set(view, offset + index * stride, value[index]!);
+        const misfit = element.misfit(elements[index]);
+        if (misfit !== undefined) return within(`[${index}]`, misfit);
       }
+      return undefined;
     },
-    property: (at) => derived(at, (view) => new ArrayCursor(element, count, view)),
-  };
-}
-
-/** A property that is a cursor itself: made once for an accessor, and moved along with it. */
-export function derived(at: number, make: (view: DataView) => Cursor): Property {
-  const key = Symbol("derived");
-  return {
-    get(this: Cursor & { [key]?: Cursor }) {
-      const cursor = (this[key] ??= make(this[VIEW]));
-      cursor[VIEW] = this[VIEW];
-      cursor[BASE] = this[BASE] + at;
-      return cursor;
-    },
+    cursor: (view) => new ArrayCursor(element, count, view),
   };
 }

@@ -1,8 +1,23 @@
 /** The fields of a struct: what each takes in memory, in C, and how it is read and written. */
+import { shown } from "../arguments.ts";
+import type { Misfit } from "./misfit.ts";
 
 /** Names of the fixed-size values that C knows too. */
 export type Scalar =
   "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64" | "u64" | "i64" | "bool";
+
+declare const VALUE: unique symbol;
+
+/** A type of field of fixed length: made by `byteArray`, `charArray`, `arrayOf` or `struct`. */
+export interface StructField<T> {
+  /** Bytes. */
+  readonly byteLength: number;
+  /** The offset of the field is a multiple of it, as C aligns it. */
+  readonly alignment: number;
+  /** The declaration in C: `cType("x")` is `uint32_t x`. */
+  cType(name: string): string;
+  readonly [VALUE]?: T;
+}
 
 /** Keys that no field name can collide with. */
 export const VIEW: unique symbol = Symbol("view");
@@ -14,205 +29,151 @@ export interface Cursor {
   [BASE]: number;
 }
 
-/** A property of an accessor class. */
-export type Property = PropertyDescriptor & ThisType<Cursor>;
+/** How a field's accesses are spelled in code that is compiled for one struct. */
+export interface FieldCode {
+  /** An expression. */
+  read(view: string, offset: string): string;
+  /** A statement. */
+  write(view: string, offset: string, value: string): string;
+  /** A condition. */
+  fits(value: string): string;
+}
 
-/** A value of fixed length at an offset of a view; little-endian, aligned as C aligns it. */
-export interface Field<T> {
-  /** Bytes. */
-  readonly byteLength: number;
-  /** The offset of the field is a multiple of it. */
-  readonly alignment: number;
-  /** The declaration in C: `cType("x")` is `uint32_t x`. */
-  cType(name: string): string;
-  /** Reads the value; arrays, bytes and strings are copies. */
+/** What a type of field can do. Nothing here looks where a view ends: the engine does. */
+export interface FieldKind<T> extends StructField<T> {
+  /** Reads the value; arrays, bytes and strings are copies. Little-endian. */
   get(view: DataView, offset: number): T;
-  /** Writes the value. @throws RangeError when it does not fit, TypeError for another type. */
-  set(view: DataView, offset: number, value: T): void;
-  /** How DataView's methods are named after `get` and `set`, if it has some. @internal */
-  readonly method?: string;
-  /** The property of an accessor class for the field at `offset` of its base. @internal */
-  property(offset: number): Property;
+  /** Writes a value that fits. */
+  put(view: DataView, offset: number, value: T): void;
+  /** Why a value does not fit; undefined when it does. */
+  misfit(value: unknown): Misfit | undefined;
+  /** Of a scalar. */
+  readonly code?: FieldCode;
+  /** What an accessor has in the value's place, if it is a live view of its own. */
+  cursor?(view: DataView): Cursor;
 }
 
-function scalar<T>(
-  byteLength: number,
-  cName: string,
-  methods: Pick<Field<T>, "get" | "set" | "property" | "method">,
-): Field<T> {
-  return { byteLength, alignment: byteLength, cType: (name) => `${cName} ${name}`, ...methods };
+/** One scalar in C, in DataView's methods, and what it holds. */
+interface ScalarRow {
+  readonly c: string;
+  readonly byteLength: number;
+  readonly type: "number" | "bigint" | "boolean";
+  /** Behind `get` and `set` in the names of DataView's methods. */
+  readonly method: string;
+  /** A condition on a value `v` of the type; "" when all fit. */
+  readonly range: string;
+  /** What the values are, for messages. */
+  readonly rule: string;
 }
 
-/*
- * Each scalar spells its DataView call out, twice: a call site that always meets one method is
- * inlined to a load or a store, one that meets several is not.
- */
-
-const u8: Field<number> = scalar(1, "uint8_t", {
-  method: "Uint8",
-  get: (view, offset) => view.getUint8(offset),
-  set: (view, offset, value) => view.setUint8(offset, value),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getUint8(this[BASE] + at);
-    },
-    set(value: number) {
-      this[VIEW].setUint8(this[BASE] + at, value);
-    },
-  }),
+const integer = (
+  c: string,
+  method: string,
+  range: string,
+  least: number,
+  most: number,
+): ScalarRow => ({
+  c,
+  byteLength: Number(/\d+/.exec(method)![0]) / 8,
+  type: "number",
+  method,
+  range,
+  rule: `an integer from ${least} to ${most}`,
 });
 
-const i8: Field<number> = scalar(1, "int8_t", {
-  method: "Int8",
-  get: (view, offset) => view.getInt8(offset),
-  set: (view, offset, value) => view.setInt8(offset, value),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getInt8(this[BASE] + at);
-    },
-    set(value: number) {
-      this[VIEW].setInt8(this[BASE] + at, value);
-    },
-  }),
+const bigInteger = (c: string, method: string, least: bigint, most: bigint): ScalarRow => ({
+  c,
+  byteLength: 8,
+  type: "bigint",
+  method,
+  range: `v >= ${least}n && v <= ${most}n`,
+  rule: `a bigint from ${least} to ${most}`,
 });
 
-const u16: Field<number> = scalar(2, "uint16_t", {
-  method: "Uint16",
-  get: (view, offset) => view.getUint16(offset, true),
-  set: (view, offset, value) => view.setUint16(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getUint16(this[BASE] + at, true);
-    },
-    set(value: number) {
-      this[VIEW].setUint16(this[BASE] + at, value, true);
-    },
-  }),
-});
+/** Half a step above the largest f32: from here on a number would be rounded to infinity. */
+const F32_END = 2 ** 128 - 2 ** 103;
 
-const i16: Field<number> = scalar(2, "int16_t", {
-  method: "Int16",
-  get: (view, offset) => view.getInt16(offset, true),
-  set: (view, offset, value) => view.setInt16(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getInt16(this[BASE] + at, true);
-    },
-    set(value: number) {
-      this[VIEW].setInt16(this[BASE] + at, value, true);
-    },
-  }),
-});
+const ROWS: Readonly<Record<Scalar, ScalarRow>> = {
+  u8: integer("uint8_t", "Uint8", "(v & 0xff) === v", 0, 255),
+  i8: integer("int8_t", "Int8", "(v << 24 >> 24) === v", -128, 127),
+  u16: integer("uint16_t", "Uint16", "(v & 0xffff) === v", 0, 65535),
+  i16: integer("int16_t", "Int16", "(v << 16 >> 16) === v", -32768, 32767),
+  u32: integer("uint32_t", "Uint32", "(v >>> 0) === v", 0, 2 ** 32 - 1),
+  i32: integer("int32_t", "Int32", "(v | 0) === v", -(2 ** 31), 2 ** 31 - 1),
+  f32: {
+    c: "float",
+    byteLength: 4,
+    type: "number",
+    method: "Float32",
+    // NaN and the infinities are the numbers of which v - v is no 0.
+    range: `(Math.abs(v) < ${F32_END} || v - v !== 0)`,
+    rule: "a number that a float holds",
+  },
+  f64: {
+    c: "double",
+    byteLength: 8,
+    type: "number",
+    method: "Float64",
+    range: "",
+    rule: "a number",
+  },
+  u64: bigInteger("uint64_t", "BigUint64", 0n, 2n ** 64n - 1n),
+  i64: bigInteger("int64_t", "BigInt64", -(2n ** 63n), 2n ** 63n - 1n),
+  // C's bool is one byte that holds 0 or 1; another value would be undefined behaviour there.
+  bool: {
+    c: "bool",
+    byteLength: 1,
+    type: "boolean",
+    method: "Uint8",
+    range: "",
+    rule: "true or false",
+  },
+};
 
-const u32: Field<number> = scalar(4, "uint32_t", {
-  method: "Uint32",
-  get: (view, offset) => view.getUint32(offset, true),
-  set: (view, offset, value) => view.setUint32(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getUint32(this[BASE] + at, true);
+function codeOf({ byteLength, type, method, range }: ScalarRow): FieldCode {
+  const end = byteLength === 1 ? "" : ", true";
+  const isType = (value: string): string => `typeof ${value} === "${type}"`;
+  return {
+    read(view, offset) {
+      const call = `${view}.get${method}(${offset}${end})`;
+      return type === "boolean" ? `${call} !== 0` : call;
     },
-    set(value: number) {
-      this[VIEW].setUint32(this[BASE] + at, value, true);
+    write(view, offset, value) {
+      const stored = type === "boolean" ? `${value} ? 1 : 0` : value;
+      return `${view}.set${method}(${offset}, ${stored}${end});`;
     },
-  }),
-});
+    fits(value) {
+      const inRange = range.replaceAll(/\bv\b/g, value);
+      return inRange === "" ? isType(value) : `(${isType(value)} && ${inRange})`;
+    },
+  };
+}
 
-const i32: Field<number> = scalar(4, "int32_t", {
-  method: "Int32",
-  get: (view, offset) => view.getInt32(offset, true),
-  set: (view, offset, value) => view.setInt32(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getInt32(this[BASE] + at, true);
+function scalar(row: ScalarRow): FieldKind<unknown> {
+  const code = codeOf(row);
+  // Each scalar has functions of its own: a call site that always meets one method of DataView is
+  // inlined to a load or a store, one that meets several is not.
+  const made = new Function(`return {
+    get: (view, offset) => ${code.read("view", "offset")},
+    put: (view, offset, value) => { ${code.write("view", "offset", "value")} },
+    fits: (value) => ${code.fits("value")},
+  };`)() as Pick<FieldKind<unknown>, "get" | "put"> & { fits(value: unknown): boolean };
+  return {
+    byteLength: row.byteLength,
+    alignment: row.byteLength,
+    cType: (name) => `${row.c} ${name}`,
+    get: made.get,
+    put: made.put,
+    misfit(value) {
+      if (made.fits(value)) return undefined;
+      const wrong = typeof value === row.type ? RangeError : TypeError;
+      return { path: "", found: shown(value), rule: row.rule, error: wrong };
     },
-    set(value: number) {
-      this[VIEW].setInt32(this[BASE] + at, value, true);
-    },
-  }),
-});
-
-const f32: Field<number> = scalar(4, "float", {
-  method: "Float32",
-  get: (view, offset) => view.getFloat32(offset, true),
-  set: (view, offset, value) => view.setFloat32(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getFloat32(this[BASE] + at, true);
-    },
-    set(value: number) {
-      this[VIEW].setFloat32(this[BASE] + at, value, true);
-    },
-  }),
-});
-
-const f64: Field<number> = scalar(8, "double", {
-  method: "Float64",
-  get: (view, offset) => view.getFloat64(offset, true),
-  set: (view, offset, value) => view.setFloat64(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getFloat64(this[BASE] + at, true);
-    },
-    set(value: number) {
-      this[VIEW].setFloat64(this[BASE] + at, value, true);
-    },
-  }),
-});
-
-const u64: Field<bigint> = scalar(8, "uint64_t", {
-  method: "BigUint64",
-  get: (view, offset) => view.getBigUint64(offset, true),
-  set: (view, offset, value) => view.setBigUint64(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getBigUint64(this[BASE] + at, true);
-    },
-    set(value: bigint) {
-      this[VIEW].setBigUint64(this[BASE] + at, value, true);
-    },
-  }),
-});
-
-const i64: Field<bigint> = scalar(8, "int64_t", {
-  method: "BigInt64",
-  get: (view, offset) => view.getBigInt64(offset, true),
-  set: (view, offset, value) => view.setBigInt64(offset, value, true),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getBigInt64(this[BASE] + at, true);
-    },
-    set(value: bigint) {
-      this[VIEW].setBigInt64(this[BASE] + at, value, true);
-    },
-  }),
-});
-
-// C's bool is one byte that holds 0 or 1; another value would be undefined behaviour there.
-const bool: Field<boolean> = scalar(1, "bool", {
-  get: (view, offset) => view.getUint8(offset) !== 0,
-  set: (view, offset, value) => view.setUint8(offset, value ? 1 : 0),
-  property: (at): Property => ({
-    get() {
-      return this[VIEW].getUint8(this[BASE] + at) !== 0;
-    },
-    set(value: boolean) {
-      this[VIEW].setUint8(this[BASE] + at, value ? 1 : 0);
-    },
-  }),
-});
+    code,
+  };
+}
 
 /** The scalars by name. */
-export const SCALARS: Readonly<Record<Scalar, Field<number> | Field<bigint> | Field<boolean>>> = {
-  u8,
-  i8,
-  u16,
-  i16,
-  u32,
-  i32,
-  f32,
-  f64,
-  u64,
-  i64,
-  bool,
-};
+export const SCALARS: Readonly<Record<string, FieldKind<unknown>>> = Object.fromEntries(
+  Object.entries(ROWS).map(([name, row]) => [name, scalar(row)]),
+);

@@ -1,13 +1,13 @@
 /** get, set, del and keys on maps of each type. */
 import { describe, expect, test } from "bun:test";
-import { Segment, SharedMap } from "../../src/index.ts";
+import { type Codec, Segment, SharedMap, codecs, struct } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { shm, shmJson } from "../support/shm.ts";
 
 describe("a map", () => {
   test("of JSON is read and changed", async () => {
     const name = uniqueName("map");
-    using map = SharedMap.create(name, { size: 1 << 16, value: "json" });
+    using map = SharedMap.create(name, { size: 1 << 16, codec: codecs.json() });
     map.set("user:1", { name: "ada" });
     expect((await shm("get", name, "user:1")).stdout).toBe('{"name":"ada"}\n');
     expect((await shm("set", name, "user:2", '{"name":"bob"}')).exitCode).toBe(0);
@@ -37,11 +37,28 @@ describe("a map", () => {
     ["number", "-1.5", "-1.5\n"],
     ["utf8", "Grüße", "Grüße\n"],
     ["bytes", "AB", "4142\n"],
-  ] as const)("of %s takes and shows its type", async (value, typed, shown) => {
+  ] as const)("of %s takes and shows its type", async (form, typed, shown) => {
     const name = uniqueName("map");
-    using map = SharedMap.create(name, { size: 1 << 16, value });
+    const codec: Codec<unknown> = codecs[form];
+    using map = SharedMap.create(name, { size: 1 << 16, codec });
     expect((await shm("set", name, "k", "--ttl", "60", "--", typed)).exitCode).toBe(0);
     expect((await shm("get", name, "k")).stdout).toBe(shown);
+    map.unlink();
+  });
+
+  test("of structs, with keys of bytes, is shown as the bytes that it has", async () => {
+    const name = uniqueName("map");
+    const codec = struct({ x: "u16" });
+    using map = SharedMap.create(name, { size: 1 << 16, codec, key: codecs.bytes });
+    map.set("k", { x: 0x1234 });
+    expect((await shm("get", name, "k")).stdout).toBe("3412\n");
+    expect((await shm("keys", name, "--values")).stdout).toBe("6b\t3412\n");
+    const { exitCode, stderr } = await shm("set", name, "k", "5");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringContaining('values are of the codec "struct:'),
+    ]);
+    expect((await shm("del", name, "k")).exitCode).toBe(0);
     map.unlink();
   });
 

@@ -2,6 +2,7 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import {
   type ArrayField,
+  type ArrayView,
   Barrier,
   Lease,
   MessageQueue,
@@ -15,13 +16,14 @@ import {
   SharedMap,
   SharedRecord,
   type Struct,
+  type StructField,
   type SystemVSemaphore,
   arrayOf,
   byteArray,
   charArray,
+  codecs,
   struct,
 } from "../../src/index.ts";
-import type { Field } from "../../src/struct/field.ts";
 import { MUTEX_ABI_OFFSET } from "../../src/layout/mutex-layout.ts";
 
 /** One error that a user can meet. In its text the object's name is NAME. */
@@ -35,6 +37,7 @@ export interface ErrorRow {
     | "LayoutError"
     | "StateError"
     | "ClosedError"
+    | "StateError"
     | "UnsupportedError";
   readonly code?: string;
   readonly text: string;
@@ -58,14 +61,21 @@ export const any = (value: unknown): never => value as never;
 /** A System V key of this process. */
 export const key = (): string => `sysv:0x${((process.pid << 12) | 0xeee).toString(16)}`;
 
-type PointSchema = { readonly x: "f64"; readonly label: Field<string> };
+type PointSchema = { readonly x: "f64"; readonly label: StructField<string> };
 export const Point: Struct<PointSchema> = struct({ x: "f64", label: charArray(4) });
 
-type BytesSchema = { readonly key: Field<Uint8Array>; readonly counts: ArrayField<number> };
+type BytesSchema = { readonly key: StructField<Uint8Array>; readonly counts: ArrayField<number> };
 export const Bytes: Struct<BytesSchema> = struct({
   key: byteArray(5),
   counts: arrayOf("u16", 2),
 });
+
+/** The array of a struct whose memory is gone. */
+export function countsOfClosed(segment: Segment): ArrayView<number> {
+  const { counts } = Bytes.at(segment.view);
+  segment.close();
+  return counts;
+}
 
 export const view: DataView = new DataView(new ArrayBuffer(256));
 
@@ -208,11 +218,11 @@ export function nameless(name: string): Lease {
 }
 
 export function record(name: string): SharedRecord<PointSchema> {
-  return keep(SharedRecord.create(name, Point));
+  return keep(SharedRecord.create(name, { codec: Point }));
 }
 
 export function map(name: string): SharedMap<string> {
-  return keep(SharedMap.create(name, { size: 1 << 16, value: "utf8" }));
+  return keep(SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8 }));
 }
 
 /** Writes to a map in its own update. */

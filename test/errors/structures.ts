@@ -8,7 +8,7 @@ import {
   SharedWord,
   arrayOf,
   charArray,
-  json,
+  codecs,
   struct,
 } from "../../src/index.ts";
 import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
@@ -18,8 +18,9 @@ import {
   Bytes,
   Point,
   any,
-  closed,
   atomics,
+  closed,
+  countsOfClosed,
   filled,
   map,
   nested,
@@ -32,108 +33,115 @@ import {
 
 export const STRUCTURES: readonly ErrorRow[] = [
   {
-    provoke: (name) => SharedRecord.open(name, Point),
+    provoke: (name) => SharedRecord.open(name, { codec: Point }),
     error: "SystemError",
     code: "ENOENT",
     text: 'Cannot open segment "NAME": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
   },
   {
-    provoke: (name) => SharedRecord.create(record(name).segment.name, Point),
+    provoke: (name) => SharedRecord.create(record(name).segment.name, { codec: Point }),
     error: "SystemError",
     code: "EEXIST",
     text: 'Cannot create segment "NAME": EEXIST, file exists. Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink',
   },
   {
-    provoke: (name) => SharedRecord.create(name, Point, { slots: 3 }),
+    provoke: (name) => SharedRecord.create(name, { codec: Point, slots: 3 }),
     error: "RangeError",
-    text: "Cannot make a record with 3 slots: it must be a power of two, 2 to 256",
+    text: 'Cannot create record "NAME": its slots must be a power of two from 2 to 256, not 3',
   },
   {
-    provoke: (name) => SharedRecord.open(record(name).segment.name, struct({ y: "f32" })),
+    provoke: (name) =>
+      SharedRecord.open(record(name).segment.name, { codec: struct({ y: "f32" }) }),
     error: "LayoutError",
-    text: 'Cannot open record "NAME": it has another struct: expected 0x45874d02 at offset 40, found 0xff69e0c7',
+    code: "ELAYOUT",
+    text: 'Cannot open record "NAME": it has another codec: expected struct:45874d02 (struct { float y; }) at offset 64, found struct:ff69e0c7',
   },
   {
     provoke: (name) => record(name).write({ x: 1, label: "too long for it" }),
     error: "RangeError",
-    text: 'Cannot write "too long for it" to 4 bytes of UTF-8: it has 15',
+    text: 'Cannot write "too long for it" to label of a struct: it must be text of at most 4 bytes, and has 15',
   },
   {
     provoke: (name) => record(name).write({ x: 1, label: "a\0b" }),
     error: "RangeError",
-    text: 'Cannot write "a\\u0000b" to 4 bytes of UTF-8: it contains NUL, which ends the text',
+    text: 'Cannot write "a\\u0000b" to label of a struct: it must be text without NUL, which ends it',
   },
   {
     provoke: (name) => record(name).update(any(async () => ({ x: 1, label: "" }))),
     error: "TypeError",
-    text: "Cannot update a record with a promise: the lock is held meanwhile",
+    text: 'Cannot update record "NAME" with a promise: a lock is held until the callback returns, which must be with the value itself',
   },
   {
-    provoke: (name) => SharedRecord.open(map(name).segment.name, Point),
+    provoke: (name) => SharedRecord.open(map(name).segment.name, { codec: Point }),
     error: "LayoutError",
-    text: 'Cannot open record "NAME": it is another structure: expected 6 at offset 16, found 0x7',
+    code: "ELAYOUT",
+    text: 'Cannot open record "NAME": it is another structure: expected a record at offset 16, found a map',
   },
   {
-    provoke: (name) => SharedMap.open(name, "utf8"),
+    provoke: (name) => SharedMap.open(name, { codec: codecs.utf8 }),
     error: "SystemError",
     code: "ENOENT",
     text: 'Cannot open segment "NAME": ENOENT, no such file or directory. Create it first, or use Segment.openOrCreate',
   },
   {
-    provoke: (name) => SharedMap.open(map(name).segment.name, "bytes"),
+    provoke: (name) => SharedMap.open(map(name).segment.name, { codec: codecs.bytes }),
     error: "LayoutError",
-    text: 'Cannot open map "NAME": it has values of another type: expected 0x1 at offset 60, found 0x2',
+    code: "ELAYOUT",
+    text: 'Cannot open map "NAME": it has another codec: expected bytes at offset 64, found utf8',
   },
   {
-    provoke: (name) => SharedMap.open(map(name).segment.name, any("xml")),
+    provoke: (name) => SharedMap.open(map(name).segment.name, { codec: any("xml") }),
     error: "TypeError",
-    text: 'Cannot make a map of "xml" values: it is "bytes", "utf8", "json", "number", a struct, or has encode and decode',
+    text: 'Cannot open map "NAME": its codec must be one of codecs, a struct, or { id, encode, decode }, not "xml"',
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 1000, value: "utf8" }),
+    provoke: (name) => SharedMap.create(name, { size: 1000, codec: codecs.utf8 }),
     error: "RangeError",
-    text: "Cannot make a map with size 1000: it must be an integer from 16 KiB to 4 GiB",
-  },
-  {
-    provoke: (name) => SharedMap.create(name, { size: 1 << 16, value: "utf8", unitLength: 100 }),
-    error: "RangeError",
-    text: "Cannot make a map with unitLength 100: it must be a power of two from 64 to 4096",
+    text: 'Cannot create map "NAME": its size must be an integer from 16384 to 4294967296, not 1000',
   },
   {
     provoke: (name) =>
-      SharedMap.create(name, { size: 1 << 16, value: "utf8", whenFull: any("panic") }),
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8, unitLength: 100 }),
     error: "RangeError",
-    text: 'Cannot make a map with whenFull panic: it must be "refuse" or "evict"',
+    text: 'Cannot create map "NAME": its unitLength must be a power of two, not 100',
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 1 << 16, value: "utf8", keys: any("i32") }),
-    error: "RangeError",
-    text: 'Cannot make a map with keys i32: it must be "utf8" or "bytes"',
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8, whenFull: any("panic") }),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": whenFull must be "refuse" or "evict", not "panic"',
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 1 << 16, value: "utf8", entryLength: 0 }),
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8, key: any("i32") }),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": its key must be codecs.utf8 or codecs.bytes, not "i32"',
+  },
+  {
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8, entryLength: 0 }),
     error: "RangeError",
-    text: "Cannot make a map with entryLength 0: it must be from 1 to the map's size",
+    text: 'Cannot create map "NAME": its entryLength must be an integer from 1 to 65536, not 0',
   },
   {
     provoke: (name) => map(name).set("k", any(5)),
     error: "TypeError",
-    text: "Cannot store number: this map's values are strings",
+    text: "Cannot encode a value: it must be a string, not 5",
   },
   {
     provoke: (name) => map(name).set(any(5), "x"),
     error: "TypeError",
-    text: "Cannot use 5 as a key: it is no string or Uint8Array",
+    text: "Cannot use 5 as a key: it must be text or a Uint8Array",
   },
   {
     provoke: (name) => map(name).set("x".repeat(1025), "x"),
     error: "RangeError",
-    text: "Cannot use a key of more than 1024 bytes",
+    text: `Cannot use "${"x".repeat(80)}…" as a key: it must have at most 1024 bytes`,
   },
   {
     provoke: (name) => map(name).set("k", "x", { ttlMs: 0 }),
     error: "RangeError",
-    text: "Cannot store an entry for 0 ms: it must be above 0",
+    text: "Cannot store an entry: its ttlMs must be a number above 0, not 0",
   },
   {
     provoke: (name) => map(name).set("k", "x".repeat(1 << 16)),
@@ -147,33 +155,36 @@ export const STRUCTURES: readonly ErrorRow[] = [
         any(async () => "x"),
       ),
     error: "TypeError",
-    text: "Cannot update a map with a promise: a lock is held meanwhile",
+    text: 'Cannot update map "NAME" with a promise: a lock is held until the callback returns, which must be with the value itself',
   },
   {
     provoke: (name) => nested(map(name)),
-    error: "Error",
-    text: 'Cannot write to map "NAME" in a callback of its own update',
+    error: "StateError",
+    code: "EDEADLK",
+    text: 'Cannot write to map "NAME": a callback of its own update is running, and holds a lock',
   },
   {
     provoke: (name) =>
-      SharedMap.create(name, { size: 1 << 16, value: "number" }).set("k", any("x")),
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.number }).set("k", any("x")),
     error: "TypeError",
-    text: "Cannot store string: this map's values are numbers",
+    text: 'Cannot encode a value: it must be a number, not "x"',
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 1 << 16, value: "bytes" }).set("k", any("x")),
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.bytes }).set("k", any("x")),
     error: "TypeError",
-    text: "Cannot store string: this map's values are Uint8Array",
+    text: 'Cannot encode a value: it must be a Uint8Array, not "x"',
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 1 << 16, value: "json" }).set("k", undefined),
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }).set("k", undefined),
     error: "TypeError",
-    text: "Cannot store undefined as JSON",
+    text: "Cannot encode undefined as JSON",
   },
   {
     provoke: (name) => filled(map(name)).increment("k"),
     error: "TypeError",
-    text: "Cannot increment string: this map's values are no numbers",
+    text: 'Cannot increment "x": it is no number',
   },
   {
     provoke: (name) => SharedAtomics.open(name),
@@ -184,42 +195,44 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedAtomics.create(name, {}),
     error: "RangeError",
-    text: "Cannot name atomics: there must be from 1 to 4096, not 0",
+    text: 'Cannot create atomics "NAME": words and counters must have 1 to 4096 names together, not 0',
   },
   {
     provoke: (name) => SharedAtomics.create(name, { words: ["a"], counters: ["a"] }),
     error: "RangeError",
-    text: 'Cannot name atomics: "a" is there twice',
+    text: 'Cannot create atomics "NAME": the name "a" is there twice',
   },
   {
     provoke: (name) => SharedAtomics.create(name, { words: ["x".repeat(57)] }),
     error: "RangeError",
-    text: `Cannot name atomics: "${"x".repeat(57)}" must have from 1 to 56 bytes`,
+    text: `Cannot create atomics "NAME": a name in words must have 1 to 56 bytes, and not be "__proto__"; this is "${"x".repeat(57)}"`,
   },
   {
     provoke: (name) => SharedAtomics.open(atomics(name).segment.name, { words: ["b"] }),
     error: "LayoutError",
-    text: 'Cannot open atomics "NAME": a name is missing: expected "b" at offset 128, found a, n',
+    code: "ELAYOUT",
+    text: 'Cannot open atomics "NAME": a name is missing: expected word "b" at offset 128, found word "a", counter "n"',
   },
   {
     provoke: (name) => atomics(name).counters.n.add(-1),
     error: "RangeError",
-    text: "Cannot add -1 to a counter: it must be an integer from 0 to 16777216",
+    text: "Cannot add to a counter: the amount must be an integer from 0 to 16777216, not -1",
   },
   {
     provoke: (name) => SharedAtomics.open(poked(atomics(name).segment, 132, 1000).name),
     error: "LayoutError",
-    text: 'Cannot open atomics "NAME": its table of names is corrupt: expected 1 to 56 at offset 132, found 1000',
+    code: "ELAYOUT",
+    text: 'Cannot open atomics "NAME": its table of names is corrupt: expected 1 to 56 bytes at offset 132, found 1000',
   },
   {
-    provoke: (name) => new SharedCounter(raw(name), 4),
+    provoke: (name) => SharedCounter.at(raw(name), 4),
     error: "RangeError",
-    text: "Cannot use the word at offset 4: it must be a multiple of 8, and at most 8184",
+    text: 'Cannot use a counter in segment "NAME": its offset must be a multiple of 8, not 4',
   },
   {
-    provoke: (name) => new SharedWord(raw(name), 8192),
+    provoke: (name) => SharedWord.at(raw(name), 8192),
     error: "RangeError",
-    text: "Cannot use the word at offset 8192: it must be a multiple of 4, and at most 8188",
+    text: 'Cannot use a word in segment "NAME": its offset must be an integer from 0 to 8188, not 8192',
   },
   {
     provoke: () => PortableSegment.create(`/${"x".repeat(31)}`, { size: 1 }),
@@ -274,7 +287,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => struct({ "a-b": "u8" }),
     error: "TypeError",
-    text: 'Cannot name a field "a-b": C takes [A-Za-z_0-9] alone',
+    text: 'Cannot name a field "a-b": C takes [A-Za-z_0-9] only',
   },
   { provoke: () => struct({}), error: "TypeError", text: "Cannot make a struct without fields" },
   {
@@ -285,38 +298,38 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => charArray(0),
     error: "RangeError",
-    text: "Cannot make a utf8 field of 0: it must be an integer from 1 to 16777216",
+    text: "Cannot make a charArray: its length must be an integer from 1 to 16777216, not 0",
   },
   {
     provoke: () => arrayOf("u8", 1.5),
     error: "RangeError",
-    text: "Cannot make an array field of 1.5: it must be an integer from 1 to 16777216",
+    text: "Cannot make an arrayOf: its count must be an integer from 1 to 16777216, not 1.5",
   },
   {
     provoke: () => Bytes.write(view, 0, { key: new Uint8Array(4), counts: [1, 2] }),
     error: "RangeError",
-    text: "Cannot write 4 bytes to a field of 5: it is written whole",
+    text: "Cannot write 4 bytes to key of a struct: it must be a Uint8Array of 5 bytes",
   },
   {
     provoke: () => Bytes.write(view, 0, { key: new Uint8Array(5), counts: [1] }),
     error: "RangeError",
-    text: "Cannot write 1 elements to an array of 2: it is written whole",
+    text: "Cannot write 1 elements to counts of a struct: it must be an array of 2 elements",
   },
   {
     provoke: () => Bytes.at(view, 0).counts.get(3),
     error: "RangeError",
-    text: "Cannot reach element 3 of an array of 2",
+    text: "Cannot reach an element of an array of 2: its index must be an integer from 0 to 1, not 3",
   },
   {
-    provoke: () => json().encode(any(undefined)),
+    provoke: () => codecs.json().encode(any(undefined)),
     error: "TypeError",
     text: "Cannot encode undefined as JSON",
   },
   {
-    provoke: (name) => SharedRecord.create(record(name).segment, Point),
-    error: "SystemError",
+    provoke: (name) => SharedRecord.init(record(name).segment, 0, { codec: Point }),
+    error: "StateError",
     code: "EEXIST",
-    text: 'Cannot make record "NAME": EEXIST, file exists. A structure lies there',
+    text: 'Cannot make record at 0 in segment "NAME": there is one already. Find it with `at`, or pass { overwrite: true } when nobody uses it any more',
   },
   {
     provoke: (name) => filled(map(name)).getInto("k", new Uint8Array(0)),
@@ -324,17 +337,305 @@ export const STRUCTURES: readonly ErrorRow[] = [
     text: "Cannot copy a value of 1 bytes into 0: it does not fit",
   },
   {
-    provoke: (name) => SharedMap.create(name, { size: 16384, value: "utf8", unitLength: 4096 }),
+    provoke: (name) =>
+      SharedMap.create(name, { size: 16384, codec: codecs.utf8, unitLength: 4096 }),
     error: "RangeError",
     text: "Cannot make a map of 16256 bytes with units of 4096: it is too small",
   },
   {
     provoke: (name) =>
       SharedRecord.open(
-        poked(record(name).segment, SEGMENT_HEADER_LENGTH + RECORD_LATEST, 12345),
-        Point,
+        poked(record(name).segment, SEGMENT_HEADER_LENGTH + RECORD_LATEST, 12345).name,
+        { codec: Point },
       ).read(),
     error: "LayoutError",
+    code: "ELAYOUT",
     text: "Cannot read the record: its newest slot never holds its version: expected version 12345 at offset 128, found another",
+  },
+  {
+    provoke: (name) => closed(record(name)).read(),
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use record "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closed(map(name)).get("k"),
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use map "NAME": it is closed',
+  },
+  {
+    provoke: (name) => closed(atomics(name)).words.a.load(),
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use atomics "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      const segment = raw(name);
+      const point = Point.at(segment.view);
+      segment.close();
+      return point.x;
+    },
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: "Cannot use the memory of a struct: it is closed",
+  },
+  {
+    provoke: (name) => record(name).update(any(5)),
+    error: "TypeError",
+    text: 'Cannot update record "NAME": its callback must be a function, not 5',
+  },
+  {
+    provoke: (name) => {
+      const one = record(name);
+      one.update(() => any(one.write({ x: 1, label: "" })));
+    },
+    error: "StateError",
+    code: "EDEADLK",
+    text: 'Cannot write to record "NAME": a callback of its own update is running, and holds the lock',
+  },
+  {
+    provoke: (name) => {
+      const one = record(name);
+      one.update(() => any(one.close()));
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot close record "NAME": its lock is held by update',
+  },
+  {
+    provoke: (name) => {
+      const one = map(name);
+      one.update("k", () => any(one.close()));
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot close map "NAME": its lock is held by update',
+  },
+  {
+    provoke: (name) => SharedRecord.openOrCreate(record(name).name, { codec: Point, slots: 16 }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open record "NAME": it has another count of slots: expected 16 at offset 32, found 8',
+  },
+  {
+    provoke: (name) =>
+      SharedMap.openOrCreate(map(name).name, { size: 1 << 17, codec: codecs.utf8 }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open map "NAME": it has another size: expected 131072 at offset 32, found 65536',
+  },
+  {
+    provoke: (name) =>
+      SharedMap.openOrCreate(map(name).name, {
+        size: 1 << 16,
+        codec: codecs.utf8,
+        whenFull: "evict",
+      }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open map "NAME": it has another whenFull: expected evict at offset 56, found refuse',
+  },
+  {
+    provoke: (name) => SharedMap.open(map(name).name, { codec: codecs.utf8, key: codecs.bytes }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open map "NAME": it has another kind of keys: expected bytes at offset 56, found utf8',
+  },
+  {
+    provoke: (name) => SharedMap.create(name, any({ size: 1 << 16, value: "utf8" })),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": there is no option "value"; it takes size, codec, key, whenFull, entryLength, unitLength, mode',
+  },
+  {
+    provoke: (name) => SharedMap.create(name, { size: 1 << 16, codec: { ...codecs.utf8, id: "" } }),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": its codec\'s id must be a text of 1 to 64 bytes, not ""',
+  },
+  {
+    provoke: (name) => SharedRecord.create(name, { codec: any(codecs.utf8) }),
+    error: "TypeError",
+    text: 'Cannot create record "NAME": its codec must be a struct, not an object',
+  },
+  {
+    provoke: (name) => map(name).set("k", "x", any({ ttl: 5 })),
+    error: "TypeError",
+    text: 'Cannot store an entry: there is no option "ttl", and "ttlMs" may be meant; it takes ttlMs',
+  },
+  {
+    provoke: (name) => map(name).getInto("k", any([])),
+    error: "TypeError",
+    text: "Cannot copy a value: the target must be a Uint8Array, not a value of type Array",
+  },
+  {
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.number }).increment("k", Number.NaN),
+    error: "RangeError",
+    text: "Cannot increment by NaN: it must be a finite number",
+  },
+  {
+    provoke: () => codecs.number.decode(new Uint8Array(3)),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: "Cannot decode a value as a number: it has another length: expected 8 bytes at offset 0, found 3",
+  },
+  {
+    provoke: () => codecs.bytes.encode(any("x")),
+    error: "TypeError",
+    text: 'Cannot encode a value: it must be a Uint8Array, not "x"',
+  },
+  {
+    provoke: () => codecs.number.encode(any("x")),
+    error: "TypeError",
+    text: 'Cannot encode a value: it must be a number, not "x"',
+  },
+  {
+    provoke: () => codecs.utf8.encode(any(5)),
+    error: "TypeError",
+    text: "Cannot encode a value: it must be a string, not 5",
+  },
+  {
+    provoke: (name) => SharedAtomics.create(name, { words: any("a") }),
+    error: "TypeError",
+    text: 'Cannot create atomics "NAME": words must be an array of names, not "a"',
+  },
+  {
+    provoke: (name) => SharedAtomics.create(name, { words: [any(5)] }),
+    error: "TypeError",
+    text: 'Cannot create atomics "NAME": a name in words must be text, not 5',
+  },
+  {
+    provoke: (name) => atomics(name).words.a.store(2 ** 32),
+    error: "RangeError",
+    text: "Cannot change a word: the value must be an integer from -2147483648 to 4294967295, not 4294967296",
+  },
+  {
+    provoke: (name) => atomics(name).words.a.add(any("5")),
+    error: "TypeError",
+    text: 'Cannot change a word: the value must be an integer from -2147483648 to 4294967295, not "5"',
+  },
+  {
+    provoke: (name) => SharedAtomics.open(poked(atomics(name).segment, 128, 7).name),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open atomics "NAME": its table of names is corrupt: expected 1 (word) or 2 (counter) at offset 128, found 7',
+  },
+  {
+    provoke: (name) => SharedAtomics.open(poked(atomics(name).segment, 32, 0).name),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open atomics "NAME": its table of names is corrupt: expected 1 to 4096 names at offset 32, found 0',
+  },
+  {
+    provoke: (name) => SharedAtomics.open(poked(atomics(name).segment, 32, 9).name),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open atomics "NAME": its table of names is corrupt: expected as many names as fill its 384 bytes at offset 32, found 9',
+  },
+  {
+    provoke: (name) => SharedMap.open(poked(map(name).segment, 40, 9).name, { codec: codecs.utf8 }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open map "NAME": its numbers make no map: expected 65408 bytes at offset 32, found {"stripeCount":1,"bucketCount":64,"unitCount":9,"unitWords":32}',
+  },
+  {
+    provoke: (name) =>
+      SharedRecord.open(poked(record(name).segment, 32, 16).name, { codec: Point }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open record "NAME": its slots make no record: expected 2 to 256 slots that fill its bytes at offset 32, found 16 in 1408 bytes',
+  },
+  {
+    provoke: () => SharedWord.at(any({}), 0),
+    error: "TypeError",
+    text: "Cannot use a word in an object: it is no Segment",
+  },
+  {
+    provoke: (name) => SharedWord.at(raw(name, { access: "read" }), 0),
+    error: "TypeError",
+    text: 'Cannot use a word in segment "NAME": the segment was opened for reading only',
+  },
+  {
+    provoke: (name) => SharedAtomics.at(raw(name, { access: "read" }), 0),
+    error: "TypeError",
+    text: 'Cannot place a atomics in segment "NAME": the segment was opened for reading only',
+  },
+  {
+    provoke: () => struct(any(5)),
+    error: "TypeError",
+    text: "Cannot make a struct of 5: it must be { name: type, … }",
+  },
+  {
+    provoke: () => Point.write(view, 0, any({ x: 1 })),
+    error: "TypeError",
+    text: "Cannot write undefined to label of a struct: it must be text",
+  },
+  {
+    provoke: () => Point.write(view, 0, any(5)),
+    error: "TypeError",
+    text: "Cannot write 5 to a struct: it must be an object",
+  },
+  {
+    provoke: () => Point.write(view, 0, { x: any("1"), label: "" }),
+    error: "TypeError",
+    text: 'Cannot write "1" to x of a struct: it must be a number',
+  },
+  {
+    provoke: () => Point.read(view, 250),
+    error: "RangeError",
+    text: "Cannot reach 16 bytes of a struct at offset 250: it must be an integer, and the view has 256 bytes",
+  },
+  {
+    provoke: () => Point.read(any(new Uint8Array(64))),
+    error: "TypeError",
+    text: "Cannot reach a struct in a value of type Uint8Array: it must be in a DataView",
+  },
+  {
+    provoke: () => Point.at(any(new Uint8Array(64))),
+    error: "TypeError",
+    text: "Cannot look at a struct in a value of type Uint8Array: it must be in a DataView",
+  },
+  {
+    provoke: () => Point.at(view, -1),
+    error: "RangeError",
+    text: "Cannot look at a struct: its offset must be an integer of at least 0, not -1",
+  },
+  {
+    provoke: () => Bytes.write(view, 0, { key: new Uint8Array(5), counts: [1, 65536] }),
+    error: "RangeError",
+    text: "Cannot write 65536 to counts[1] of a struct: it must be an integer from 0 to 65535",
+  },
+  {
+    provoke: () => Bytes.write(view, 0, { key: any("12345"), counts: [1, 2] }),
+    error: "TypeError",
+    text: 'Cannot write "12345" to key of a struct: it must be a Uint8Array of 5 bytes',
+  },
+  {
+    provoke: () => Bytes.at(view).counts.set(0, -1),
+    error: "RangeError",
+    text: "Cannot write -1 to element 0 of a struct: it must be an integer from 0 to 65535",
+  },
+  {
+    provoke: () => Point.read(view, 1.5),
+    error: "RangeError",
+    text: "Cannot reach 16 bytes of a struct at offset 1.5: it must be an integer, and the view has 256 bytes",
+  },
+  {
+    provoke: (name) => countsOfClosed(raw(name)).get(0),
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: "Cannot use the memory of a struct: it is closed",
+  },
+  {
+    provoke: (name) => countsOfClosed(raw(name)).set(0, 1),
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: "Cannot use the memory of a struct: it is closed",
+  },
+  {
+    provoke: (name) => SharedMap.create(name, any(5)),
+    error: "TypeError",
+    text: 'Cannot create map "NAME": its options must be an object, not 5',
   },
 ];

@@ -18,6 +18,7 @@ import {
   SharedMap,
   SharedRecord,
   UnsupportedError,
+  codecs,
   openAny,
   openObject,
   struct,
@@ -47,8 +48,8 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   "broadcast-block": (name) =>
     RingBuffer.create(name, { capacity: 4096, kind: "broadcast", policy: "block" }),
   queue: (name) => MessageQueue.create(name),
-  record: (name) => SharedRecord.create(name, Quote),
-  map: (name) => SharedMap.create(name, { size: 1 << 16, value: "json" }),
+  record: (name) => SharedRecord.create(name, { codec: Quote }),
+  map: (name) => SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
   portable: (name) => {
     const { segment } = PortableSegment.create(name, { size: 64 });
@@ -294,7 +295,7 @@ describe("openAny", () => {
 
   test("reads and writes a map as its codec says", () => {
     const name = uniqueName("map");
-    using map = SharedMap.create(name, { size: 1 << 16, value: "utf8" });
+    using map = SharedMap.create(name, { size: 1 << 16, codec: codecs.utf8 });
     map.set("k", "v");
     const opened = openAny(name);
     if (opened.kind !== "map") throw new Error(opened.kind);

@@ -1,6 +1,6 @@
 /** Writers that are killed at random instants, under load. */
 import { describe, expect, test } from "bun:test";
-import { Segment, SharedAtomics, SharedMap, SharedRecord } from "../../src/index.ts";
+import { Segment, SharedAtomics, SharedMap, SharedRecord, codecs } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, spawnBun } from "../support/process.ts";
 import { type Random, seededRandom } from "../support/random.ts";
@@ -59,7 +59,7 @@ async function killWriters(what: string, name: string, check: () => void): Promi
 describe(`${KILLS} kills each`, () => {
   test("record: readers see whole values, writers go on", async () => {
     const name = uniqueName("record");
-    using record = SharedRecord.create(name, Block, { initial: blockOf(1) });
+    using record = SharedRecord.create(name, { codec: Block, initial: blockOf(1) });
     let last = record.version;
     let own = 0;
     const kills = await killWriters("record", name, () => {
@@ -76,7 +76,7 @@ describe(`${KILLS} kills each`, () => {
 
   test("map: every entry is whole, and those of others are untouched", async () => {
     const name = uniqueName("map");
-    using map = SharedMap.create(name, { size: 2 ** 20, value: "utf8" });
+    using map = SharedMap.create(name, { size: 2 ** 20, codec: codecs.utf8 });
     for (let at = 0; at < 100; at++)
       expect(map.set(`mine${at}`, textOf(`mine${at}`, at))).toBe(true);
     let turn = 0;
@@ -94,9 +94,9 @@ describe(`${KILLS} kills each`, () => {
     for (let at = 0; at < 200; at++) map.set(`k${at}`, textOf(`k${at}`, at));
     expect(checkMap(map)).toBe(300);
     expect(map.size).toBe(300);
-    const { repairs } = map.stats();
-    console.log(`map: ${kills} kills, ${repairs} repairs`);
-    expect(repairs).toBeLessThanOrEqual(kills);
+    const { repaired } = map.stats();
+    console.log(`map: ${kills} kills, ${repaired} repairs`);
+    expect(repaired).toBeLessThanOrEqual(kills);
     for (const key of map.keys()) expect(map.delete(key)).toBe(true);
     const { freeBytes, byteLength } = map.stats();
     expect(freeBytes).toBe(byteLength);
@@ -123,7 +123,7 @@ describe(`${KILLS} kills each`, () => {
 
   test("increment: nothing that was acknowledged is lost", async () => {
     const name = uniqueName("increment");
-    using map = SharedMap.create(name, { size: 2 ** 16, value: "number" });
+    using map = SharedMap.create(name, { size: 2 ** 16, codec: codecs.number });
     let last = 0;
     const kills = await killWriters("increment", name, () => {
       const value = map.get("total") ?? 0;

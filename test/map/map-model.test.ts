@@ -5,7 +5,8 @@ import { LayoutError } from "../../src/errors.ts";
 import { MapMemory } from "../../src/map/algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "../../src/map/algorithm/map-reader.ts";
 import { rebuild } from "../../src/map/algorithm/map-repair.ts";
-import { MapKey, Scratch } from "../../src/map/algorithm/map-scratch.ts";
+import { MapKey } from "../../src/map/algorithm/map-key.ts";
+import { Scratch } from "../../src/struct/scratch.ts";
 import { isShape, mapLength, planMap } from "../../src/map/algorithm/map-shape.ts";
 import { mapStats, slotsOf } from "../../src/map/algorithm/map-stats.ts";
 import { MapWriter } from "../../src/map/algorithm/map-writer.ts";
@@ -79,7 +80,7 @@ class LocalMap {
     expect(this.held).toBe(0);
     expect(this.entries()).toEqual(new Map(model));
     const before = mapStats(this.memory);
-    expect(before.entries).toBe(model.size);
+    expect(before.depth).toBe(model.size);
     for (let at = 0; at < before.stripes; at++) rebuild(this.memory, this.memory.stripeOf(at));
     expect(mapStats(this.memory)).toEqual(before);
     expect(this.entries()).toEqual(new Map(model));
@@ -153,7 +154,7 @@ describe("the map against a model", () => {
     expect(map.get("soon0")).toBeUndefined();
     expect(map.delete("soon0")).toBe(false);
     for (let at = 0; at < count; at++) expect(map.set(`late${at}`, "y".repeat(100))).toBe(true);
-    expect(mapStats(map.memory).expirations).toBeGreaterThan(0);
+    expect(mapStats(map.memory).expired).toBeGreaterThan(0);
     expect(map.entries().size).toBe(count);
   });
 
@@ -166,7 +167,7 @@ describe("the map against a model", () => {
       expect(map.set(each, `new ${each}`)).toBe(true);
       model.set(each, `new ${each}`);
     }
-    expect(mapStats(map.memory).refusals).toBe(1);
+    expect(mapStats(map.memory).full).toBe(1);
     map.check(model);
     expect(() => map.set("k", "x".repeat(2 ** 16))).toThrow(RangeError);
   });
@@ -221,7 +222,7 @@ describe("the map against a model", () => {
     const map = new LocalMap(2 ** 18, { evict: true, entryLength: 24 });
     // As many entries as the map holds, in a Map whose order is the order of use.
     let capacity = 0;
-    while (mapStats(map.memory).evictions === 0) map.set(`fill${capacity++}`, "x".repeat(16));
+    while (mapStats(map.memory).lost === 0) map.set(`fill${capacity++}`, "x".repeat(16));
     const keys = capacity * 10;
     const sums = new Float64Array(keys);
     for (let at = 0, sum = 0; at < keys; at++) sums[at] = sum += 1 / (at + 1) ** 0.99;

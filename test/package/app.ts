@@ -32,16 +32,14 @@ import {
   UnsupportedError,
   arrayOf,
   byteArray,
-  bytes,
   charArray,
+  codecs,
   doctor,
-  json,
   metrics,
   prometheusText,
   prune,
   struct,
   usage,
-  utf8,
 } from "bun-shm";
 
 export const Quote: Struct<{ readonly price: "f64"; readonly size: "u32"; readonly id: "u64" }> =
@@ -55,12 +53,13 @@ interface Order {
 
 /** A codec of the app's own. */
 const numbers: Codec<number> = {
+  id: "f64/1",
   encode: (value) => new Uint8Array(new Float64Array([value]).buffer),
   decode: (encoded) => new DataView(encoded.slice().buffer).getFloat64(0, true),
 };
 
 async function rings(name: string): Promise<readonly unknown[]> {
-  using ring = RingBuffer.create(name, { capacity: 1 << 16, codec: json<Order>() });
+  using ring = RingBuffer.create(name, { capacity: 1 << 16, codec: codecs.json<Order>() });
   using producer: RingProducer<Order> = ring.producer({ batch: 1 });
   using consumer = ring.consumer({ strategy: "adaptive" });
   producer.write({ id: 1 });
@@ -76,7 +75,7 @@ async function rings(name: string): Promise<readonly unknown[]> {
 }
 
 function inPlace(name: string): number {
-  using ring = RingBuffer.create(name, { kind: "mpsc", capacity: 1 << 16, codec: bytes });
+  using ring = RingBuffer.create(name, { kind: "mpsc", capacity: 1 << 16, codec: codecs.bytes });
   using producer = ring.producer();
   const claim = producer.claim(8, { type: 7 });
   claim?.view.setFloat64(0, 2.5, true);
@@ -89,7 +88,7 @@ function inPlace(name: string): number {
 }
 
 function broadcast(name: string): readonly (string | number | undefined)[] {
-  using texts = RingBuffer.create(name, { kind: "broadcast", codec: utf8 });
+  using texts = RingBuffer.create(name, { kind: "broadcast", codec: codecs.utf8 });
   using reader = texts.consumer();
   using writer = texts.producer();
   writer.write("hello");
@@ -173,12 +172,12 @@ async function leases(name: string): Promise<string | undefined> {
 
 function state(name: string): readonly unknown[] {
   const first: QuoteValue = { price: 1, size: 0, id: 5n };
-  using record = SharedRecord.create(name, Quote, { initial: first });
+  using record = SharedRecord.create(name, { codec: Quote, initial: first });
   record.update((quote) => ({ ...(quote ?? first), size: (quote?.size ?? 0) + 1 }));
   const size = record.read()?.size;
   record.unlink();
 
-  using map = SharedMap.create(name, { size: 1 << 20, value: json<{ user: string }>() });
+  using map = SharedMap.create(name, { size: 1 << 20, codec: codecs.json<{ user: string }>() });
   map.set("s1", { user: "ada" }, { ttlMs: 60_000 });
   const users = [...map.entries()].map(([, value]) => value.user);
   map.unlink();

@@ -15,7 +15,7 @@ import {
   arrayOf,
   byteArray,
   charArray,
-  json,
+  codecs,
   struct,
 } from "bun-shm";
 
@@ -33,7 +33,7 @@ export const levels = arrayOf(Level, 2);
 export const fields = Quote.fields;
 export const view = Quote.at(new DataView(new ArrayBuffer(Quote.byteLength)));
 export const book = view.book;
-export const Session = json<{ user: string }>();
+export const Session = codecs.json<{ user: string }>();
 
 export const openRing = (name: string) => RingBuffer.openOrCreate(name, { codec: Session });
 export const openProducer = (name: string) => openRing(name).producer();
@@ -41,8 +41,8 @@ export const openConsumer = (name: string) => openRing(name).consumer();
 export const claim = (name: string) => openProducer(name).claim(8);
 export const ringStats = (name: string) => openRing(name).stats();
 export const openQueue = (name: string) => MessageQueue.open(name);
-export const openQuotes = (name: string) => SharedRecord.open(name, Quote);
-export const openSessions = (name: string) => SharedMap.open(name, Session);
+export const openQuotes = (name: string) => SharedRecord.open(name, { codec: Quote });
+export const openSessions = (name: string) => SharedMap.open(name, { codec: Session });
 export const mapStats = (name: string) => openSessions(name).stats();
 export const openCounters = (name: string) =>
   SharedAtomics.open(name, { words: ["paused"], counters: ["requests"] });

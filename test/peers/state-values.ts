@@ -33,7 +33,7 @@ export function checkText(key: string, text: string): void {
 export function checkMap(map: SharedMap<string>): number {
   let count = 0;
   for (const [key, text] of map) {
-    checkText(key as string, text);
+    checkText(key, text);
     count++;
   }
   return count;

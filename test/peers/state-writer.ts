@@ -1,5 +1,5 @@
 /** Writes without pause, and says "ready" once it has written, until it is killed. Arguments: what, the segment's name, a seed. */
-import { SharedAtomics, SharedMap, SharedRecord } from "../../src/index.ts";
+import { SharedAtomics, SharedMap, SharedRecord, codecs } from "../../src/index.ts";
 import { Block, blockOf, checkBlock, checkText, textOf } from "./state-values.ts";
 
 const [what, name = "", seedText] = process.argv.slice(2);
@@ -12,7 +12,7 @@ const next = (): number => {
 const sayReady = (): void => void process.stdout.write("ready\n");
 
 function writeRecord(): void {
-  const record = SharedRecord.open(name, Block);
+  const record = SharedRecord.open(name, { codec: Block });
   const blocks = Array.from({ length: 16 }, () => blockOf(next()));
   for (let turn = 0; ; turn++) {
     record.write(blocks[turn & 15]!);
@@ -28,7 +28,7 @@ function writeRecord(): void {
 }
 
 function writeMap(): void {
-  const map = SharedMap.open(name, "utf8");
+  const map = SharedMap.open(name, { codec: codecs.utf8 });
   for (let turn = 0; ; turn++) {
     const key = `k${next() % 200}`;
     const choice = turn === 0 ? 0 : next() % 10;
@@ -55,7 +55,7 @@ function count(): void {
 }
 
 function increment(): void {
-  const map = SharedMap.open(name, "number");
+  const map = SharedMap.open(name, { codec: codecs.number });
   for (let turn = 0; ; turn++) {
     map.increment("total");
     map.increment("acks");

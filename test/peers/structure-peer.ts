@@ -5,6 +5,7 @@ import {
   Semaphore,
   SharedMap,
   SharedRecord,
+  codecs,
   struct,
 } from "../../src/index.ts";
 
@@ -23,11 +24,11 @@ if (action === "ring") {
   }
   console.log(`${count} ${last}`);
 } else if (action === "map") {
-  using map = SharedMap.open(name, "json");
+  using map = SharedMap.open(name, { codec: codecs.json() });
   if (map.get("key") !== undefined) map.set("answer", { from: "there" });
 } else if (action === "record") {
   using segment = Segment.open(name);
-  using record = SharedRecord.open(segment, struct({ x: "f64", y: "f64" }));
+  using record = SharedRecord.at(segment, 0, { codec: struct({ x: "f64", y: "f64" }) });
   const point = record.read();
   console.log(`${point?.x} ${point?.y}`);
 } else if (action === "semaphore") {

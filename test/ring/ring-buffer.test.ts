@@ -1,13 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import {
-  ClosedError,
-  LayoutError,
-  RingBuffer,
-  Segment,
-  json,
-  structuredClone,
-  utf8,
-} from "../../src/index.ts";
+import { ClosedError, LayoutError, RingBuffer, Segment, codecs } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { WATCHDOG_MS, finished, runBun, spawnBun } from "../support/process.ts";
 
@@ -121,7 +113,7 @@ for (const kind of ["spsc", "mpsc"] as const) {
     });
 
     test("a handler that throws has read its record, and loses no other", () => {
-      using ring = RingBuffer.create(fresh(), { capacity: 1024, kind, codec: utf8 });
+      using ring = RingBuffer.create(fresh(), { capacity: 1024, kind, codec: codecs.utf8 });
       using producer = ring.producer();
       using consumer = ring.consumer();
       for (const text of ["a", "b", "c"]) producer.write(text);
@@ -137,7 +129,7 @@ for (const kind of ["spsc", "mpsc"] as const) {
         id: number;
         lines: string[];
       }
-      using orders = RingBuffer.create(fresh(), { kind, codec: json<Order>() });
+      using orders = RingBuffer.create(fresh(), { kind, codec: codecs.json<Order>() });
       using producer = orders.producer();
       using consumer = orders.consumer();
       producer.write({ id: 1, lines: ["x"] });
@@ -145,7 +137,7 @@ for (const kind of ["spsc", "mpsc"] as const) {
       expect(order).toEqual({ id: 1, lines: ["x"] });
       using clones = RingBuffer.create(fresh(), {
         kind,
-        codec: structuredClone<Map<string, Date>>(),
+        codec: codecs.clone<Map<string, Date>>(),
       });
       using clonesIn = clones.producer();
       using clonesOut = clones.consumer();
@@ -260,7 +252,11 @@ for (const kind of ["spsc", "mpsc"] as const) {
 }
 
 describe("RingBuffer, broadcast", () => {
-  const numbers = { encode: (n: number) => Buffer.from([n]), decode: (b: Uint8Array) => b[0]! };
+  const numbers = {
+    id: "u8/1",
+    encode: (n: number) => Buffer.from([n]),
+    decode: (b: Uint8Array) => b[0]!,
+  };
   const drain = <T>({ take }: { take: () => T | undefined }): T[] => {
     const taken: T[] = [];
     for (let one = take(); one !== undefined; one = take()) taken.push(one);

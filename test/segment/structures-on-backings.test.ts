@@ -9,6 +9,7 @@ import {
   Semaphore,
   SharedMap,
   SharedRecord,
+  codecs,
   struct,
 } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
@@ -44,14 +45,14 @@ describe.each(Object.entries(NAMES))("on %s", (backing, makeName) => {
   });
 
   test("a map and a record are shared with a process", async () => {
-    using map = SharedMap.create(makeName(), { size: 1 << 16, value: "json" });
+    using map = SharedMap.create(makeName(), { size: 1 << 16, codec: codecs.json() });
     map.set("key", { from: "here" });
     const mapOutcome = await runBun(PEER, "map", reach(map.segment));
     expect(mapOutcome.stderr).toBe("");
     expect(map.get("answer")).toEqual({ from: "there" });
     map.segment.unlink();
     using segment = Segment.create(makeName(), { size: 1 << 16 });
-    using record = SharedRecord.create(segment, Point);
+    using record = SharedRecord.init(segment, 0, { codec: Point });
     record.write({ x: 1, y: 2 });
     const { stdout, stderr } = await runBun(PEER, "record", reach(segment));
     segment.unlink();

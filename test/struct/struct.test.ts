@@ -6,6 +6,8 @@ import * as fc from "fast-check";
 import { seededRandom } from "../support/random.ts";
 import { testWithC } from "../support/needs.ts";
 import { type Infer, arrayOf, byteArray, struct, charArray } from "../../src/struct/struct.ts";
+import { ClosedError, type Codec, LayoutError, Segment } from "../../src/index.ts";
+import { caught } from "../support/caught.ts";
 import { C_COMPILER } from "../support/process.ts";
 
 const Level = struct({ price: "f32", count: "u16", open: "bool" });
@@ -63,7 +65,7 @@ describe("struct", () => {
     }
   });
 
-  test("writes inside its bytes alone", () => {
+  test("writes only inside its bytes", () => {
     const memory = new Uint8Array(Everything.byteLength + 32).fill(0xaa);
     Everything.write(new DataView(memory.buffer, 16), 0, example);
     expect(memory.subarray(0, 16)).toEqual(new Uint8Array(16).fill(0xaa));
@@ -112,13 +114,172 @@ describe("struct", () => {
     expect(() => charArray(0)).toThrow(RangeError);
     expect(() => arrayOf("u8", 1.5)).toThrow(RangeError);
     const view = new DataView(new ArrayBuffer(256));
-    expect(() => Everything.write(view, 0, { ...example, name: "zu lang!" })).toThrow("it has 8");
+    expect(() => Everything.write(view, 0, { ...example, name: "zu lang!" })).toThrow("and has 8");
     expect(() => Everything.write(view, 0, { ...example, name: "a\0b" })).toThrow("NUL");
     expect(() => Everything.write(view, 0, { ...example, key: new Uint8Array(4) })).toThrow(
-      "Cannot write 4 bytes to a field of 5",
+      "Cannot write 4 bytes to key of a struct: it must be a Uint8Array of 5 bytes",
     );
     expect(() => Everything.write(view, 0, { ...example, counts: [1] })).toThrow(RangeError);
     expect(() => Everything.read(view, 250)).toThrow(RangeError);
+  });
+
+  test("a value that does not fit is refused, and nothing is written", () => {
+    const [wide, edge] = [2 ** 128, 2 ** 128 - 2 ** 103];
+    const none = ["5", true, null, undefined, 1n, {}];
+    const bad: [string, "RangeError" | "TypeError", unknown[]][] = [
+      ["a", "RangeError", [-1, 256, 300, 1.5, Number.NaN, Infinity]],
+      ["c", "RangeError", [-129, 128, 0.5, Number.NaN]],
+      ["d", "RangeError", [-1, 65536, 1.5]],
+      ["g", "RangeError", [-32769, 32768, Number.NaN]],
+      ["i", "RangeError", [-1, 2 ** 32, 1e300]],
+      ["f", "RangeError", [-(2 ** 31) - 1, 2 ** 31, 0.1]],
+      ["j", "RangeError", [wide, -wide, edge]],
+      ["b", "RangeError", [-1n, 2n ** 64n]],
+      ["k", "RangeError", [-(2n ** 63n) - 1n, 2n ** 63n]],
+      ["a", "TypeError", none],
+      ["i", "TypeError", none],
+      ["h", "TypeError", none],
+      ["j", "TypeError", none],
+      ["b", "TypeError", [1, "1", undefined]],
+      ["e", "TypeError", [0, 1, "true", undefined]],
+      ["name", "TypeError", [5, undefined, new Uint8Array(7)]],
+      ["key", "TypeError", ["12345", undefined, [1, 2, 3, 4, 5]]],
+      ["key", "RangeError", [new Uint8Array(6)]],
+      ["counts", "TypeError", [undefined, "abc", { length: 3 }]],
+      [
+        "counts",
+        "RangeError",
+        [
+          [1, 2],
+          [1, 2, 3, 4],
+          [1, 2, 65536],
+        ],
+      ],
+      ["level", "TypeError", [undefined, null, 5, {}, { ...level(1), count: "7" }]],
+      ["level", "RangeError", [{ ...level(1), count: 65536 }]],
+      ["levels", "RangeError", [[level(1), { ...level(1), price: wide }]]],
+      ["tail", "RangeError", [256]],
+    ];
+    const view = new DataView(new ArrayBuffer(256));
+    Everything.write(view, 8, example);
+    const before = new Uint8Array(view.buffer.slice(0));
+    const accessor = Everything.at(view, 8);
+    for (const [field, kind, values] of bad) {
+      for (const value of values) {
+        // What is written before the bad field would be seen.
+        const error = caught(() => Everything.write(view, 8, { ...example, a: 7, [field]: value }));
+        expect([field, value, error.name]).toEqual([field, value, kind]);
+        expect(error.message).toContain(field);
+        expect(caught(() => Everything.encode({ ...example, [field]: value })).name).toBe(kind);
+        if (!["level", "levels", "counts"].includes(field)) {
+          expect(caught(() => Reflect.set(accessor, field, value)).name).toBe(kind);
+        }
+      }
+    }
+    for (const value of [undefined, null, 5, "x"]) {
+      expect(caught(() => Everything.write(view, 8, value as never)).name).toBe("TypeError");
+    }
+    expect(caught(() => accessor.counts.set(1, 65536)).name).toBe("RangeError");
+    expect(caught(() => accessor.counts.set(1, "5" as never)).name).toBe("TypeError");
+    expect(caught(() => accessor.counts.set(1.5, 5)).name).toBe("RangeError");
+    expect(caught(() => (accessor.level.count = -1)).name).toBe("RangeError");
+    expect(new Uint8Array(view.buffer)).toEqual(before);
+  });
+
+  test("errors name the field, the value, and what is possible", () => {
+    const view = new DataView(new ArrayBuffer(256));
+    const message = (value: object): string =>
+      caught(() => Everything.write(view, 0, { ...example, ...value })).message;
+    expect(message({ a: 300 })).toBe(
+      "Cannot write 300 to a of a struct: it must be an integer from 0 to 255",
+    );
+    expect(message({ b: 5 })).toBe(
+      "Cannot write 5 to b of a struct: it must be a bigint from 0 to 18446744073709551615",
+    );
+    expect(message({ levels: [level(1), { ...level(1), open: 1 }] })).toBe(
+      "Cannot write 1 to levels[1].open of a struct: it must be true or false",
+    );
+    expect(message({ counts: [1, 2, -3] })).toBe(
+      "Cannot write -3 to counts[2] of a struct: it must be an integer from 0 to 65535",
+    );
+    expect(caught(() => Everything.at(view).counts.set(7, 1)).message).toContain("from 0 to 2");
+    expect(caught(() => Everything.read(view, 250)).message).toContain("at offset 250");
+    expect(caught(() => Everything.write(view, 250, example)).name).toBe("RangeError");
+    expect(new Uint8Array(view.buffer).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("floats take NaN, the infinities, and what rounds to a float", () => {
+    const Floats = struct({ f: "f32", d: "f64" });
+    const view = new DataView(new ArrayBuffer(16));
+    const largest = Math.fround(3.4028234663852886e38);
+    for (const f of [Number.NaN, Infinity, -Infinity, -0, largest, 0.1, 1e-300]) {
+      Floats.write(view, 0, { f, d: f });
+      expect(Floats.read(view)).toEqual({ f: Math.fround(f), d: f });
+    }
+  });
+
+  test("offsets and views are checked", () => {
+    const view = new DataView(new ArrayBuffer(256));
+    for (const offset of [-1, 1.5, Number.NaN, 2 ** 40]) {
+      expect(caught(() => Level.read(view, offset)).name).toBe("RangeError");
+      expect(caught(() => Level.readInto(view, offset, level(1))).name).toBe("RangeError");
+      expect(caught(() => Level.write(view, offset, level(1))).name).toBe("RangeError");
+    }
+    for (const offset of [-1, 1.5, Number.NaN]) {
+      expect(caught(() => Level.at(view, offset)).name).toBe("RangeError");
+      expect(caught(() => Level.move(Level.at(view), offset)).name).toBe("RangeError");
+    }
+    for (const memory of [undefined, new Uint8Array(64), new ArrayBuffer(64)]) {
+      const wrong = memory as unknown as DataView;
+      expect(caught(() => Level.read(wrong)).name).toBe("TypeError");
+      expect(caught(() => Level.write(wrong, 0, level(1))).name).toBe("TypeError");
+      if (memory !== undefined) expect(caught(() => Level.at(wrong)).name).toBe("TypeError");
+    }
+    expect(caught(() => struct(5 as never)).name).toBe("TypeError");
+    expect(caught(() => struct({ a: {} as "u8" })).name).toBe("TypeError");
+    expect(caught(() => charArray("8" as never)).name).toBe("TypeError");
+  });
+
+  test("once the memory is closed, every access throws ClosedError", () => {
+    const segment = Segment.create("memfd:struct", { size: 4096 });
+    const { view } = segment;
+    const one = Everything.at(view, 64);
+    one.level.price = 5;
+    one.counts.set(0, 1);
+    const { level: inner, counts } = one;
+    segment.close();
+    const calls = [
+      () => one.a,
+      () => (one.a = 5),
+      () => one.e,
+      () => one.name,
+      () => (one.name = "x"),
+      () => one.key,
+      () => one.b,
+      () => one.level.price,
+      () => inner.price,
+      () => (inner.price = 1),
+      () => counts.get(0),
+      () => counts.set(0, 1),
+      () => [...counts],
+      () => Everything.read(view, 64),
+      () => Everything.readInto(view, 64, example),
+      () => Everything.write(view, 64, example),
+    ];
+    for (const call of calls) expect(caught(call)).toBeInstanceOf(ClosedError);
+  });
+
+  test("is a codec, whose id says which layout it is", () => {
+    const Same = struct({ price: "f32", count: "u16", open: "bool" });
+    const Other = struct({ price: "f32", count: "u16", open: "u8" });
+    expect(Level.id).toMatch(/^struct:[0-9a-f]{8}$/);
+    expect([Same.id === Level.id, Other.id === Level.id]).toEqual([true, false]);
+    const codec: Codec<Infer<typeof Level>> = Level;
+    const bytes = codec.encode(level(2.5));
+    expect([bytes.length, codec.decode(bytes)]).toEqual([Level.byteLength, level(2.5)]);
+    const padded = new Uint8Array([9, ...bytes, 9]);
+    expect(codec.decode(padded.subarray(1, -1))).toEqual(level(2.5));
+    expect(caught(() => codec.decode(new Uint8Array(3)))).toBeInstanceOf(LayoutError);
   });
 
   test("offsets follow the rules of C for any order of fields", () => {
@@ -127,10 +288,10 @@ describe("struct", () => {
       const schema = Object.fromEntries(kinds.map((each, at) => [`f${at}`, each]));
       const { fields, byteLength, alignment } = struct(schema);
       let end = 0;
-      for (const { offset, byteLength: length, field } of fields) {
-        expect(offset % field.alignment).toBe(0);
+      for (const { offset, byteLength: length, alignment: own } of fields) {
+        expect(offset % own).toBe(0);
         expect(offset).toBeGreaterThanOrEqual(end);
-        expect(offset - end).toBeLessThan(field.alignment);
+        expect(offset - end).toBeLessThan(own);
         end = offset + length;
       }
       expect(byteLength % alignment).toBe(0);

@@ -32,7 +32,8 @@ function valueOf(text: string, { codec }: OpenMap): unknown {
     return parseNumber("VALUE", text, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
   }
   if (codec !== "json") {
-    throw new UsageError("This map's values have a codec of their own: write it from code");
+    const form = codec === "" ? "have no codec" : `are of the codec "${codec}"`;
+    throw new UsageError(`This map's values ${form}: write them from a program`);
   }
   try {
     return JSON.parse(text);

@@ -2,12 +2,19 @@ import {
   ENTRY_COUNT,
   EVICTIONS,
   EXPIRATIONS,
+  MAP_BYTES_KEYS,
+  MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
   REFUSALS,
   REPAIRS,
   SLOTS,
 } from "../../layout/map-layout.ts";
-import { HEADER_PARAMETERS } from "../../layout/segment-header.ts";
+import {
+  CODEC_ID_MAX,
+  HEADER_CODEC,
+  HEADER_PARAMETERS,
+  codecIdOf,
+} from "../../layout/segment-header.ts";
 import { stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
@@ -44,3 +51,10 @@ export const MAP_STRUCTURE: Structure = headed("map", {
   parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
   activity,
 });
+
+/** In what form a map's values and keys are. */
+export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
+  const codec = codecIdOf(words.bytes(HEADER_CODEC, CODEC_ID_MAX));
+  const flags = words.u32(HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4);
+  return { codec, bytesKeys: (flags & MAP_BYTES_KEYS) !== 0 };
+}

@@ -31,7 +31,8 @@ import {
 } from "../../layout/map-layout.ts";
 import { load, loadFence } from "../../memory/atomics.ts";
 import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
+import type { MapKey } from "./map-key.ts";
+import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry } from "./map-shape.ts";
 
 /** Answers instead of a length. */

@@ -16,20 +16,22 @@ import type { MapMemory } from "./map-memory.ts";
 /** What a map holds and has seen since it was made; counts of events are mod 2^32. */
 export interface MapStats {
   /** Entries, those included that expired and were not reclaimed yet. */
-  readonly entries: number;
+  readonly depth: number;
   /** Slots of the index: there are never more entries. */
-  readonly slots: number;
+  readonly capacity: number;
+  /** Writes that found the map full, and were refused. */
+  readonly full: number;
+  /** Entries that were evicted. */
+  readonly lost: number;
+  /** Expired entries whose memory was reclaimed. */
+  readonly expired: number;
+  /** Stripes that were repaired after a writer died. */
+  readonly repaired: number;
   /** Bytes that entries can take in all, and those that are free. */
   readonly byteLength: number;
   readonly freeBytes: number;
   readonly stripes: number;
   readonly unitLength: number;
-  readonly evictions: number;
-  readonly expirations: number;
-  /** Writes that found the map full. */
-  readonly refusals: number;
-  /** Stripes that were repaired after a writer died. */
-  readonly repairs: number;
 }
 
 function sum(memory: MapMemory, word: number): number {
@@ -48,16 +50,16 @@ export function mapSize(memory: MapMemory): number {
 export function mapStats(memory: MapMemory): MapStats {
   const { stripeCount, bucketCount, unitCount, unitWords } = memory.shape;
   return {
-    entries: mapSize(memory),
-    slots: stripeCount * bucketCount * SLOTS,
+    depth: mapSize(memory),
+    capacity: stripeCount * bucketCount * SLOTS,
     byteLength: stripeCount * (unitCount - 1) * unitWords * 4,
     freeBytes: sum(memory, FREE_COUNT) * unitWords * 4,
     stripes: stripeCount,
     unitLength: unitWords * 4,
-    evictions: sum(memory, EVICTIONS),
-    expirations: sum(memory, EXPIRATIONS),
-    refusals: sum(memory, REFUSALS),
-    repairs: sum(memory, REPAIRS),
+    full: sum(memory, REFUSALS),
+    lost: sum(memory, EVICTIONS),
+    expired: sum(memory, EXPIRATIONS),
+    repaired: sum(memory, REPAIRS),
   };
 }
 

@@ -14,7 +14,8 @@ import {
 import { add, storeFence } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { unitsFor } from "./map-shape.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
+import type { MapKey } from "./map-key.ts";
+import type { Scratch } from "../../struct/scratch.ts";
 
 /** Takes a free unit. @throws LayoutError when the stack leads astray. */
 function take(memory: MapMemory, stripe: number): number {

@@ -5,7 +5,7 @@
  *     delete   store 0 into the slot · free the units
  *
  * Killed before the slot is stored, a writer leaves the old value; after it, the new one. The units
- * that it had in hand belong to nobody until the next writer, who is told of the death by the lock,
+ * that it had in hand belong to nobody until the next writer, to whom the lock reports the death,
  * rebuilds the free list from the index.
  */
 import {
@@ -28,7 +28,8 @@ import { load, store } from "../../memory/atomics.ts";
 import { type MapMemory, startsWith } from "./map-memory.ts";
 import { MapEvictor } from "./map-evictor.ts";
 import { rebuild } from "./map-repair.ts";
-import type { MapKey, Scratch } from "./map-scratch.ts";
+import type { MapKey } from "./map-key.ts";
+import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry, unitsFor } from "./map-shape.ts";
 import { freeEntry, writeEntry } from "./map-units.ts";
 
@@ -42,7 +43,7 @@ export interface StripeLocks {
 /** What `put` answers. */
 export const STORED = 1;
 export const REFUSED = 0;
-export const EXISTS = -1;
+const EXISTS = -1;
 
 /** Changes a map. */
 export class MapWriter {
@@ -205,7 +206,7 @@ export class MapWriter {
   /**
    * Stores an entry at the slot that `find` found; at the free one that it saw if it found none.
    *
-   * @param need Units, as `checkLength` told.
+   * @param need Units, as `checkLength` answered.
    * @returns STORED or REFUSED.
    */
   put(

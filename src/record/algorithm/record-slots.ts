@@ -31,7 +31,7 @@ import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
 const ATTEMPTS_MAX = 100_000;
 
 /** Bytes from one slot to the next: the version, the value, and no line shared with a neighbour. */
-export function recordStride(valueLength: number): number {
+function recordStride(valueLength: number): number {
   return (SLOT_VALUE + valueLength + 127) & ~127;
 }
 

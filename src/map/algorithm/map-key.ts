@@ -1,4 +1,5 @@
-/** Private memory of one handle: the key that is looked for, and values on their way in and out. */
+/** The key that a handle looks for, in memory of its own. */
+import { shown } from "../../arguments.ts";
 import { KEY_MAX } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
@@ -35,13 +36,14 @@ export class MapKey {
       length = this.#encode(key);
     } else {
       if (!(key instanceof Uint8Array)) {
-        throw new TypeError(`Cannot use ${String(key)} as a key: it is no string or Uint8Array`);
+        throw new TypeError(`Cannot use ${shown(key)} as a key: it must be text or a Uint8Array`);
       }
       length = key.length;
       if (length <= KEY_MAX) this.bytes.set(key);
     }
     if (length > KEY_MAX) {
-      throw new RangeError(`Cannot use a key of more than ${KEY_MAX} bytes`);
+      const which = typeof key === "string" ? shown(key) : `${length} bytes`;
+      throw new RangeError(`Cannot use ${which} as a key: it must have at most ${KEY_MAX} bytes`);
     }
     const { bytes } = this;
     bytes[length] = 0;
@@ -67,39 +69,5 @@ export class MapKey {
     }
     const { read, written } = encoder.encodeInto(key, bytes);
     return read === length ? written : KEY_MAX + 1;
-  }
-}
-
-/** Bytes that grow when more are wanted. */
-export class Scratch {
-  buffer!: ArrayBuffer;
-  words!: Int32Array;
-  bytes!: Uint8Array;
-  view!: DataView;
-  /** The same bytes, with Node's ways to make strings of them. @internal */
-  node!: Buffer;
-
-  constructor(length: number) {
-    this.#grow(length);
-  }
-
-  /** Whether there is no room for `length` bytes and a word. */
-  lacks(length: number): boolean {
-    return length + 4 > this.bytes.length;
-  }
-
-  /** Makes room for `length` bytes and a word; what was there is kept. */
-  reserve(length: number): void {
-    if (this.lacks(length)) this.#grow(length);
-  }
-
-  #grow(length: number): void {
-    const old = this.bytes as Uint8Array | undefined;
-    this.buffer = new ArrayBuffer(2 ** Math.ceil(Math.log2(length + 8)));
-    this.words = new Int32Array(this.buffer);
-    this.bytes = new Uint8Array(this.buffer);
-    this.view = new DataView(this.buffer);
-    this.node = Buffer.from(this.buffer);
-    if (old !== undefined) this.bytes.set(old);
   }
 }

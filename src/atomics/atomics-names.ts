@@ -1,0 +1,143 @@
+/** The table of names: which words and counters there are. */
+import { shown } from "../arguments.ts";
+import { LayoutError } from "../errors.ts";
+import {
+  ATOMIC_CELL,
+  ATOMIC_NAME,
+  ATOMIC_NAME_MAX,
+  KIND_COUNTER,
+  KIND_WORD,
+  NAME_ENTRY_LENGTH,
+  NAME_KIND,
+  NAME_LENGTH,
+  NAME_TEXT,
+  atomicsLength,
+} from "../layout/atomics-layout.ts";
+import { layoutHash } from "../layout/description.ts";
+import { HEADER_PARAMETERS, SEGMENT_KINDS } from "../layout/segment-header.ts";
+import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
+
+/** Which words and counters there are. */
+export interface AtomicsNames<W extends string, C extends string> {
+  /** Names of 32-bit words. */
+  readonly words?: readonly W[] | undefined;
+  /** Names of counters. */
+  readonly counters?: readonly C[] | undefined;
+}
+
+/** One entry of the table. */
+export interface Named {
+  readonly kind: number;
+  readonly name: string;
+}
+
+const HASH = layoutHash(ATOMIC_NAME, ATOMIC_CELL);
+const NAMES_MAX = 4096;
+
+export const ATOMICS_KIND: StructureKind = {
+  noun: "atomics",
+  kinds: { [SEGMENT_KINDS.atomics]: { layoutHash: HASH } },
+  // A private mapping stops following what others write once the engine has compiled a load.
+  readable: false,
+};
+
+/** Checks names. @throws TypeError, RangeError that name the bad one. */
+export function checkNames(
+  action: string,
+  { words = [], counters = [] }: AtomicsNames<string, string>,
+): Named[] {
+  const list = [
+    ...namesOf(action, "words", words, KIND_WORD),
+    ...namesOf(action, "counters", counters, KIND_COUNTER),
+  ];
+  if (list.length < 1 || list.length > NAMES_MAX) {
+    const rule = `words and counters must have 1 to ${NAMES_MAX} names together`;
+    throw new RangeError(`${action}: ${rule}, not ${list.length}`);
+  }
+  const seen = new Set<string>();
+  for (const { name } of list) {
+    if (seen.has(name)) throw new RangeError(`${action}: the name ${shown(name)} is there twice`);
+    seen.add(name);
+  }
+  return list;
+}
+
+function namesOf(action: string, option: string, names: unknown, kind: number): Named[] {
+  if (!Array.isArray(names)) {
+    throw new TypeError(`${action}: ${option} must be an array of names, not ${shown(names)}`);
+  }
+  return names.map((name: unknown) => {
+    if (typeof name !== "string") {
+      throw new TypeError(`${action}: a name in ${option} must be text, not ${shown(name)}`);
+    }
+    const length = Buffer.byteLength(name);
+    if (length >= 1 && length <= ATOMIC_NAME_MAX && name !== "__proto__") return { kind, name };
+    const rule = `a name in ${option} must have 1 to ${ATOMIC_NAME_MAX} bytes`;
+    throw new RangeError(`${action}: ${rule}, and not be "__proto__"; this is ${shown(name)}`);
+  });
+}
+
+/** The header of so many words and counters. */
+export function atomicsHeader(count: number): NewHeader {
+  const dataLength = atomicsLength(count);
+  return { kind: SEGMENT_KINDS.atomics, layoutHash: HASH, dataLength, parameters: [count] };
+}
+
+/** Writes the table, and 0 to all cells. */
+export function writeNames({ segment, dataOffset }: Structure, names: readonly Named[]): void {
+  const { view, bytes } = segment;
+  bytes.fill(0, dataOffset, dataOffset + atomicsLength(names.length));
+  for (const [at, { kind, name }] of names.entries()) {
+    const entry = dataOffset + at * NAME_ENTRY_LENGTH;
+    const text = Buffer.from(name);
+    view.setUint32(entry + NAME_KIND, kind, true);
+    view.setUint32(entry + NAME_LENGTH, text.length, true);
+    bytes.set(text, entry + NAME_TEXT);
+  }
+}
+
+/** Reads the table. @throws LayoutError when it is none. */
+export function readNames({ what, segment, header, placed, dataOffset }: Structure): Named[] {
+  const { dataLength, parameters = [] } = header;
+  const count = parameters[0] ?? 0;
+  const wrong = (expected: string, found: number, offset: number): never => {
+    const details = { expected, found: String(found), offset };
+    throw new LayoutError(`Cannot open ${what}: its table of names is corrupt`, details);
+  };
+  const countOffset = placed.offset + HEADER_PARAMETERS;
+  if (count < 1 || count > NAMES_MAX) wrong(`1 to ${NAMES_MAX} names`, count, countOffset);
+  if (dataLength !== atomicsLength(count)) {
+    wrong(`as many names as fill its ${dataLength} bytes`, count, countOffset);
+  }
+  return Array.from({ length: count }, (_, at) => {
+    const entry = dataOffset + at * NAME_ENTRY_LENGTH;
+    const kind = segment.view.getUint32(entry + NAME_KIND, true);
+    const length = segment.view.getUint32(entry + NAME_LENGTH, true);
+    if (kind !== KIND_WORD && kind !== KIND_COUNTER) {
+      wrong(`${KIND_WORD} (word) or ${KIND_COUNTER} (counter)`, kind, entry + NAME_KIND);
+    }
+    if (length < 1 || length > ATOMIC_NAME_MAX) {
+      wrong(`1 to ${ATOMIC_NAME_MAX} bytes`, length, entry + NAME_LENGTH);
+    }
+    const text = segment.bytes.slice(entry + NAME_TEXT, entry + NAME_TEXT + length);
+    return { kind, name: Buffer.from(text).toString() };
+  });
+}
+
+/** @throws LayoutError when a name that the caller uses is missing. */
+export function mustHaveNames(
+  { what, dataOffset }: Structure,
+  found: readonly Named[],
+  asked: readonly Named[],
+): void {
+  const spell = ({ kind, name }: Named): string =>
+    `${kind === KIND_WORD ? "word" : "counter"} ${shown(name)}`;
+  for (const { kind, name } of asked) {
+    if (found.some((each) => each.kind === kind && each.name === name)) continue;
+    throw new LayoutError(`Cannot open ${what}: a name is missing`, {
+      expected: spell({ kind, name }),
+      found: found.map(spell).join(", "),
+      offset: dataOffset,
+    });
+  }
+}

@@ -1,0 +1,54 @@
+/** The words that a handle changes, and how their use ends. */
+import { checkInteger, shown } from "../arguments.ts";
+import { ClosedError } from "../errors.ts";
+import { Segment } from "../segment/segment.ts";
+
+const CLOSED = new Int32Array(0);
+
+/** The words of a segment for one handle: all that it gave out ends with it. */
+export class Cells {
+  /** For messages: `atomics "/x"`. */
+  readonly what: string;
+  #words: Int32Array;
+
+  constructor(what: string, { buffer }: Segment) {
+    this.what = what;
+    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+  }
+
+  /** The words, from the segment's start on. @throws ClosedError. */
+  get words(): Int32Array {
+    const words = this.#words;
+    // The JIT reads the length for free, and it is 0 once the memory is detached.
+    if (words.length === 0) throw new ClosedError(this.what);
+    return words;
+  }
+
+  close(): void {
+    this.#words = CLOSED;
+  }
+}
+
+/**
+ * The words of a segment of the user's, for one word or counter.
+ *
+ * @param noun For messages, as in "word".
+ * @param byteLength Of it, and its alignment.
+ * @throws TypeError, RangeError for a place that cannot be.
+ */
+export function cellsAt(noun: string, segment: unknown, offset: number, byteLength: number): Cells {
+  if (!(segment instanceof Segment)) {
+    throw new TypeError(`Cannot use a ${noun} in ${shown(segment)}: it is no Segment`);
+  }
+  const action = `Cannot use a ${noun} in segment ${shown(segment.name)}`;
+  checkInteger(action, "its offset", offset, 0, segment.buffer.byteLength - byteLength);
+  if (offset % byteLength !== 0) {
+    throw new RangeError(
+      `${action}: its offset must be a multiple of ${byteLength}, not ${offset}`,
+    );
+  }
+  if (segment.access === "read") {
+    throw new TypeError(`${action}: the segment was opened for reading only`);
+  }
+  return new Cells(`${noun} at ${offset} in segment ${shown(segment.name)}`, segment);
+}

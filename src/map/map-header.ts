@@ -1,0 +1,141 @@
+/** A map's numbers in its header. */
+import { LayoutError } from "../errors.ts";
+import { layoutHash } from "../layout/description.ts";
+import {
+  MAP_BUCKET,
+  MAP_BYTES_KEYS,
+  MAP_ENTRY,
+  MAP_EVICTS,
+  MAP_FLAGS_PARAMETER,
+  MAP_STRIPE,
+} from "../layout/map-layout.ts";
+import {
+  HEADER_PARAMETERS,
+  SEGMENT_HEADER_LENGTH,
+  SEGMENT_KINDS,
+} from "../layout/segment-header.ts";
+import { MUTEX_ABI } from "../libc/pthread.ts";
+import {
+  type NewHeader,
+  type Structure,
+  type StructureKind,
+  structureLength,
+} from "../segment/structure.ts";
+import { codecs } from "../struct/codec.ts";
+import { codecName } from "../struct/struct.ts";
+import { type MapShape, isShape, mapLength, planMap } from "./algorithm/map-shape.ts";
+import { type MapKeyValue, type SharedMapNewOptions, lengthsOf } from "./map-options.ts";
+
+const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
+
+export const MAP_KIND: StructureKind = {
+  noun: "map",
+  kinds: { [SEGMENT_KINDS.map]: { layoutHash: HASH } },
+  // Readers mark what they read; and a private mapping stops following what others write.
+  readable: false,
+};
+
+const ABI_SHIFT = 8;
+
+const FLAGS_OFFSET = HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4;
+
+/** What a map's header says, checked. */
+export interface MapNumbers {
+  readonly shape: MapShape;
+  /** Of the hash. */
+  readonly seeds: readonly [number, number];
+  readonly evict: boolean;
+  readonly bytesKeys: boolean;
+}
+
+/** The header of a new map, with seeds of its own. */
+export function mapHeader<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>): NewHeader {
+  const { codec, key, whenFull } = options;
+  const shape = shapeFor(options);
+  const { stripeCount, bucketCount, unitCount, unitWords } = shape;
+  const seeds = crypto.getRandomValues(new Uint32Array(2));
+  const flags =
+    (MUTEX_ABI << ABI_SHIFT) |
+    (whenFull === "evict" ? MAP_EVICTS : 0) |
+    (wantsBytes(key) ? MAP_BYTES_KEYS : 0);
+  return {
+    kind: SEGMENT_KINDS.map,
+    layoutHash: HASH,
+    dataLength: mapLength(shape),
+    parameters: [stripeCount, bucketCount, unitCount, unitWords, ...seeds, flags >>> 0],
+    codec: codec.id,
+  };
+}
+
+const wantsBytes = (key: unknown): boolean => key === codecs.bytes || key === codecs.raw;
+
+function shapeFor(
+  options: Pick<SharedMapNewOptions<unknown>, "size" | "entryLength" | "unitLength">,
+): MapShape {
+  const { entryLength, unitLength } = lengthsOf(options);
+  return planMap(options.size - SEGMENT_HEADER_LENGTH, entryLength, unitLength);
+}
+
+/** The numbers of a map that is being made, or was found. */
+export function readMap({ what, header, placed }: Structure): MapNumbers {
+  const { dataLength, dataOffset, parameters = [] } = header;
+  const [stripeCount = 0, bucketCount = 0, unitCount = 0, unitWords = 0, low = 0, high = 0] =
+    parameters;
+  const flags = parameters[MAP_FLAGS_PARAMETER] ?? 0;
+  const shape = { stripeCount, bucketCount, unitCount, unitWords };
+  if (!isShape(shape, dataLength) || dataOffset % 128 !== 0) {
+    throw new LayoutError(`Cannot open ${what}: its numbers make no map`, {
+      expected: `${dataLength} bytes`,
+      found: JSON.stringify(shape),
+      offset: placed.offset + HEADER_PARAMETERS,
+    });
+  }
+  return {
+    shape,
+    seeds: [low, high],
+    evict: (flags & MAP_EVICTS) !== 0,
+    bytesKeys: (flags & MAP_BYTES_KEYS) !== 0,
+  };
+}
+
+/**
+ * Compares a map that was found with what the caller asked for.
+ *
+ * @throws LayoutError that names the option, what is there and what was asked for.
+ */
+export function checkFoundMap<V, K extends MapKeyValue>(
+  structure: Structure,
+  asked: Partial<SharedMapNewOptions<V, K>> & Pick<SharedMapNewOptions<V, K>, "codec">,
+): void {
+  const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
+  structure.mustHaveCodec(codec.id, codecName(codec));
+  const { shape, evict, bytesKeys } = readMap(structure);
+  const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> ABI_SHIFT;
+  structure.mustHave("libc or processor", FLAGS_OFFSET, abi, MUTEX_ABI);
+  if (key !== codecs.raw) {
+    structure.mustHave("kind of keys", FLAGS_OFFSET, bytesKeys ? "bytes" : "utf8", key.id);
+  }
+  structure.mustHave("whenFull", FLAGS_OFFSET, evict ? "evict" : "refuse", whenFull);
+  structure.mustHave("unitLength", HEADER_PARAMETERS + 12, shape.unitWords * 4, unitLength);
+  if (size === undefined) return;
+  const planned = shapeFor({ size, entryLength, unitLength });
+  if (isSame(planned, shape)) return;
+  const found = structureLength(structure.header);
+  // What planning rounds off: a line and a unit of each stripe.
+  const rest = shape.stripeCount * (128 + shape.unitWords * 4);
+  const fits = found <= size && size - found < rest;
+  structure.mustHave("size", HEADER_PARAMETERS, fits ? size : found, size);
+  if (entryLength === undefined) return;
+  const index = ({ stripeCount, bucketCount }: MapShape): string =>
+    `${stripeCount} times ${bucketCount} buckets`;
+  structure.mustHave("entryLength", HEADER_PARAMETERS + 4, index(shape), index(planned));
+}
+
+function isSame(one: MapShape, other: MapShape): boolean {
+  return (
+    one.stripeCount === other.stripeCount &&
+    one.bucketCount === other.bucketCount &&
+    one.unitCount === other.unitCount &&
+    one.unitWords === other.unitWords
+  );
+}

@@ -1,0 +1,65 @@
+/** A record's numbers in its header. */
+import { LayoutError } from "../errors.ts";
+import { layoutHash } from "../layout/description.ts";
+import { HEADER_PARAMETERS, SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { RECORD, RECORD_SLOT } from "../layout/shared-record-layout.ts";
+import { MUTEX_ABI } from "../libc/pthread.ts";
+import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
+import { type Schema, type Struct, codecName } from "../struct/struct.ts";
+import { recordLength } from "./algorithm/record-slots.ts";
+
+const HASH = layoutHash(RECORD, RECORD_SLOT);
+
+export const RECORD_KIND: StructureKind = {
+  noun: "record",
+  kinds: { [SEGMENT_KINDS.record]: { layoutHash: HASH } },
+  // A private mapping stops following what others write once the engine has compiled a read.
+  readable: false,
+};
+
+/** Whether a record can have so many slots. */
+export function isSlotCount(count: number): boolean {
+  return Number.isInteger(count) && count >= 2 && count <= 256 && (count & (count - 1)) === 0;
+}
+
+/** Bytes of a value in a slot. */
+export function valueLength({ byteLength }: Struct<Schema>): number {
+  return (byteLength + 7) & ~7;
+}
+
+/** The header of a new record. */
+export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
+  return {
+    kind: SEGMENT_KINDS.record,
+    layoutHash: HASH,
+    dataLength: recordLength(valueLength(codec), slots),
+    parameters: [slots, codec.byteLength, MUTEX_ABI],
+    codec: codec.id,
+  };
+}
+
+/**
+ * Checks a record that was found.
+ *
+ * @param asked The slots that the caller wants; undefined for any.
+ * @returns Its slots.
+ * @throws LayoutError.
+ */
+export function checkFoundRecord(
+  structure: Structure,
+  codec: Struct<Schema>,
+  asked: number | undefined,
+): number {
+  structure.mustHaveCodec(codec.id, codecName(codec));
+  const { dataLength, parameters = [] } = structure.header;
+  const [slots = 0, byteLength = 0, abi = 0] = parameters;
+  structure.mustHave("count of slots", HEADER_PARAMETERS, slots, asked);
+  structure.mustHave("length of the struct", HEADER_PARAMETERS + 4, byteLength, codec.byteLength);
+  structure.mustHave("libc or processor", HEADER_PARAMETERS + 8, abi, MUTEX_ABI);
+  if (isSlotCount(slots) && dataLength === recordLength(valueLength(codec), slots)) return slots;
+  throw new LayoutError(`Cannot open ${structure.what}: its slots make no record`, {
+    expected: "2 to 256 slots that fill its bytes",
+    found: `${slots} in ${dataLength} bytes`,
+    offset: structure.placed.offset + HEADER_PARAMETERS,
+  });
+}

@@ -1,0 +1,35 @@
+/** Private memory of one handle, for values on their way in and out. */
+
+/** Bytes that grow when more are wanted. */
+export class Scratch {
+  buffer!: ArrayBuffer;
+  words!: Int32Array;
+  bytes!: Uint8Array;
+  view!: DataView;
+  /** The same bytes, with Node's ways to make strings of them. @internal */
+  node!: Buffer;
+
+  constructor(length: number) {
+    this.#grow(length);
+  }
+
+  /** Whether there is no room for `length` bytes and a word. */
+  lacks(length: number): boolean {
+    return length + 4 > this.bytes.length;
+  }
+
+  /** Makes room for `length` bytes and a word; what was there is kept. */
+  reserve(length: number): void {
+    if (this.lacks(length)) this.#grow(length);
+  }
+
+  #grow(length: number): void {
+    const old = this.bytes as Uint8Array | undefined;
+    this.buffer = new ArrayBuffer(2 ** Math.ceil(Math.log2(length + 8)));
+    this.words = new Int32Array(this.buffer);
+    this.bytes = new Uint8Array(this.buffer);
+    this.view = new DataView(this.buffer);
+    this.node = Buffer.from(this.buffer);
+    if (old !== undefined) this.bytes.set(old);
+  }
+}
