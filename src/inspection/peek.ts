@@ -11,13 +11,9 @@ import {
 import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
 import { MpscConsumer } from "../ring/algorithm/mpsc/consumer.ts";
-import {
-  NOBODY,
-  type RecordHandler,
-  type RingConsumerCore,
-  type RingMemory,
-} from "../ring/algorithm/core.ts";
-import { SpscConsumer } from "../ring/algorithm/spsc/producer.ts";
+import { NOBODY, type RecordHandler, type RingConsumerCore } from "../ring/algorithm/core.ts";
+import { SpscConsumer } from "../ring/algorithm/spsc/consumer.ts";
+import type { RingMemory } from "../ring/algorithm/views.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { queueGeometry } from "./kinds/queue.ts";
@@ -78,6 +74,7 @@ export function peekRing(reader: ObjectReader, kind: string): Peek {
       byteOffset: 0,
       dataOffset: view.getUint32(HEADER_DATA_OFFSET, true),
       capacity: view.getUint32(HEADER_DATA_LENGTH, true),
+      what: `ring "${reader.name}"`,
     };
     try {
       const records = recordsOf(kind, memory);

@@ -14,7 +14,7 @@ import {
   ringKind,
 } from "./ring-kinds.ts";
 import { RingProducer, type RingProducerOptions } from "./ring-producer.ts";
-import { countersOf } from "./algorithm/core.ts";
+import { countersOf } from "./algorithm/views.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/old-structure.ts";
 
@@ -143,7 +143,7 @@ export class RingBuffer<T = Uint8Array> {
         offset: HEADER_DATA_OFFSET,
       });
     }
-    const memory = { buffer: segment.buffer, byteOffset: 0, dataOffset, capacity };
+    const memory = { buffer: segment.buffer, byteOffset: 0, dataOffset, capacity, what };
     this.#place = { what, segment, memory };
   }
 

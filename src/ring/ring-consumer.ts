@@ -2,8 +2,10 @@ import { type Codec, codecs } from "../struct/codec.ts";
 import { ClosedError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
-import { type RecordHandler, type RingConsumerCore, countersOf } from "./algorithm/core.ts";
-import { type AsyncWaitOptions, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
+import type { RecordHandler, RingConsumerCore } from "./algorithm/core.ts";
+import { countersOf } from "./algorithm/views.ts";
+import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+import { WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 
 /** How a consumer works. */
 export interface RingConsumerOptions {

@@ -32,14 +32,10 @@ import { OverwriteConsumer } from "./algorithm/broadcast/overwrite-consumer.ts";
 import { mpscUnread } from "./algorithm/mpsc/cells.ts";
 import { MpscConsumer } from "./algorithm/mpsc/consumer.ts";
 import { MpscProducer } from "./algorithm/mpsc/producer.ts";
-import {
-  type RingConsumerCore,
-  type RingMemory,
-  type RingProducerCore,
-  type Wakeable,
-  countersOf,
-} from "./algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "./algorithm/spsc/producer.ts";
+import type { RingConsumerCore, RingProducerCore, Wakeable } from "./algorithm/core.ts";
+import { SpscConsumer } from "./algorithm/spsc/consumer.ts";
+import { SpscProducer } from "./algorithm/spsc/producer.ts";
+import { type RingMemory, countersOf } from "./algorithm/views.ts";
 import type { Segment } from "../segment/segment.ts";
 
 /** One producer and one consumer; many producers; many consumers that see every record. */

@@ -3,8 +3,10 @@ import { ClosedError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
-import { type RingProducerCore, countersOf } from "./algorithm/core.ts";
-import { type AsyncWaitOptions, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
+import type { RingProducerCore } from "./algorithm/core.ts";
+import { countersOf } from "./algorithm/views.ts";
+import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+import { WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 
 /** How a producer works. */
 export interface RingProducerOptions {
