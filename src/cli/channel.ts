@@ -4,6 +4,7 @@ import { openReader } from "../inspection/object-reader.ts";
 import { identify } from "../inspection/identify.ts";
 import { MessageQueue } from "../queue/message-queue.ts";
 import { RingBuffer } from "../ring/ring-buffer.ts";
+import { codecs } from "../struct/codec.ts";
 
 /** The type of a record that holds bytes as they came, and is no line. */
 export const RAW_TYPE = 0x72_61_77_01;
@@ -60,12 +61,12 @@ export function openOutlet(name: string): Outlet {
   const kind = kindOf(name);
   if (kind === "queue") return queueOutlet(name);
   if (!isRing(kind)) return refuse(name, kind);
-  const ring = RingBuffer.open(name);
+  const ring = RingBuffer.open(name, { codec: codecs.raw });
   const producer = ring.producer({ batch: 64 });
   return {
     limit: producer.maxRecordLength,
     write(bytes, type) {
-      if (producer.write(bytes, type)) return;
+      if (producer.tryWrite(bytes, type)) return;
       while (!producer.write(bytes, { type, timeoutMs: SLICE_MS }));
     },
     flush: () => producer.flush(),
@@ -77,7 +78,7 @@ export function openInlet(name: string): Inlet {
   const kind = kindOf(name);
   if (kind === "queue") return queueInlet(name);
   if (!isRing(kind)) return refuse(name, kind);
-  const ring = RingBuffer.open(name);
+  const ring = RingBuffer.open(name, { codec: codecs.raw });
   const consumer = ring.consumer();
   const { segment } = ring;
   const many = kind === "mpsc-ring";

@@ -2,6 +2,7 @@
 import { readSync } from "node:fs";
 import { RingBuffer } from "../../ring/ring-buffer.ts";
 import { Segment } from "../../segment/segment.ts";
+import { codecs } from "../../struct/codec.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
 import { type Call, type Command, EXIT } from "../command.ts";
 import { objectName } from "../names.ts";
@@ -69,7 +70,8 @@ function prepare(call: Call, name: string): void {
   const seconds = call.number("wait") ?? 0;
   if (call.has("create")) {
     const capacity = call.bytes("capacity") ?? 1 << 20;
-    if (!Segment.exists(name)) RingBuffer.openOrCreate(name, { capacity }).close();
+    if (!Segment.exists(name))
+      RingBuffer.openOrCreate(name, { capacity, codec: codecs.raw }).close();
   } else if (seconds > 0) {
     Segment.open(name, { waitMs: seconds * 1000 }).close();
   }

@@ -27,7 +27,7 @@
  * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
  * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
  * Then it reads the word again, since the writer may have committed before it went; nobody writes
- * late. If it is still a claim, the record is skipped, once, by the consumer alone.
+ * late. If it is still a claim, the record is skipped, once, by the consumer only.
  *
  * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
  * its last published place: what it read since is read again.

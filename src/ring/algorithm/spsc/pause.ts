@@ -7,9 +7,9 @@
  */
 
 /**
- * In turns of about 1.2 ns: 0.3 to 5 µs. The longest are reached only where records come by the ten
- * million a second; they are the latency that such a stream pays for a throughput that is a multiple
- * on cores far apart.
+ * In turns of about 1.2 ns: 0.3 to 5 µs. The longest are reached only where records come by the
+ * ten million a second; they are the latency that such a stream pays for a throughput that is many
+ * times higher on cores far apart.
  */
 const SHORTEST = 256;
 const LONGEST = 4096;
