@@ -107,7 +107,10 @@ export class RingConsumer<T = Uint8Array> {
   tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
     if (handler !== this.#handler) this.#acceptHandler(handler);
     if ((limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
-    return this.#readNow(handler, limit);
+    if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
+    const count = this.#core.read(handler, limit);
+    if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
+    return count;
   }
 
   /**
@@ -143,7 +146,7 @@ export class RingConsumer<T = Uint8Array> {
    * @throws What the codec throws; LayoutError; ClosedError.
    */
   tryTake(): T | undefined {
-    this.#readNow(this.#decode, 1);
+    this.tryRead(this.#decode, 1);
     return this.#takeOut();
   }
 
@@ -155,7 +158,7 @@ export class RingConsumer<T = Uint8Array> {
    */
   take(options?: WaitOptions): T | undefined {
     this.#checks.check(options, WAIT_OPTIONS);
-    if (this.#readNow(this.#decode, 1) === 0) this.#readWithin(this.#decode, 1, options);
+    if (this.tryRead(this.#decode, 1) === 0) this.#readWithin(this.#decode, 1, options);
     return this.#takeOut();
   }
 
@@ -167,7 +170,7 @@ export class RingConsumer<T = Uint8Array> {
    */
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
-    if (this.#readNow(this.#decode, 1) === 0) await this.#readLater(this.#decode, 1, options);
+    if (this.tryRead(this.#decode, 1) === 0) await this.#readLater(this.#decode, 1, options);
     return this.#takeOut();
   }
 
@@ -241,13 +244,6 @@ export class RingConsumer<T = Uint8Array> {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #readNow(handler: RecordHandler, limit: number): number {
-    if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
-    const count = this.#core.read(handler, limit);
-    if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
-    return count;
   }
 
   /** What comes may be nothing but padding: then it waits on. */

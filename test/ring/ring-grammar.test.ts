@@ -422,6 +422,18 @@ describe("RingBuffer after close", () => {
     }
   }
 
+  test("bytes that would only be held back with their batch are refused too", () => {
+    using segment = Segment.create(fresh(), { size: 4096 });
+    using ring = RingBuffer.init(segment, 0, { capacity: 1024 });
+    using producer = ring.producer({ batch: 100 });
+    expect(producer.tryWrite(new Uint8Array(1))).toBe(true);
+    segment.close();
+    for (const length of [0, 1, 24, 25, 200]) {
+      expect(thrown(() => producer.tryWrite(new Uint8Array(length)))).toBeInstanceOf(ClosedError);
+      expect(thrown(() => producer.tryClaim(length))).toBeInstanceOf(ClosedError);
+    }
+  });
+
   test("a write that waits for room ends with a ClosedError", async () => {
     const ring = RingBuffer.create(fresh(), { capacity: 256 });
     const producer = ring.producer();

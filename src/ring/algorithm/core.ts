@@ -26,10 +26,13 @@ export const RELEASES_PER_LAP = 8;
  */
 export type RecordHandler = (view: DataView, index: number, length: number, type: number) => void;
 
-/** Refuses what a handler returned if that is a promise. @throws TypeError. */
+/**
+ * Refuses what a handler returned if that is a promise. A call costs a nanosecond here: it is for
+ * handlers that return something.
+ * @throws TypeError.
+ */
 export function checkHandled(result: unknown): void {
-  // Most return nothing, or something that is no object: one comparison.
-  if (result !== undefined && isThenable(result)) refusePromise();
+  if (isThenable(result)) refusePromise();
 }
 
 export function refusePromise(): never {

@@ -116,14 +116,19 @@ export class BlockConsumer implements RingConsumerCore {
         if (length < BROADCAST_HEADER_LENGTH || length > left) {
           throw corruptRecord(this.#memory, index, length);
         }
+        const aligned = (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
         const type = words[(index >> 2) + 1]!;
         // Before the handler: a record whose handler throws has been read.
-        this.#position = (this.#position + word.alignedLength(length)) | 0;
+        this.#position = (this.#position + aligned) | 0;
         if (type !== PADDING_TYPE) {
           count++;
-          checkHandled(
-            handler(view, index + BROADCAST_HEADER_LENGTH, length - BROADCAST_HEADER_LENGTH, type),
+          const result: unknown = handler(
+            view,
+            index + BROADCAST_HEADER_LENGTH,
+            length - BROADCAST_HEADER_LENGTH,
+            type,
           );
+          if (result !== undefined) checkHandled(result);
         }
         const unreleased = (this.#position - this.#released) | 0;
         if (unreleased >= capacity / RELEASES_PER_LAP) this.#release();

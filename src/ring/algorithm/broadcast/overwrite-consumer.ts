@@ -100,12 +100,16 @@ export class OverwriteConsumer implements RingConsumerCore {
       const length = words[at >> 2]!;
       const type = words[(at >> 2) + 1]!;
       // Before the handler: a record whose handler throws has been read.
-      this.#from = at + word.alignedLength(length);
+      this.#from = at + align(length);
       if (type === PADDING_TYPE) continue;
       count++;
-      checkHandled(
-        handler(view, at + BROADCAST_HEADER_LENGTH, length - BROADCAST_HEADER_LENGTH, type),
+      const result: unknown = handler(
+        view,
+        at + BROADCAST_HEADER_LENGTH,
+        length - BROADCAST_HEADER_LENGTH,
+        type,
       );
+      if (result !== undefined) checkHandled(result);
     }
     return count;
   }
@@ -145,7 +149,7 @@ export class OverwriteConsumer implements RingConsumerCore {
       if (recordLength < BROADCAST_HEADER_LENGTH || recordLength > left) {
         throw corruptRecord(this.#memory, index + end, recordLength);
       }
-      const next = end + word.alignedLength(recordLength);
+      const next = end + align(recordLength);
       // The rest of it comes with the next copy.
       if (next > length) break;
       const found = numberAt(words, at);
@@ -209,6 +213,10 @@ export class OverwriteConsumer implements RingConsumerCore {
   #corruptTail(expected: string, found: number): LayoutError {
     return corrupt(this.#memory, "its tail cannot be", { expected, found, offset: layout.TAIL });
   }
+}
+
+function align(length: number): number {
+  return (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
 }
 
 function numberAt(words: Int32Array, at: number): number {

@@ -257,7 +257,8 @@ export class BroadcastProducer implements RingProducerCore {
       this.#quarter = quarter;
       store(this.#control, word.QUARTER_MARKS + quarter, this.#tail);
     }
-    this.#tail = (this.#tail + word.alignedLength(length)) | 0;
+    const aligned = (length + layout.BROADCAST_ALIGNMENT - 1) & -layout.BROADCAST_ALIGNMENT;
+    this.#tail = (this.#tail + aligned) | 0;
   }
 
   flush(): void {

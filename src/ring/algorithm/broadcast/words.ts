@@ -48,8 +48,3 @@ export function readTailNumber(control: Int32Array): { tail: number; number: num
   }
   return undefined;
 }
-
-/** Bytes that a record of this length takes, its header included. */
-export function alignedLength(length: number): number {
-  return (length + layout.BROADCAST_ALIGNMENT - 1) & -layout.BROADCAST_ALIGNMENT;
-}

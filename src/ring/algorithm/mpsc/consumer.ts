@@ -166,9 +166,13 @@ export class MpscConsumer implements RingConsumerCore {
         // Before the handler: a record whose handler throws has been read.
         advance(at, units, this.#cells.length);
         count++;
-        checkHandled(
-          handler(view, index + RECORD_HEADER_LENGTH, length - RECORD_HEADER_LENGTH, type),
+        const result: unknown = handler(
+          view,
+          index + RECORD_HEADER_LENGTH,
+          length - RECORD_HEADER_LENGTH,
+          type,
         );
+        if (result !== undefined) checkHandled(result);
         const unreleased = (at.position - this.#released.position) | 0;
         if (unreleased >= this.#capacity / RELEASES_PER_LAP) this.#publish();
       }

@@ -91,9 +91,13 @@ export class SpscConsumer implements RingConsumerCore {
         this.#position = position;
         if (type !== PADDING_TYPE) {
           count++;
-          checkHandled(
-            handler(view, index + RECORD_HEADER_LENGTH, length - RECORD_HEADER_LENGTH, type),
+          const result: unknown = handler(
+            view,
+            index + RECORD_HEADER_LENGTH,
+            length - RECORD_HEADER_LENGTH,
+            type,
           );
+          if (result !== undefined) checkHandled(result);
         }
         if (((position - this.#released) | 0) >= this.#releaseStep) this.#release();
         length = load(words, (position & mask) >> 2);
