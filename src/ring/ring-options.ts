@@ -1,5 +1,5 @@
 /** What a ring can be asked to be: its options, checked, and compared with what is there. */
-import { checkBoolean, checkOneOf, checkOptions, shown } from "../arguments.ts";
+import { checkBoolean, checkMode, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_KIND } from "../layout/segment-header.ts";
 import type {
@@ -91,7 +91,7 @@ export type AskedRing<T> = RingOptions<T> & { readonly codec: Codec<T> };
  */
 export function checkRing<T>(
   action: string,
-  options: RingOptions<T> & PlacedInitOptions,
+  options: RingOptions<T> & PlacedCreateOptions & PlacedInitOptions,
   more: readonly string[],
 ): AskedRing<T> {
   checkOptions(action, options, [...RING_OPTION_NAMES, ...more]);
@@ -99,6 +99,7 @@ export function checkRing<T>(
   checkCodec(action, codec);
   if (kind !== undefined) checkOneOf(action, "its kind", kind, RING_KIND_NAMES);
   if (policy !== undefined) checkOneOf(action, "its policy", policy, BROADCAST_POLICIES);
+  if (options.mode !== undefined) checkMode(action, options.mode);
   if (options.overwrite !== undefined) checkBoolean(action, "overwrite", options.overwrite);
   if (capacity !== undefined) checkCapacity(action, kind ?? "spsc", capacity);
   return { codec, capacity, kind, policy };
@@ -117,7 +118,7 @@ function checkCapacity(action: string, kind: RingKindName, capacity: unknown): v
  */
 export function checkNewRing<T>(
   action: string,
-  options: RingOptions<T> & PlacedInitOptions,
+  options: RingOptions<T> & PlacedCreateOptions & PlacedInitOptions,
   more: readonly string[],
 ): { readonly asked: AskedRing<T>; readonly header: NewHeader } {
   const asked = checkRing(action, options, more);

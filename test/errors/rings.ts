@@ -1,5 +1,7 @@
 /** What a ring refuses. */
 import { RingBuffer, Segment, codecs } from "../../src/index.ts";
+import { TAIL } from "../../src/layout/broadcast-layout.ts";
+import { CELLS_OFFSET, RELEASE_VERSIONS } from "../../src/layout/mpsc-layout.ts";
 import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../../src/layout/segment-header.ts";
 import {
@@ -308,5 +310,98 @@ export const RINGS: readonly ErrorRow[] = [
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 7000',
+  },
+  {
+    provoke: (name) => {
+      const one = ring(name);
+      const producer = one.producer();
+      one.segment.close();
+      return producer.tryClaim(4);
+    },
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use the producer of ring "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      const one = ring(name);
+      const producer = one.producer();
+      one.segment.close();
+      return producer.tryWrite(new Uint8Array(4));
+    },
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use the producer of ring "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      const producer = ring(name).producer();
+      const claim = producer.claim(4)!;
+      producer.close();
+      return claim.commit();
+    },
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use the producer of ring "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      const producer = ring(name).producer();
+      while (producer.tryWrite("x"));
+      const writing = producer.writeAsync("x");
+      producer.close();
+      return writing;
+    },
+    error: "ClosedError",
+    code: "ECLOSED",
+    text: 'Cannot use the producer of ring "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      const one = ring(name);
+      const producer = one.producer();
+      poked(one.segment, CONSUMER_POSITION, 960);
+      while (producer.tryWrite(new Uint8Array(248)));
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a position from -256 to 768 at offset 256, found 960',
+  },
+  {
+    provoke: (name) =>
+      RingBuffer.open(poked(ring(name).segment, RING_DATA_OFFSET, 4).name).producer(),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 4',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "mpsc" });
+      poked(one.segment, RELEASE_VERSIONS + 4, 64);
+      return one.consumer();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a lap, a cell below 64 and a multiple of 16 at offset 648, found 0, 64 and 0',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "mpsc" });
+      poked(one.segment, CELLS_OFFSET, 0xc0000000);
+      return one.consumer().tryTake();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, a cell makes no sense: expected a cell that is free in its lap, or a record within the ring at offset 1024, found 0xc0000000',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "broadcast" });
+      poked(one.segment, TAIL, 16);
+      return one.producer();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, its tail cannot be: expected a tail whose record number is known at offset 128, found 16',
   },
 ];
