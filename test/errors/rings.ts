@@ -1,7 +1,7 @@
 /** What a ring refuses. */
 import { RingBuffer, Segment, codecs } from "../../src/index.ts";
-import { TAIL } from "../../src/layout/broadcast-layout.ts";
-import { CELLS_OFFSET, RELEASE_VERSIONS } from "../../src/layout/mpsc-layout.ts";
+import { TAIL, TAIL_INTENT } from "../../src/layout/broadcast-layout.ts";
+import { CELLS_OFFSET, RELEASE_INTENT, RELEASE_VERSIONS } from "../../src/layout/mpsc-layout.ts";
 import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../../src/layout/segment-header.ts";
 import {
@@ -18,6 +18,8 @@ import {
   words,
   written,
 } from "./provoke.ts";
+
+const BLOCKING = { capacity: 1024, kind: "broadcast", policy: "block" } as const;
 
 export const RINGS: readonly ErrorRow[] = [
   {
@@ -403,5 +405,58 @@ export const RINGS: readonly ErrorRow[] = [
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot use ring "NAME": it is corrupt, its tail cannot be: expected a tail whose record number is known at offset 128, found 16',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "broadcast" });
+      poked(one.segment, TAIL_INTENT, -16);
+      return one.producer();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, what is announced cannot be: expected at most 1024 bytes after the tail at offset 168, found -16',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "broadcast" });
+      const consumer = one.consumer();
+      poked(written(one).segment, RING_DATA_OFFSET, 8);
+      return consumer.tryTake();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 8',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, BLOCKING);
+      const consumer = one.consumer();
+      poked(one.segment, TAIL, 5000);
+      return consumer.tryTake();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, its tail cannot be: expected at most 1024 bytes after what was read at offset 128, found 5000',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, BLOCKING);
+      const consumer = one.consumer();
+      poked(written(one).segment, RingBuffer.byteLength(BLOCKING) - 1024, 8);
+      return consumer.tryTake();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 5120, found 8',
+  },
+  {
+    provoke: (name) => {
+      const one = RingBuffer.create(name, { capacity: 1024, kind: "mpsc" });
+      poked(one.segment, RELEASE_INTENT, 5);
+      return one.consumer();
+    },
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot use ring "NAME": it is corrupt, no such release can be under way: expected an intent that is the last release or the next at offset 640, found 5',
   },
 ];
