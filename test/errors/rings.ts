@@ -77,7 +77,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => RingBuffer.init(raw(name), 0, { capacity: 1 << 16 }),
     error: "RangeError",
-    text: 'Cannot place a ring in segment "NAME": its 66560 bytes from offset 0 on end beyond the segment\'s 8192',
+    text: 'Cannot place a ring in segment "NAME": its 66560 bytes from offset 0 end beyond the segment\'s 8192',
   },
   {
     provoke: (name) => RingBuffer.init(ring(name).segment, 0, { capacity: 1024 }),
@@ -95,7 +95,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.open(words(name, [0, 5]).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open ring "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it again, unlink removes it',
+    text: 'Cannot open ring "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
   },
   {
     provoke: (name) => RingBuffer.open(poked(ring(name).segment, 20, 1).name),
