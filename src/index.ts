@@ -155,7 +155,6 @@ export {
   type StructValue,
   type StructView,
 } from "./struct/struct.ts";
-export type { StructureCreateOptions, StructureOpenOptions } from "./segment/old-structure.ts";
 export {
   SystemVSemaphore,
   type SystemVSemaphoreCreateOptions,
