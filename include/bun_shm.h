@@ -211,7 +211,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 #define BUN_SHM_PADDING 0xff000000u
 #define BUN_SHM_MPSC_LAYOUT_HASH 0xffb6480eu
 
-/* At byte 640 of a ring with many producers. Consumer alone. */
+/* At byte 640 of a ring with many producers. Consumer only. */
 typedef struct bun_shm_mpsc_release {
   /* Number of the release under way. One above `done`: its cells may be freed in part. */
   uint32_t intent;
@@ -244,7 +244,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 #define BUN_SHM_BROADCAST_MIN_CAPACITY 256
 #define BUN_SHM_BROADCAST_LAYOUT_HASH 0xf1f9f2e0u
 
-/* At byte 168 of a broadcast ring. Producer alone. */
+/* At byte 168 of a broadcast ring. Producer only. */
 typedef struct bun_shm_broadcast {
   /* End of what may be being written. Before the bytes, with a fence. */
   uint32_t tail_intent;
@@ -264,7 +264,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, limit) == 8, "broadcast.limit");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, tail_numbers) == 12, "broadcast.tail_numbers");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, quarter_marks) == 36, "broadcast.quarter_marks");
 
-/* 32 of them from byte 1024, where consumers block. Its consumer alone. */
+/* 32 of them from byte 1024, where consumers block. Its consumer only. */
 typedef struct bun_shm_broadcast_slot {
   /* Bytes that its consumer has given back. With release. */
   uint32_t position;

@@ -74,21 +74,25 @@ export {
   registerMetrics,
 } from "./operations/prometheus.ts";
 export { prune, type PruneOptions, type PruneResult } from "./operations/prune.ts";
-export {
-  RingBuffer,
-  type RingCreateOptions,
-  type RingOpenOptions,
-  type RingStats,
-} from "./ring/ring-buffer.ts";
+export type { RecordHandler } from "./ring/algorithm/core.ts";
+export { RingBuffer } from "./ring/ring-buffer.ts";
+export { RingClaim } from "./ring/ring-claim.ts";
 export {
   RingConsumer,
   type RingConsumerOptions,
   type RingReadAsyncOptions,
   type RingReadOptions,
+  type RingValuesOptions,
 } from "./ring/ring-consumer.ts";
 export type { RingKindName } from "./ring/ring-kinds.ts";
+export type {
+  RingCreateOptions,
+  RingInitOptions,
+  RingOpenOptions,
+  RingOptions,
+  RingStats,
+} from "./ring/ring-options.ts";
 export {
-  RingClaim,
   type RingInput,
   RingProducer,
   type RingProducerOptions,
@@ -96,7 +100,6 @@ export {
   type RingWriteAsyncOptions,
   type RingWriteOptions,
 } from "./ring/ring-producer.ts";
-export type { RecordHandler } from "./ring/algorithm/core.ts";
 export { RwLock, type RwLockOptions } from "./locks/rw-lock.ts";
 export {
   Segment,
@@ -159,7 +162,6 @@ export {
   type StructValue,
   type StructView,
 } from "./struct/struct.ts";
-export type { StructureCreateOptions, StructureOpenOptions } from "./segment/old-structure.ts";
 export {
   SystemVSemaphore,
   type SystemVSemaphoreCreateOptions,

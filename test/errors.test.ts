@@ -65,6 +65,7 @@ const { cleanUp, key } = await import("./errors/provoke.ts");
 const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   segments: (await import("./errors/segments.ts")).SEGMENTS,
   queues: (await import("./errors/queues.ts")).QUEUES,
+  rings: (await import("./errors/rings.ts")).RINGS,
   locks: (await import("./errors/locks.ts")).LOCKS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
   inspection: (await import("./errors/inspection.ts")).INSPECTION,

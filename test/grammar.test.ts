@@ -217,7 +217,9 @@ test("every error has a code", () => {
   ];
   const codes = ["EIO", "EBUSY", "ELAYOUT", "ECLOSED", "ENOTSUP"];
   expect(errors.map(({ code }) => code)).toEqual(codes);
-  expect(errors.map(({ name }) => name)).toEqual(errors.map((error) => error.constructor.name));
+  expect(errors.map(({ name }): string => name)).toEqual(
+    errors.map((error) => error.constructor.name),
+  );
 });
 
 for (const [title, entry] of Object.entries(NOUNS)) {

@@ -20,19 +20,19 @@ const handler = (view: DataView, index: number): void => {
 async function next(consumer: RingConsumer): Promise<void> {
   if (mode === "async") await consumer.readAsync(handler, { limit: 1 });
   else if (mode === "adaptive") while (consumer.read(handler, ONE_BLOCKING) === 0);
-  else while (consumer.read(handler, 1) === 0);
+  else while (consumer.tryRead(handler, 1) === 0);
 }
 const ONE_BLOCKING = { limit: 1, timeoutMs: 1000 };
 
 /** As `next`, without a promise: what spins must not pay for one. */
 function nextSync(consumer: RingConsumer): void {
   if (mode === "adaptive") while (consumer.read(handler, ONE_BLOCKING) === 0);
-  else while (consumer.read(handler, 1) === 0);
+  else while (consumer.tryRead(handler, 1) === 0);
 }
 
 function pingSync(producer: RingProducer, consumer: RingConsumer, rounds: number): void {
   for (let round = 0; round < rounds; round++) {
-    while (!producer.write(payload));
+    while (!producer.tryWrite(payload));
     nextSync(consumer);
   }
 }
@@ -40,14 +40,14 @@ function pingSync(producer: RingProducer, consumer: RingConsumer, rounds: number
 function pongSync(producer: RingProducer, consumer: RingConsumer, rounds: number): void {
   for (let round = 0; round < rounds; round++) {
     nextSync(consumer);
-    while (!producer.write(payload));
+    while (!producer.tryWrite(payload));
   }
 }
 
 function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64Array): void {
   for (let round = 0; round < each.length; round++) {
     const sent = Bun.nanoseconds();
-    while (!producer.write(payload));
+    while (!producer.tryWrite(payload));
     nextSync(consumer);
     each[round] = Bun.nanoseconds() - sent;
   }
@@ -63,18 +63,18 @@ if (role === "waker") {
   const back = RingBuffer.openOrCreate(`${name}-back`, { capacity: 1 << 18 });
   const producer = there.producer();
   const consumer = back.consumer();
-  producer.write(payload);
+  producer.tryWrite(payload);
   await consumer.readAsync(handler, { limit: 1 });
   const each = new Float64Array(count);
   for (let round = 0; round < count; round++) {
     await Bun.sleep(PAUSE_MS);
     const sent = Bun.nanoseconds();
-    producer.write(payload);
+    producer.tryWrite(payload);
     nextSync(consumer);
     each[round] = Bun.nanoseconds() - sent;
   }
   const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => percentile(each, share));
-  const wakes = there.stats().consumerWakes;
+  const wakes = there.stats().wakes;
   console.log(
     JSON.stringify({ mean: each.reduce((a, b) => a + b) / count, p50, p99, p999, wakes }),
   );
@@ -89,7 +89,7 @@ if (role === "waker") {
     if (mode === "async") {
       for (let round = 0; round < 1 + warm + 2 * count; round++) {
         await next(consumer);
-        producer.write(payload);
+        producer.tryWrite(payload);
       }
     } else {
       pongSync(producer, consumer, 1 + warm + 2 * count);
@@ -98,13 +98,13 @@ if (role === "waker") {
     const each = new Float64Array(count);
     let total: number;
     // The first round waits for the other process to start.
-    producer.write(payload);
+    producer.tryWrite(payload);
     await consumer.readAsync(handler, { limit: 1 });
     if (mode === "async") {
       const rounds = async (timed: number, keep: boolean): Promise<void> => {
         for (let round = 0; round < timed; round++) {
           const sent = Bun.nanoseconds();
-          producer.write(payload);
+          producer.tryWrite(payload);
           await next(consumer);
           if (keep) each[round] = Bun.nanoseconds() - sent;
         }
@@ -127,19 +127,19 @@ if (role === "waker") {
     back.unlink();
   }
 } else if (role === "producer") {
-  const ring = RingBuffer.open(name, { wait: 10_000 });
+  const ring = RingBuffer.open(name, { waitMs: 10_000 });
   const producer = ring.producer({ batch });
   const stream = (rounds: number): void => {
     for (let round = 0; round < rounds; round++) {
       words.setUint32(0, round, true);
-      if (mode === "spin") while (!producer.write(payload));
+      if (mode === "spin") while (!producer.tryWrite(payload));
       else producer.write(payload, { timeoutMs: 10_000 });
     }
   };
   if (mode === "async") {
     for (let round = 0; round < warm + count; round++) {
       words.setUint32(0, round, true);
-      if (!producer.write(payload)) await producer.writeAsync(payload);
+      if (!producer.tryWrite(payload)) await producer.writeAsync(payload);
     }
   } else {
     for (let part = 0; part < 6; part++) stream(part < 5 ? warm / 5 : count);
@@ -153,7 +153,7 @@ if (role === "waker") {
   let read = 0;
   const drain = async (until: number): Promise<void> => {
     if (mode === "async") while (read < until) read += await consumer.readAsync(handler);
-    else if (mode === "spin") while (read < until) read += consumer.read(handler);
+    else if (mode === "spin") while (read < until) read += consumer.tryRead(handler);
     else while (read < until) read += consumer.read(handler, { timeoutMs: 1000 });
   };
   await drain(warm);

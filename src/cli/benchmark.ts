@@ -44,7 +44,7 @@ export function benchmarkPeer(prefix: string): void {
     let ended = false;
     const count = consumer.read(
       (_, __, length, type) => {
-        if (type === 1) producer.write("pong");
+        if (type === 1) producer.tryWrite("pong");
         else if (type === 2) ended = true;
         else if (type === 3) {
           producer.write(`${flowed} ${bytes}`, { timeoutMs: PATIENCE_MS });
@@ -68,7 +68,7 @@ function measureTogether(prefix: string): Figure[] {
   using consumer = pongs.consumer();
   const figures: Figure[] = [];
   const roundTrip = (): void => {
-    producer.write("ping", 1);
+    producer.tryWrite("ping", 1);
     producer.flush();
     if (consumer.read(() => undefined, { limit: 1, timeoutMs: PATIENCE_MS }) === 0) {
       throw new Failure(EXIT.failed, "The other process does not answer");
@@ -85,11 +85,11 @@ function measureTogether(prefix: string): Figure[] {
     for (let run = 0; run < 7; run++) {
       const start = Bun.nanoseconds();
       for (let at = 0; at < count; at++) {
-        if (!producer.write(record)) producer.write(record, { timeoutMs: PATIENCE_MS });
+        if (!producer.tryWrite(record)) producer.write(record, { timeoutMs: PATIENCE_MS });
       }
       producer.write("", { type: 3, timeoutMs: PATIENCE_MS });
       producer.flush();
-      if (consumer.take(PATIENCE_MS) === undefined) {
+      if (consumer.take({ timeoutMs: PATIENCE_MS }) === undefined) {
         throw new Failure(EXIT.failed, "The other process is gone");
       }
       const seconds = (Bun.nanoseconds() - start) / 1e9;
@@ -98,7 +98,7 @@ function measureTogether(prefix: string): Figure[] {
     const unit = length === 64 ? "M records/s" : "MB/s";
     figures.push(summarize(`ring one way, two processes, ${length} B`, unit, rates));
   }
-  producer.write("", 2);
+  producer.tryWrite("", 2);
   producer.flush();
   return figures;
 }

@@ -53,7 +53,7 @@ function ringOutlet(ring: RingBuffer): Outlet {
   return {
     limit: producer.maxRecordLength,
     write(bytes, type) {
-      if (producer.write(bytes, type)) return;
+      if (producer.tryWrite(bytes, type)) return;
       while (!producer.write(bytes, { type, timeoutMs: SLICE_MS }));
     },
     flush: () => producer.flush(),

@@ -256,7 +256,7 @@ export function openAny(name: string): AnyObject {
     case "mpsc-ring":
     case "broadcast":
     case "broadcast-block":
-      return { kind, handle: RingBuffer.open(name) };
+      return { kind, handle: RingBuffer.open(name, { codec: codecs.raw }) };
     case "queue":
       return { kind, handle: MessageQueue.open(name) };
     case "map":

@@ -2,6 +2,7 @@
  * Reads what is in a ring or a queue without taking it. The object is copied, and the copy is read
  * by the ring's own algorithms: nothing in the object changes, and its consumer notices nothing.
  */
+import { shown } from "../arguments.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   COUNT_WORD,
@@ -12,13 +13,9 @@ import {
 import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
 import { MpscConsumer } from "../ring/algorithm/mpsc/consumer.ts";
-import {
-  NOBODY,
-  type RecordHandler,
-  type RingConsumerCore,
-  type RingMemory,
-} from "../ring/algorithm/core.ts";
-import { SpscConsumer } from "../ring/algorithm/spsc/producer.ts";
+import { NOBODY, type RecordHandler, type RingConsumerCore } from "../ring/algorithm/core.ts";
+import { SpscConsumer } from "../ring/algorithm/spsc/consumer.ts";
+import type { RingMemory } from "../ring/algorithm/views.ts";
 import type { ObjectKind } from "./kinds/kind.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
@@ -130,7 +127,7 @@ class RingPeeker implements Peeker {
     const size = this.#reader.size();
     if (size > COPY_MAX) {
       throw new UnsupportedError(
-        `Cannot look into ring "${this.#reader.name}": a look copies it, and it has ${size} ` +
+        `Cannot look into ring ${shown(this.#reader.name)}: a look copies it, and it has ${size} ` +
           `bytes, of at most ${COPY_MAX}`,
       );
     }
@@ -142,6 +139,7 @@ class RingPeeker implements Peeker {
       byteOffset: 0,
       dataOffset: view.getUint32(HEADER_DATA_OFFSET, true),
       capacity: view.getUint32(HEADER_DATA_LENGTH, true),
+      what: `ring ${shown(this.#reader.name)}`,
     };
   }
 }

@@ -3,7 +3,7 @@
  * the words of every ring.
  *
  *     128    producer_position is the tail: the end of what is published
- *     168    broadcast words       written by the producer alone
+ *     168    broadcast words       written by the producer only
  *     640    joined                one bit for each consumer; its consumer, or who buries it
  *     1024   slots                 32 of 128 bytes, each its consumer's; only where consumers block
  *     …      data                  `capacity` bytes
@@ -50,7 +50,7 @@ export type BroadcastPolicy = "overwrite" | "block";
 
 export const BROADCAST: Layout = {
   name: "broadcast",
-  text: "At byte 168 of a broadcast ring. Producer alone.",
+  text: "At byte 168 of a broadcast ring. Producer only.",
   length: 52,
   fields: [
     u32("tail_intent", 0, "End of what may be being written. Before the bytes, with a fence."),
@@ -63,7 +63,7 @@ export const BROADCAST: Layout = {
 
 export const BROADCAST_SLOT: Layout = {
   name: "broadcast_slot",
-  text: "32 of them from byte 1024, where consumers block. Its consumer alone.",
+  text: "32 of them from byte 1024, where consumers block. Its consumer only.",
   length: CONSUMER_SLOT_LENGTH,
   fields: [u32("position", 0, "Bytes that its consumer has given back. With release.")],
 };

@@ -1,7 +1,7 @@
 /**
  * A ring with many producers: what it has beside the words of every ring.
  *
- *     640    release words    written by the consumer alone
+ *     640    release words    written by the consumer only
  *     1024   cells            one 32-bit word for each 16 bytes of data
  *     …      data             `capacity` bytes
  *
@@ -43,13 +43,13 @@ export const SLOT_MASK = 0x3f;
 /** How many producers can have the ring open at a time, dead ones not counted. */
 export const PRODUCER_SLOTS = 63;
 /** In the place of a slot: not a record. */
-export const PADDING_SLOT = 63;
+const PADDING_SLOT = 63;
 /** A whole cell but for its units. */
 export const PADDING: number = COMMITTED | (PADDING_SLOT << SLOT_SHIFT);
 
 export const MPSC_RELEASE: Layout = {
   name: "mpsc_release",
-  text: "At byte 640 of a ring with many producers. Consumer alone.",
+  text: "At byte 640 of a ring with many producers. Consumer only.",
   length: 32,
   fields: [
     {

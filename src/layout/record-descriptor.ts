@@ -34,8 +34,3 @@ export const RECORD_HEADER: Layout = {
     { name: "type", type: "int32_t", offset: 4, text: "The user's, from 0; -1 is padding." },
   ],
 };
-
-/** Bytes that a record with this payload takes in the ring. */
-export function alignedLength(payloadLength: number): number {
-  return (payloadLength + (RECORD_HEADER_LENGTH + RECORD_ALIGNMENT - 1)) & -RECORD_ALIGNMENT;
-}

@@ -2,8 +2,8 @@
  * A ring in a segment:
  *
  *     0     segment header
- *     128   producer's words         written by the producer (or producers) alone
- *     256   consumer's words         written by the consumer alone
+ *     128   producer's words         written by the producers only
+ *     256   consumer's words         written by the consumer only
  *     384   wait point "data"        consumers wait here for records
  *     512   wait point "space"       producers wait here for room
  *     640   reserved for the kind    (claims of many producers, cursors of many consumers)
@@ -13,10 +13,9 @@
  * are fetched in pairs. Positions count bytes since the ring was made, modulo 2^32, and are
  * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
  */
-import { alignedLength } from "./record-descriptor.ts";
 import { type Field, type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
-import { SEGMENT_HEADER, SEGMENT_KINDS } from "./segment-header.ts";
+import { SEGMENT_HEADER } from "./segment-header.ts";
 
 /** Offsets in bytes from the start of the segment. Counters are doubles: exact up to 2^53. */
 export const PRODUCER_POSITION = 128;
@@ -76,7 +75,6 @@ export const RING: Layout = {
 
 /** The hash in the header of an SPSC ring. */
 export const SPSC_LAYOUT_HASH: number = layoutHash(SEGMENT_HEADER, RING, RECORD_HEADER);
-export const SPSC_KIND: number = SEGMENT_KINDS.spsc;
 
 /** Why a capacity is refused, or undefined. */
 export function capacityProblem(capacity: number): string | undefined {
@@ -92,9 +90,4 @@ export function capacityProblem(capacity: number): string | undefined {
  */
 export function maxRecordLength(capacity: number): number {
   return capacity >> 2;
-}
-
-/** The most bytes that a valid record takes. */
-export function maxAlignedLength(capacity: number): number {
-  return alignedLength(maxRecordLength(capacity));
 }

@@ -1,7 +1,7 @@
 /** The wait point: where processes sleep until another has published something. */
 import type { Layout } from "./description.ts";
 
-/** Bytes in a wait point; it starts at a multiple of this, so that it has its cache lines alone. */
+/** Bytes in a wait point; it starts at a multiple of this, so that it shares no cache line. */
 export const WAIT_POINT_LENGTH = 128;
 
 /** Somebody sleeps on the state word. */

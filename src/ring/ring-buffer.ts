@@ -1,89 +1,40 @@
-import type { Codec } from "../struct/codec.ts";
-import { LayoutError } from "../errors.ts";
+import { shown } from "../arguments.ts";
+import { ClosedError, LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
-import { HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
+import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
 import { load } from "../memory/atomics.ts";
+import { Segment } from "../segment/segment.ts";
+import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
+import type { Codec } from "../struct/codec.ts";
+import { countersOf } from "./algorithm/views.ts";
 import { RingConsumer, type RingConsumerOptions } from "./ring-consumer.ts";
 import {
   RING_KINDS,
   type RingKind,
   type RingKindName,
   type RingPlace,
-  checkCapacity,
-  ringKind,
+  ringCapacityProblem,
 } from "./ring-kinds.ts";
+import {
+  type AskedRing,
+  type RingCreateOptions,
+  type RingInitOptions,
+  type RingOpenOptions,
+  type RingOptions,
+  type RingStats,
+  checkNewRing,
+  checkRing,
+  compareRing,
+} from "./ring-options.ts";
 import { RingProducer, type RingProducerOptions } from "./ring-producer.ts";
-import { countersOf } from "./algorithm/core.ts";
-import { Segment } from "../segment/segment.ts";
-import { Structure } from "../segment/old-structure.ts";
-
-/** What both ways to a ring take. */
-export interface RingOpenOptions<T> {
-  /** The form of the records. Default: none; bytes, text and views are written, bytes are read. */
-  codec?: Codec<T>;
-  /** Milliseconds to wait, blocking this thread, for the ring to appear. Default 0. */
-  wait?: number;
-}
-
-/** How to make a ring. One that is found keeps its own capacity, kind and mode. */
-export interface RingCreateOptions<T> extends RingOpenOptions<T> {
-  /** Bytes for records: a power of two from 64 to 2^30. Default 1 MiB. */
-  capacity?: number;
-  /** Default "spsc". */
-  kind?: RingKindName;
-  /**
-   * What becomes of a consumer of a broadcast ring that does not keep up: it loses records, and is
-   * told how many ("overwrite"), or holds the producer back while it lives ("block"). Default
-   * "overwrite".
-   */
-  policy?: BroadcastPolicy;
-  /** Permission bits. Default 0o600: this user only. */
-  mode?: number;
-}
-
-/**
- * What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest,
- * but where several processes count in one place (`full` and waits, and the consumers of a
- * broadcast ring), which may lose a few.
- */
-export interface RingStats {
-  /** Records published, and not aborted. */
-  readonly recordsIn: number;
-  /** Records read. */
-  readonly recordsOut: number;
-  /** Bytes published, with headers and padding. */
-  readonly bytesIn: number;
-  /** Bytes read and given back, with headers and padding. */
-  readonly bytesOut: number;
-  /** Bytes in use now. 0 for a broadcast ring, where each consumer is elsewhere. */
-  readonly depth: number;
-  /** Most bytes in use that a producer found when it looked for room. */
-  readonly highWater: number;
-  /** Claims refused for want of room. */
-  readonly full: number;
-  /** Reads that found nothing. */
-  readonly empty: number;
-  /** Waits of producers for room. */
-  readonly producerWaits: number;
-  /** Waits of consumers for records. */
-  readonly consumerWaits: number;
-  /** Wakes that producers gave sleeping consumers. */
-  readonly consumerWakes: number;
-  /** Wakes that consumers gave sleeping producers. */
-  readonly producerWakes: number;
-  /** Records overwritten before they were read. */
-  readonly lost: number;
-  /** Claims of dead producers that were skipped. */
-  readonly recovered: number;
-}
 
 interface Handle {
   readonly closed: boolean;
   close(): void;
 }
 
-const DEFAULT_CAPACITY = 1 << 20;
+const STRUCTURE: StructureKind = { noun: "ring", kinds: RING_KINDS };
 
 /**
  * A ring of variable-length records in shared memory: the fastest way between two processes.
@@ -96,27 +47,30 @@ const DEFAULT_CAPACITY = 1 << 20;
  *
  * A record is published when it is committed, whole, and is read once, in order. Roles are
  * exclusive where the kind says so, by a lock that the kernel releases: a dead holder is replaced.
+ * Nothing here blocks but `open` with `waitMs`; any number of handles in any processes may exist.
  *
  * What a crash leaves: a killed producer, all that it committed and published, and at most one
  * claim that is skipped. A killed consumer, what it had read and not given back yet, at most an
  * eighth of the ring: the next consumer reads that again. Nobody else is held up.
  *
- * Hostile bytes in the segment are a `LayoutError` for whoever meets them, and nothing worse. The
- * one thing that cannot be caught is truncation of the object by somebody else, a SIGBUS: where
- * that is a danger, make the ring in a sealed memfd segment.
+ * Hostile bytes in the segment are a `LayoutError` for whoever meets them, and nothing worse. Only
+ * one thing cannot be caught, a SIGBUS after somebody else truncated the object: where that is a
+ * danger, make the ring in a sealed memfd segment.
  *
  * @example
  * ```ts
  * using ring = RingBuffer.openOrCreate("/orders", { capacity: 1 << 20 });
  * using producer = ring.producer();
- * producer.write("first");
+ * producer.tryWrite("first"); // false when the ring is full
+ * producer.write("second"); // waits for room
  * const at = producer.tryClaim(4); // an index into producer.view, -1 when full
  * producer.view.setUint32(at, 42, true);
  * producer.commit();
  *
  * using consumer = ring.consumer(); // mostly in another process
- * consumer.read((view, index, length) => {
- *   console.log(length, view.getUint8(index));
+ * console.log(consumer.take()); // waits for a record
+ * consumer.tryRead((view, index, length) => {
+ *   console.log(length, view.getUint8(index)); // in place, without a copy
  * });
  * ring.unlink();
  * ```
@@ -125,68 +79,115 @@ export class RingBuffer<T = Uint8Array> {
   readonly #structure: Structure;
   readonly #kind: RingKind;
   readonly #place: RingPlace;
-  readonly #codec: Codec<T> | undefined;
+  readonly #codec: Codec<T>;
   readonly #handles = new Set<Handle>();
 
-  private constructor(structure: Structure, codec: Codec<T> | undefined) {
-    const { segment, what, header } = structure;
+  private constructor(structure: Structure, codec: Codec<T>) {
+    const { segment, what, header, placed } = structure;
     this.#structure = structure;
     this.#kind = RING_KINDS[header.kind]!;
     this.#codec = codec;
+    checkGeometry(structure, this.#kind);
     const { dataOffset, dataLength: capacity } = header;
-    checkCapacity(this.#kind, capacity);
-    const expected = this.#kind.dataOffset(capacity);
-    if (dataOffset !== expected) {
-      throw new LayoutError(`Cannot open ${what}: its data lie elsewhere`, {
-        expected: String(expected),
-        found: String(dataOffset),
-        offset: HEADER_DATA_OFFSET,
-      });
-    }
-    const memory = { buffer: segment.buffer, byteOffset: 0, dataOffset, capacity };
-    this.#place = { what, segment, memory };
+    const { offset } = placed;
+    const memory = { buffer: segment.buffer, byteOffset: offset, dataOffset, capacity, what };
+    this.#place = { segment, offset, memory };
   }
 
   /**
-   * Makes a ring, in a new segment of that name or at the start of a segment that is given.
-   * @throws SystemError EEXIST, ENOSPC and others of `Segment.create`; RangeError.
+   * Makes a ring in a new segment of that name.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; RangeError, TypeError.
    */
-  static create<T = Uint8Array>(
-    target: string | Segment,
-    options: RingCreateOptions<T> = {},
-  ): RingBuffer<T> {
-    const header = headerOf(options);
-    const structure = Structure.create("ring", target, header, options, () => undefined);
-    return new RingBuffer(structure, options.codec);
+  static create<T = Uint8Array>(name: string, options: RingCreateOptions<T> = {}): RingBuffer<T> {
+    const { asked, header } = checkNewRing(`Cannot create ring ${shown(name)}`, options, ["mode"]);
+    return Structure.create(STRUCTURE, name, header, options, RingBuffer.#made(asked));
   }
 
   /**
-   * Attaches to a ring.
-   * @throws SystemError ENOENT, EACCES; LayoutError when something else, or another build's ring,
-   *   lies there.
+   * Finds a ring by its name.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or differs from what
+   *   the options say; StateError ENODATA when its creator died before it had finished.
    */
-  static open<T = Uint8Array>(
-    target: string | Segment,
-    options: RingOpenOptions<T> = {},
-  ): RingBuffer<T> {
-    const structure = Structure.open("ring", target, RING_KINDS, options);
-    return new RingBuffer(structure, options.codec);
+  static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {
+    const asked = checkRing(`Cannot open ring ${shown(name)}`, options, ["waitMs"]);
+    return Structure.open(STRUCTURE, name, options, RingBuffer.#found(asked));
   }
 
-  /** Attaches to the ring, or makes it. @throws As `create` and `open`. */
+  /** Finds the ring, or makes it: `created` says which. @throws As `create` and `open`. */
   static openOrCreate<T = Uint8Array>(
-    target: string | Segment,
+    name: string,
     options: RingCreateOptions<T> = {},
   ): RingBuffer<T> {
-    const header = headerOf(options);
-    const kinds = RING_KINDS;
-    const structure = Structure.openOrCreate("ring", target, kinds, header, options, () => {});
-    return new RingBuffer(structure, options.codec);
+    const action = `Cannot open or create ring ${shown(name)}`;
+    const { asked, header } = checkNewRing(action, options, ["mode"]);
+    const [make, find] = [RingBuffer.#made(asked), RingBuffer.#found(asked)];
+    return Structure.openOrCreate(STRUCTURE, name, header, options, make, find);
+  }
+
+  /**
+   * Makes a ring inside a segment of the user's.
+   *
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @throws StateError EEXIST when one is there, unless `overwrite` is set; RangeError, TypeError.
+   */
+  static init<T = Uint8Array>(
+    segment: Segment,
+    offset: number,
+    options: RingInitOptions<T> = {},
+  ): RingBuffer<T> {
+    const { asked, header } = checkNewRing("Cannot make a ring", options, ["overwrite"]);
+    return Structure.init(STRUCTURE, segment, offset, header, options, RingBuffer.#made(asked));
+  }
+
+  /**
+   * Finds a ring inside a segment of the user's.
+   *
+   * @param offset Bytes from the segment's start.
+   * @throws LayoutError when it is something else, or differs from what the options say; StateError
+   *   ENODATA when nothing is there.
+   */
+  static at<T = Uint8Array>(
+    segment: Segment,
+    offset: number,
+    options: RingOptions<T> = {},
+  ): RingBuffer<T> {
+    const asked = checkRing("Cannot open a ring", options, []);
+    return Structure.at(STRUCTURE, segment, offset, RingBuffer.#found(asked));
+  }
+
+  /** Bytes that a ring takes in a segment. @throws RangeError, TypeError. */
+  static byteLength<T = Uint8Array>(options: RingOptions<T> = {}): number {
+    return structureLength(checkNewRing("Cannot measure a ring", options, []).header);
   }
 
   /** Removes a ring's name; who has it open keeps it. @returns Whether there was one. */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
+  }
+
+  /** The segment's name. */
+  get name(): string {
+    return this.#structure.placed.name;
+  }
+
+  /** The memory that the ring lies in. */
+  get segment(): Segment {
+    return this.#structure.segment;
+  }
+
+  /** Bytes from the segment's start to the ring. */
+  get offset(): number {
+    return this.#place.offset;
+  }
+
+  /** Whether this handle made the ring. */
+  get created(): boolean {
+    return this.#structure.placed.created;
+  }
+
+  /** Whether this handle or its segment was closed, or the segment was mapped again. */
+  get closed(): boolean {
+    return this.#structure.placed.closed || this.#place.memory.buffer.byteLength === 0;
   }
 
   /** Bytes for records. */
@@ -198,7 +199,7 @@ export class RingBuffer<T = Uint8Array> {
     return this.#kind.name;
   }
 
-  /** Of a broadcast ring. */
+  /** Of a broadcast ring; undefined for the others. */
   get policy(): BroadcastPolicy | undefined {
     return this.#kind.policy;
   }
@@ -208,25 +209,38 @@ export class RingBuffer<T = Uint8Array> {
     return this.#kind.maxRecordLength(this.capacity);
   }
 
-  /** The memory that the ring lies in. */
-  get segment(): Segment {
-    return this.#structure.segment;
-  }
-
   /**
    * Takes the role of the producer, or of one of them. Goes on behind what is unread.
-   * @throws SystemError EBUSY when a live one has it; LayoutError when the ring is corrupt.
+   * @throws StateError EBUSY when a live one has it; LayoutError when the ring is corrupt;
+   *   ClosedError; TypeError, also when the segment was opened for reading only.
    */
   producer(options: RingProducerOptions = {}): RingProducer<T> {
+    this.#checkUsable("producer");
     return this.#keep(new RingProducer(this.#kind, this.#place, this.#codec, options));
   }
 
   /**
-   * Takes the role of the consumer. Goes on with the first record that was not given back.
-   * @throws SystemError EBUSY when a live one has it; LayoutError when the ring is corrupt.
+   * Takes the role of the consumer, or of one of them. Goes on with the first record that was not
+   * given back; in a broadcast ring, with the next one that is published.
+   * @throws As `producer`.
    */
   consumer(options: RingConsumerOptions = {}): RingConsumer<T> {
+    this.#checkUsable("consumer");
     return this.#keep(new RingConsumer(this.#kind, this.#place, this.#codec, options));
+  }
+
+  /** @throws ClosedError; TypeError when nothing that is written here would reach others. */
+  #checkUsable(role: string): void {
+    this.#checkOpen();
+    if (this.segment.access !== "read") return;
+    throw new TypeError(
+      `Cannot become the ${role} of ${this.#structure.what}: its segment was opened for reading ` +
+        "only",
+    );
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new ClosedError(this.#structure.what);
   }
 
   #keep<H extends Handle>(handle: H): H {
@@ -235,59 +249,94 @@ export class RingBuffer<T = Uint8Array> {
     return handle;
   }
 
-  /** What the ring has done since it was made, in all processes. */
+  /** What the ring has done since it was made, in all processes. @throws ClosedError. */
   stats(): RingStats {
+    this.#checkOpen();
     const { memory } = this.#place;
-    const words = new Int32Array(memory.buffer, 0, memory.dataOffset >> 2);
+    const { buffer, byteOffset, dataOffset, capacity } = memory;
+    const words = new Int32Array(buffer, byteOffset, dataOffset >> 2);
     const counters = countersOf(memory);
     const count = (offset: number): number => counters[offset >> 3]!;
-    const recordsOut = count(layout.CONSUMER_RECORDS);
-    const bytesOut = count(layout.CONSUMER_BYTES);
-    const { records: recordsIn, bytes: bytesIn } = this.#kind.published(memory);
-    const depth = this.kind === "broadcast" ? 0 : Math.max(bytesIn - bytesOut, 0);
+    const wakes = (point: number): number => load(words, point >> 2) >>> 2;
+    const { records, bytes } = this.#kind.published(memory);
     return {
-      recordsIn,
-      recordsOut,
-      bytesIn,
-      bytesOut,
-      depth,
-      highWater: Math.max(words[layout.PRODUCER_HIGH_WATER >> 2]! >>> 0, depth),
-      full: count(layout.PRODUCER_FULL),
+      in: records,
+      bytesIn: bytes,
       empty: count(layout.CONSUMER_EMPTY),
-      producerWaits: count(layout.PRODUCER_WAITS),
-      consumerWaits: count(layout.CONSUMER_WAITS),
-      consumerWakes: load(words, layout.DATA_WAIT_POINT >> 2) >>> 2,
-      producerWakes: load(words, layout.SPACE_WAIT_POINT >> 2) >>> 2,
-      lost: count(layout.CONSUMER_LOST),
-      recovered: count(layout.CONSUMER_RECOVERED),
+      waits: count(layout.PRODUCER_WAITS) + count(layout.CONSUMER_WAITS),
+      wakes: wakes(layout.DATA_WAIT_POINT) + wakes(layout.SPACE_WAIT_POINT),
+      capacity,
+      ...(this.kind === "broadcast" ? {} : consumed(count, words, bytes)),
+      ...(this.policy === "overwrite"
+        ? { lost: count(layout.CONSUMER_LOST) }
+        : { full: count(layout.PRODUCER_FULL) }),
+      ...(this.kind === "mpsc" ? { repaired: count(layout.CONSUMER_RECOVERED) } : {}),
     };
   }
 
-  /** Removes the ring's name, if it still stands for this ring. @returns Whether this call did. */
+  /**
+   * Removes the segment's name, if it still stands for this ring's segment.
+   * @returns Whether this call did. @throws ClosedError: use `RingBuffer.unlink` then.
+   */
   unlink(): boolean {
-    return this.segment.unlink();
+    return this.#structure.placed.unlink();
   }
 
   /** Closes the handles that were taken here, and the segment if the ring opened it. */
   close(): void {
     for (const handle of this.#handles) handle.close();
-    this.#structure.close();
+    this.#handles.clear();
+    this.#structure.placed.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+
+  static #made<T>({ codec }: AskedRing<T>): (structure: Structure) => RingBuffer<T> {
+    return (structure) => new RingBuffer(structure, codec);
+  }
+
+  static #found<T>(asked: AskedRing<T>): (structure: Structure) => RingBuffer<T> {
+    return (structure) => {
+      compareRing(structure, asked);
+      return new RingBuffer(structure, asked.codec);
+    };
+  }
 }
 
-function headerOf<T>(options: RingCreateOptions<T>): {
-  kind: number;
-  layoutHash: number;
-  dataOffset: number;
-  dataLength: number;
-} {
-  const { capacity = DEFAULT_CAPACITY } = options;
-  const kind = ringKind(options.kind, options.policy);
-  checkCapacity(kind, capacity);
-  const { id, layoutHash } = kind;
-  return { kind: id, layoutHash, dataOffset: kind.dataOffset(capacity), dataLength: capacity };
+/** What the one consumer of a ring counts, and so what is left. Many have no one place. */
+function consumed(
+  count: (offset: number) => number,
+  words: Int32Array,
+  bytesIn: number,
+): Pick<RingStats, "out" | "bytesOut" | "depth" | "highWater"> {
+  const bytesOut = count(layout.CONSUMER_BYTES);
+  const depth = Math.max(bytesIn - bytesOut, 0);
+  return {
+    out: count(layout.CONSUMER_RECORDS),
+    bytesOut,
+    depth,
+    highWater: Math.max(words[layout.PRODUCER_HIGH_WATER >> 2]! >>> 0, depth),
+  };
+}
+
+/** @throws LayoutError when the sizes in the header are not those of a ring of this kind. */
+function checkGeometry({ what, header, placed }: Structure, kind: RingKind): void {
+  const { dataOffset, dataLength: capacity } = header;
+  const problem = ringCapacityProblem(kind.name, capacity);
+  if (problem !== undefined) {
+    throw new LayoutError(`Cannot open ${what}: its capacity cannot be, ${problem}`, {
+      expected: "a power of two",
+      found: String(capacity),
+      offset: placed.offset + HEADER_DATA_LENGTH,
+    });
+  }
+  const expected = kind.dataOffset(capacity);
+  if (dataOffset === expected) return;
+  throw new LayoutError(`Cannot open ${what}: its data lie elsewhere`, {
+    expected: String(expected),
+    found: String(dataOffset),
+    offset: placed.offset + HEADER_DATA_OFFSET,
+  });
 }

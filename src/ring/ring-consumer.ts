@@ -1,38 +1,64 @@
-import { type Codec, codecs } from "../struct/codec.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  isAsyncFunction,
+} from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
+import { monotonicMs } from "../libc/time.ts";
+import type { Codec } from "../struct/codec.ts";
+import type { AbortSignalLike } from "../waiting/abort-signal.ts";
+import {
+  ASYNC_WAIT_OPTIONS,
+  type AsyncWaitOptions,
+  WAIT_OPTIONS,
+  type WaitOptions,
+  checkTimeout,
+} from "../waiting/wait-options.ts";
+import { WAIT_STRATEGIES, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
+import { type RecordHandler, type RingConsumerCore, refusePromise } from "./algorithm/core.ts";
+import { countersOf } from "./algorithm/views.ts";
+import { OptionChecks } from "./option-checks.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
-import { type RecordHandler, type RingConsumerCore, countersOf } from "./algorithm/core.ts";
-import { type AsyncWaitOptions, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 
 /** How a consumer works. */
 export interface RingConsumerOptions {
   /** How blocking reads wait for a record. Default "adaptive". */
-  strategy?: WaitStrategy;
+  readonly strategy?: WaitStrategy | undefined;
 }
 
-/** How many records, and how long to wait for the first of them. */
-export interface RingReadOptions {
+/** How many records to read, and how long to wait for the first of them. */
+export interface RingReadOptions extends WaitOptions {
   /** Most records; an integer above 0. Default: what is there, at most one lap of the ring. */
-  limit?: number;
-  /** Milliseconds to block while there is nothing; undefined and 0 do not block. */
-  timeoutMs?: number;
+  readonly limit?: number | undefined;
 }
 
-/** How many records, and how to wait for the first of them in the event loop. */
+/** How many records to read, and how to wait for the first of them in the event loop. */
 export interface RingReadAsyncOptions extends AsyncWaitOptions {
-  /** As of `RingReadOptions`. */
-  readonly limit?: number;
+  /** Most records; an integer above 0. Default: what is there, at most one lap of the ring. */
+  readonly limit?: number | undefined;
 }
 
+/** How an iteration ends, but for the end of the consumer. */
+export interface RingValuesOptions {
+  /** Ends it: the iterator throws the signal's reason. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+const READ_OPTIONS: readonly string[] = ["limit", ...WAIT_OPTIONS];
+const READ_ASYNC_OPTIONS: readonly string[] = ["limit", ...ASYNC_WAIT_OPTIONS];
+const VALUES_OPTIONS: readonly string[] = ["signal"];
 const NO_LIMIT = 0x7fffffff;
 
 /**
  * The reading side of a ring: the only one in the world, or one of many (`broadcast`).
  *
- * For one thread. Nothing here blocks but what is given a `timeoutMs`. Room is given back to the
- * producer at each eighth of the ring at the latest, and at the end of a read when everything is
- * read or a producer sleeps for want of room.
+ * For one thread. Room is given back to the producer at each eighth of the ring at the latest, and
+ * at the end of a read when everything is read or a producer sleeps for want of room. What a crash
+ * leaves is said at `RingBuffer`. A forgotten consumer is collected with its ring, and its role is
+ * free then.
  *
  * A record counts as read before its handler is called: one that throws loses its own record, and
  * no other.
@@ -45,143 +71,151 @@ export class RingConsumer<T = Uint8Array> {
   readonly #records: WaitPoint;
   readonly #strategy: WaitStrategy;
   readonly #counters: Float64Array;
+  readonly #checks: OptionChecks;
+  /** The last handler that was checked. */
+  #handler: RecordHandler | undefined;
   #closed = false;
   #taken: T | undefined;
 
   /** Made by `RingBuffer.consumer`. @internal */
-  constructor(
-    kind: RingKind,
-    place: RingPlace,
-    codec: Codec<T> | undefined,
-    { strategy = "adaptive" }: RingConsumerOptions,
-  ) {
-    this.#what = `the consumer of ${place.what}`;
-    this.#codec = codec ?? (codecs.bytes as unknown as Codec<T>);
-    this.#strategy = strategy;
-    this.#records = new WaitPoint(place.segment, layout.DATA_WAIT_POINT);
-    this.#counters = countersOf(place.memory);
-    const writer = new WaitPoint(place.segment, layout.SPACE_WAIT_POINT);
+  constructor(kind: RingKind, place: RingPlace, codec: Codec<T>, options: RingConsumerOptions) {
+    const { segment, offset, memory } = place;
+    this.#what = `the consumer of ${memory.what}`;
+    const action = `Cannot become ${this.#what}`;
+    checkOptions(action, options, ["strategy"]);
+    const { strategy = "adaptive" } = options;
+    this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
+    this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
+    this.#codec = codec;
+    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT);
+    this.#counters = countersOf(memory);
+    const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT);
     this.#role = kind.takeConsumer(place, writer);
     this.#core = this.#role.core;
   }
 
   /**
    * Hands the records that are there to the handler, in place and without a copy: `length` bytes of
-   * `view` from `index`, which are the ring's own until the handler returns.
+   * `view` from `index`, which are the ring's own until the handler returns. Never blocks.
    *
-   * @param options The most records as a number, or more.
-   * @returns How many were handled; 0 when there was none, or none came for `timeoutMs`.
-   * @throws What the handler throws; LayoutError for bytes that are no records; ClosedError.
+   * @param handler Synchronous: one that returns a promise is refused.
+   * @param limit Most records; an integer above 0. Default: what is there, at most one lap.
+   * @returns How many were handled; 0 when there was none.
+   * @throws What the handler throws; LayoutError for bytes that are no records; ClosedError;
+   *   TypeError, RangeError.
    */
-  read(handler: RecordHandler, options: number | RingReadOptions = NO_LIMIT): number {
-    if (this.#closed) throw new ClosedError(this.#what);
-    const limit = typeof options === "number" ? options : (options.limit ?? NO_LIMIT);
-    if (!(limit >= 1)) {
-      throw new RangeError(`Cannot read ${String(limit)} records: a limit is an integer above 0`);
-    }
+  tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
+    if (handler !== this.#handler) this.#acceptHandler(handler);
+    if ((limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
+    if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
     const count = this.#core.read(handler, limit);
-    if (count > 0) return count;
-    this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
-    const timeoutMs = typeof options === "number" ? 0 : (options.timeoutMs ?? 0);
-    return timeoutMs > 0 ? this.#readWithin(handler, limit, timeoutMs) : 0;
-  }
-
-  /** What comes may be nothing but padding: then it waits on. */
-  #readWithin(handler: RecordHandler, limit: number, timeoutMs: number): number {
-    const deadline = performance.now() + timeoutMs;
-    for (let left = timeoutMs; left > 0 && this.wait(left); left = deadline - performance.now()) {
-      const count = this.#core.read(handler, limit);
-      if (count > 0) return count;
-    }
-    return 0;
+    if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
+    return count;
   }
 
   /**
-   * Blocks until there is a record. @returns false when none came for `timeoutMs`.
-   * @throws ClosedError.
-   */
-  wait(timeoutMs?: number): boolean {
-    if (this.#closed) throw new ClosedError(this.#what);
-    if (this.#core.hasRecord()) return true;
-    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
-    const { hasRecord } = this;
-    const options = { strategy: this.#strategy, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
-    return this.#records.wait(hasRecord, options);
-  }
-
-  /**
-   * Waits in the event loop until there is a record, or the consumer is closed.
+   * As `tryRead`, and blocks this thread until there is a record.
    *
-   * @returns Whether there is one; false when none came for `timeoutMs`.
-   * @throws The signal's reason; ClosedError.
+   * @returns How many were handled; 0 when none came for `timeoutMs`.
+   * @throws As `tryRead`; the signal's reason.
    */
-  async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
-    if (this.#closed) throw new ClosedError(this.#what);
-    if (this.#core.hasRecord()) return true;
-    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
-    return (await this.#records.waitAsync(this.hasRecord, options)) && !this.#closed;
+  read(handler: RecordHandler, options?: RingReadOptions): number {
+    this.#checks.check(options, READ_OPTIONS);
+    const limit = options?.limit ?? NO_LIMIT;
+    const count = this.tryRead(handler, limit);
+    return count > 0 ? count : this.#readWithin(handler, limit, options);
   }
 
-  /** Whether a record is there, or the consumer is closed and nobody need wait on. */
-  private readonly hasRecord = (): boolean => this.#closed || this.#core.hasRecord();
-
   /**
-   * As `read`, and waits in the event loop for the first record.
+   * As `tryRead`, and waits in the event loop for the first record.
    *
    * @returns 0 when none came for `timeoutMs`, or the consumer was closed meanwhile.
-   * @throws As `read`; the signal's reason.
+   * @throws As `tryRead`; the signal's reason.
    */
   async readAsync(handler: RecordHandler, options: RingReadAsyncOptions = {}): Promise<number> {
-    const { limit = NO_LIMIT, timeoutMs, ...waiting } = options;
-    const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-    for (;;) {
-      const count = this.read(handler, limit);
-      if (count > 0) return count;
-      // What comes may be nothing but padding: then it waits on.
-      const left = Math.max(deadline - performance.now(), 0);
-      const options = timeoutMs === undefined ? waiting : { ...waiting, timeoutMs: left };
-      if (!(await this.waitAsync(options))) return 0;
-    }
+    this.#checks.check(options, READ_ASYNC_OPTIONS);
+    const { limit = NO_LIMIT } = options;
+    const count = this.tryRead(handler, limit);
+    return count > 0 ? count : this.#readLater(handler, limit, options);
   }
 
   /**
-   * Takes one record as a value of its own.
+   * Takes one record as a value of its own, if there is one. Never blocks.
    *
-   * @param timeoutMs Milliseconds to block while there is none. Default 0.
    * @returns undefined when there is none.
-   * @throws What the codec throws; as `read`.
+   * @throws What the codec throws; LayoutError; ClosedError.
    */
-  take(timeoutMs = 0): T | undefined {
-    this.#taken = undefined;
-    this.read(this.#decode, timeoutMs === 0 ? 1 : { limit: 1, timeoutMs });
-    const taken = this.#taken;
-    this.#taken = undefined;
-    return taken;
+  tryTake(): T | undefined {
+    this.tryRead(this.#decode, 1);
+    return this.#takeOut();
   }
 
-  readonly #decode: RecordHandler = ({ buffer, byteOffset }, index, length) => {
-    this.#taken = this.#codec.decode(new Uint8Array(buffer, byteOffset + index, length));
-  };
+  /**
+   * Takes one record as a value of its own, and blocks this thread until there is one.
+   *
+   * @returns undefined when none came for `timeoutMs`.
+   * @throws As `tryTake`; the signal's reason.
+   */
+  take(options?: WaitOptions): T | undefined {
+    this.#checks.check(options, WAIT_OPTIONS);
+    if (this.tryRead(this.#decode, 1) === 0) this.#readWithin(this.#decode, 1, options);
+    return this.#takeOut();
+  }
 
-  /** As `take`, and waits in the event loop. @throws As `take`; the signal's reason. */
+  /**
+   * As `take`, and waits in the event loop.
+   *
+   * @returns undefined when none came for `timeoutMs`, or the consumer was closed meanwhile.
+   * @throws As `take`.
+   */
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
-    await this.readAsync(this.#decode, { ...options, limit: 1 });
-    const taken = this.#taken;
-    this.#taken = undefined;
-    return taken;
+    this.#checks.check(options, ASYNC_WAIT_OPTIONS);
+    if (this.tryRead(this.#decode, 1) === 0) await this.#readLater(this.#decode, 1, options);
+    return this.#takeOut();
   }
 
-  /** Every record, as it comes; ends when the consumer is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
-    while (!this.#closed) {
-      const count = this.#core.read(this.#decode, 1);
-      if (count > 0) {
-        const taken = this.#taken as T;
-        this.#taken = undefined;
-        yield taken;
-      } else {
-        await this.waitAsync();
-      }
+  /**
+   * Blocks this thread until there is a record.
+   * @returns false when none came for `timeoutMs`. @throws ClosedError; the signal's reason.
+   */
+  wait(options: WaitOptions = {}): boolean {
+    this.#checks.check(options, WAIT_OPTIONS);
+    this.#checkOpen();
+    return this.#waitWithin(options.timeoutMs, options.signal);
+  }
+
+  /**
+   * Waits in the event loop until there is a record.
+   *
+   * @returns false when none came for `timeoutMs`, or the consumer was closed meanwhile.
+   * @throws ClosedError when it is closed already; the signal's reason.
+   */
+  async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
+    this.#checks.check(options, ASYNC_WAIT_OPTIONS);
+    this.#checkOpen();
+    return this.#waitLater(options);
+  }
+
+  /**
+   * Every record, as it comes; ends when the consumer is closed, or with the signal's reason.
+   * @throws ClosedError when it is closed already.
+   */
+  values(options: RingValuesOptions = {}): AsyncGenerator<T, void, void> {
+    this.#checks.check(options, VALUES_OPTIONS);
+    this.#checkOpen();
+    return this.#iterate(options);
+  }
+
+  /** Every record, as it comes; ends when the consumer is closed. @throws ClosedError. */
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    return this.values();
+  }
+
+  async *#iterate(options: RingValuesOptions): AsyncGenerator<T, void, void> {
+    while (!this.closed) {
+      options.signal?.throwIfAborted();
+      if (this.#core.read(this.#decode, 1) > 0) yield this.#takeOut() as T;
+      else await this.#waitLater(options);
     }
   }
 
@@ -193,16 +227,17 @@ export class RingConsumer<T = Uint8Array> {
     return this.#core.lost ?? 0;
   }
 
+  /** Whether the consumer or the memory under it was closed. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#closed || this.#isGone();
   }
 
   /** Gives the role back; what was not read stays for the next consumer. */
   close(): void {
     if (this.#closed) return;
+    // What was read is not read again by the next consumer.
+    if (!this.#isGone()) this.#core.giveBack?.();
     this.#closed = true;
-    // What was read is not read again by the next consumer. A closed segment has no bytes any more.
-    if (this.#core.view.buffer.byteLength > 0) this.#core.giveBack?.();
     this.#records.endWaits();
     this.#role.lock?.close();
   }
@@ -210,4 +245,82 @@ export class RingConsumer<T = Uint8Array> {
   [Symbol.dispose](): void {
     this.close();
   }
+
+  /** What comes may be nothing but padding: then it waits on. */
+  #readWithin(handler: RecordHandler, limit: number, options: WaitOptions = {}): number {
+    const { timeoutMs, signal } = options;
+    const deadline = monotonicMs() + checkTimeout(timeoutMs);
+    for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
+      if (!this.#waitWithin(left, signal)) return 0;
+      const count = this.#core.read(handler, limit);
+      if (count > 0) return count;
+    }
+    return 0;
+  }
+
+  async #readLater(
+    handler: RecordHandler,
+    limit: number,
+    options: AsyncWaitOptions,
+  ): Promise<number> {
+    const { timeoutMs, signal, ref } = options;
+    const deadline = monotonicMs() + checkTimeout(timeoutMs);
+    for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
+      if (!(await this.#waitLater({ timeoutMs: left, signal, ref })) || this.closed) return 0;
+      const count = this.#core.read(handler, limit);
+      if (count > 0) return count;
+    }
+    return 0;
+  }
+
+  #waitWithin(timeoutMs: number | undefined, signal: AbortSignalLike | undefined): boolean {
+    if (this.#core.hasRecord()) return true;
+    if (timeoutMs === 0) return false;
+    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
+    return this.#records.wait(this.#isReady, { timeoutMs, signal, strategy: this.#strategy });
+  }
+
+  async #waitLater(options: AsyncWaitOptions): Promise<boolean> {
+    if (this.#core.hasRecord()) return true;
+    if (options.timeoutMs === 0) return false;
+    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
+    return (await this.#records.waitAsync(this.#isReady, options)) && !this.closed;
+  }
+
+  /** Whether a record is there, or the consumer is closed and nobody need wait on. */
+  readonly #isReady = (): boolean => this.closed || this.#core.hasRecord();
+
+  readonly #decode: RecordHandler = ({ buffer, byteOffset }, index, length) => {
+    this.#taken = this.#codec.decode(new Uint8Array(buffer, byteOffset + index, length));
+  };
+
+  #takeOut(): T | undefined {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    return taken;
+  }
+
+  #acceptHandler(handler: RecordHandler): void {
+    checkFunction(`Cannot read with ${this.#what}`, "its handler", handler);
+    if (isAsyncFunction(handler)) refusePromise();
+    this.#handler = handler;
+  }
+
+  #checkLimit(limit: number): void {
+    checkInteger(`Cannot read with ${this.#what}`, "its limit", limit, 1);
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new ClosedError(this.#what);
+  }
+
+  /** Whether the segment was closed under the consumer. */
+  #isGone(): boolean {
+    return this.#counters.length === 0;
+  }
+}
+
+/** Milliseconds that are left; undefined for ever. */
+function remaining(timeoutMs: number | undefined, deadline: number): number | undefined {
+  return timeoutMs === undefined ? undefined : Math.max(deadline - monotonicMs(), 0);
 }

@@ -1,4 +1,5 @@
 /** What tells the kinds of rings apart, for the noun: their layouts, roles and algorithms. */
+import { StateError } from "../errors.ts";
 import {
   BROADCAST_LAYOUT_HASH,
   BROADCAST_MIN_CAPACITY,
@@ -7,6 +8,11 @@ import {
   broadcastDataOffset,
   broadcastMaxRecordLength,
 } from "../layout/broadcast-layout.ts";
+import {
+  RING_CONSUMER_BYTE,
+  RING_FIRST_SLOT_BYTE,
+  RING_PRODUCER_BYTE,
+} from "../layout/lock-bytes.ts";
 import {
   MPSC_LAYOUT_HASH,
   PRODUCER_SLOTS,
@@ -24,7 +30,6 @@ import {
   maxRecordLength,
 } from "../layout/ring-layout.ts";
 import { SEGMENT_KINDS } from "../layout/segment-header.ts";
-import { E, fail } from "../libc/errno.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { BlockConsumer } from "./algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer } from "./algorithm/broadcast/producer.ts";
@@ -32,14 +37,10 @@ import { OverwriteConsumer } from "./algorithm/broadcast/overwrite-consumer.ts";
 import { mpscUnread } from "./algorithm/mpsc/cells.ts";
 import { MpscConsumer } from "./algorithm/mpsc/consumer.ts";
 import { MpscProducer } from "./algorithm/mpsc/producer.ts";
-import {
-  type RingConsumerCore,
-  type RingMemory,
-  type RingProducerCore,
-  type Wakeable,
-  countersOf,
-} from "./algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "./algorithm/spsc/producer.ts";
+import type { RingConsumerCore, RingProducerCore, Wakeable } from "./algorithm/core.ts";
+import { SpscConsumer } from "./algorithm/spsc/consumer.ts";
+import { SpscProducer } from "./algorithm/spsc/producer.ts";
+import { type RingMemory, countersOf } from "./algorithm/views.ts";
 import type { Segment } from "../segment/segment.ts";
 
 /** One producer and one consumer; many producers; many consumers that see every record. */
@@ -52,10 +53,11 @@ export interface Role<Core> {
   readonly core: Core;
 }
 
-/** Where a ring lies, and how it is called. */
+/** Where a ring lies, and what it is called. */
 export interface RingPlace {
-  readonly what: string;
   readonly segment: Segment;
+  /** Bytes from the segment's start to the ring. */
+  readonly offset: number;
   readonly memory: RingMemory;
 }
 
@@ -75,51 +77,47 @@ export interface RingKind {
   takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
 }
 
-/** The lock bytes of the roles. */
-const PRODUCER_BYTE = 0;
-const CONSUMER_BYTE = 1;
-/** One for each producer of an MPSC ring, or each blocking consumer of a broadcast ring. */
-const FIRST_SLOT_BYTE = 64;
-
 /** Takes a role's lock, and with it the right to run its algorithm. */
 function takeRole<Core>(
-  { what, segment }: RingPlace,
+  { segment, offset, memory }: RingPlace,
   byte: number,
   role: string,
   start: () => Core,
 ): Role<Core> {
-  const lock = segment.tryLock(byte);
-  if (lock === undefined) {
-    const hint = `A live ${role} has it, in this process or another; a dead one would be replaced`;
-    return fail(`Cannot become the ${role} of ${what}`, -E.EBUSY, "fcntl", segment.name, hint);
+  const lock = segment.tryLock(offset + byte);
+  if (lock !== undefined) return begin(lock, start);
+  throw new StateError(
+    "EBUSY",
+    `Cannot become the ${role} of ${memory.what}: a live ${role} has it, in this process or ` +
+      "another. Close that one; a dead one would be replaced",
+  );
+}
+
+/** Takes the first slot whose lock is free, of a role that several can have. */
+function takeSlot<Core>(
+  { segment, offset, memory }: RingPlace,
+  slots: number,
+  role: string,
+  start: (slot: number) => Core,
+): Role<Core> {
+  for (let slot = 0; slot < slots; slot++) {
+    const lock = segment.tryLock(offset + RING_FIRST_SLOT_BYTE + slot);
+    if (lock !== undefined) return begin(lock, () => start(slot));
   }
+  throw new StateError(
+    "EBUSY",
+    `Cannot become a ${role} of ${memory.what}: it has ${slots} live ones, and no room for more. ` +
+      "Close one; dead ones would be replaced",
+  );
+}
+
+function begin<Core>(lock: ByteLock, start: () => Core): Role<Core> {
   try {
     return { lock, core: start() };
   } catch (error) {
     lock.close();
     throw error;
   }
-}
-
-/** Takes the first slot whose lock is free, of a role that several can have. */
-function takeSlot<Core>(
-  { what, segment }: RingPlace,
-  slots: number,
-  role: string,
-  start: (slot: number) => Core,
-): Role<Core> {
-  for (let slot = 0; slot < slots; slot++) {
-    const lock = segment.tryLock(FIRST_SLOT_BYTE + slot);
-    if (lock === undefined) continue;
-    try {
-      return { lock, core: start(slot) };
-    } catch (error) {
-      lock.close();
-      throw error;
-    }
-  }
-  const hint = `It has ${slots} live ones, and no room for more`;
-  return fail(`Cannot become a ${role} of ${what}`, -E.EBUSY, "fcntl", segment.name, hint);
 }
 
 function countedByProducer(memory: RingMemory): { records: number; bytes: number } {
@@ -136,9 +134,14 @@ const SPSC: RingKind = {
   maxRecordLength,
   published: countedByProducer,
   takeProducer: (place, reader, batch) =>
-    takeRole(place, PRODUCER_BYTE, "producer", () => new SpscProducer(place.memory, reader, batch)),
+    takeRole(
+      place,
+      RING_PRODUCER_BYTE,
+      "producer",
+      () => new SpscProducer(place.memory, reader, batch),
+    ),
   takeConsumer: (place, writer) =>
-    takeRole(place, CONSUMER_BYTE, "consumer", () => new SpscConsumer(place.memory, writer)),
+    takeRole(place, RING_CONSUMER_BYTE, "consumer", () => new SpscConsumer(place.memory, writer)),
 };
 
 const MPSC: RingKind = {
@@ -148,7 +151,7 @@ const MPSC: RingKind = {
   layoutHash: MPSC_LAYOUT_HASH,
   dataOffset: mpscDataOffset,
   maxRecordLength: mpscMaxRecordLength,
-  // No word is shared by all producers just for the sake of counting: what is unread is looked at.
+  // Producers share no word only in order to count: what is unread is counted when somebody asks.
   published(memory) {
     const counters = countersOf(memory);
     const unread = mpscUnread(memory);
@@ -162,9 +165,11 @@ const MPSC: RingKind = {
       return new MpscProducer(place.memory, reader, slot);
     }),
   takeConsumer(place, writer) {
-    const isAlive = (slot: number): boolean => place.segment.isLocked(FIRST_SLOT_BYTE + slot);
+    const { segment, offset } = place;
+    const isAlive = (slot: number): boolean =>
+      segment.isLocked(offset + RING_FIRST_SLOT_BYTE + slot);
     const start = (): MpscConsumer => new MpscConsumer(place.memory, writer, isAlive);
-    return takeRole(place, CONSUMER_BYTE, "consumer", start);
+    return takeRole(place, RING_CONSUMER_BYTE, "consumer", start);
   },
 };
 
@@ -177,7 +182,7 @@ const OVERWRITE: RingKind = {
   maxRecordLength: broadcastMaxRecordLength,
   published: countedByProducer,
   takeProducer: (place, reader, batch) =>
-    takeRole(place, PRODUCER_BYTE, "producer", () => {
+    takeRole(place, RING_PRODUCER_BYTE, "producer", () => {
       return new BroadcastProducer(place.memory, reader, undefined, batch);
     }),
   takeConsumer: ({ memory }, writer) => ({
@@ -192,13 +197,14 @@ const BLOCK: RingKind = {
   id: SEGMENT_KINDS.broadcastBlock,
   dataOffset: () => broadcastDataOffset("block"),
   takeProducer(place, reader, batch) {
+    const { segment, offset } = place;
     const whileHeld = (slot: number, action: () => void): boolean => {
-      using lock = place.segment.tryLock(FIRST_SLOT_BYTE + slot);
+      using lock = segment.tryLock(offset + RING_FIRST_SLOT_BYTE + slot);
       if (lock === undefined) return false;
       action();
       return true;
     };
-    return takeRole(place, PRODUCER_BYTE, "producer", () => {
+    return takeRole(place, RING_PRODUCER_BYTE, "producer", () => {
       return new BroadcastProducer(place.memory, reader, whileHeld, batch);
     });
   },
@@ -215,26 +221,24 @@ export const RING_KINDS: Readonly<Record<number, RingKind>> = Object.fromEntries
   KINDS.map((kind) => [kind.id, kind]),
 );
 
-/** @throws TypeError when there is no such kind, or policy. */
+export const RING_KIND_NAMES: readonly RingKindName[] = ["spsc", "mpsc", "broadcast"];
+export const BROADCAST_POLICIES: readonly BroadcastPolicy[] = ["overwrite", "block"];
+
+/** @throws TypeError when the kind has no such policy. */
 export function ringKind(
-  name: RingKindName = "spsc",
+  action: string,
+  name: RingKindName,
   policy: BroadcastPolicy | undefined = name === "broadcast" ? "overwrite" : undefined,
 ): RingKind {
   const kind = KINDS.find((known) => known.name === name && known.policy === policy);
   if (kind !== undefined) return kind;
-  const asked = policy === undefined ? String(name) : `${name} and policy ${String(policy)}`;
-  throw new TypeError(
-    `Cannot make a ring of kind ${asked}: it is "spsc", "mpsc", or "broadcast" with policy ` +
-      '"overwrite" or "block"',
-  );
+  throw new TypeError(`${action}: a ring of kind "${name}" has no policy, only a "broadcast" has`);
 }
 
-/** @throws RangeError that says what a capacity must be. */
-export function checkCapacity(kind: RingKind, capacity: number): void {
-  const tooSmall = kind.name === "broadcast" && capacity < BROADCAST_MIN_CAPACITY;
-  const problem = tooSmall
-    ? `a broadcast ring has at least ${BROADCAST_MIN_CAPACITY}`
-    : capacityProblem(capacity);
-  if (problem === undefined) return;
-  throw new RangeError(`Cannot make a ring of ${String(capacity)} bytes: ${problem}`);
+/** Why a ring of a kind cannot have a capacity, or undefined. */
+export function ringCapacityProblem(kind: RingKindName, capacity: number): string | undefined {
+  if (kind === "broadcast" && capacity < BROADCAST_MIN_CAPACITY) {
+    return `a broadcast ring has at least ${BROADCAST_MIN_CAPACITY} bytes`;
+  }
+  return capacityProblem(capacity);
 }

@@ -1,5 +1,6 @@
 /** A line in which the asynchronous calls of one handle wait for their turn. */
 import type { AbortSignalLike } from "./abort-signal.ts";
+import { MAX_TIMER_MS } from "./limits.ts";
 
 /** One at a time, in the order in which they came. */
 export class AsyncLine {
@@ -27,7 +28,7 @@ export class AsyncLine {
       resolve(false);
     };
     this.#waiting.push(resolve);
-    const timer = milliseconds < 2 ** 31 ? setTimeout(giveUp, milliseconds) : undefined;
+    const timer = milliseconds <= MAX_TIMER_MS ? setTimeout(giveUp, milliseconds) : undefined;
     if (!ref) timer?.unref();
     signal?.addEventListener("abort", giveUp, { once: true });
     const mine = await promise;

@@ -4,24 +4,19 @@
  * Each JavaScript thread that waits has one: a Unix socket that its event loop listens on, found by
  * a random 32-bit id that the waiter leaves in the wait point. To ring is to send a byte. On Linux
  * the socket lives in the abstract namespace: the kernel removes it with its process, nothing is
- * left in any directory, and a refused connection is the kernel's word that the waiter is dead.
+ * left in any directory, and a refused connection is how the kernel says that the waiter is dead.
  * The namespace goes with the network namespace: across containers that share memory and no
  * network, nobody is rung, and the re-check below finds what was published.
  *
  * Of the ways into Bun's event loop without a thread or a poll timer, a socket measured fastest (a
- * FIFO read through `Bun.file(fd).stream()` comes next), and it alone can be `unref`'d.
+ * FIFO read through `Bun.file(fd).stream()` comes next), and only it can be `unref`'d.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { E } from "../libc/errno.ts";
 import { close } from "../libc/fcntl.ts";
 import { connectUnix, sendByte } from "../libc/socket.ts";
-
-/**
- * How often, in ms, a thread looks by itself at what it waits for. Not how waits end, but the bound
- * on a waker that was killed after it published and before it rang.
- */
-const RECHECK_MS = 250;
+import { RECHECK_MS } from "./limits.ts";
 
 /** One wait of this thread. @returns Whether it is over. */
 export type PendingWait = () => boolean;
@@ -49,7 +44,7 @@ export function ownBell(): number {
     if (id === 0) continue;
     try {
       const socket = { open: (caller: Bun.Socket) => caller.unref(), data: lookAtAll };
-      // Never the reason for the process to live: that is the re-check timer's part.
+      // Never what keeps the process alive: the re-check timer does that.
       Bun.listen({ unix: bellPath(id), socket }).unref();
     } catch (error) {
       // The id is taken, by chance: the next one is not.

@@ -7,8 +7,8 @@
 import { cpus } from "node:os";
 
 /**
- * The longest uninterrupted sleep, in ms. After it the thread can be terminated, signals arrive, and
- * what a killed waker published is found.
+ * The longest uninterrupted sleep, in ms. After it the thread can be terminated, signals arrive,
+ * and what a killed waker published is found.
  */
 export const SLICE_MS = 50;
 
@@ -67,8 +67,8 @@ export const NAME_CHECK_MS = 1000;
 export const STABLE_READ_TRIES = 100;
 
 /**
- * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that is
- * waited for. The machine's cores are counted and not this process's: one that is pinned to a core
+ * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that
+ * is waited for. The machine's cores are counted and not this process's: one that is pinned to a core
  * waits for others elsewhere (navigator.hardwareConcurrency would be 1 there).
  */
 export const MAY_SPIN: boolean = cpus().length > 1;

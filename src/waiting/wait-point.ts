@@ -1,5 +1,4 @@
 /** How to wait: spin a little, then sleep, or let the event loop wait. */
-import { cpus } from "node:os";
 import { E, fail } from "../libc/errno.ts";
 import { HAS_FUTEX, futexWait, futexWake } from "../libc/futex.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
@@ -12,10 +11,19 @@ import {
 } from "../layout/wait-point-layout.ts";
 import { compareExchange, load } from "../memory/atomics.ts";
 import type { Mapping } from "../memory/mapping.ts";
-import type { AbortSignalLike } from "./abort-signal.ts";
 import { ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
-import { checkTimeout } from "./wait-options.ts";
+import {
+  MAX_TIMER_MS,
+  MAY_SPIN,
+  POLLS_PER_CLOCK,
+  POLL_MS,
+  SLICE_MS,
+  SPIN_POLLS,
+  SPIN_TRIAL_PERIOD,
+  SPIN_TURNS,
+} from "./limits.ts";
+import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "./wait-options.ts";
 
 /**
  * How a blocking wait spends its time: "spin" polls until the end, for the lowest latency at the
@@ -24,46 +32,16 @@ import { checkTimeout } from "./wait-options.ts";
  */
 export type WaitStrategy = "spin" | "block" | "adaptive";
 
-/** How long a blocking wait lasts. */
-export interface WaitOptions {
-  /** Milliseconds; 0 only looks. Default: for ever. */
-  readonly timeoutMs?: number | undefined;
+export const WAIT_STRATEGIES: readonly WaitStrategy[] = ["spin", "block", "adaptive"];
+
+/** How long a blocking wait lasts, and how it spends its time. */
+export interface BlockingWaitOptions extends WaitOptions {
   /** Default "adaptive". */
   readonly strategy?: WaitStrategy | undefined;
 }
 
-/** How long a wait in the event loop lasts. */
-export interface AsyncWaitOptions {
-  /** Milliseconds; 0 only looks. Default: for ever. */
-  readonly timeoutMs?: number | undefined;
-  /** Ends the wait: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignalLike | undefined;
-  /** Whether the wait keeps the process alive. Default true. */
-  readonly ref?: boolean | undefined;
-}
-
-/**
- * The longest uninterrupted sleep, in ms: after it the thread can be terminated and signals arrive,
- * and what a killed waker published is found.
- */
-const SLICE_MS = 50;
-/** Polls of an adaptive wait, at a few ns each: about what a sleep and a wake across cores cost. */
-const SPIN_POLLS = 2000;
-/** Turns of the event loop that an adaptive wait takes before it asks to be rung, at 1 µs each. */
-const SPIN_TURNS = 64;
-/** Of this many async waits at a point where spinning is in vain, one spins in full to find out. */
-const SPIN_TRIAL_PERIOD = 16;
-/** Longest timer that JavaScript has, in ms. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-/** Polls between two looks at the clock. */
-const POLLS_PER_CLOCK = 1024;
-
 // Woken, changed already, time over, a signal: each is a reason to look again.
 const LOOK_AGAIN: ReadonlySet<number> = new Set([-E.EAGAIN, -E.ETIMEDOUT, -E.EINTR]);
-
-// Where only one process runs at a time, spinning keeps away the one that is waited for. Counted
-// for the machine, not for this process: one that is pinned to a core waits for others elsewhere.
-const MAY_SPIN: boolean = cpus().length > 1;
 
 /**
  * A place in shared memory where processes wait for what others publish.
@@ -114,14 +92,16 @@ export class WaitPoint {
    * Blocks this thread until `ready` says yes. @returns false when the time was over.
    *
    * Signal handlers in JavaScript run only after it returns: an untimed wait is for threads that
-   * have nothing else to do.
+   * have nothing else to do. An AbortSignal is looked at when it begins, and between its sleeps.
+   * @throws The signal's reason; what `ready` throws.
    */
-  wait(ready: () => boolean, options: WaitOptions = {}): boolean {
+  wait(ready: () => boolean, options: BlockingWaitOptions = {}): boolean {
     const timeoutMs = checkTimeout(options.timeoutMs);
+    const { strategy = "adaptive", signal } = options;
+    signal?.throwIfAborted();
     if (ready()) return true;
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
-    const { strategy = "adaptive" } = options;
     if (strategy === "spin") return spin(ready, deadline);
     if (strategy === "adaptive" && MAY_SPIN) {
       for (let poll = 0; poll < SPIN_POLLS; poll++) if (ready()) return true;
@@ -132,18 +112,22 @@ export class WaitPoint {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
       this.#sleep(key, Math.min(left, SLICE_MS));
+      signal?.throwIfAborted();
     }
   }
 
   #sleep(key: number, milliseconds: number): void {
-    if (!HAS_FUTEX) return sleepMs(Math.min(milliseconds, 1));
+    if (!HAS_FUTEX) return sleepMs(Math.min(milliseconds, POLL_MS));
     const result = futexWait(this.#mapping.address + this.#offset, key, milliseconds);
     if (result < 0 && !LOOK_AGAIN.has(result)) fail("Cannot wait", result, "futex");
   }
 
   /**
    * Waits in the event loop until `ready` says yes. Nothing polls and no thread is occupied; what
-   * `ready` throws rejects the promise. @returns false when the time was over.
+   * `ready` throws rejects the promise.
+   *
+   * @returns false when the time was over, or the memory was unmapped meanwhile.
+   * @throws The signal's reason.
    */
   async waitAsync(ready: () => boolean, options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = checkTimeout(options.timeoutMs);
@@ -152,6 +136,7 @@ export class WaitPoint {
     if (timeoutMs === 0) return false;
     const deadline = monotonicMs() + timeoutMs;
     if (await this.#spinTurnsOf(ready, deadline, options)) return true;
+    if (this.#isGone()) return false;
     return this.#waitForBell(ready, deadline, options);
   }
 
@@ -171,6 +156,7 @@ export class WaitPoint {
     for (let turn = 0; turn < turns; turn++) {
       await new Promise<void>((resolve) => setImmediate(resolve));
       signal?.throwIfAborted();
+      if (this.#isGone()) return false;
       if (ready()) {
         this.#spinTurns = Math.min(Math.max(this.#spinTurns, turn + 1) * 2, SPIN_TURNS);
         return true;
@@ -179,6 +165,11 @@ export class WaitPoint {
     }
     this.#spinTurns = Math.max(this.#spinTurns >> 1, 1);
     return false;
+  }
+
+  /** Whether the memory was unmapped. */
+  #isGone(): boolean {
+    return this.#words.length === 0;
   }
 
   /** Ends every async wait of this object with false, before its memory goes. */
@@ -205,6 +196,7 @@ export class WaitPoint {
     const aborted = (): void => void end(() => reject(signal?.reason));
     const endEarly = (): void => void end(() => resolve(false));
     const look = (): boolean => {
+      if (this.#isGone()) return end(() => resolve(false));
       try {
         // The wake that rang the bell took the flag away: set it again, and only then look.
         announce(this.#words, this.#state, BELL);
@@ -253,8 +245,8 @@ export class WaitPoint {
   }
 
   #unregisterBell(): void {
-    // A detached mapping has nothing to unregister from.
-    if (this.#words.length === 0) return;
+    // Unmapped memory has nothing to unregister from.
+    if (this.#isGone()) return;
     const own = ownBell();
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
       if (compareExchange(this.#words, word, own, 0) === own) return;

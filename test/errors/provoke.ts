@@ -33,6 +33,7 @@ export interface ErrorRow {
     | "Error"
     | "RangeError"
     | "TypeError"
+    | "StateError"
     | "SystemError"
     | "LayoutError"
     | "StateError"
@@ -163,6 +164,12 @@ export function many(name: string): void {
 
 export function ring(name: string): RingBuffer {
   return keep(RingBuffer.create(name, { capacity: 1024 }));
+}
+
+/** With a record in it. */
+export function written(one: RingBuffer): RingBuffer {
+  one.producer().tryWrite("x");
+  return one;
 }
 
 export function twice<T>(one: RingBuffer, take: (ring: RingBuffer) => T): void {

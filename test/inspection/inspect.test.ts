@@ -147,7 +147,7 @@ describe("openObject", () => {
     ring.unlink();
 
     using segment = Segment.create("sysv:private", { size: 1 << 16 });
-    using other = RingBuffer.create(segment, { capacity: 4096 });
+    using other = RingBuffer.init(segment, 0, { capacity: 4096 });
     using producer = other.producer();
     using seen = openObject(segment.name);
     expect([seen.kind, seen.roles(), producer.closed]).toEqual(["ring", ["producer"], false]);
@@ -193,11 +193,11 @@ describe("openObject", () => {
     using queues = openObject(queueName);
     const texts = (records: readonly { bytes: Uint8Array }[]): string[] =>
       records.map(({ bytes }) => new TextDecoder().decode(bytes));
-    producer.write("old", 5);
+    producer.tryWrite("old", 5);
     queue.enqueue("old");
     expect(rings.fresh()).toEqual({ records: [], missed: 0 });
     expect(queues.fresh()).toEqual({ records: [], missed: 0 });
-    producer.write("new");
+    producer.tryWrite("new");
     queue.enqueue("new");
     expect([texts(rings.peek()), texts(queues.peek())]).toEqual([
       ["old", "new"],
@@ -208,9 +208,9 @@ describe("openObject", () => {
       ["new"],
       ["new"],
     ]);
-    for (const text of ["gone", "gone too", "here"]) producer.write(text);
+    for (const text of ["gone", "gone too", "here"]) producer.tryWrite(text);
     // What was read is given back before the next read, and not before.
-    for (let taken = 0; taken < 4; taken++) consumer.take();
+    for (let taken = 0; taken < 4; taken++) consumer.tryTake();
     const { records, missed } = rings.fresh();
     expect([texts(records).at(-1), missed + records.length]).toEqual(["here", 3]);
     ring.unlink();

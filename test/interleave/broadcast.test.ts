@@ -12,7 +12,8 @@ import { readTailNumber } from "../../src/ring/algorithm/broadcast/words.ts";
 import { BlockConsumer } from "../../src/ring/algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer, type WhileHeld } from "../../src/ring/algorithm/broadcast/producer.ts";
 import { OverwriteConsumer } from "../../src/ring/algorithm/broadcast/overwrite-consumer.ts";
-import { NOBODY, type RingMemory } from "../../src/ring/algorithm/core.ts";
+import { NOBODY } from "../../src/ring/algorithm/core.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import { type Model, type Participant, type Turn, describeReport, explore } from "./walker.ts";
 
 setDefaultTimeout(600_000);
@@ -34,7 +35,10 @@ interface World {
 function makeWorld(policy: World["policy"]): World {
   const dataOffset = broadcastDataOffset(policy);
   const buffer = new ArrayBuffer(dataOffset + CAPACITY);
-  return { policy, memory: { buffer, byteOffset: 0, dataOffset, capacity: CAPACITY } };
+  return {
+    policy,
+    memory: { buffer, byteOffset: 0, dataOffset, capacity: CAPACITY, what: "ring" },
+  };
 }
 
 /** A ring in which so many bytes were published. */

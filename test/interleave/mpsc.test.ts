@@ -8,7 +8,8 @@ import {
 } from "../../src/layout/mpsc-layout.ts";
 import { MpscConsumer } from "../../src/ring/algorithm/mpsc/consumer.ts";
 import { MpscProducer } from "../../src/ring/algorithm/mpsc/producer.ts";
-import { NOBODY, type RingMemory } from "../../src/ring/algorithm/core.ts";
+import { NOBODY } from "../../src/ring/algorithm/core.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import {
   type Model,
   type Outcome,
@@ -24,7 +25,7 @@ setDefaultTimeout(600_000);
 const CAPACITY = 64;
 const dataOffset = mpscDataOffset(CAPACITY);
 const buffer = new ArrayBuffer(dataOffset + CAPACITY);
-const memory: RingMemory = { buffer, byteOffset: 0, dataOffset, capacity: CAPACITY };
+const memory: RingMemory = { buffer, byteOffset: 0, dataOffset, capacity: CAPACITY, what: "ring" };
 
 /** A ring in which `records` units were written and read, in this lap, at this position. */
 function startAt(lap: number, cell: number, position: number): void {

@@ -1,8 +1,10 @@
 /** All interleavings of small SPSC programs, and a kill at each of their steps. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
-import { NOBODY, type RingMemory } from "../../src/ring/algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import { NOBODY } from "../../src/ring/algorithm/core.ts";
+import { SpscConsumer } from "../../src/ring/algorithm/spsc/consumer.ts";
+import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import { type Model, type Participant, describeReport, explore } from "./walker.ts";
 
 /** The long form walks more states. */
@@ -16,6 +18,7 @@ const memory: RingMemory = {
   byteOffset: 0,
   dataOffset: RING_DATA_OFFSET,
   capacity: CAPACITY,
+  what: "ring",
 };
 
 function startAt(position: number): void {

@@ -62,7 +62,7 @@ async function rings(name: string): Promise<readonly unknown[]> {
   using ring = RingBuffer.create(name, { capacity: 1 << 16, codec: codecs.json<Order>() });
   using producer: RingProducer<Order> = ring.producer({ batch: 1 });
   using consumer = ring.consumer({ strategy: "adaptive" });
-  producer.write({ id: 1 });
+  producer.tryWrite({ id: 1 });
   await producer.writeAsync({ id: 2, symbol: "ABC" }, { timeoutMs: 1000 });
   const seen: unknown[] = [consumer.take()?.id];
   for await (const order of consumer) {
@@ -82,7 +82,7 @@ function inPlace(name: string): number {
   claim?.commit();
   using consumer = ring.consumer();
   let value = 0;
-  consumer.read((view, index) => (value = view.getFloat64(index, true)));
+  consumer.tryRead((view, index) => (value = view.getFloat64(index, true)));
   ring.unlink();
   return value;
 }
@@ -92,7 +92,7 @@ function broadcast(name: string): readonly (string | number | undefined)[] {
   using reader = texts.consumer();
   using writer = texts.producer();
   writer.write("hello");
-  const text = reader.take();
+  const text = reader.tryTake();
   texts.unlink();
   using values = RingBuffer.create(name, { capacity: 1 << 16, codec: numbers });
   using out = values.producer();

@@ -28,7 +28,7 @@ if (mode === "hold") {
   };
   while (!done) {
     if (mode === "join-async") await consumer.readAsync(check);
-    else consumer.read(check, { timeoutMs: 1000 });
+    else consumer.read(check);
   }
   console.log(JSON.stringify({ read, lost: consumer.lost }));
 } else {
@@ -52,7 +52,7 @@ if (mode === "hold") {
     while (next < total) await consumer.readAsync(check);
   } else {
     using consumer = ring.consumer({ strategy: mode as "block" });
-    while (next < total) consumer.read(check, { timeoutMs: 1000 });
+    while (next < total) consumer.read(check);
   }
   console.log(next);
 }

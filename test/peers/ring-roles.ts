@@ -9,10 +9,11 @@ import { OverwriteConsumer } from "../../src/ring/algorithm/broadcast/overwrite-
 import {
   NOBODY,
   type RingConsumerCore,
-  type RingMemory,
   type RingProducerCore,
 } from "../../src/ring/algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import { SpscConsumer } from "../../src/ring/algorithm/spsc/consumer.ts";
+import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import { type Kind, KINDS } from "../ring/kinds.ts";
 
 /** The reports of up to 2048 participants come first: so many words each. */
@@ -39,7 +40,13 @@ export function openRoles(name: string, kindName: string, capacity: number): Rol
   const dataOffset = kind.dataOffset(capacity);
   const size = REPORTS_LENGTH + dataOffset + capacity;
   const segment = Segment.openOrCreate(name, { size });
-  const memory = { buffer: segment.buffer, byteOffset: REPORTS_LENGTH, dataOffset, capacity };
+  const memory = {
+    buffer: segment.buffer,
+    byteOffset: REPORTS_LENGTH,
+    dataOffset,
+    capacity,
+    what: "ring",
+  };
   return { segment, memory, reports: new Int32Array(segment.buffer, 0, REPORTS_LENGTH / 4), kind };
 }
 

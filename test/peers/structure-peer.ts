@@ -17,7 +17,7 @@ if (action === "ring") {
   let count = 0;
   let last = "";
   while (count < 500) {
-    const record = consumer.take(60_000);
+    const record = consumer.take({ timeoutMs: 60_000 });
     if (record === undefined) break;
     last = new TextDecoder().decode(record);
     count++;

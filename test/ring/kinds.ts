@@ -18,10 +18,11 @@ import { OverwriteConsumer } from "../../src/ring/algorithm/broadcast/overwrite-
 import {
   NOBODY,
   type RingConsumerCore,
-  type RingMemory,
   type RingProducerCore,
 } from "../../src/ring/algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import { SpscConsumer } from "../../src/ring/algorithm/spsc/consumer.ts";
+import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 
 export interface Kind {
   readonly name: string;

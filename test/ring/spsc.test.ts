@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
-import { NOBODY, type RingMemory } from "../../src/ring/algorithm/core.ts";
-import { SpscConsumer, SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import { NOBODY } from "../../src/ring/algorithm/core.ts";
+import { SpscConsumer } from "../../src/ring/algorithm/spsc/consumer.ts";
+import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 
 function memory(capacity: number): RingMemory {
   const buffer = new ArrayBuffer(RING_DATA_OFFSET + capacity);
-  return { buffer, byteOffset: 0, dataOffset: RING_DATA_OFFSET, capacity };
+  return { buffer, byteOffset: 0, dataOffset: RING_DATA_OFFSET, capacity, what: "ring" };
 }
 
 function write(producer: SpscProducer, value: number, length = 8): boolean {

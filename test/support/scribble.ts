@@ -1,6 +1,6 @@
 /** A hostile process in miniature: scribbles over a ring, and lets both sides meet the bytes. */
 import { LayoutError } from "../../src/errors.ts";
-import type { RingMemory } from "../../src/ring/algorithm/core.ts";
+import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import type { Kind } from "../ring/kinds.ts";
 import type { Random } from "./random.ts";
 
@@ -41,7 +41,6 @@ function read(kind: Kind, memory: RingMemory): () => void {
     }, 1000);
     if (handled > 1000) throw new Error("More than the limit");
     consumer.hasRecord();
-    consumer.take();
   };
 }
 
@@ -60,7 +59,7 @@ export function scribble(kind: Kind, random: Random, milliseconds: number): numb
   while (performance.now() < end) {
     const buffer = new ArrayBuffer(dataOffset + capacity);
     const words = new Int32Array(buffer);
-    const memory: RingMemory = { buffer, byteOffset: 0, dataOffset, capacity };
+    const memory: RingMemory = { buffer, byteOffset: 0, dataOffset, capacity, what: "ring" };
     kind.startAt(memory, 0);
     const writing = write(kind, memory);
     const reading = read(kind, memory);

@@ -46,7 +46,7 @@ describe("WaitPoint", () => {
 
   test("a bad timeout is refused and named", () => {
     expect(() => point.wait(never, { timeoutMs: -1 })).toThrow(
-      new RangeError("Cannot wait for -1 ms: a timeout must be a number of 0 or more"),
+      new RangeError("Cannot wait: timeoutMs must be a number of 0 or more, not -1"),
     );
     expect(point.waitAsync(never, { timeoutMs: Number.NaN })).rejects.toThrow(RangeError);
   });

@@ -1,6 +1,6 @@
 /** send and recv: the shell's pipes, through shared memory. */
 import { readSync } from "node:fs";
-import { RingBuffer, Segment } from "../../index.ts";
+import { RingBuffer, Segment, codecs } from "../../index.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
 import { COUNT_MAX, type Call, type Command } from "../command.ts";
 import { EXIT, codeOf } from "../failure.ts";
@@ -73,7 +73,7 @@ function prepare(call: Call, name: string): void {
     return;
   }
   try {
-    RingBuffer.create(name, { capacity }).close();
+    RingBuffer.create(name, { capacity, codec: codecs.raw }).close();
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   }

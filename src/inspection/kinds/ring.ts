@@ -72,7 +72,8 @@ function mpscActivity(ring: ObjectWords): Activity {
   if (damage(ring) === undefined && ring.size <= COPY_MAX) {
     const buffer = new ArrayBuffer(ring.size);
     new Uint8Array(buffer).set(ring.bytes(0, ring.size));
-    unread = mpscUnread({ buffer, byteOffset: 0, dataOffset, capacity });
+    const what = "the copy of the ring";
+    unread = mpscUnread({ buffer, byteOffset: 0, dataOffset, capacity, what });
   }
   return {
     ...common(ring),

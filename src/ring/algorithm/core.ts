@@ -2,8 +2,9 @@
  * What every ring algorithm offers to the noun that wraps it, whichever kind it is.
  *
  * An algorithm works over bytes: it knows no names, no descriptors and no way to sleep. It is given
- * somebody to wake on each side, and tells them at the instants when that is due.
+ * somebody to wake on each side, and wakes them at the instants when that is due.
  */
+import { isThenable } from "../../arguments.ts";
 
 /** Somebody who may be asleep. A wait point is one. */
 export interface Wakeable {
@@ -16,27 +17,30 @@ export interface Wakeable {
 /** For rings whose sides never sleep. */
 export const NOBODY: Wakeable = { wake(): void {}, hasWaiters: false };
 
-/** The bytes of one ring: the control words, and the data that they are about. */
-export interface RingMemory {
-  readonly buffer: ArrayBufferLike;
-  /** Where the segment starts in the buffer, in bytes; a multiple of 128. */
-  readonly byteOffset: number;
-  /** From the start of the segment to the data, in bytes. */
-  readonly dataOffset: number;
-  /** Bytes of data: a power of two. */
-  readonly capacity: number;
-}
-
-/** The control words of a ring as doubles: its counters. Reports, and no basis for decisions. */
-export function countersOf({ buffer, byteOffset, dataOffset }: RingMemory): Float64Array {
-  return new Float64Array(buffer, byteOffset, dataOffset >> 3);
-}
+/** Within one read, a consumer gives room back at least at each n-th of the ring. */
+export const RELEASES_PER_LAP = 8;
 
 /**
  * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's:
- * they are valid until the handler returns.
+ * they are valid until the handler returns, so it is synchronous.
  */
 export type RecordHandler = (view: DataView, index: number, length: number, type: number) => void;
+
+/**
+ * Refuses what a handler returned if that is a promise. A call costs a nanosecond here: it is for
+ * handlers that return something.
+ * @throws TypeError.
+ */
+export function checkHandled(result: unknown): void {
+  if (isThenable(result)) refusePromise();
+}
+
+export function refusePromise(): never {
+  throw new TypeError(
+    "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and " +
+      "valid only until the handler returns. Use a synchronous handler, or take() for a value",
+  );
+}
 
 /** The writing side of a ring. One thread uses it. */
 export interface RingProducerCore {
@@ -66,26 +70,22 @@ export interface RingProducerCore {
 
 /** The reading side of a ring. One thread uses it. */
 export interface RingConsumerCore {
-  /** The ring's data. */
+  /** What a handler receives: the ring's data, or a private copy of a part of it. */
   readonly view: DataView;
   /** Releases wake whoever is here. */
   readonly writer: Wakeable;
   /**
    * Hands the records that are there to the handler, and gives their room back.
    *
-   * A handler that throws has read its record: it counts and is released, and the error goes on to
-   * the caller.
+   * A handler that throws, or returns a promise, has read its record: it counts and is released,
+   * and the error goes on to the caller.
    *
    * @param limit Most records; from 1.
    * @returns How many were handled.
    * @throws LayoutError when the bytes are no records.
    */
   read(handler: RecordHandler, limit: number): number;
-  /** The next record as a copy of its own, or undefined. @throws LayoutError. */
-  take(): Uint8Array<ArrayBuffer> | undefined;
-  /** The type of the last record that `take` returned. */
-  readonly takenType: number;
-  /** Whether a record is there. @throws nothing: what is wrong is said by `read`. */
+  /** Whether a record is there. It never throws: what is wrong is said by `read`. */
   hasRecord(): boolean;
   /** The end of its work: gives back what the algorithm still holds of the ring. */
   giveBack?(): void;

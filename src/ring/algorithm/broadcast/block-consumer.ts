@@ -1,16 +1,21 @@
 /**
- * A reader of a broadcast ring that holds the producer back. The invariants are in broadcast.ts.
+ * A reader of a broadcast ring that holds the producer back. The invariants are in producer.ts.
  */
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
 import { and, load, or, store } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
-import type { RecordHandler, RingConsumerCore, RingMemory, Wakeable } from "../core.ts";
+import {
+  RELEASES_PER_LAP,
+  type RecordHandler,
+  type RingConsumerCore,
+  type Wakeable,
+  checkHandled,
+} from "../core.ts";
+import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
-/** The consumer gives room back at least this often within one read: each n-th of the ring. */
-const RELEASES_PER_LAP = 8;
 /** How often it tries to join while the producer runs on. */
 const MAX_ATTEMPTS = 1000;
 
@@ -18,14 +23,13 @@ const MAX_ATTEMPTS = 1000;
 export class BlockConsumer implements RingConsumerCore {
   readonly view: DataView;
   readonly writer: Wakeable;
-  readonly #views: word.BroadcastViews;
+  readonly #memory: RingMemory;
+  readonly #control: Int32Array;
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #slot: number;
   #position = 0;
   #released = 0;
-  #taken: Uint8Array<ArrayBuffer> | undefined;
-  takenType = 0;
 
   /**
    * Joins: sees what is published from now on.
@@ -34,9 +38,11 @@ export class BlockConsumer implements RingConsumerCore {
    * @throws LayoutError.
    */
   constructor(memory: RingMemory, writer: Wakeable, slot: number) {
-    this.#views = word.viewsOf(memory);
-    this.view = this.#views.view;
-    this.#words = this.#views.words;
+    const views = viewsOf(memory);
+    this.view = views.view;
+    this.#memory = memory;
+    this.#control = views.control;
+    this.#words = views.words;
     this.#capacity = memory.capacity;
     this.#slot = slot;
     this.writer = writer;
@@ -45,7 +51,7 @@ export class BlockConsumer implements RingConsumerCore {
 
   /** B2. */
   #join(): void {
-    const { control } = this.#views;
+    const control = this.#control;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const tail = word.readWide(control, word.TAIL);
       const position = tail | 0;
@@ -63,8 +69,11 @@ export class BlockConsumer implements RingConsumerCore {
         return;
       }
     }
-    const limit = load(control, word.LIMIT);
-    throw word.corruptRecord(layout.LIMIT, "a limit near the tail", limit);
+    throw corrupt(this.#memory, "it cannot be joined", {
+      expected: "a limit near the tail",
+      found: load(control, word.LIMIT),
+      offset: layout.LIMIT,
+    });
   }
 
   /** Bytes from the beginning of the ring to the next record to read, mod 2^32. */
@@ -74,12 +83,12 @@ export class BlockConsumer implements RingConsumerCore {
 
   /** Leaves: the producer waits for it no more. The lock is given back afterwards. */
   giveBack(): void {
-    and(this.#views.control, word.JOINED, ~(1 << this.#slot));
+    and(this.#control, word.JOINED, ~(1 << this.#slot));
     this.writer.wake();
   }
 
   hasRecord(): boolean {
-    return load(this.#views.control, word.TAIL) !== this.#position;
+    return load(this.#control, word.TAIL) !== this.#position;
   }
 
   read(handler: RecordHandler, limit: number): number {
@@ -87,10 +96,14 @@ export class BlockConsumer implements RingConsumerCore {
     const words = this.#words;
     const capacity = this.#capacity;
     // SYNC published: pairs with the producer's store.
-    const available = (load(this.#views.control, word.TAIL) - this.#position) | 0;
+    const available = (load(this.#control, word.TAIL) - this.#position) | 0;
     if (available === 0) return 0;
     if (available < 0 || available > capacity) {
-      throw word.corruptRecord(layout.TAIL, `at most ${capacity} after what was read`, available);
+      throw corrupt(this.#memory, "its tail cannot be", {
+        expected: `at most ${capacity} bytes after what was read`,
+        found: available,
+        offset: layout.TAIL,
+      });
     }
     const end = (this.#position + available) | 0;
     let count = 0;
@@ -101,7 +114,7 @@ export class BlockConsumer implements RingConsumerCore {
         // Compared before it is rounded up, which a hostile length would overflow.
         const left = Math.min((end - this.#position) | 0, capacity - index);
         if (length < BROADCAST_HEADER_LENGTH || length > left) {
-          throw word.corruptRecord(index, "a length that ends within the ring", length);
+          throw corruptRecord(this.#memory, index, length);
         }
         const aligned = (length + BROADCAST_ALIGNMENT - 1) & -BROADCAST_ALIGNMENT;
         const type = words[(index >> 2) + 1]!;
@@ -109,7 +122,13 @@ export class BlockConsumer implements RingConsumerCore {
         this.#position = (this.#position + aligned) | 0;
         if (type !== PADDING_TYPE) {
           count++;
-          handler(view, index + BROADCAST_HEADER_LENGTH, length - BROADCAST_HEADER_LENGTH, type);
+          const result: unknown = handler(
+            view,
+            index + BROADCAST_HEADER_LENGTH,
+            length - BROADCAST_HEADER_LENGTH,
+            type,
+          );
+          if (result !== undefined) checkHandled(result);
         }
         const unreleased = (this.#position - this.#released) | 0;
         if (unreleased >= capacity / RELEASES_PER_LAP) this.#release();
@@ -120,22 +139,10 @@ export class BlockConsumer implements RingConsumerCore {
     return count;
   }
 
-  take(): Uint8Array<ArrayBuffer> | undefined {
-    this.#taken = undefined;
-    this.read(this.#keep, 1);
-    return this.#taken;
-  }
-
-  readonly #keep: RecordHandler = (_view, index, length, type) => {
-    this.takenType = type;
-    this.#taken = new Uint8Array(length);
-    this.#taken.set(this.#views.bytes.subarray(index, index + length));
-  };
-
   #release(): void {
     this.#released = this.#position;
     // SYNC given back: pairs with the producer's load. All reads of the bytes came before.
-    store(this.#views.control, word.slotIndex(this.#slot), this.#position);
+    store(this.#control, word.slotIndex(this.#slot), this.#position);
     this.writer.wake();
   }
 }

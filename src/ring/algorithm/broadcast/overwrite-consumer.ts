@@ -1,16 +1,12 @@
-/** A reader of a broadcast ring whose producer never waits. The invariants are in broadcast.ts. */
+/** A reader of a broadcast ring whose producer never waits. The invariants are in producer.ts. */
+import type { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
 import { CONSUMER_LOST } from "../../../layout/ring-layout.ts";
 import { load, loadFence } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
-import {
-  type RecordHandler,
-  type RingConsumerCore,
-  type RingMemory,
-  type Wakeable,
-  countersOf,
-} from "../core.ts";
+import { type RecordHandler, type RingConsumerCore, type Wakeable, checkHandled } from "../core.ts";
+import { type RingMemory, type RingViews, corrupt, corruptRecord, viewsOf } from "../views.ts";
 
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
@@ -24,8 +20,9 @@ export class OverwriteConsumer implements RingConsumerCore {
   /** A private copy of what is handed over: never torn, and nobody else's to change. */
   readonly view: DataView;
   readonly writer: Wakeable;
-  readonly #views: word.BroadcastViews;
-  readonly #counters: Float64Array;
+  readonly #memory: RingMemory;
+  readonly #views: RingViews;
+  readonly #capacity: number;
   readonly #copied: Uint8Array<ArrayBuffer>;
   readonly #copiedWords: Int32Array;
   /** What is copied and not handed over yet. */
@@ -36,13 +33,12 @@ export class OverwriteConsumer implements RingConsumerCore {
   /** The number of the next record. */
   #number = 0;
   #lost = 0;
-  #taken: Uint8Array<ArrayBuffer> | undefined;
-  takenType = 0;
 
   /** Joins: sees what is published from now on. @throws LayoutError. */
   constructor(memory: RingMemory, writer: Wakeable) {
-    this.#views = word.viewsOf(memory);
-    this.#counters = countersOf(memory);
+    this.#memory = memory;
+    this.#views = viewsOf(memory);
+    this.#capacity = memory.capacity;
     this.writer = writer;
     const longest = layout.broadcastMaxRecordLength(memory.capacity) + 2 * BROADCAST_HEADER_LENGTH;
     this.#copied = new Uint8Array(new ArrayBuffer(Math.max(longest, COPY_LENGTH)));
@@ -65,17 +61,17 @@ export class OverwriteConsumer implements RingConsumerCore {
 
   /** The end of what is published, in full, and the number of the record that will be there. */
   #findTail(): { position: number; number: number } {
-    const { control, capacity } = this.#views;
+    const { control } = this.#views;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const before = word.readWide(control, word.TAIL_INTENT);
       const found = word.readTailNumber(control);
       const after = word.readWide(control, word.TAIL_INTENT);
       // O3: between the two looks the tail moved by so little that its upper bits are certain.
-      if (found === undefined || after - before > capacity) continue;
+      if (found === undefined || after - before > this.#capacity) continue;
       return { position: word.widen(found.tail, after), number: found.number };
     }
     const tail = load(control, word.TAIL);
-    throw word.corruptRecord(layout.TAIL, "a tail whose record number is known", tail);
+    throw this.#corruptTail("a tail whose record number is known", tail);
   }
 
   hasRecord(): boolean {
@@ -87,7 +83,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   /** R4, for all bytes from the position on. */
   #isIntact(): boolean {
     const intent = word.readWide(this.#views.control, word.TAIL_INTENT);
-    return intent - this.#position <= this.#views.capacity;
+    return intent - this.#position <= this.#capacity;
   }
 
   read(handler: RecordHandler, limit: number): number {
@@ -107,25 +103,21 @@ export class OverwriteConsumer implements RingConsumerCore {
       this.#from = at + align(length);
       if (type === PADDING_TYPE) continue;
       count++;
-      handler(view, at + BROADCAST_HEADER_LENGTH, length - BROADCAST_HEADER_LENGTH, type);
+      const result: unknown = handler(
+        view,
+        at + BROADCAST_HEADER_LENGTH,
+        length - BROADCAST_HEADER_LENGTH,
+        type,
+      );
+      if (result !== undefined) checkHandled(result);
     }
     return count;
   }
 
-  take(): Uint8Array<ArrayBuffer> | undefined {
-    this.#taken = undefined;
-    this.read(this.#keep, 1);
-    return this.#taken;
-  }
-
-  readonly #keep: RecordHandler = (_view, index, length, type) => {
-    this.takenType = type;
-    this.#taken = this.#copied.slice(index, index + length);
-  };
-
   /** Copies whole records, validates them, and goes past them. @returns false: nothing there. */
   #copy(): boolean {
-    const { control, bytes, capacity } = this.#views;
+    const { control, bytes } = this.#views;
+    const capacity = this.#capacity;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // SYNC published, SYNC overwrite: R1 to R4.
       const available = (load(control, word.TAIL) - (this.#position | 0)) | 0;
@@ -137,7 +129,7 @@ export class OverwriteConsumer implements RingConsumerCore {
         loadFence();
         if (this.#isIntact()) return this.#accept(index, length);
       } else if (this.#isIntact()) {
-        throw word.corruptRecord(layout.TAIL, "a tail after what was read", available);
+        throw this.#corruptTail("a tail after what was read", available);
       }
       this.#skip();
     }
@@ -153,22 +145,22 @@ export class OverwriteConsumer implements RingConsumerCore {
       const at = end >> 2;
       const recordLength = words[at]!;
       // Compared before it is rounded up, which a hostile length would overflow.
-      const left = this.#views.capacity - index - end;
+      const left = this.#capacity - index - end;
       if (recordLength < BROADCAST_HEADER_LENGTH || recordLength > left) {
-        throw word.corruptRecord(index + end, "a length that ends within the ring", recordLength);
+        throw corruptRecord(this.#memory, index + end, recordLength);
       }
       const next = end + align(recordLength);
       // The rest of it comes with the next copy.
       if (next > length) break;
       const found = numberAt(words, at);
       if (found !== number) {
-        throw word.corruptRecord(index + end + 8, `record number ${number}`, found);
+        throw corruptRecord(this.#memory, index + end + 8, found, `record number ${number}`);
       }
       if (words[at + 1] !== PADDING_TYPE) number++;
       end = next;
     }
     if (end === 0) {
-      throw word.corruptRecord(index, "a whole record", words[0]!);
+      throw corruptRecord(this.#memory, index, words[0]!, "a whole record");
     }
     this.#number = number;
     this.#position += end;
@@ -181,7 +173,8 @@ export class OverwriteConsumer implements RingConsumerCore {
    * Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss.
    */
   #skip(): void {
-    const { control, bytes, capacity } = this.#views;
+    const { control, bytes } = this.#views;
+    const capacity = this.#capacity;
     const intent = word.readWide(control, word.TAIL_INTENT);
     let mark = -1;
     for (let quarter = 0; quarter < layout.QUARTERS; quarter++) {
@@ -208,13 +201,17 @@ export class OverwriteConsumer implements RingConsumerCore {
     const lost = number - this.#number;
     if (lost < 0) {
       const expected = `record number ${this.#number} or a later one`;
-      throw word.corruptRecord((position | 0) & (this.#views.capacity - 1), expected, number);
+      throw corruptRecord(this.#memory, (position | 0) & (this.#capacity - 1), number, expected);
     }
     this.#lost += lost;
     // A report, not exact: consumers may overwrite each other's count. Their own is.
-    this.#counters[CONSUMER_LOST >> 3]! += lost;
+    this.#views.counters[CONSUMER_LOST >> 3]! += lost;
     this.#position = position;
     this.#number = number;
+  }
+
+  #corruptTail(expected: string, found: number): LayoutError {
+    return corrupt(this.#memory, "its tail cannot be", { expected, found, offset: layout.TAIL });
   }
 }
 

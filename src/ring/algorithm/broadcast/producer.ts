@@ -43,7 +43,8 @@ import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
 import { PRODUCER_BYTES, PRODUCER_FULL, PRODUCER_RECORDS } from "../../../layout/ring-layout.ts";
 import { and, load, store, storeFence } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
-import { type RingMemory, type RingProducerCore, type Wakeable, countersOf } from "../core.ts";
+import type { RingProducerCore, Wakeable } from "../core.ts";
+import { type RingMemory, corrupt, viewsOf } from "../views.ts";
 
 /** Does something while it holds a slot's lock. @returns false when somebody alive has it. */
 export type WhileHeld = (slot: number, action: () => void) => boolean;
@@ -97,13 +98,13 @@ export class BroadcastProducer implements RingProducerCore {
     batch = 1,
     looksPerBurial: number = LOOKS_PER_BURIAL,
   ) {
-    const views = word.viewsOf(memory);
+    const views = viewsOf(memory);
     this.view = views.view;
     this.bytes = views.bytes;
     this.reader = reader;
     this.maxRecordLength = layout.broadcastMaxRecordLength(memory.capacity);
     this.#control = views.control;
-    this.#counters = countersOf(memory);
+    this.#counters = views.counters;
     this.#words = views.words;
     this.#capacity = memory.capacity;
     this.#batch = batch;
@@ -113,8 +114,11 @@ export class BroadcastProducer implements RingProducerCore {
     this.#quarterShift = 31 - Math.clz32(memory.capacity) - 2;
     const found = word.readTailNumber(views.control);
     if (found === undefined || found.tail % layout.BROADCAST_ALIGNMENT !== 0) {
-      const tail = load(views.control, word.TAIL);
-      throw word.corruptRecord(layout.TAIL, "a tail whose record number is known", tail);
+      throw corrupt(memory, "its tail cannot be", {
+        expected: "a tail whose record number is known",
+        found: load(views.control, word.TAIL),
+        offset: layout.TAIL,
+      });
     }
     this.#tail = found.tail;
     this.#published = found.tail;
@@ -128,7 +132,11 @@ export class BroadcastProducer implements RingProducerCore {
     this.#bound = load(views.control, measured);
     const ahead = (this.#bound - this.#tail) | 0;
     if (ahead < 0 || ahead > memory.capacity) {
-      throw word.corruptRecord(layout.TAIL_INTENT, `at most ${memory.capacity} after`, ahead);
+      throw corrupt(memory, "what is announced cannot be", {
+        expected: `at most ${memory.capacity} bytes after the tail`,
+        found: ahead,
+        offset: layout.TAIL_INTENT,
+      });
     }
   }
 

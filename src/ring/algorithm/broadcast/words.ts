@@ -1,8 +1,6 @@
 /** What producers and consumers of a broadcast ring know of its words. */
-import { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { load } from "../../../memory/atomics.ts";
-import type { RingMemory } from "../core.ts";
 
 export const TAIL: number = layout.TAIL >> 2;
 export const TAIL_INTENT: number = layout.TAIL_INTENT >> 2;
@@ -14,25 +12,6 @@ export const QUARTER_MARKS: number = layout.QUARTER_MARKS >> 2;
 export const JOINED: number = layout.JOINED >> 2;
 
 const HALF = 2 ** 31;
-
-export interface BroadcastViews {
-  readonly control: Int32Array;
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly capacity: number;
-}
-
-export function viewsOf({ buffer, byteOffset, dataOffset, capacity }: RingMemory): BroadcastViews {
-  const start = byteOffset + dataOffset;
-  return {
-    control: new Int32Array(buffer, byteOffset, dataOffset >> 2),
-    words: new Int32Array(buffer, start, capacity >> 2),
-    bytes: new Uint8Array(buffer, start, capacity),
-    view: new DataView(buffer, start, capacity),
-    capacity,
-  };
-}
 
 /** Index of the word in which a consumer says where it is. */
 export function slotIndex(slot: number): number {
@@ -68,12 +47,4 @@ export function readTailNumber(control: Int32Array): { tail: number; number: num
     if (load(control, TAIL) === tail) return { tail, number: high * 2 ** 32 + low };
   }
   return undefined;
-}
-
-export function corruptRecord(index: number, expected: string, found: number): LayoutError {
-  return new LayoutError("The ring is corrupt: there is no record", {
-    expected,
-    found: String(found),
-    offset: index,
-  });
 }

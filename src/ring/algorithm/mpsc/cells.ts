@@ -1,36 +1,28 @@
 /** What both sides of a ring with many producers know of its words. */
-import { LayoutError } from "../../../errors.ts";
+import { hex } from "../../../arguments.ts";
+import type { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/mpsc-layout.ts";
 import { load } from "../../../memory/atomics.ts";
-import { type RingMemory, countersOf } from "../core.ts";
+import { type RingMemory, type RingViews, corrupt, viewsOf } from "../views.ts";
 
 export const INTENT: number = layout.RELEASE_INTENT >> 2;
 export const DONE: number = layout.RELEASE_DONE >> 2;
 const VERSIONS = layout.RELEASE_VERSIONS >> 2;
 const VERSION_WORDS = layout.RELEASE_VERSION_LENGTH >> 2;
 
-/** The memory of one ring, as views, and its size. */
-export interface MpscViews {
-  readonly control: Int32Array;
-  readonly counters: Float64Array;
+/** The views of a ring, and its cells. */
+export interface MpscViews extends RingViews {
+  readonly memory: RingMemory;
   readonly cells: Int32Array;
-  readonly words: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly capacity: number;
 }
 
-export function viewsOf(memory: RingMemory): MpscViews {
-  const { buffer, byteOffset, dataOffset, capacity } = memory;
-  const start = byteOffset + dataOffset;
+export function mpscViewsOf(memory: RingMemory): MpscViews {
+  const { buffer, byteOffset, capacity } = memory;
+  const cells = byteOffset + layout.CELLS_OFFSET;
   return {
-    control: new Int32Array(buffer, byteOffset, layout.CELLS_OFFSET >> 2),
-    counters: countersOf(memory),
-    cells: new Int32Array(buffer, byteOffset + layout.CELLS_OFFSET, layout.cellCount(capacity)),
-    words: new Int32Array(buffer, start, capacity >> 2),
-    bytes: new Uint8Array(buffer, start, capacity),
-    view: new DataView(buffer, start, capacity),
-    capacity,
+    ...viewsOf(memory),
+    memory,
+    cells: new Int32Array(buffer, cells, layout.cellCount(capacity)),
   };
 }
 
@@ -59,7 +51,7 @@ export function readVersion(views: MpscViews, release: number, into: Place): voi
     cell >= views.cells.length ||
     position % layout.UNIT !== 0
   ) {
-    throw new LayoutError("The ring is corrupt: the consumer cannot be there", {
+    throw corrupt(views.memory, "the consumer cannot be there", {
       expected: `a lap, a cell below ${views.cells.length} and a multiple of ${layout.UNIT}`,
       found: `${lap}, ${cell} and ${position}`,
       offset: at << 2,
@@ -90,23 +82,23 @@ export function advance(place: Place, units: number, cellCount: number): void {
   place.lap = (place.lap + 1) & layout.LAP_MASK;
 }
 
-export function corruptCell(cell: number, word: number): LayoutError {
-  return new LayoutError("The ring is corrupt: a cell makes no sense", {
+export function corruptCell({ memory }: MpscViews, cell: number, word: number): LayoutError {
+  return corrupt(memory, "a cell makes no sense", {
     expected: "a cell that is free in its lap, or a record within the ring",
-    found: `0x${(word >>> 0).toString(16)}`,
+    found: hex(word),
     offset: layout.CELLS_OFFSET + cell * 4,
   });
 }
 
 /** Records that are committed and not given back yet, and the bytes up to the last of them. */
 export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
-  const views = viewsOf(memory);
+  const views = mpscViewsOf(memory);
   const at: Place = { lap: 0, cell: 0, position: 0 };
   readVersion(views, load(views.control, DONE), at);
   let records = 0;
   let bytes = 0;
   // The ring goes on meanwhile: at most one lap, whatever the cells say.
-  for (let step = 0; step < views.cells.length && bytes < views.capacity; step++) {
+  for (let step = 0; step < views.cells.length && bytes < memory.capacity; step++) {
     const word = load(views.cells, at.cell);
     if (word >= 0) break;
     const committed = (word & layout.STATE_MASK) === layout.COMMITTED;
@@ -118,10 +110,10 @@ export function mpscUnread(memory: RingMemory): { records: number; bytes: number
   return { records, bytes };
 }
 
-export function corruptRelease(found: number): LayoutError {
-  return new LayoutError("The ring is corrupt: no such release can be under way", {
+export function corruptRelease({ memory }: MpscViews, found: number): LayoutError {
+  return corrupt(memory, "no such release can be under way", {
     expected: "an intent that is the last release or the next",
-    found: String(found),
+    found,
     offset: layout.RELEASE_INTENT,
   });
 }

@@ -1,5 +1,4 @@
-/** The reading side of a ring with many producers. The invariants are in mpsc.ts. */
-import { LayoutError } from "../../../errors.ts";
+/** The reading side of a ring with many producers. The invariants are in producer.ts. */
 import * as layout from "../../../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import {
@@ -18,14 +17,19 @@ import {
   copyPlace,
   corruptCell,
   corruptRelease,
+  mpscViewsOf,
   readVersion,
   versionIndex,
-  viewsOf,
 } from "./cells.ts";
-import type { RecordHandler, RingConsumerCore, RingMemory, Wakeable } from "../core.ts";
+import {
+  RELEASES_PER_LAP,
+  type RecordHandler,
+  type RingConsumerCore,
+  type Wakeable,
+  checkHandled,
+} from "../core.ts";
+import { type RingMemory, corruptRecord } from "../views.ts";
 
-/** The consumer gives room back at least this often within one read: each n-th of the ring. */
-const RELEASES_PER_LAP = 8;
 /**
  * Looks at a claimed record between two questions to the kernel whether its writer lives. A claim
  * mostly lasts for less; and eight looks of a waiter that sleeps in slices are under half a second.
@@ -48,8 +52,6 @@ export class MpscConsumer implements RingConsumerCore {
   readonly #looksPerQuestion: number;
   #release: number;
   #looks = 0;
-  #taken: Uint8Array<ArrayBuffer> | undefined;
-  takenType = 0;
 
   /**
    * Goes on where the last consumer released.
@@ -65,7 +67,7 @@ export class MpscConsumer implements RingConsumerCore {
     looksPerQuestion: number = LOOKS_PER_QUESTION,
   ) {
     this.#looksPerQuestion = looksPerQuestion;
-    this.#views = viewsOf(memory);
+    this.#views = mpscViewsOf(memory);
     this.view = this.#views.view;
     this.#cells = this.#views.cells;
     this.#words = this.#views.words;
@@ -84,7 +86,7 @@ export class MpscConsumer implements RingConsumerCore {
   #finishRelease(intent: number): void {
     const { control } = this.#views;
     if (intent !== ((this.#release + 1) | 0)) {
-      throw corruptRelease(intent);
+      throw corruptRelease(this.#views, intent);
     }
     readVersion(this.#views, intent, this.#at);
     this.#free();
@@ -125,13 +127,13 @@ export class MpscConsumer implements RingConsumerCore {
         word = load(this.#cells, cell);
       }
       if (word >= 0) {
-        if (word !== at.lap) throw corruptCell(cell, word);
+        if (word !== at.lap) throw corruptCell(this.#views, cell, word);
         break;
       }
       const units = word & layout.UNITS_MASK;
       const index = at.position & (this.#capacity - 1);
       if (units === 0 || units << layout.UNIT_SHIFT > this.#capacity - index) {
-        throw corruptCell(cell, word);
+        throw corruptCell(this.#views, cell, word);
       }
       if (isClaim(word)) this.#views.counters[CONSUMER_RECOVERED >> 3]!++;
       else if ((word & ~layout.UNITS_MASK) !== layout.PADDING) return word;
@@ -157,13 +159,20 @@ export class MpscConsumer implements RingConsumerCore {
         const units = word & layout.UNITS_MASK;
         const length = this.#words[index >> 2]!;
         if (length < RECORD_HEADER_LENGTH || length > units << layout.UNIT_SHIFT) {
-          throw corruptLength(index, length, units);
+          const expected = `${RECORD_HEADER_LENGTH} to ${units << layout.UNIT_SHIFT} bytes`;
+          throw corruptRecord(this.#views.memory, index, length, expected);
         }
         const type = this.#words[(index >> 2) + 1]!;
         // Before the handler: a record whose handler throws has been read.
         advance(at, units, this.#cells.length);
         count++;
-        handler(view, index + RECORD_HEADER_LENGTH, length - RECORD_HEADER_LENGTH, type);
+        const result: unknown = handler(
+          view,
+          index + RECORD_HEADER_LENGTH,
+          length - RECORD_HEADER_LENGTH,
+          type,
+        );
+        if (result !== undefined) checkHandled(result);
         const unreleased = (at.position - this.#released.position) | 0;
         if (unreleased >= this.#capacity / RELEASES_PER_LAP) this.#publish();
       }
@@ -175,18 +184,6 @@ export class MpscConsumer implements RingConsumerCore {
     }
     return count;
   }
-
-  take(): Uint8Array<ArrayBuffer> | undefined {
-    this.#taken = undefined;
-    this.read(this.#copy, 1);
-    return this.#taken;
-  }
-
-  readonly #copy: RecordHandler = (_view, index, length, type) => {
-    this.takenType = type;
-    this.#taken = new Uint8Array(length);
-    this.#taken.set(this.#views.bytes.subarray(index, index + length));
-  };
 
   /** Frees the cells of what was read, and publishes the new place: C5. */
   #publish(): void {
@@ -229,12 +226,4 @@ export class MpscConsumer implements RingConsumerCore {
 
 function isClaim(word: number): boolean {
   return (word & layout.STATE_MASK) === layout.CLAIMED;
-}
-
-function corruptLength(index: number, length: number, units: number): LayoutError {
-  return new LayoutError("The ring is corrupt: a record has an impossible length", {
-    expected: `${RECORD_HEADER_LENGTH} to ${units << layout.UNIT_SHIFT} bytes`,
-    found: String(length),
-    offset: index,
-  });
 }

@@ -27,7 +27,7 @@
  * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
  * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
  * Then it reads the word again, since the writer may have committed before it went; nobody writes
- * late. If it is still a claim, the record is skipped, once, by the consumer alone.
+ * late. If it is still a claim, the record is skipped, once, by the consumer only.
  *
  * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
  * its last published place: what it read since is read again.
@@ -52,10 +52,11 @@ import {
   corruptCell,
   corruptRelease,
   isAfter,
+  mpscViewsOf,
   readVersion,
-  viewsOf,
 } from "./cells.ts";
-import type { RingMemory, RingProducerCore, Wakeable } from "../core.ts";
+import type { RingProducerCore, Wakeable } from "../core.ts";
+import type { RingMemory } from "../views.ts";
 
 /** How often a walk begins again, and a place is read again, before that is no accident. */
 const MAX_RESTARTS = 1000;
@@ -92,7 +93,7 @@ export class MpscProducer implements RingProducerCore {
    * @throws LayoutError.
    */
   constructor(memory: RingMemory, reader: Wakeable, slot: number) {
-    this.#views = viewsOf(memory);
+    this.#views = mpscViewsOf(memory);
     this.view = this.#views.view;
     this.bytes = this.#views.bytes;
     this.#cells = this.#views.cells;
@@ -126,13 +127,13 @@ export class MpscProducer implements RingProducerCore {
       if (full && this.#readHead()) continue;
       if (!full && word !== this.#at.lap) {
         if (this.#readStart()) continue;
-        throw corruptCell(this.#at.cell, word);
+        throw corruptCell(this.#views, this.#at.cell, word);
       }
       this.#trust(this.#at);
       if (recovered) this.reader.wake();
       return;
     }
-    throw corruptCell(this.#at.cell, load(this.#cells, this.#at.cell));
+    throw corruptCell(this.#views, this.#at.cell, load(this.#cells, this.#at.cell));
   }
 
   /** The cell under the walk; as if it were free when the ring is full up to it (C4). */
@@ -177,7 +178,7 @@ export class MpscProducer implements RingProducerCore {
         advance(at, taken, this.#cells.length);
       } else if (!this.#restart()) {
         // The consumer has not moved, so this is what the next record looks like.
-        throw corruptCell(cell, word);
+        throw corruptCell(this.#views, cell, word);
       }
     }
     return this.#full();
@@ -211,7 +212,7 @@ export class MpscProducer implements RingProducerCore {
     copyPlace(place, this.#certain);
   }
 
-  /** Begins a walk anew. @returns false when that is the walk that just failed. */
+  /** Begins the walk again. @returns false when that is the walk that just failed. */
   #restart(): boolean {
     this.#readHead();
     const isNews = this.#readStart() || !samePlace(this.#certain, this.#start);
@@ -231,7 +232,7 @@ export class MpscProducer implements RingProducerCore {
       if (load(this.#views.control, DONE) !== done) continue;
       return this.#head.lap !== lap || this.#head.cell !== cell;
     }
-    throw corruptRelease(load(this.#views.control, DONE));
+    throw corruptRelease(this.#views, load(this.#views.control, DONE));
   }
 
   /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
@@ -246,7 +247,7 @@ export class MpscProducer implements RingProducerCore {
       if (behind !== 0 && behind !== 1) continue;
       return this.#start.lap !== lap || this.#start.cell !== cell;
     }
-    throw corruptRelease(load(this.#views.control, INTENT));
+    throw corruptRelease(this.#views, load(this.#views.control, INTENT));
   }
 
   #toEnd(): number {

@@ -23,18 +23,11 @@
  *
  * Source: the terminator is that of MengRao's SPSC_Queue (SPSCVarQueueOPT.h); the claim, Agrona's.
  */
-import { LayoutError } from "../../../errors.ts";
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
 import { load, store } from "../../../memory/atomics.ts";
-import {
-  type RecordHandler,
-  type RingConsumerCore,
-  type RingMemory,
-  type RingProducerCore,
-  type Wakeable,
-  countersOf,
-} from "../core.ts";
+import type { RingProducerCore, Wakeable } from "../core.ts";
+import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 
 // Indices of the control words.
 const CONSUMER_POSITION = layout.CONSUMER_POSITION >> 2;
@@ -44,46 +37,6 @@ const PRODUCER_HIGH_WATER = layout.PRODUCER_HIGH_WATER >> 2;
 const PRODUCER_RECORDS = layout.PRODUCER_RECORDS >> 3;
 const PRODUCER_BYTES = layout.PRODUCER_BYTES >> 3;
 const PRODUCER_FULL = layout.PRODUCER_FULL >> 3;
-const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
-const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
-
-/**
- * The consumer gives room back each n-th of the ring, when it has read everything, and after each
- * read while a producer sleeps for want of room. One that only spins gets it by the n-th.
- */
-const RELEASES_PER_LAP = 8;
-/**
- * Pauses of a consumer that has caught up, in turns of about 1.2 ns: 0.3 to 5 µs. The longest are
- * reached only where records come by the ten million a second; they are the latency that such a
- * stream gets for a throughput that is a multiple on cores far apart.
- */
-const SHORTEST_PAUSE = 256;
-const LONGEST_PAUSE = 4096;
-/** One catching up of 1024 pauses to find out whether records come in a stream. */
-const TRIAL_MASK = 1023;
-
-/**
- * As many records must a pause bring for the next one to be longer: two, or about one a 64 turns.
- */
-function worthOf(pause: number): number {
-  return Math.max(2, (pause >> 6) - 6);
-}
-
-function controlOf({ buffer, byteOffset, dataOffset }: RingMemory): Int32Array {
-  return new Int32Array(buffer, byteOffset, dataOffset >> 2);
-}
-
-function dataWords({ buffer, byteOffset, dataOffset, capacity }: RingMemory): Int32Array {
-  return new Int32Array(buffer, byteOffset + dataOffset, capacity >> 2);
-}
-
-function dataBytes({ buffer, byteOffset, dataOffset, capacity }: RingMemory): Uint8Array {
-  return new Uint8Array(buffer, byteOffset + dataOffset, capacity);
-}
-
-function dataView({ buffer, byteOffset, dataOffset, capacity }: RingMemory): DataView {
-  return new DataView(buffer, byteOffset + dataOffset, capacity);
-}
 
 /** The writing side of an SPSC ring. At most one exists at a time, in all processes. */
 export class SpscProducer implements RingProducerCore {
@@ -91,6 +44,7 @@ export class SpscProducer implements RingProducerCore {
   readonly bytes: Uint8Array;
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
+  readonly #memory: RingMemory;
   readonly #control: Int32Array;
   readonly #counters: Float64Array;
   readonly #words: Int32Array;
@@ -117,18 +71,20 @@ export class SpscProducer implements RingProducerCore {
    * @throws LayoutError when the bytes are no records.
    */
   constructor(memory: RingMemory, reader: Wakeable, batch = 1) {
-    this.view = dataView(memory);
-    this.bytes = dataBytes(memory);
+    const views = viewsOf(memory);
+    this.view = views.view;
+    this.bytes = views.bytes;
     this.reader = reader;
-    this.#control = controlOf(memory);
-    this.#counters = countersOf(memory);
-    this.#words = dataWords(memory);
+    this.#memory = memory;
+    this.#control = views.control;
+    this.#counters = views.counters;
+    this.#words = views.words;
     this.#capacity = memory.capacity;
     this.#mask = memory.capacity - 1;
     this.#batch = batch;
     this.maxRecordLength = layout.maxRecordLength(memory.capacity);
     const head = load(this.#control, CONSUMER_POSITION);
-    this.#tail = findTail(this.#words, memory.capacity, head);
+    this.#tail = findTail(memory, this.#words, head);
     this.#limit = (head + memory.capacity) | 0;
     this.#records = this.#counters[PRODUCER_RECORDS]!;
     this.#written = this.#counters[PRODUCER_BYTES]!;
@@ -175,9 +131,9 @@ export class SpscProducer implements RingProducerCore {
     const head = load(this.#control, CONSUMER_POSITION);
     const used = (this.#tail - head) | 0;
     if (used < 0 || used > this.#capacity || (head & 7) !== 0) {
-      throw new LayoutError("The ring is corrupt: the consumer cannot be there", {
+      throw corrupt(this.#memory, "the consumer cannot be there", {
         expected: `a position from ${(this.#tail - this.#capacity) | 0} to ${this.#tail}`,
-        found: String(head),
+        found: head,
         offset: layout.CONSUMER_POSITION,
       });
     }
@@ -234,163 +190,25 @@ export class SpscProducer implements RingProducerCore {
   }
 }
 
-/** Walks over the published records to the terminator. */
-function findTail(words: Int32Array, capacity: number, head: number): number {
-  if ((head & 7) !== 0) throw corrupt(head & (capacity - 1), head);
+/** Walks over the published records to the terminator. @throws LayoutError. */
+function findTail(memory: RingMemory, words: Int32Array, head: number): number {
+  const { capacity } = memory;
+  if ((head & 7) !== 0) {
+    const expected = "a multiple of 8";
+    const offset = layout.CONSUMER_POSITION;
+    throw corrupt(memory, "the consumer cannot be there", { expected, found: head, offset });
+  }
   let position = head;
   while (((position - head) | 0) < capacity) {
     const index = position & (capacity - 1);
     const length = load(words, index >> 2);
     if (length <= 0) return position;
     const aligned = (length + 7) & -8;
-    if (length < RECORD_HEADER_LENGTH || length > capacity - index) throw corrupt(index, length);
+    if (length < RECORD_HEADER_LENGTH || length > capacity - index) {
+      throw corruptRecord(memory, index, length);
+    }
     position = (position + aligned) | 0;
   }
-  throw corrupt(head & (capacity - 1), load(words, (head & (capacity - 1)) >> 2));
-}
-
-function corrupt(index: number, length: number): LayoutError {
-  return new LayoutError("The ring is corrupt: there is no record", {
-    expected: "a length that ends within the ring",
-    found: String(length),
-    offset: index,
-  });
-}
-
-/** The reading side of an SPSC ring. At most one exists at a time, in all processes. */
-export class SpscConsumer implements RingConsumerCore {
-  readonly view: DataView;
-  readonly writer: Wakeable;
-  readonly #bytes: Uint8Array;
-  readonly #control: Int32Array;
-  readonly #counters: Float64Array;
-  readonly #words: Int32Array;
-  readonly #capacity: number;
-  readonly #releaseStep: number;
-  /** The next record to read. */
-  #position: number;
-  /** What the producer knows of it. */
-  #released: number;
-  /** The pause of the next catching up, in turns. */
-  #pause = 0;
-  #paused = false;
-  #readSince = 0;
-  #looks = 0;
-  /** What the pause computes; kept, so that the loop is not optimised away. */
-  #idle = 0;
-  #taken: Uint8Array<ArrayBuffer> | undefined;
-  takenType = 0;
-
-  /** Goes on where the last consumer released. @throws LayoutError. */
-  constructor(memory: RingMemory, writer: Wakeable) {
-    this.view = dataView(memory);
-    this.writer = writer;
-    this.#bytes = dataBytes(memory);
-    this.#control = controlOf(memory);
-    this.#counters = countersOf(memory);
-    this.#words = dataWords(memory);
-    this.#capacity = memory.capacity;
-    this.#releaseStep = memory.capacity / RELEASES_PER_LAP;
-    this.#position = load(this.#control, CONSUMER_POSITION);
-    if ((this.#position & 7) !== 0) throw corrupt(0, this.#position);
-    this.#released = this.#position;
-  }
-
-  hasRecord(): boolean {
-    return load(this.#words, (this.#position & (this.#capacity - 1)) >> 2) > 0;
-  }
-
-  read(handler: RecordHandler, limit: number): number {
-    const words = this.#words;
-    const mask = this.#capacity - 1;
-    const start = this.#position;
-    // SYNC published: pairs with the producer's store in flush. So do the loads below.
-    let length = load(words, (start & mask) >> 2);
-    if (length <= 0) {
-      if (start === this.#released || !this.#catchUp()) return 0;
-      length = load(words, (start & mask) >> 2);
-    }
-    const { view } = this;
-    let position = start;
-    let count = 0;
-    try {
-      // At most one lap, so that a producer that keeps up cannot hold the reader here for ever.
-      do {
-        const index = position & mask;
-        const aligned = (length + 7) & -8;
-        if (length < RECORD_HEADER_LENGTH || length > this.#capacity - index) {
-          throw corrupt(index, length);
-        }
-        const type = words[(index >> 2) + 1]!;
-        position = (position + aligned) | 0;
-        // Before the handler: a record whose handler throws has been read.
-        this.#position = position;
-        if (type !== PADDING_TYPE) {
-          count++;
-          handler(view, index + RECORD_HEADER_LENGTH, length - RECORD_HEADER_LENGTH, type);
-        }
-        if (((position - this.#released) | 0) >= this.#releaseStep) this.#release();
-        length = load(words, (position & mask) >> 2);
-      } while (length > 0 && count < limit && ((position - start) | 0) < this.#capacity);
-    } finally {
-      this.#counters[CONSUMER_RECORDS]! += count;
-      this.#readSince += count;
-      // A producer that announces itself after this look has it at the end of the next read.
-      if (this.writer.hasWaiters && position !== this.#released) this.#release();
-    }
-    return count;
-  }
-
-  /**
-   * Has read everything: gives the room back and, where records come in a stream, stays away for a
-   * moment. A consumer that looks again at once takes each line of the ring out of the producer's
-   * cache as soon as it is written, and both do little but wait for each other's lines.
-   *
-   * How long is learned from what each pause brings: several records make the next one longer, a
-   * single one (somebody waits for our answer, say) makes it shorter. Without pauses, one look in
-   * many is delayed, to find out.
-   *
-   * @returns Whether there are records now.
-   */
-  #catchUp(): boolean {
-    this.#release();
-    if (this.#paused) {
-      const longer = Math.min(Math.max(this.#pause * 2, SHORTEST_PAUSE), LONGEST_PAUSE);
-      if (this.#readSince >= worthOf(this.#pause)) this.#pause = longer;
-      else this.#pause = this.#pause > SHORTEST_PAUSE ? this.#pause >> 1 : 0;
-    }
-    this.#readSince = 0;
-    this.#paused = this.#pause > 0 || (++this.#looks & TRIAL_MASK) === 0;
-    if (this.#paused) {
-      let mixed = this.#idle;
-      const turns = this.#pause || SHORTEST_PAUSE;
-      for (let turn = 0; turn < turns; turn++) mixed = Math.imul(mixed, 0x2c1b3c6d) ^ turn;
-      this.#idle = mixed;
-    }
-    return this.hasRecord();
-  }
-
-  take(): Uint8Array<ArrayBuffer> | undefined {
-    this.#taken = undefined;
-    this.read(this.#copy, 1);
-    return this.#taken;
-  }
-
-  readonly #copy: RecordHandler = (_view, index, length, type) => {
-    this.takenType = type;
-    this.#taken = new Uint8Array(length);
-    this.#taken.set(this.#bytes.subarray(index, index + length));
-  };
-
-  giveBack(): void {
-    if (this.#position !== this.#released) this.#release();
-  }
-
-  #release(): void {
-    this.#counters[CONSUMER_BYTES]! += (this.#position - this.#released) | 0;
-    this.#released = this.#position;
-    // SYNC released: pairs with the producer's load. All reads of the bytes came before.
-    store(this.#control, CONSUMER_POSITION, this.#position);
-    this.writer.wake();
-  }
+  const index = head & (capacity - 1);
+  throw corruptRecord(memory, index, load(words, index >> 2), "an end of the records");
 }

@@ -1,0 +1,133 @@
+/** The reading side of a ring with one producer. The invariants are in producer.ts. */
+import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
+import * as layout from "../../../layout/ring-layout.ts";
+import { load, store } from "../../../memory/atomics.ts";
+import {
+  RELEASES_PER_LAP,
+  type RecordHandler,
+  type RingConsumerCore,
+  type Wakeable,
+  checkHandled,
+} from "../core.ts";
+import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
+import { Pause } from "./pause.ts";
+
+const CONSUMER_POSITION = layout.CONSUMER_POSITION >> 2;
+const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
+const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
+
+/**
+ * At most one exists at a time, in all processes.
+ *
+ * It gives room back at each eighth of the ring, when it has read everything, and after each read
+ * while a producer sleeps for want of room. A producer that only spins gets it by the eighth.
+ */
+export class SpscConsumer implements RingConsumerCore {
+  readonly view: DataView;
+  readonly writer: Wakeable;
+  readonly #memory: RingMemory;
+  readonly #control: Int32Array;
+  readonly #counters: Float64Array;
+  readonly #words: Int32Array;
+  readonly #capacity: number;
+  readonly #releaseStep: number;
+  readonly #pause = new Pause();
+  /** The next record to read. */
+  #position: number;
+  /** What the producer knows of it. */
+  #released: number;
+  #readSincePause = 0;
+
+  /** Goes on where the last consumer released. @throws LayoutError. */
+  constructor(memory: RingMemory, writer: Wakeable) {
+    const views = viewsOf(memory);
+    this.view = views.view;
+    this.writer = writer;
+    this.#memory = memory;
+    this.#control = views.control;
+    this.#counters = views.counters;
+    this.#words = views.words;
+    this.#capacity = memory.capacity;
+    this.#releaseStep = memory.capacity / RELEASES_PER_LAP;
+    this.#position = load(this.#control, CONSUMER_POSITION);
+    if ((this.#position & 7) !== 0) {
+      throw corrupt(memory, "its position cannot be", {
+        expected: "a multiple of 8",
+        found: this.#position,
+        offset: layout.CONSUMER_POSITION,
+      });
+    }
+    this.#released = this.#position;
+  }
+
+  hasRecord(): boolean {
+    return load(this.#words, (this.#position & (this.#capacity - 1)) >> 2) > 0;
+  }
+
+  read(handler: RecordHandler, limit: number): number {
+    const words = this.#words;
+    const mask = this.#capacity - 1;
+    const start = this.#position;
+    // SYNC published: pairs with the producer's store in flush. So do the loads below.
+    let length = load(words, (start & mask) >> 2);
+    if (length <= 0) {
+      if (start === this.#released || !this.#catchUp()) return 0;
+      length = load(words, (start & mask) >> 2);
+    }
+    const { view } = this;
+    let position = start;
+    let count = 0;
+    try {
+      // At most one lap, so that a producer that keeps up cannot hold the reader here for ever.
+      do {
+        const index = position & mask;
+        const aligned = (length + 7) & -8;
+        if (length < RECORD_HEADER_LENGTH || length > this.#capacity - index) {
+          throw corruptRecord(this.#memory, index, length);
+        }
+        const type = words[(index >> 2) + 1]!;
+        position = (position + aligned) | 0;
+        // Before the handler: a record whose handler throws has been read.
+        this.#position = position;
+        if (type !== PADDING_TYPE) {
+          count++;
+          const result: unknown = handler(
+            view,
+            index + RECORD_HEADER_LENGTH,
+            length - RECORD_HEADER_LENGTH,
+            type,
+          );
+          if (result !== undefined) checkHandled(result);
+        }
+        if (((position - this.#released) | 0) >= this.#releaseStep) this.#release();
+        length = load(words, (position & mask) >> 2);
+      } while (length > 0 && count < limit && ((position - start) | 0) < this.#capacity);
+    } finally {
+      this.#counters[CONSUMER_RECORDS]! += count;
+      this.#readSincePause += count;
+      // A producer that announces itself after this look has it at the end of the next read.
+      if (this.writer.hasWaiters && position !== this.#released) this.#release();
+    }
+    return count;
+  }
+
+  /** Has read everything: gives the room back. @returns Whether there are records now. */
+  #catchUp(): boolean {
+    this.#release();
+    this.#pause.take(this.#readSincePause);
+    this.#readSincePause = 0;
+    return this.hasRecord();
+  }
+
+  giveBack(): void {
+    if (this.#position !== this.#released) this.#release();
+  }
+
+  #release(): void {
+    this.#counters[CONSUMER_BYTES]! += (this.#position - this.#released) | 0;
+    this.#released = this.#position;
+    // SYNC released: pairs with the producer's load. All reads of the bytes came before.
+    store(this.#control, CONSUMER_POSITION, this.#position);
+    this.writer.wake();
+  }
+}
