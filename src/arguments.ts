@@ -1,6 +1,6 @@
 /**
- * Checks of arguments, for callers in plain JavaScript too: a wrong type is a TypeError, a value out
- * of range a RangeError, and each message names the value and what is possible.
+ * Checks of arguments, for callers in plain JavaScript too: a wrong type is a TypeError, a value
+ * out of range a RangeError, and each message names the value and what is possible.
  */
 
 /** Longest text of a value in a message. */
@@ -42,7 +42,7 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   }
 }
 
-/** Whether two names differ by case, or by a letter or two: a typo, or a name of an older version. */
+/** Whether two names differ by case, or by a letter or two: a typo, or an older version's name. */
 function isNear(name: string, other: string): boolean {
   const [a, b] = [name.toLowerCase(), other.toLowerCase()];
   if (a === b || b.startsWith(a) || a.startsWith(b)) return true;

@@ -37,7 +37,7 @@ export class SystemError extends Error {
 export type StateCode =
   "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE";
 
-/** What was asked for does not fit the state of things: this package refuses, and not the kernel. */
+/** What was asked for does not fit the state of things: this package refuses, not the kernel. */
 export class StateError extends Error {
   override readonly name = "StateError";
   readonly code: StateCode;

@@ -45,7 +45,7 @@ export const OTHER_HEAD = 2;
 
 /** Where the flags are among the parameters of a map's header. */
 export const MAP_FLAGS_PARAMETER = 6;
-/** Bits in the flags: it evicts; its keys are bytes, and no text. From bit 8 on is the mutex ABI. */
+/** Bits in the flags: it evicts; its keys are bytes and no text. From bit 8 on: the mutex ABI. */
 export const MAP_EVICTS = 1;
 export const MAP_BYTES_KEYS = 2;
 

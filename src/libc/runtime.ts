@@ -1,4 +1,6 @@
 /** The Bun that this package needs, as its manifest says. */
+import { UnsupportedError } from "../errors.ts";
+
 const { engines } = require("../../package.json") as { engines: { bun: string } };
 
 /**
@@ -10,7 +12,7 @@ export function refuseOldBun(): void {
   if (Bun.semver.order(Bun.version, oldest) >= 0) return;
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
-  const refusal = new Error(
+  const refusal = new UnsupportedError(
     `bun-shm needs Bun ${oldest} or newer, and this is Bun ${Bun.version}: run bun upgrade`,
   );
   Error.stackTraceLimit = stackTraceLimit;

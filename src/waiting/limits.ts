@@ -68,8 +68,8 @@ export const STABLE_READ_TRIES = 100;
 
 /**
  * Whether to spin at all: where only one process runs at a time, spinning keeps away the one that
- * is waited for. The machine's cores are counted and not this process's: one that is pinned to a core
- * waits for others elsewhere (navigator.hardwareConcurrency would be 1 there).
+ * is waited for. The machine's cores are counted and not this process's: one that is pinned to a
+ * core waits for others elsewhere (navigator.hardwareConcurrency would be 1 there).
  */
 export const MAY_SPIN: boolean = cpus().length > 1;
 

@@ -21,8 +21,8 @@ import type { MapMemory } from "./map-memory.ts";
 import { entryUnits } from "./map-units.ts";
 
 /**
- * Makes free list and counts again, after their writer died, or for the first time. The caller holds
- * the stripe's lock. A writer that dies in here leaves as much to do as it found.
+ * Makes free list and counts again, after their writer died, or for the first time. The caller
+ * holds the stripe's lock. A writer that dies in here leaves as much to do as it found.
  *
  * Every unit that no entry has gets a new sequence: a reader may be at an entry that the dead
  * writer had just taken out of its slot. A slot whose entry makes no sense is emptied, which only
