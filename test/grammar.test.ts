@@ -314,7 +314,9 @@ for (const [title, entry] of Object.entries(NOUNS)) {
       expect(noun.unlink(name)).toBe(false);
     });
 
-    test.if(placed !== undefined)("lies inside a segment, and touches nobody else's bytes", () => {
+    if (placed === undefined) return;
+
+    test("lies inside a segment, and touches nobody else's bytes", () => {
       const segment = arena();
       const length = noun.byteLength(placed?.init);
       const made = keep(noun.init(segment, OFFSET, placed?.init));
@@ -328,7 +330,7 @@ for (const [title, entry] of Object.entries(NOUNS)) {
       expect([made.closed, segment.closed]).toEqual([true, false]);
     });
 
-    test.if(placed !== undefined)("a bad place is refused", () => {
+    test("a bad place is refused", () => {
       const segment = arena();
       for (const offset of [-128, 1.5, 4, segment.size, Number.NaN]) {
         const error = caught(() => noun.init(segment, offset, placed?.init));
@@ -340,20 +342,20 @@ for (const [title, entry] of Object.entries(NOUNS)) {
       expect(typo).toBeInstanceOf(TypeError);
     });
 
-    test.if(placed !== undefined && title !== "Semaphore")(
-      "a finished one is not made again, what is none is not found",
-      () => {
-        const segment = arena();
-        const empty = caught(() => noun.at(segment, OFFSET, placed?.at)) as { code?: string };
-        expect(empty.code).toBe("ENODATA");
-        keep(noun.init(segment, OFFSET, placed?.init));
-        const twice = caught(() => noun.init(segment, OFFSET, placed?.init)) as { code?: string };
-        expect(twice.code).toBe("EEXIST");
-        expect(caught(() => noun.at(segment, 0, placed?.at))).toBeInstanceOf(LayoutError);
-        const anew = keep(noun.init(segment, OFFSET, { ...placed?.init, overwrite: true }));
-        expect(anew.created).toBe(true);
-      },
-    );
+    // A semaphore in a segment is libc's own, and says nothing of itself.
+    if (title === "Semaphore") return;
+
+    test("a finished one is not made again, what is none is not found", () => {
+      const segment = arena();
+      const empty = caught(() => noun.at(segment, OFFSET, placed?.at)) as { code?: string };
+      expect(empty.code).toBe("ENODATA");
+      keep(noun.init(segment, OFFSET, placed?.init));
+      const twice = caught(() => noun.init(segment, OFFSET, placed?.init)) as { code?: string };
+      expect(twice.code).toBe("EEXIST");
+      expect(caught(() => noun.at(segment, 0, placed?.at))).toBeInstanceOf(LayoutError);
+      const anew = keep(noun.init(segment, OFFSET, { ...placed?.init, overwrite: true }));
+      expect(anew.created).toBe(true);
+    });
   });
 }
 

@@ -24,7 +24,10 @@ export const testWithC: TestNeeding = testNeeding("a C compiler", C_COMPILER !==
 export const testWithTmux: TestNeeding = testNeeding("tmux", TMUX !== undefined);
 
 const isRoot = process.getuid?.() === 0;
-const canUnshare = isRoot && Bun.spawnSync(["unshare", "-m", "-i", "true"]).exitCode === 0;
+const canUnshare =
+  isRoot &&
+  Bun.which("unshare") !== null &&
+  Bun.spawnSync(["unshare", "-m", "-i", "true"]).exitCode === 0;
 const canSetpriv = isRoot && Bun.which("setpriv") !== null;
 
 /** For what mounts a /dev/shm of its own. */
