@@ -204,7 +204,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 
 /* ---- Ring with many producers ---- */
 
-#define BUN_SHM_UNIT 16
+#define BUN_SHM_UNIT_LENGTH 16
 #define BUN_SHM_UNITS_MASK 0x00ffffffu
 #define BUN_SHM_CLAIMED 0x80000000u
 #define BUN_SHM_COMMITTED 0xc0000000u
@@ -235,9 +235,9 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 
 /* ---- Broadcast ring ---- */
 
-#define BUN_SHM_TAIL_INTENT 168
-#define BUN_SHM_JOINED 640
-#define BUN_SHM_CONSUMER_SLOTS 32
+#define BUN_SHM_TAIL_INTENT_OFFSET 168
+#define BUN_SHM_JOINED_OFFSET 640
+#define BUN_SHM_CONSUMER_SLOT_COUNT 32
 #define BUN_SHM_CONSUMER_SLOTS_OFFSET 1024
 #define BUN_SHM_BROADCAST_HEADER_LENGTH 16
 #define BUN_SHM_BROADCAST_ALIGNMENT 16

@@ -96,7 +96,7 @@ export const CHAPTERS: readonly Chapter[] = [
     "Ring with many producers",
     TEXTS.mpsc,
     [mpsc.MPSC_RELEASE, mpsc.MPSC_CELL],
-    pick(mpsc, "UNIT", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
+    pick(mpsc, "UNIT_LENGTH", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
   ),
   chapter(
     "Broadcast ring",
@@ -104,9 +104,9 @@ export const CHAPTERS: readonly Chapter[] = [
     [broadcast.BROADCAST, broadcast.BROADCAST_SLOT, broadcast.BROADCAST_RECORD_HEADER],
     pick(
       broadcast,
-      "TAIL_INTENT",
-      "JOINED",
-      "CONSUMER_SLOTS",
+      "TAIL_INTENT_OFFSET",
+      "JOINED_OFFSET",
+      "CONSUMER_SLOT_COUNT",
       "CONSUMER_SLOTS_OFFSET",
       "BROADCAST_HEADER_LENGTH",
       "BROADCAST_ALIGNMENT",
@@ -151,7 +151,10 @@ export const CHAPTERS: readonly Chapter[] = [
       ),
     },
   ),
-  chapter("Shared record", TEXTS.sharedRecord, [sharedRecord.RECORD, sharedRecord.RECORD_SLOT]),
+  chapter("Shared record", TEXTS.sharedRecord, [
+    sharedRecord.SHARED_RECORD,
+    sharedRecord.SHARED_RECORD_SLOT,
+  ]),
   chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
   chapter(

@@ -4,17 +4,17 @@ import { LayoutError } from "../errors.ts";
 import {
   ATOMIC_CELL,
   ATOMIC_NAME,
-  ATOMIC_NAME_MAX,
-  KIND_COUNTER,
-  KIND_WORD,
+  MAX_ATOMIC_NAME_LENGTH,
+  COUNTER_KIND,
+  WORD_KIND,
   NAME_ENTRY_LENGTH,
-  NAME_KIND,
-  NAME_LENGTH,
-  NAME_TEXT,
+  NAME_KIND_OFFSET,
+  NAME_LENGTH_OFFSET,
+  NAME_TEXT_OFFSET,
   atomicsLength,
 } from "../layout/atomics-layout.ts";
 import { layoutHash } from "../layout/description.ts";
-import { HEADER_PARAMETERS, SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
 
 /** Which words and counters there are. */
@@ -32,7 +32,7 @@ export interface Named {
 }
 
 const HASH = layoutHash(ATOMIC_NAME, ATOMIC_CELL);
-const NAMES_MAX = 4096;
+const MAX_NAMES = 4096;
 
 export const ATOMICS_KIND: StructureKind = {
   noun: "atomics",
@@ -47,11 +47,11 @@ export function checkNames(
   { words = [], counters = [] }: AtomicsNames<string, string>,
 ): Named[] {
   const list = [
-    ...namesOf(action, "words", words, KIND_WORD),
-    ...namesOf(action, "counters", counters, KIND_COUNTER),
+    ...namesOf(action, "words", words, WORD_KIND),
+    ...namesOf(action, "counters", counters, COUNTER_KIND),
   ];
-  if (list.length < 1 || list.length > NAMES_MAX) {
-    const rule = `words and counters must have 1 to ${NAMES_MAX} names together`;
+  if (list.length < 1 || list.length > MAX_NAMES) {
+    const rule = `words and counters must have 1 to ${MAX_NAMES} names together`;
     throw new RangeError(`${action}: ${rule}, not ${list.length}`);
   }
   const seen = new Set<string>();
@@ -71,8 +71,9 @@ function namesOf(action: string, option: string, names: unknown, kind: number): 
       throw new TypeError(`${action}: a name in ${option} must be text, not ${shown(name)}`);
     }
     const length = Buffer.byteLength(name);
-    if (length >= 1 && length <= ATOMIC_NAME_MAX && name !== "__proto__") return { kind, name };
-    const rule = `a name in ${option} must have 1 to ${ATOMIC_NAME_MAX} bytes`;
+    if (length >= 1 && length <= MAX_ATOMIC_NAME_LENGTH && name !== "__proto__")
+      return { kind, name };
+    const rule = `a name in ${option} must have 1 to ${MAX_ATOMIC_NAME_LENGTH} bytes`;
     throw new RangeError(`${action}: ${rule}, and not be "__proto__"; this is ${shown(name)}`);
   });
 }
@@ -90,9 +91,9 @@ export function writeNames({ segment, dataOffset }: Structure, names: readonly N
   for (const [at, { kind, name }] of names.entries()) {
     const entry = dataOffset + at * NAME_ENTRY_LENGTH;
     const text = Buffer.from(name);
-    view.setUint32(entry + NAME_KIND, kind, true);
-    view.setUint32(entry + NAME_LENGTH, text.length, true);
-    bytes.set(text, entry + NAME_TEXT);
+    view.setUint32(entry + NAME_KIND_OFFSET, kind, true);
+    view.setUint32(entry + NAME_LENGTH_OFFSET, text.length, true);
+    bytes.set(text, entry + NAME_TEXT_OFFSET);
   }
 }
 
@@ -104,22 +105,22 @@ export function readNames({ what, segment, header, placed, dataOffset }: Structu
     const details = { expected, found: String(found), offset };
     throw new LayoutError(`Cannot open ${what}: its table of names is corrupt`, details);
   };
-  const countOffset = placed.offset + HEADER_PARAMETERS;
-  if (count < 1 || count > NAMES_MAX) wrong(`1 to ${NAMES_MAX} names`, count, countOffset);
+  const countOffset = placed.offset + HEADER_PARAMETERS_OFFSET;
+  if (count < 1 || count > MAX_NAMES) wrong(`1 to ${MAX_NAMES} names`, count, countOffset);
   if (dataLength !== atomicsLength(count)) {
     wrong(`as many names as fill its ${dataLength} bytes`, count, countOffset);
   }
   return Array.from({ length: count }, (_, at) => {
     const entry = dataOffset + at * NAME_ENTRY_LENGTH;
-    const kind = segment.view.getUint32(entry + NAME_KIND, true);
-    const length = segment.view.getUint32(entry + NAME_LENGTH, true);
-    if (kind !== KIND_WORD && kind !== KIND_COUNTER) {
-      wrong(`${KIND_WORD} (word) or ${KIND_COUNTER} (counter)`, kind, entry + NAME_KIND);
+    const kind = segment.view.getUint32(entry + NAME_KIND_OFFSET, true);
+    const length = segment.view.getUint32(entry + NAME_LENGTH_OFFSET, true);
+    if (kind !== WORD_KIND && kind !== COUNTER_KIND) {
+      wrong(`${WORD_KIND} (word) or ${COUNTER_KIND} (counter)`, kind, entry + NAME_KIND_OFFSET);
     }
-    if (length < 1 || length > ATOMIC_NAME_MAX) {
-      wrong(`1 to ${ATOMIC_NAME_MAX} bytes`, length, entry + NAME_LENGTH);
+    if (length < 1 || length > MAX_ATOMIC_NAME_LENGTH) {
+      wrong(`1 to ${MAX_ATOMIC_NAME_LENGTH} bytes`, length, entry + NAME_LENGTH_OFFSET);
     }
-    const text = segment.bytes.slice(entry + NAME_TEXT, entry + NAME_TEXT + length);
+    const text = segment.bytes.slice(entry + NAME_TEXT_OFFSET, entry + NAME_TEXT_OFFSET + length);
     return { kind, name: Buffer.from(text).toString() };
   });
 }
@@ -131,7 +132,7 @@ export function mustHaveNames(
   asked: readonly Named[],
 ): void {
   const spell = ({ kind, name }: Named): string =>
-    `${kind === KIND_WORD ? "word" : "counter"} ${shown(name)}`;
+    `${kind === WORD_KIND ? "word" : "counter"} ${shown(name)}`;
   for (const { kind, name } of asked) {
     if (found.some((each) => each.kind === kind && each.name === name)) continue;
     throw new LayoutError(`Cannot open ${what}: a name is missing`, {

@@ -1,5 +1,5 @@
 import { checkOptions, shown } from "../arguments.ts";
-import { CELL_LENGTH, KIND_WORD, cellsOffset } from "../layout/atomics-layout.ts";
+import { CELL_LENGTH, WORD_KIND, cellsOffset } from "../layout/atomics-layout.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
@@ -71,7 +71,7 @@ export class SharedAtomics<
     const counters: Record<string, SharedCounter> = {};
     for (const [at, { kind, name }] of names.entries()) {
       const offset = start + at * CELL_LENGTH;
-      if (kind === KIND_WORD) words[name] = SharedWord.of(cells, offset);
+      if (kind === WORD_KIND) words[name] = SharedWord.of(cells, offset);
       else counters[name] = SharedCounter.of(cells, offset);
     }
     this.#structure = structure;

@@ -1,6 +1,6 @@
 import { checkInteger } from "../arguments.ts";
 import type { Segment } from "../segment/segment.ts";
-import { ADD_MAX, addToCounter, readCounter } from "./algorithm/split-counter.ts";
+import { MAX_ADDITION, addToCounter, readCounter } from "./algorithm/split-counter.ts";
 import { type Cells, cellsAt } from "./cells.ts";
 
 const COUNTER_LENGTH = 8;
@@ -47,8 +47,8 @@ export class SharedCounter {
    * @throws RangeError, TypeError for another; ClosedError.
    */
   add(amount = 1): void {
-    if (!Number.isInteger(amount) || amount < 0 || amount > ADD_MAX) {
-      checkInteger("Cannot add to a counter", "the amount", amount, 0, ADD_MAX);
+    if (!Number.isInteger(amount) || amount < 0 || amount > MAX_ADDITION) {
+      checkInteger("Cannot add to a counter", "the amount", amount, 0, MAX_ADDITION);
     }
     addToCounter(this.#cells.words, this.#index, amount);
   }

@@ -30,9 +30,9 @@ export interface Command {
 }
 
 /** The longest time that can be typed, in seconds: timers end there. */
-const SECONDS_MAX = 2_000_000;
+const MAX_SECONDS = 2_000_000;
 /** The largest count that can be typed: what a signed word of C holds. */
-export const COUNT_MAX: number = 2 ** 31 - 1;
+export const MAX_COUNT: number = 2 ** 31 - 1;
 
 /** A parsed command line. */
 export class Call {
@@ -78,7 +78,7 @@ export class Call {
   count(option: string): number | undefined {
     const text = this.text(option);
     if (text === undefined) return undefined;
-    const count = parseNumber(`--${option}`, text, 1, COUNT_MAX);
+    const count = parseNumber(`--${option}`, text, 1, MAX_COUNT);
     if (Number.isInteger(count)) return count;
     throw new UsageError(`--${option} is "${text}", and must be a whole number`);
   }
@@ -87,7 +87,7 @@ export class Call {
   milliseconds(option: string, least = 0): number | undefined {
     const text = this.text(option);
     if (text === undefined) return undefined;
-    return parseNumber(`--${option}`, text, least, SECONDS_MAX) * 1000;
+    return parseNumber(`--${option}`, text, least, MAX_SECONDS) * 1000;
   }
 
   /** An option's value as a number of bytes: 4096, 0x1000, 64K, 1M, 2G. */

@@ -2,46 +2,46 @@
 import { QUEUE_MAGIC } from "../layout/message-queue-layout.ts";
 import { PORTABLE_MAGIC } from "../layout/portable-layout.ts";
 import {
-  HEADER_KIND,
+  HEADER_KIND_OFFSET,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_KINDS,
   SEGMENT_MAGIC,
 } from "../layout/segment-header.ts";
-import { ATOMICS_STRUCTURE } from "./kinds/atomics.ts";
+import { ATOMICS_INSPECTOR } from "./kinds/atomics.ts";
 import { headed } from "./kinds/header.ts";
-import type { Structure } from "./kinds/kind.ts";
+import type { Inspector } from "./kinds/kind.ts";
 import { findLock } from "./kinds/locks.ts";
-import { MAP_STRUCTURE } from "./kinds/map.ts";
-import { PORTABLE_STRUCTURE } from "./kinds/portable.ts";
-import { QUEUE_STRUCTURE } from "./kinds/queue.ts";
-import { RECORD_STRUCTURE } from "./kinds/record.ts";
+import { MAP_INSPECTOR } from "./kinds/map.ts";
+import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
+import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
+import { RECORD_INSPECTOR } from "./kinds/record.ts";
 import {
-  BROADCAST_BLOCK_STRUCTURE,
-  BROADCAST_STRUCTURE,
-  MPSC_STRUCTURE,
-  RING_STRUCTURE,
+  BROADCAST_BLOCK_INSPECTOR,
+  BROADCAST_INSPECTOR,
+  MPSC_INSPECTOR,
+  RING_INSPECTOR,
 } from "./kinds/ring.ts";
 import type { ObjectWords } from "./object-words.ts";
 
 /** By the kind in the segment's header. */
-const STRUCTURES: ReadonlyMap<number, Structure> = new Map<number, Structure>([
-  [SEGMENT_KINDS.spsc, RING_STRUCTURE],
-  [SEGMENT_KINDS.mpsc, MPSC_STRUCTURE],
-  [SEGMENT_KINDS.broadcast, BROADCAST_STRUCTURE],
-  [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_STRUCTURE],
-  [SEGMENT_KINDS.record, RECORD_STRUCTURE],
-  [SEGMENT_KINDS.map, MAP_STRUCTURE],
-  [SEGMENT_KINDS.atomics, ATOMICS_STRUCTURE],
+const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
+  [SEGMENT_KINDS.spsc, RING_INSPECTOR],
+  [SEGMENT_KINDS.mpsc, MPSC_INSPECTOR],
+  [SEGMENT_KINDS.broadcast, BROADCAST_INSPECTOR],
+  [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_INSPECTOR],
+  [SEGMENT_KINDS.record, RECORD_INSPECTOR],
+  [SEGMENT_KINDS.map, MAP_INSPECTOR],
+  [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
 ]);
 
 /** A structure of which no more is known than its header. */
-const UNKNOWN: Structure = headed("unknown");
+const UNKNOWN: Inspector = headed("unknown");
 
 /** What an object holds, or undefined for raw memory. */
-export function identify(words: ObjectWords): Structure | undefined {
+export function identify(words: ObjectWords): Inspector | undefined {
   const magic = words.u32(0);
-  if (magic === QUEUE_MAGIC) return QUEUE_STRUCTURE;
-  if (magic === PORTABLE_MAGIC) return PORTABLE_STRUCTURE;
+  if (magic === QUEUE_MAGIC) return QUEUE_INSPECTOR;
+  if (magic === PORTABLE_MAGIC) return PORTABLE_INSPECTOR;
   if (magic !== SEGMENT_MAGIC || words.size < SEGMENT_HEADER_LENGTH) return findLock(words);
-  return STRUCTURES.get(words.u32(HEADER_KIND)) ?? UNKNOWN;
+  return INSPECTORS.get(words.u32(HEADER_KIND_OFFSET)) ?? UNKNOWN;
 }

@@ -3,7 +3,7 @@ import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { RING_FIRST_SLOT_BYTE, RING_PRODUCER_BYTE } from "../layout/lock-bytes.ts";
 import { queueSemaphores } from "../layout/message-queue-layout.ts";
-import { PRODUCER_SLOTS } from "../layout/mpsc-layout.ts";
+import { PRODUCER_SLOT_COUNT } from "../layout/mpsc-layout.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
 import { Lease } from "../locks/lease.ts";
@@ -22,7 +22,7 @@ import type { Activity } from "./activity.ts";
 import { type InspectedField, readFields } from "./fields.ts";
 import { identify } from "./identify.ts";
 import { readMapForms } from "./kinds/map.ts";
-import { KIND_TEXTS, type ObjectKind, type Structure, type StructureKind } from "./kinds/kind.ts";
+import { KIND_TEXTS, type ObjectKind, type Inspector, type InspectedKind } from "./kinds/kind.ts";
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./peek.ts";
@@ -37,7 +37,7 @@ import { isAlive } from "../memory/processes.ts";
  */
 export class InspectedObject implements Disposable {
   readonly #reader: ObjectReader;
-  readonly #structure: Structure | undefined;
+  readonly #inspector: Inspector | undefined;
   readonly #peeker: Peeker | undefined;
   #closed = false;
 
@@ -45,7 +45,7 @@ export class InspectedObject implements Disposable {
   constructor(name: string) {
     this.#reader = openReader(name);
     try {
-      this.#structure = identify(new ObjectWords(this.#reader));
+      this.#inspector = identify(new ObjectWords(this.#reader));
       this.#peeker = peekerOf(this.#reader, this.kind);
     } catch (error) {
       this.#reader.close();
@@ -59,7 +59,7 @@ export class InspectedObject implements Disposable {
 
   /** What it was when it was opened: "ring", "map" …; "raw" where no known structure starts it. */
   get kind(): ObjectKind {
-    return this.#structure?.kind ?? "raw";
+    return this.#inspector?.kind ?? "raw";
   }
 
   get closed(): boolean {
@@ -89,13 +89,13 @@ export class InspectedObject implements Disposable {
   /** Every field of the known layout, in order; none in raw memory. @throws ClosedError. */
   fields(): InspectedField[] {
     const words = this.#words();
-    return readFields(this.#structure?.parts(words) ?? [], words);
+    return readFields(this.#inspector?.parts(words) ?? [], words);
   }
 
   /** What the structure counts; nothing in raw memory. @throws ClosedError. */
   activity(): Activity {
     const words = this.#words();
-    return this.#structure?.activity(words) ?? {};
+    return this.#inspector?.activity(words) ?? {};
   }
 
   /**
@@ -106,7 +106,7 @@ export class InspectedObject implements Disposable {
    */
   roles(): string[] | undefined {
     const reader = this.#open;
-    const roles = this.#structure?.roles ?? [];
+    const roles = this.#inspector?.roles ?? [];
     if (roles.length === 0) return undefined;
     const held: string[] = [];
     for (const [byte, role] of roles) {
@@ -120,7 +120,7 @@ export class InspectedObject implements Disposable {
   /** What is impossible in it, in words; undefined when it looks sound. @throws ClosedError. */
   damage(): string | undefined {
     const words = this.#words();
-    return this.#structure?.damage(words);
+    return this.#inspector?.damage(words);
   }
 
   /**
@@ -281,9 +281,9 @@ export function openAny(name: string): AnyObject {
 }
 
 /** The kind of an object; one that is still zeros is waited for, since its magic comes last. */
-function finishedKind(name: string): StructureKind | "raw" {
+function finishedKind(name: string): InspectedKind | "raw" {
   using reader = openReader(name);
-  const look = (): StructureKind | "raw" | undefined => {
+  const look = (): InspectedKind | "raw" | undefined => {
     const words = new ObjectWords(reader);
     return identify(words)?.kind ?? (words.u32(0) === 0 ? undefined : "raw");
   };
@@ -314,7 +314,7 @@ export function kindText(kind: ObjectKind): string {
 /** Whether a live process has a producer's role of a ring, by the kernel's word. */
 export function hasProducer({ kind, segment }: RingBuffer): boolean {
   const [first, count] =
-    kind === "mpsc" ? [RING_FIRST_SLOT_BYTE, PRODUCER_SLOTS] : [RING_PRODUCER_BYTE, 1];
+    kind === "mpsc" ? [RING_FIRST_SLOT_BYTE, PRODUCER_SLOT_COUNT] : [RING_PRODUCER_BYTE, 1];
   for (let at = 0; at < count; at++) if (segment.isLocked(first + at)) return true;
   return false;
 }

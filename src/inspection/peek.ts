@@ -10,8 +10,8 @@ import {
   QUEUE_HEADER_LENGTH,
   TAIL_WORD,
 } from "../layout/message-queue-layout.ts";
-import { CONSUMER_RECORDS, PRODUCER_RECORDS } from "../layout/ring-layout.ts";
-import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
+import { CONSUMER_RECORDS_OFFSET, PRODUCER_RECORDS_OFFSET } from "../layout/ring-layout.ts";
+import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { MpscConsumer } from "../ring/algorithm/mpsc/consumer.ts";
 import { NOBODY, type RecordHandler, type RingConsumerCore } from "../ring/algorithm/core.ts";
 import { SpscConsumer } from "../ring/algorithm/spsc/consumer.ts";
@@ -47,7 +47,7 @@ export interface Peeker {
 }
 
 /** The largest ring that is copied for a look, in bytes. */
-const COPY_MAX = 2 ** 28;
+const MAX_COPY_LENGTH = 2 ** 28;
 const ATTEMPTS = 5;
 
 /** @returns undefined for what has no records, or none that can be read without its consumer. */
@@ -71,13 +71,13 @@ function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
     records.push({ number: records.length, bytes, type });
   };
   // Reading the copy counts in the copy.
-  const taken = counters.getFloat64(CONSUMER_RECORDS, true);
+  const taken = counters.getFloat64(CONSUMER_RECORDS_OFFSET, true);
   const consumer = ringConsumer(kind, memory);
   while (consumer.read(keep, 2 ** 30) > 0);
   // One producer counts what it published, also what was read and lies there still. Many do not.
   const first =
     kind === "ring"
-      ? Math.max(0, counters.getFloat64(PRODUCER_RECORDS, true) - records.length)
+      ? Math.max(0, counters.getFloat64(PRODUCER_RECORDS_OFFSET, true) - records.length)
       : taken;
   for (const record of records) record.number += first;
   return records;
@@ -112,7 +112,7 @@ class RingPeeker implements Peeker {
   #look(): { records: SeenRecord[]; first: number } {
     for (let attempt = 1; ; attempt++) {
       const memory = this.#copy();
-      const first = new ObjectWords(this.#reader).f64(CONSUMER_RECORDS);
+      const first = new ObjectWords(this.#reader).f64(CONSUMER_RECORDS_OFFSET);
       try {
         const records = recordsOf(this.#kind, memory);
         return { records: records.filter(({ number }) => number >= first), first };
@@ -125,10 +125,10 @@ class RingPeeker implements Peeker {
 
   #copy(): RingMemory {
     const size = this.#reader.size();
-    if (size > COPY_MAX) {
+    if (size > MAX_COPY_LENGTH) {
       throw new UnsupportedError(
         `Cannot look into ring ${shown(this.#reader.name)}: a look copies it, and it has ${size} ` +
-          `bytes, of at most ${COPY_MAX}`,
+          `bytes, of at most ${MAX_COPY_LENGTH}`,
       );
     }
     const buffer = new ArrayBuffer(size);
@@ -137,8 +137,8 @@ class RingPeeker implements Peeker {
     return {
       buffer,
       byteOffset: 0,
-      dataOffset: view.getUint32(HEADER_DATA_OFFSET, true),
-      capacity: view.getUint32(HEADER_DATA_LENGTH, true),
+      dataOffset: view.getUint32(HEADER_DATA_OFFSET_OFFSET, true),
+      capacity: view.getUint32(HEADER_DATA_LENGTH_OFFSET, true),
       what: `ring ${shown(this.#reader.name)}`,
     };
   }

@@ -3,25 +3,31 @@ import type { Layout } from "./description.ts";
 
 /** Bytes of a name in the table: its kind, its length, and UTF-8. */
 export const NAME_ENTRY_LENGTH = 64;
-export const NAME_KIND = 0;
-export const NAME_LENGTH = 4;
-export const NAME_TEXT = 8;
+export const NAME_KIND_OFFSET = 0;
+export const NAME_LENGTH_OFFSET = 4;
+export const NAME_TEXT_OFFSET = 8;
 /** Longest name in bytes. */
-export const ATOMIC_NAME_MAX: number = NAME_ENTRY_LENGTH - NAME_TEXT;
+export const MAX_ATOMIC_NAME_LENGTH: number = NAME_ENTRY_LENGTH - NAME_TEXT_OFFSET;
 /** Bytes from one cell to the next: two cache lines, since adjacent ones are fetched in pairs. */
 export const CELL_LENGTH = 128;
 
-export const KIND_WORD = 1;
-export const KIND_COUNTER = 2;
+export const WORD_KIND = 1;
+export const COUNTER_KIND = 2;
 
 export const ATOMIC_NAME: Layout = {
   name: "atomic_name",
   text: "One entry of the table of names. Written once, by the creator.",
   length: NAME_ENTRY_LENGTH,
   fields: [
-    { name: "kind", type: "uint32_t", offset: NAME_KIND, text: "1 word, 2 counter." },
-    { name: "length", type: "uint32_t", offset: NAME_LENGTH, text: "Bytes of the name." },
-    { name: "text", type: "uint8_t", offset: NAME_TEXT, count: ATOMIC_NAME_MAX, text: "UTF-8." },
+    { name: "kind", type: "uint32_t", offset: NAME_KIND_OFFSET, text: "1 word, 2 counter." },
+    { name: "length", type: "uint32_t", offset: NAME_LENGTH_OFFSET, text: "Bytes of the name." },
+    {
+      name: "text",
+      type: "uint8_t",
+      offset: NAME_TEXT_OFFSET,
+      count: MAX_ATOMIC_NAME_LENGTH,
+      text: "UTF-8.",
+    },
   ],
 };
 

@@ -15,29 +15,34 @@
  * bit changed, and is written before the position that changes it. Who reads the position first and
  * `half_laps` next never takes an old position for a new one.
  */
-import { KIND_WORDS, PRODUCER_POSITION, RING, RING_DATA_OFFSET } from "./ring-layout.ts";
+import {
+  KIND_WORDS_OFFSET,
+  PRODUCER_POSITION_OFFSET,
+  RING,
+  RING_DATA_OFFSET,
+} from "./ring-layout.ts";
 import { type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
 /** Offsets in bytes from the start of the segment. */
-export const TAIL: number = PRODUCER_POSITION;
+export const TAIL_OFFSET: number = PRODUCER_POSITION_OFFSET;
 /** All before it may be overwritten, up to one capacity back. Above the tail while one writes. */
-export const TAIL_INTENT = 168;
-export const HALF_LAPS = 172;
+export const TAIL_INTENT_OFFSET = 168;
+export const HALF_LAPS_OFFSET = 172;
 /** Where consumers that block hold the producer back. */
-export const LIMIT = 176;
+export const LIMIT_OFFSET = 176;
 /** Two versions of a tail and the number of the record that follows it; which holds, TAIL says. */
-export const TAIL_NUMBERS = 180;
+export const TAIL_NUMBERS_OFFSET = 180;
 export const TAIL_NUMBER_LENGTH = 12;
 /** For each quarter of the ring, where the last record that starts in it does. */
-export const QUARTER_MARKS = 204;
-export const QUARTERS = 4;
-export const JOINED: number = KIND_WORDS;
+export const QUARTER_MARKS_OFFSET = 204;
+export const QUARTER_COUNT = 4;
+export const JOINED_OFFSET: number = KIND_WORDS_OFFSET;
 export const CONSUMER_SLOTS_OFFSET: number = RING_DATA_OFFSET;
 export const CONSUMER_SLOT_LENGTH = 128;
 /** How many consumers can hold a producer back. */
-export const CONSUMER_SLOTS = 32;
+export const CONSUMER_SLOT_COUNT = 32;
 
 export const BROADCAST_HEADER_LENGTH = 16;
 export const BROADCAST_ALIGNMENT = 16;
@@ -90,7 +95,7 @@ export const BROADCAST_LAYOUT_HASH: number = layoutHash(
 /** Where the data starts, in bytes from the start of the segment. */
 export function broadcastDataOffset(policy: BroadcastPolicy): number {
   if (policy === "overwrite") return RING_DATA_OFFSET;
-  return CONSUMER_SLOTS_OFFSET + CONSUMER_SLOTS * CONSUMER_SLOT_LENGTH;
+  return CONSUMER_SLOTS_OFFSET + CONSUMER_SLOT_COUNT * CONSUMER_SLOT_LENGTH;
 }
 
 /** The longest payload, in bytes: so short that a record starts in each quarter of each lap. */

@@ -14,8 +14,8 @@ export const LEASE_SINCE_OFFSET = 32;
 export const LEASE_TEXT_LENGTH_OFFSET = 40;
 export const LEASE_TEXT_OFFSET = 64;
 /** Longest text of a holder, in bytes. */
-export const LEASE_TEXT_MAX = 320;
-export const LEASE_WAIT_POINT_OFFSET: number = LEASE_TEXT_OFFSET + LEASE_TEXT_MAX;
+export const MAX_LEASE_TEXT_LENGTH = 320;
+export const LEASE_WAIT_POINT_OFFSET: number = LEASE_TEXT_OFFSET + MAX_LEASE_TEXT_LENGTH;
 
 /** Bytes in a lease. */
 export const LEASE_LENGTH: number = LEASE_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
@@ -36,7 +36,7 @@ export const LEASE: Layout = {
     u32("pid", LEASE_PID_OFFSET, "For people."),
     { name: "since", type: "double", offset: LEASE_SINCE_OFFSET, text: "Milliseconds since 1970." },
     u32("text_length", LEASE_TEXT_LENGTH_OFFSET, "Bytes."),
-    bytes("text", LEASE_TEXT_OFFSET, LEASE_TEXT_MAX, "UTF-8."),
+    bytes("text", LEASE_TEXT_OFFSET, MAX_LEASE_TEXT_LENGTH, "UTF-8."),
     u32("wait_point", LEASE_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
   ],
 };

@@ -15,7 +15,7 @@ import { EVENT_MAGIC, EVENT_MAGIC_OFFSET } from "./event-layout.ts";
 import { LEASE_MAGIC, LEASE_MAGIC_OFFSET } from "./lease-layout.ts";
 import { MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "./mutex-layout.ts";
 import { RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "./rw-lock-layout.ts";
-import { HEADER_KIND, SEGMENT_MAGIC, kindName } from "./segment-header.ts";
+import { HEADER_KIND_OFFSET, SEGMENT_MAGIC, kindName } from "./segment-header.ts";
 
 /** By what a structure is known. */
 export interface Mark {
@@ -85,8 +85,9 @@ export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void
 export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: number): boolean {
   const found = markAt(words);
   if (found === wanted) return true;
-  const isHeader = words.length > HEADER_KIND >> 2 && load(words, 0) === SEGMENT_MAGIC;
-  const other = found?.noun ?? (isHeader ? kindName(load(words, HEADER_KIND >> 2)) : undefined);
+  const isHeader = words.length > HEADER_KIND_OFFSET >> 2 && load(words, 0) === SEGMENT_MAGIC;
+  const other =
+    found?.noun ?? (isHeader ? kindName(load(words, HEADER_KIND_OFFSET >> 2)) : undefined);
   if (other !== undefined) {
     throw new LayoutError(`Cannot open ${what}: it is another structure`, {
       expected: wanted.noun,

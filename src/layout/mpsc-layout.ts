@@ -16,21 +16,21 @@
  *
  * A unit is 16 bytes. Memory that is all zero is a ring whose cells are free in lap 0.
  */
-import { KIND_WORDS, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
+import { KIND_WORDS_OFFSET, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
 import { type Layout, layoutHash } from "./description.ts";
 import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
 /** Offsets in bytes from the start of the segment. */
-export const RELEASE_INTENT: number = KIND_WORDS;
-export const RELEASE_DONE: number = KIND_WORDS + 4;
+export const RELEASE_INTENT_OFFSET: number = KIND_WORDS_OFFSET;
+export const RELEASE_DONE_OFFSET: number = KIND_WORDS_OFFSET + 4;
 /** Two versions of where the consumer is; `RELEASE_DONE & 1` says which one holds. */
-export const RELEASE_VERSIONS: number = KIND_WORDS + 8;
+export const RELEASE_VERSIONS_OFFSET: number = KIND_WORDS_OFFSET + 8;
 export const RELEASE_VERSION_LENGTH = 12;
 export const CELLS_OFFSET: number = RING_DATA_OFFSET;
 
 /** Bytes of data in a unit; records start at multiples of it. */
-export const UNIT = 16;
+export const UNIT_LENGTH = 16;
 export const UNIT_SHIFT = 4;
 export const UNITS_MASK = 0xffffff;
 export const LAP_MASK = 0x3fffffff;
@@ -41,7 +41,7 @@ export const STATE_MASK: number = 0xc0000000 | 0;
 export const SLOT_SHIFT = 24;
 export const SLOT_MASK = 0x3f;
 /** How many producers can have the ring open at a time, dead ones not counted. */
-export const PRODUCER_SLOTS = 63;
+export const PRODUCER_SLOT_COUNT = 63;
 /** In the place of a slot: not a record. */
 const PADDING_SLOT = 63;
 /** A whole cell but for its units. */
@@ -108,10 +108,10 @@ export function mpscDataOffset(capacity: number): number {
 
 /** The longest payload, in bytes: what 24 bits of units can say is the limit of huge rings. */
 export function mpscMaxRecordLength(capacity: number): number {
-  return Math.min(maxRecordLength(capacity), UNITS_MASK * UNIT - RECORD_HEADER_LENGTH);
+  return Math.min(maxRecordLength(capacity), UNITS_MASK * UNIT_LENGTH - RECORD_HEADER_LENGTH);
 }
 
 /** Units that a record with this payload takes. */
 export function unitsOf(payloadLength: number): number {
-  return (payloadLength + (RECORD_HEADER_LENGTH + UNIT - 1)) >>> UNIT_SHIFT;
+  return (payloadLength + (RECORD_HEADER_LENGTH + UNIT_LENGTH - 1)) >>> UNIT_SHIFT;
 }

@@ -9,8 +9,8 @@ export const PORTABLE_HEADER_LENGTH = 64;
 export const PORTABLE_MAGIC_WORD = 0;
 /** Offsets in bytes. */
 export const PORTABLE_VERSION_OFFSET = 4;
-export const PORTABLE_CREATOR_PID = 8;
-const PORTABLE_RESERVED = 12;
+export const PORTABLE_CREATOR_PID_OFFSET = 8;
+const PORTABLE_RESERVED_OFFSET = 12;
 
 export const PORTABLE_HEADER: Layout = {
   name: "portable_header",
@@ -22,9 +22,9 @@ export const PORTABLE_HEADER: Layout = {
     {
       name: "creator_pid",
       type: "uint32_t",
-      offset: PORTABLE_CREATOR_PID,
+      offset: PORTABLE_CREATOR_PID_OFFSET,
       text: "For people; ids are reused.",
     },
-    { name: "reserved", type: "uint32_t", offset: PORTABLE_RESERVED, count: 13, text: "0." },
+    { name: "reserved", type: "uint32_t", offset: PORTABLE_RESERVED_OFFSET, count: 13, text: "0." },
   ],
 };

@@ -18,23 +18,23 @@ import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
 /** Offsets in bytes from the start of the segment. Counters are doubles: exact up to 2^53. */
-export const PRODUCER_POSITION = 128;
-export const PRODUCER_HIGH_WATER = 132;
-export const PRODUCER_RECORDS = 136;
-export const PRODUCER_BYTES = 144;
-export const PRODUCER_FULL = 152;
-export const PRODUCER_WAITS = 160;
-export const CONSUMER_POSITION = 256;
-export const CONSUMER_RECORDS = 264;
-export const CONSUMER_BYTES = 272;
-export const CONSUMER_EMPTY = 280;
-export const CONSUMER_WAITS = 288;
-export const CONSUMER_LOST = 296;
-export const CONSUMER_RECOVERED = 304;
-export const DATA_WAIT_POINT = 384;
-export const SPACE_WAIT_POINT = 512;
+export const PRODUCER_POSITION_OFFSET = 128;
+export const PRODUCER_HIGH_WATER_OFFSET = 132;
+export const PRODUCER_RECORDS_OFFSET = 136;
+export const PRODUCER_BYTES_OFFSET = 144;
+export const PRODUCER_FULL_OFFSET = 152;
+export const PRODUCER_WAITS_OFFSET = 160;
+export const CONSUMER_POSITION_OFFSET = 256;
+export const CONSUMER_RECORDS_OFFSET = 264;
+export const CONSUMER_BYTES_OFFSET = 272;
+export const CONSUMER_EMPTY_OFFSET = 280;
+export const CONSUMER_WAITS_OFFSET = 288;
+export const CONSUMER_LOST_OFFSET = 296;
+export const CONSUMER_RECOVERED_OFFSET = 304;
+export const DATA_WAIT_POINT_OFFSET = 384;
+export const SPACE_WAIT_POINT_OFFSET = 512;
 /** Where a kind keeps words that the others do not have. */
-export const KIND_WORDS = 640;
+export const KIND_WORDS_OFFSET = 640;
 /** Where the data of an SPSC or MPSC ring starts; other kinds may need more before it. */
 export const RING_DATA_OFFSET = 1024;
 
@@ -55,21 +55,37 @@ export const RING: Layout = {
   text: "A ring of records. The data follows.",
   length: RING_DATA_OFFSET,
   fields: [
-    u32("producer_position", PRODUCER_POSITION, "Bytes published, mod 2^32. A report, stale."),
-    u32("producer_high_water", PRODUCER_HIGH_WATER, "Most bytes in use that a producer saw."),
-    count("producer_records", PRODUCER_RECORDS, "Records published. One producer; a report."),
-    count("producer_bytes", PRODUCER_BYTES, "Bytes published, headers and padding too."),
-    count("producer_full", PRODUCER_FULL, "Claims refused for want of room."),
-    count("producer_waits", PRODUCER_WAITS, "Waits for room."),
-    u32("consumer_position", CONSUMER_POSITION, "Bytes released, mod 2^32. With release."),
-    count("consumer_records", CONSUMER_RECORDS, "Records read. Consumer; a report."),
-    count("consumer_bytes", CONSUMER_BYTES, "Bytes released, headers and padding too."),
-    count("consumer_empty", CONSUMER_EMPTY, "Reads that found nothing."),
-    count("consumer_waits", CONSUMER_WAITS, "Waits for records."),
-    count("consumer_lost", CONSUMER_LOST, "Records overwritten before they were read."),
-    count("consumer_recovered", CONSUMER_RECOVERED, "Dead producers' claims that were skipped."),
-    point("data_wait_point", DATA_WAIT_POINT, "Where consumers wait for records."),
-    point("space_wait_point", SPACE_WAIT_POINT, "Where producers wait for room."),
+    u32(
+      "producer_position",
+      PRODUCER_POSITION_OFFSET,
+      "Bytes published, mod 2^32. A report, stale.",
+    ),
+    u32(
+      "producer_high_water",
+      PRODUCER_HIGH_WATER_OFFSET,
+      "Most bytes in use that a producer saw.",
+    ),
+    count(
+      "producer_records",
+      PRODUCER_RECORDS_OFFSET,
+      "Records published. One producer; a report.",
+    ),
+    count("producer_bytes", PRODUCER_BYTES_OFFSET, "Bytes published, headers and padding too."),
+    count("producer_full", PRODUCER_FULL_OFFSET, "Claims refused for want of room."),
+    count("producer_waits", PRODUCER_WAITS_OFFSET, "Waits for room."),
+    u32("consumer_position", CONSUMER_POSITION_OFFSET, "Bytes released, mod 2^32. With release."),
+    count("consumer_records", CONSUMER_RECORDS_OFFSET, "Records read. Consumer; a report."),
+    count("consumer_bytes", CONSUMER_BYTES_OFFSET, "Bytes released, headers and padding too."),
+    count("consumer_empty", CONSUMER_EMPTY_OFFSET, "Reads that found nothing."),
+    count("consumer_waits", CONSUMER_WAITS_OFFSET, "Waits for records."),
+    count("consumer_lost", CONSUMER_LOST_OFFSET, "Records overwritten before they were read."),
+    count(
+      "consumer_recovered",
+      CONSUMER_RECOVERED_OFFSET,
+      "Dead producers' claims that were skipped.",
+    ),
+    point("data_wait_point", DATA_WAIT_POINT_OFFSET, "Where consumers wait for records."),
+    point("space_wait_point", SPACE_WAIT_POINT_OFFSET, "Where producers wait for room."),
   ],
 };
 

@@ -18,22 +18,22 @@ export const SEGMENT_VERSION = 1;
 export const SEGMENT_HEADER_LENGTH = 128;
 
 /** Offsets in bytes. */
-const HEADER_MAGIC = 0;
-const HEADER_VERSION = 4;
-const HEADER_CREATOR_PID = 8;
-const HEADER_STATE = 12;
-export const HEADER_KIND = 16;
-const HEADER_LAYOUT_HASH = 20;
-export const HEADER_DATA_OFFSET = 24;
-export const HEADER_DATA_LENGTH = 28;
-export const HEADER_PARAMETERS = 32;
+const HEADER_MAGIC_OFFSET = 0;
+const HEADER_VERSION_OFFSET = 4;
+const HEADER_CREATOR_PID_OFFSET = 8;
+const HEADER_STATE_OFFSET = 12;
+export const HEADER_KIND_OFFSET = 16;
+const HEADER_LAYOUT_HASH_OFFSET = 20;
+export const HEADER_DATA_OFFSET_OFFSET = 24;
+export const HEADER_DATA_LENGTH_OFFSET = 28;
+export const HEADER_PARAMETERS_OFFSET = 32;
 
-export const HEADER_CODEC = 64;
+export const HEADER_CODEC_OFFSET = 64;
 
 /** How many numbers of its own a kind can keep in the header. */
 const PARAMETER_COUNT = 8;
 /** Longest id of a codec, in bytes of UTF-8. */
-export const CODEC_ID_MAX = 64;
+export const MAX_CODEC_ID_LENGTH = 64;
 
 /** `state`: in use. */
 export const STATE_OPEN = 1;
@@ -58,16 +58,33 @@ export const SEGMENT_HEADER: Layout = {
   text: "Starts every structured segment. Written once, by the creator; `state` may change.",
   length: SEGMENT_HEADER_LENGTH,
   fields: [
-    u32("magic", HEADER_MAGIC, '"BSHM". Written last, with release: all else is valid then.'),
-    u32("version", HEADER_VERSION, "Of the binary contract."),
-    u32("creator_pid", HEADER_CREATOR_PID, "For people; nothing relies on it."),
-    u32("state", HEADER_STATE, "1 open, 2 retired."),
-    u32("kind", HEADER_KIND, "Which structure this is."),
-    u32("layout_hash", HEADER_LAYOUT_HASH, "FNV-1a over the fields of the structure's layout."),
-    u32("data_offset", HEADER_DATA_OFFSET, "Bytes from the start of the segment to the data."),
-    u32("data_length", HEADER_DATA_LENGTH, "Bytes of data."),
-    u32("parameters", HEADER_PARAMETERS, "Of the kind.", PARAMETER_COUNT),
-    bytes("codec", HEADER_CODEC, CODEC_ID_MAX, "Id of the values' form, UTF-8; empty: any form."),
+    u32(
+      "magic",
+      HEADER_MAGIC_OFFSET,
+      '"BSHM". Written last, with release: all else is valid then.',
+    ),
+    u32("version", HEADER_VERSION_OFFSET, "Of the binary contract."),
+    u32("creator_pid", HEADER_CREATOR_PID_OFFSET, "For people; nothing relies on it."),
+    u32("state", HEADER_STATE_OFFSET, "1 open, 2 retired."),
+    u32("kind", HEADER_KIND_OFFSET, "Which structure this is."),
+    u32(
+      "layout_hash",
+      HEADER_LAYOUT_HASH_OFFSET,
+      "FNV-1a over the fields of the structure's layout.",
+    ),
+    u32(
+      "data_offset",
+      HEADER_DATA_OFFSET_OFFSET,
+      "Bytes from the start of the segment to the data.",
+    ),
+    u32("data_length", HEADER_DATA_LENGTH_OFFSET, "Bytes of data."),
+    u32("parameters", HEADER_PARAMETERS_OFFSET, "Of the kind.", PARAMETER_COUNT),
+    bytes(
+      "codec",
+      HEADER_CODEC_OFFSET,
+      MAX_CODEC_ID_LENGTH,
+      "Id of the values' form, UTF-8; empty: any form.",
+    ),
   ],
 };
 
@@ -111,22 +128,22 @@ export interface StructureBytes {
 
 /** Fills everything in but the magic. */
 export function writeHeader(view: DataView, header: SegmentHeader, creatorPid: number): void {
-  view.setUint32(HEADER_VERSION, SEGMENT_VERSION, true);
-  view.setUint32(HEADER_CREATOR_PID, creatorPid, true);
-  view.setUint32(HEADER_STATE, STATE_OPEN, true);
-  view.setUint32(HEADER_KIND, header.kind, true);
-  view.setUint32(HEADER_LAYOUT_HASH, header.layoutHash, true);
-  view.setUint32(HEADER_DATA_OFFSET, header.dataOffset, true);
-  view.setUint32(HEADER_DATA_LENGTH, header.dataLength, true);
+  view.setUint32(HEADER_VERSION_OFFSET, SEGMENT_VERSION, true);
+  view.setUint32(HEADER_CREATOR_PID_OFFSET, creatorPid, true);
+  view.setUint32(HEADER_STATE_OFFSET, STATE_OPEN, true);
+  view.setUint32(HEADER_KIND_OFFSET, header.kind, true);
+  view.setUint32(HEADER_LAYOUT_HASH_OFFSET, header.layoutHash, true);
+  view.setUint32(HEADER_DATA_OFFSET_OFFSET, header.dataOffset, true);
+  view.setUint32(HEADER_DATA_LENGTH_OFFSET, header.dataLength, true);
   for (let at = 0; at < PARAMETER_COUNT; at++) {
-    view.setUint32(HEADER_PARAMETERS + at * 4, header.parameters?.[at] ?? 0, true);
+    view.setUint32(HEADER_PARAMETERS_OFFSET + at * 4, header.parameters?.[at] ?? 0, true);
   }
   const codec = codecBytes(view).fill(0);
   new TextEncoder().encodeInto(header.codec ?? "", codec);
 }
 
 function codecBytes({ buffer, byteOffset }: DataView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset + HEADER_CODEC, CODEC_ID_MAX);
+  return new Uint8Array(buffer, byteOffset + HEADER_CODEC_OFFSET, MAX_CODEC_ID_LENGTH);
 }
 
 /** The codec's id in a copy of the bytes at HEADER_CODEC; hostile bytes read as U+FFFD. */
@@ -137,7 +154,7 @@ export function codecIdOf(bytes: Uint8Array): string {
 
 /** Says that the structure is finished. SYNC header-ready: pairs with `isHeaderReady`. */
 export function publishHeader(words: Int32Array): void {
-  store(words, HEADER_MAGIC >> 2, SEGMENT_MAGIC);
+  store(words, HEADER_MAGIC_OFFSET >> 2, SEGMENT_MAGIC);
 }
 
 /**
@@ -155,13 +172,13 @@ export function isHeaderReady(words: Int32Array, what: string, offset: number): 
       offset,
     });
   }
-  const magic = load(words, HEADER_MAGIC >> 2);
+  const magic = load(words, HEADER_MAGIC_OFFSET >> 2);
   if (magic === SEGMENT_MAGIC) return true;
   if (magic === 0) return false;
   throw new LayoutError(`Cannot open ${what}: no structure of this package lies there`, {
     expected: hex(SEGMENT_MAGIC),
     found: hex(magic),
-    offset: offset + HEADER_MAGIC,
+    offset: offset + HEADER_MAGIC_OFFSET,
   });
 }
 
@@ -180,32 +197,37 @@ export function readHeader(
     const details = { expected, found, offset: offset + field };
     throw new LayoutError(`Cannot open ${what}: ${why}`, details);
   };
-  const version = view.getUint32(HEADER_VERSION, true);
+  const version = view.getUint32(HEADER_VERSION_OFFSET, true);
   if (version !== SEGMENT_VERSION) {
     const expected = `version ${SEGMENT_VERSION}`;
-    wrong("another version made it", HEADER_VERSION, expected, String(version));
+    wrong("another version made it", HEADER_VERSION_OFFSET, expected, String(version));
   }
-  const kind = view.getUint32(HEADER_KIND, true);
+  const kind = view.getUint32(HEADER_KIND_OFFSET, true);
   const known = kinds[kind];
   if (known === undefined) {
     const expected = Object.keys(kinds).map((each) => kindName(Number(each)));
-    return wrong("it is another structure", HEADER_KIND, expected.join(" or "), kindName(kind));
+    return wrong(
+      "it is another structure",
+      HEADER_KIND_OFFSET,
+      expected.join(" or "),
+      kindName(kind),
+    );
   }
-  const layoutHash = view.getUint32(HEADER_LAYOUT_HASH, true);
+  const layoutHash = view.getUint32(HEADER_LAYOUT_HASH_OFFSET, true);
   if (layoutHash !== known.layoutHash) {
     const why = "another build made it, with another layout";
-    wrong(why, HEADER_LAYOUT_HASH, hex(known.layoutHash), hex(layoutHash));
+    wrong(why, HEADER_LAYOUT_HASH_OFFSET, hex(known.layoutHash), hex(layoutHash));
   }
-  const dataOffset = view.getUint32(HEADER_DATA_OFFSET, true);
-  const dataLength = view.getUint32(HEADER_DATA_LENGTH, true);
+  const dataOffset = view.getUint32(HEADER_DATA_OFFSET_OFFSET, true);
+  const dataLength = view.getUint32(HEADER_DATA_LENGTH_OFFSET, true);
   if (dataOffset < SEGMENT_HEADER_LENGTH || dataOffset + dataLength > view.byteLength) {
     const why = "its data ends beyond the segment";
     const expected = `at most ${view.byteLength} bytes`;
-    wrong(why, HEADER_DATA_LENGTH, expected, `${dataOffset} and ${dataLength} of data`);
+    wrong(why, HEADER_DATA_LENGTH_OFFSET, expected, `${dataOffset} and ${dataLength} of data`);
   }
   const parameters: number[] = [];
   for (let at = 0; at < PARAMETER_COUNT; at++) {
-    parameters.push(view.getUint32(HEADER_PARAMETERS + at * 4, true));
+    parameters.push(view.getUint32(HEADER_PARAMETERS_OFFSET + at * 4, true));
   }
   return {
     kind,

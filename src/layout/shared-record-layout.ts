@@ -2,53 +2,53 @@
 import type { Layout } from "./description.ts";
 
 /** Offsets in bytes from the start of the record's data. */
-export const RECORD_LATEST = 0;
-export const RECORD_LOCK = 128;
-export const RECORD_WAIT_POINT = 256;
+export const SHARED_RECORD_LATEST_OFFSET = 0;
+export const SHARED_RECORD_LOCK_OFFSET = 128;
+export const SHARED_RECORD_WAIT_POINT_OFFSET = 256;
 /** Offset of slot 0: on another pair of cache lines than `latest`. */
-export const RECORD_SLOTS = 384;
+export const SHARED_RECORD_SLOTS_OFFSET = 384;
 
 /** In a slot: offset of its version, and of its bytes. */
-export const SLOT_VERSION = 0;
-export const SLOT_VALUE = 8;
+export const SLOT_VERSION_OFFSET = 0;
+export const SLOT_VALUE_OFFSET = 8;
 
-export const RECORD: Layout = {
+export const SHARED_RECORD: Layout = {
   name: "shared_record",
   text: "The latest value of a struct. The slots follow, each a multiple of 128 bytes.",
-  length: RECORD_SLOTS,
+  length: SHARED_RECORD_SLOTS_OFFSET,
   fields: [
     {
       name: "latest",
       type: "uint32_t",
-      offset: RECORD_LATEST,
+      offset: SHARED_RECORD_LATEST_OFFSET,
       text: "The newest version, 0 before the first; the writer, last. SYNC record-published.",
     },
     {
       name: "lock",
       type: "uint32_t",
-      offset: RECORD_LOCK,
+      offset: SHARED_RECORD_LOCK_OFFSET,
       count: 16,
       text: "The writer's role: a robust, process-shared, errorcheck pthread_mutex_t.",
     },
     {
       name: "changed",
       type: "uint32_t",
-      offset: RECORD_WAIT_POINT,
+      offset: SHARED_RECORD_WAIT_POINT_OFFSET,
       count: 32,
       text: "A wait point: rung after each write.",
     },
   ],
 };
 
-export const RECORD_SLOT: Layout = {
+export const SHARED_RECORD_SLOT: Layout = {
   name: "shared_record_slot",
   text: "Starts a slot; the value follows. Version v lies in slot v mod the number of slots.",
-  length: SLOT_VALUE,
+  length: SLOT_VALUE_OFFSET,
   fields: [
     {
       name: "version",
       type: "uint32_t",
-      offset: SLOT_VERSION,
+      offset: SLOT_VERSION_OFFSET,
       text: "The version that the slot holds; 0 while it is written. SYNC record-slot.",
     },
   ],

@@ -7,7 +7,7 @@ import {
   LEASE_PID_OFFSET,
   LEASE_SINCE_OFFSET,
   LEASE_TEXT_LENGTH_OFFSET,
-  LEASE_TEXT_MAX,
+  MAX_LEASE_TEXT_LENGTH,
   LEASE_TEXT_OFFSET,
   LEASE_TOKENS_OFFSET,
   LEASE_VERSION_OFFSET,
@@ -236,7 +236,10 @@ export class Lease extends LockHandle {
       if ((version & 1) !== 0) continue;
       const pid = this.#view.getUint32(LEASE_PID_OFFSET, true);
       const since = this.#view.getFloat64(LEASE_SINCE_OFFSET, true);
-      const length = Math.min(this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true), LEASE_TEXT_MAX);
+      const length = Math.min(
+        this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true),
+        MAX_LEASE_TEXT_LENGTH,
+      );
       const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
       const token = this.#readToken();
       if (load(this.#memory.words, VERSION) === version)
@@ -314,10 +317,10 @@ export class Lease extends LockHandle {
       throw new TypeError(`${this.#action}: its text must be a string, not ${shown(text)}`);
     }
     const bytes = new TextEncoder().encode(text);
-    if (bytes.length <= LEASE_TEXT_MAX) return bytes;
+    if (bytes.length <= MAX_LEASE_TEXT_LENGTH) return bytes;
     throw new RangeError(
       `${this.#action}: its text has ${bytes.length} bytes of UTF-8, and at most ` +
-        `${LEASE_TEXT_MAX} are possible`,
+        `${MAX_LEASE_TEXT_LENGTH} are possible`,
     );
   }
 
@@ -336,7 +339,11 @@ export class Lease extends LockHandle {
   }
 
   get #textBytes(): Uint8Array {
-    return new Uint8Array(this.#view.buffer, this.offset + LEASE_TEXT_OFFSET, LEASE_TEXT_MAX);
+    return new Uint8Array(
+      this.#view.buffer,
+      this.offset + LEASE_TEXT_OFFSET,
+      MAX_LEASE_TEXT_LENGTH,
+    );
   }
 
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {

@@ -10,7 +10,7 @@ import {
   MAP_STRIPE,
 } from "../layout/map-layout.ts";
 import {
-  HEADER_PARAMETERS,
+  HEADER_PARAMETERS_OFFSET,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_KINDS,
 } from "../layout/segment-header.ts";
@@ -37,7 +37,7 @@ export const MAP_KIND: StructureKind = {
 
 const ABI_SHIFT = 8;
 
-const FLAGS_OFFSET = HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4;
+const FLAGS_OFFSET = HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4;
 
 /** What a map's header says, checked. */
 export interface MapNumbers {
@@ -87,7 +87,7 @@ export function readMap({ what, header, placed }: Structure): MapNumbers {
     throw new LayoutError(`Cannot open ${what}: its numbers make no map`, {
       expected: `${dataLength} bytes`,
       found: JSON.stringify(shape),
-      offset: placed.offset + HEADER_PARAMETERS,
+      offset: placed.offset + HEADER_PARAMETERS_OFFSET,
     });
   }
   return {
@@ -116,7 +116,7 @@ export function checkFoundMap<V, K extends MapKeyValue>(
     structure.mustHave("kind of keys", FLAGS_OFFSET, bytesKeys ? "bytes" : "utf8", key.id);
   }
   structure.mustHave("whenFull", FLAGS_OFFSET, evict ? "evict" : "refuse", whenFull);
-  structure.mustHave("unitLength", HEADER_PARAMETERS + 12, shape.unitWords * 4, unitLength);
+  structure.mustHave("unitLength", HEADER_PARAMETERS_OFFSET + 12, shape.unitWords * 4, unitLength);
   if (size === undefined) return;
   const planned = shapeFor({ size, entryLength, unitLength });
   if (isSame(planned, shape)) return;
@@ -124,11 +124,11 @@ export function checkFoundMap<V, K extends MapKeyValue>(
   // What planning rounds off: a line and a unit of each stripe.
   const rest = shape.stripeCount * (128 + shape.unitWords * 4);
   const fits = found <= size && size - found < rest;
-  structure.mustHave("size", HEADER_PARAMETERS, fits ? size : found, size);
+  structure.mustHave("size", HEADER_PARAMETERS_OFFSET, fits ? size : found, size);
   if (entryLength === undefined) return;
   const index = ({ stripeCount, bucketCount }: MapShape): string =>
     `${stripeCount} times ${bucketCount} buckets`;
-  structure.mustHave("entryLength", HEADER_PARAMETERS + 4, index(shape), index(planned));
+  structure.mustHave("entryLength", HEADER_PARAMETERS_OFFSET + 4, index(shape), index(planned));
 }
 
 function isSame(one: MapShape, other: MapShape): boolean {

@@ -1,6 +1,6 @@
 /** How a map is made and found. */
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
-import { FIRST_HEAD } from "../layout/map-layout.ts";
+import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
@@ -80,9 +80,9 @@ const OPTIONS: Readonly<Record<"create" | "init" | "open" | "at", readonly strin
   at: ["codec", "key"],
 };
 
-const ENTRY_LENGTH_DEFAULT = 96;
-const SIZE_MIN = 2 ** 14;
-const SIZE_MAX = 2 ** 32;
+const DEFAULT_ENTRY_LENGTH = 96;
+const MIN_SIZE = 2 ** 14;
+const MAX_SIZE = 2 ** 32;
 const WHEN_FULL = ["refuse", "evict"] as const;
 
 /** Checks the options of a call that finds a map. @throws TypeError, RangeError. */
@@ -97,7 +97,7 @@ export function checkNewOptions(action: string, call: "create" | "init", options
   const given = Object(options) as Partial<SharedMapNewOptions<unknown>>;
   checkForms(action, given);
   const { size, entryLength = 1, unitLength = 64, whenFull = "refuse" } = given;
-  checkInteger(action, "its size", size, SIZE_MIN, SIZE_MAX);
+  checkInteger(action, "its size", size, MIN_SIZE, MAX_SIZE);
   checkInteger(action, "its entryLength", entryLength, 1, size);
   checkInteger(action, "its unitLength", unitLength, 64, 4096);
   if (!Number.isInteger(Math.log2(unitLength))) {
@@ -115,7 +115,7 @@ function checkForms(action: string, { codec, key }: { codec?: unknown; key?: unk
 
 /** How long entries and units are planned to be. */
 export function lengthsOf({
-  entryLength = ENTRY_LENGTH_DEFAULT,
+  entryLength = DEFAULT_ENTRY_LENGTH,
   unitLength = defaultUnitLength(entryLength),
 }: Pick<SharedMapNewOptions<unknown>, "entryLength" | "unitLength">): {
   entryLength: number;
@@ -127,7 +127,7 @@ export function lengthsOf({
 /** An entry in one unit is together in memory; beyond 512 bytes the waste matters more. */
 function defaultUnitLength(entryLength: number): number {
   let length = 64;
-  while (length < 512 && length < entryLength + FIRST_HEAD * 4) length *= 2;
+  while (length < 512 && length < entryLength + FIRST_HEAD_WORDS * 4) length *= 2;
   return length;
 }
 

@@ -1,14 +1,14 @@
 /** A record's numbers in its header. */
 import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
-import { HEADER_PARAMETERS, SEGMENT_KINDS } from "../layout/segment-header.ts";
-import { RECORD, RECORD_SLOT } from "../layout/shared-record-layout.ts";
+import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { SHARED_RECORD, SHARED_RECORD_SLOT } from "../layout/shared-record-layout.ts";
 import { MUTEX_ABI } from "../libc/pthread.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
 import { type Schema, type Struct, codecName } from "../struct/struct.ts";
 import { recordLength } from "./algorithm/record-slots.ts";
 
-const HASH = layoutHash(RECORD, RECORD_SLOT);
+const HASH = layoutHash(SHARED_RECORD, SHARED_RECORD_SLOT);
 
 export const RECORD_KIND: StructureKind = {
   noun: "record",
@@ -53,13 +53,18 @@ export function checkFoundRecord(
   structure.mustHaveCodec(codec.id, codecName(codec));
   const { dataLength, parameters = [] } = structure.header;
   const [slots = 0, byteLength = 0, abi = 0] = parameters;
-  structure.mustHave("count of slots", HEADER_PARAMETERS, slots, asked);
-  structure.mustHave("length of the struct", HEADER_PARAMETERS + 4, byteLength, codec.byteLength);
-  structure.mustHave("libc or processor", HEADER_PARAMETERS + 8, abi, MUTEX_ABI);
+  structure.mustHave("count of slots", HEADER_PARAMETERS_OFFSET, slots, asked);
+  structure.mustHave(
+    "length of the struct",
+    HEADER_PARAMETERS_OFFSET + 4,
+    byteLength,
+    codec.byteLength,
+  );
+  structure.mustHave("libc or processor", HEADER_PARAMETERS_OFFSET + 8, abi, MUTEX_ABI);
   if (isSlotCount(slots) && dataLength === recordLength(valueLength(codec), slots)) return slots;
   throw new LayoutError(`Cannot open ${structure.what}: its slots make no record`, {
     expected: "2 to 256 slots that fill its bytes",
     found: `${slots} in ${dataLength} bytes`,
-    offset: structure.placed.offset + HEADER_PARAMETERS,
+    offset: structure.placed.offset + HEADER_PARAMETERS_OFFSET,
   });
 }

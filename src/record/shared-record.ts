@@ -1,6 +1,9 @@
 import { checkInteger, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { StateError } from "../errors.ts";
-import { RECORD_LOCK, RECORD_WAIT_POINT } from "../layout/shared-record-layout.ts";
+import {
+  SHARED_RECORD_LOCK_OFFSET,
+  SHARED_RECORD_WAIT_POINT_OFFSET,
+} from "../layout/shared-record-layout.ts";
 import { RobustMutex } from "../locks/robust-mutex.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -27,7 +30,7 @@ import {
   checkRecordOptions,
 } from "./record-options.ts";
 
-const SLOTS_DEFAULT = 8;
+const DEFAULT_SLOT_COUNT = 8;
 
 /**
  * The latest value of a struct, shared: readers copy it whole, and neither wait nor make wait.
@@ -82,8 +85,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const lockName = `the lock of ${what}`;
     const hold = segment.holds.register(this, lockName, segment.mapping);
-    this.#lock = new RobustMutex(segment.mapping, dataOffset + RECORD_LOCK, lockName, hold);
-    this.#waitPoint = new WaitPoint(segment, dataOffset + RECORD_WAIT_POINT);
+    this.#lock = new RobustMutex(
+      segment.mapping,
+      dataOffset + SHARED_RECORD_LOCK_OFFSET,
+      lockName,
+      hold,
+    );
+    this.#waitPoint = new WaitPoint(segment, dataOffset + SHARED_RECORD_WAIT_POINT_OFFSET);
     this.#readView = new DataView(this.#slots.copy.buffer);
     this.#bytes = new Uint8Array(new ArrayBuffer(length));
     this.#view = new DataView(this.#bytes.buffer);
@@ -173,14 +181,14 @@ export class SharedRecord<S extends Schema> implements Disposable {
   /** Bytes that a record takes. */
   static byteLength<S extends Schema>(options: SharedRecordInitOptions<S>): number {
     checkRecordOptions("Cannot measure a record", "init", options);
-    return structureLength(recordHeader(options.codec, options.slots ?? SLOTS_DEFAULT));
+    return structureLength(recordHeader(options.codec, options.slots ?? DEFAULT_SLOT_COUNT));
   }
 
   /** A new record's header, and how it is filled. */
   static #plan<S extends Schema>({
     codec,
     initial,
-    slots = SLOTS_DEFAULT,
+    slots = DEFAULT_SLOT_COUNT,
   }: SharedRecordNewOptions<S>) {
     const fill = (structure: Structure): SharedRecord<S> => {
       const record = new SharedRecord(structure, codec, slots);

@@ -2,7 +2,7 @@ import { shown } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
-import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../layout/segment-header.ts";
+import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { load } from "../memory/atomics.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
@@ -262,15 +262,15 @@ export class RingBuffer<T = Uint8Array> {
     return {
       in: records,
       bytesIn: bytes,
-      empty: count(layout.CONSUMER_EMPTY),
-      waits: count(layout.PRODUCER_WAITS) + count(layout.CONSUMER_WAITS),
-      wakes: wakes(layout.DATA_WAIT_POINT) + wakes(layout.SPACE_WAIT_POINT),
+      empty: count(layout.CONSUMER_EMPTY_OFFSET),
+      waits: count(layout.PRODUCER_WAITS_OFFSET) + count(layout.CONSUMER_WAITS_OFFSET),
+      wakes: wakes(layout.DATA_WAIT_POINT_OFFSET) + wakes(layout.SPACE_WAIT_POINT_OFFSET),
       capacity,
       ...(this.kind === "broadcast" ? {} : consumed(count, words, bytes)),
       ...(this.policy === "overwrite"
-        ? { lost: count(layout.CONSUMER_LOST) }
-        : { full: count(layout.PRODUCER_FULL) }),
-      ...(this.kind === "mpsc" ? { repaired: count(layout.CONSUMER_RECOVERED) } : {}),
+        ? { lost: count(layout.CONSUMER_LOST_OFFSET) }
+        : { full: count(layout.PRODUCER_FULL_OFFSET) }),
+      ...(this.kind === "mpsc" ? { repaired: count(layout.CONSUMER_RECOVERED_OFFSET) } : {}),
     };
   }
 
@@ -311,13 +311,13 @@ function consumed(
   words: Int32Array,
   bytesIn: number,
 ): Pick<RingStats, "out" | "bytesOut" | "depth" | "highWater"> {
-  const bytesOut = count(layout.CONSUMER_BYTES);
+  const bytesOut = count(layout.CONSUMER_BYTES_OFFSET);
   const depth = Math.max(bytesIn - bytesOut, 0);
   return {
-    out: count(layout.CONSUMER_RECORDS),
+    out: count(layout.CONSUMER_RECORDS_OFFSET),
     bytesOut,
     depth,
-    highWater: Math.max(words[layout.PRODUCER_HIGH_WATER >> 2]! >>> 0, depth),
+    highWater: Math.max(words[layout.PRODUCER_HIGH_WATER_OFFSET >> 2]! >>> 0, depth),
   };
 }
 
@@ -329,7 +329,7 @@ function checkGeometry({ what, header, placed }: Structure, kind: RingKind): voi
     throw new LayoutError(`Cannot open ${what}: its capacity cannot be, ${problem}`, {
       expected: "a power of two",
       found: String(capacity),
-      offset: placed.offset + HEADER_DATA_LENGTH,
+      offset: placed.offset + HEADER_DATA_LENGTH_OFFSET,
     });
   }
   const expected = kind.dataOffset(capacity);
@@ -337,6 +337,6 @@ function checkGeometry({ what, header, placed }: Structure, kind: RingKind): voi
   throw new LayoutError(`Cannot open ${what}: its data lie elsewhere`, {
     expected: String(expected),
     found: String(dataOffset),
-    offset: placed.offset + HEADER_DATA_OFFSET,
+    offset: placed.offset + HEADER_DATA_OFFSET_OFFSET,
   });
 }

@@ -87,9 +87,9 @@ export class RingConsumer<T = Uint8Array> {
     this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
     this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
     this.#codec = codec;
-    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT);
+    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);
     this.#counters = countersOf(memory);
-    const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT);
+    const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
     this.#role = kind.takeConsumer(place, writer);
     this.#core = this.#role.core;
   }
@@ -109,7 +109,7 @@ export class RingConsumer<T = Uint8Array> {
     if ((limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
     if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
     const count = this.#core.read(handler, limit);
-    if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
+    if (count === 0) this.#counters[layout.CONSUMER_EMPTY_OFFSET >> 3]!++;
     return count;
   }
 
@@ -276,14 +276,14 @@ export class RingConsumer<T = Uint8Array> {
   #waitWithin(timeoutMs: number | undefined, signal: AbortSignalLike | undefined): boolean {
     if (this.#core.hasRecord()) return true;
     if (timeoutMs === 0) return false;
-    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
+    this.#counters[layout.CONSUMER_WAITS_OFFSET >> 3]!++;
     return this.#records.wait(this.#isReady, { timeoutMs, signal, strategy: this.#strategy });
   }
 
   async #waitLater(options: AsyncWaitOptions): Promise<boolean> {
     if (this.#core.hasRecord()) return true;
     if (options.timeoutMs === 0) return false;
-    this.#counters[layout.CONSUMER_WAITS >> 3]!++;
+    this.#counters[layout.CONSUMER_WAITS_OFFSET >> 3]!++;
     return (await this.#records.waitAsync(this.#isReady, options)) && !this.closed;
   }
 

@@ -4,7 +4,7 @@ import {
   BROADCAST_LAYOUT_HASH,
   BROADCAST_MIN_CAPACITY,
   type BroadcastPolicy,
-  CONSUMER_SLOTS,
+  CONSUMER_SLOT_COUNT,
   broadcastDataOffset,
   broadcastMaxRecordLength,
 } from "../layout/broadcast-layout.ts";
@@ -15,15 +15,15 @@ import {
 } from "../layout/lock-bytes.ts";
 import {
   MPSC_LAYOUT_HASH,
-  PRODUCER_SLOTS,
+  PRODUCER_SLOT_COUNT,
   mpscDataOffset,
   mpscMaxRecordLength,
 } from "../layout/mpsc-layout.ts";
 import {
-  CONSUMER_BYTES,
-  CONSUMER_RECORDS,
-  PRODUCER_BYTES,
-  PRODUCER_RECORDS,
+  CONSUMER_BYTES_OFFSET,
+  CONSUMER_RECORDS_OFFSET,
+  PRODUCER_BYTES_OFFSET,
+  PRODUCER_RECORDS_OFFSET,
   RING_DATA_OFFSET,
   SPSC_LAYOUT_HASH,
   capacityProblem,
@@ -122,7 +122,10 @@ function begin<Core>(lock: ByteLock, start: () => Core): Role<Core> {
 
 function countedByProducer(memory: RingMemory): { records: number; bytes: number } {
   const counters = countersOf(memory);
-  return { records: counters[PRODUCER_RECORDS >> 3]!, bytes: counters[PRODUCER_BYTES >> 3]! };
+  return {
+    records: counters[PRODUCER_RECORDS_OFFSET >> 3]!,
+    bytes: counters[PRODUCER_BYTES_OFFSET >> 3]!,
+  };
 }
 
 const SPSC: RingKind = {
@@ -156,12 +159,12 @@ const MPSC: RingKind = {
     const counters = countersOf(memory);
     const unread = mpscUnread(memory);
     return {
-      records: counters[CONSUMER_RECORDS >> 3]! + unread.records,
-      bytes: counters[CONSUMER_BYTES >> 3]! + unread.bytes,
+      records: counters[CONSUMER_RECORDS_OFFSET >> 3]! + unread.records,
+      bytes: counters[CONSUMER_BYTES_OFFSET >> 3]! + unread.bytes,
     };
   },
   takeProducer: (place, reader) =>
-    takeSlot(place, PRODUCER_SLOTS, "producer", (slot) => {
+    takeSlot(place, PRODUCER_SLOT_COUNT, "producer", (slot) => {
       return new MpscProducer(place.memory, reader, slot);
     }),
   takeConsumer(place, writer) {
@@ -209,7 +212,7 @@ const BLOCK: RingKind = {
     });
   },
   takeConsumer: (place, writer) =>
-    takeSlot(place, CONSUMER_SLOTS, "consumer", (slot) => {
+    takeSlot(place, CONSUMER_SLOT_COUNT, "consumer", (slot) => {
       return new BlockConsumer(place.memory, writer, slot);
     }),
 };

@@ -1,7 +1,7 @@
 /** What a ring can be asked to be: its options, checked, and compared with what is there. */
 import { checkBoolean, checkMode, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
-import { HEADER_DATA_LENGTH, HEADER_KIND } from "../layout/segment-header.ts";
+import { HEADER_DATA_LENGTH_OFFSET, HEADER_KIND_OFFSET } from "../layout/segment-header.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
@@ -138,9 +138,9 @@ export function checkNewRing<T>(
 export function compareRing<T>(structure: Structure, asked: AskedRing<T>): void {
   const { header } = structure;
   const { name, policy = "none" } = RING_KINDS[header.kind]!;
-  structure.mustHave<string>("kind", HEADER_KIND, name, asked.kind);
-  structure.mustHave<string>("policy", HEADER_KIND, policy, asked.policy);
-  structure.mustHave("capacity", HEADER_DATA_LENGTH, header.dataLength, asked.capacity);
+  structure.mustHave<string>("kind", HEADER_KIND_OFFSET, name, asked.kind);
+  structure.mustHave<string>("policy", HEADER_KIND_OFFSET, policy, asked.policy);
+  structure.mustHave("capacity", HEADER_DATA_LENGTH_OFFSET, header.dataLength, asked.capacity);
   structure.mustHaveCodec(asked.codec.id);
 }
 

@@ -91,9 +91,9 @@ export class RingProducer<T = Uint8Array> {
     this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
     this.#checks = new OptionChecks(`Cannot write with ${this.#what}`);
     this.#codec = isPlain(codec as Codec<unknown>) ? undefined : codec;
-    this.#room = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT);
+    this.#room = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
     this.#counters = countersOf(memory);
-    const reader = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT);
+    const reader = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);
     this.#role = kind.takeProducer(place, reader, batch);
     const core = this.#role.core;
     this.#core = core;
@@ -236,7 +236,7 @@ export class RingProducer<T = Uint8Array> {
     const { type = 0, timeoutMs, signal } = options;
     let index = this.tryClaim(length, type);
     if (index >= 0 || timeoutMs === 0) return index;
-    this.#counters[layout.PRODUCER_WAITS >> 3]!++;
+    this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
     const ready = (): boolean => (index = this.tryClaim(length, type)) >= 0;
     this.#room.wait(ready, { timeoutMs, signal, strategy: this.#strategy });
     return index;
@@ -263,7 +263,7 @@ export class RingProducer<T = Uint8Array> {
     };
     if (attempt()) return true;
     if (options.timeoutMs === 0) return false;
-    this.#counters[layout.PRODUCER_WAITS >> 3]!++;
+    this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
     await this.#room.waitAsync(() => this.closed || (this.#open < 0 && attempt()), options);
     if (!used && this.closed) throw new ClosedError(this.#what);
     return used;

@@ -1,7 +1,7 @@
 import { checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
-  PORTABLE_CREATOR_PID,
+  PORTABLE_CREATOR_PID_OFFSET,
   PORTABLE_HEADER_LENGTH,
   PORTABLE_MAGIC,
   PORTABLE_MAGIC_WORD,
@@ -119,7 +119,7 @@ export class PortableSegment {
     mustHaveSize(placed, size);
     const { view } = placed.segment;
     view.setUint32(PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, true);
-    view.setUint32(PORTABLE_CREATOR_PID, process.pid, true);
+    view.setUint32(PORTABLE_CREATOR_PID_OFFSET, process.pid, true);
     // SYNC portable-ready: the magic comes last, and pairs with the load in `isReady`.
     store(placed.words(), PORTABLE_MAGIC_WORD, PORTABLE_MAGIC);
     return new PortableSegment(placed);
@@ -173,7 +173,7 @@ export class PortableSegment {
   /** Process id of the creator; for people, since ids are reused. @throws ClosedError. */
   get creatorPid(): number {
     this.#placed.checkOpen();
-    return this.segment.view.getUint32(PORTABLE_CREATOR_PID, true);
+    return this.segment.view.getUint32(PORTABLE_CREATOR_PID_OFFSET, true);
   }
 
   /**

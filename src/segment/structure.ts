@@ -1,6 +1,6 @@
 /** What the structures with a header have in common: how they are made, found, compared, closed. */
 import {
-  HEADER_CODEC,
+  HEADER_CODEC_OFFSET,
   SEGMENT_HEADER_LENGTH,
   type SegmentHeader,
   isHeaderReady,
@@ -179,7 +179,7 @@ export class Structure {
   mustHaveCodec(id: string, name: string = id): void {
     const found = this.header.codec ?? "";
     if (found === "" || id === "" || found === id) return;
-    this.mustHave("codec", HEADER_CODEC, found, name);
+    this.mustHave("codec", HEADER_CODEC_OFFSET, found, name);
   }
 }
 

@@ -1,7 +1,7 @@
 /** How values become bytes, and bytes values again. */
 import { deserialize, serialize } from "bun:jsc";
 import { checkBytes, shown } from "../arguments.ts";
-import { CODEC_ID_MAX } from "../layout/segment-header.ts";
+import { MAX_CODEC_ID_LENGTH } from "../layout/segment-header.ts";
 import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
 
 /**
@@ -177,10 +177,15 @@ export function checkCodec(action: string, codec: unknown): void {
         `not ${shown(codec)}`,
     );
   }
-  if (typeof id === "string" && !id.includes("\0") && Buffer.byteLength(id) <= CODEC_ID_MAX) {
+  if (
+    typeof id === "string" &&
+    !id.includes("\0") &&
+    Buffer.byteLength(id) <= MAX_CODEC_ID_LENGTH
+  ) {
     if (id !== "" || codec === raw) return;
   }
   throw new TypeError(
-    `${action}: its codec's id must be a text of 1 to ${CODEC_ID_MAX} bytes, not ${shown(id)}`,
+    `${action}: its codec's id must be a text of 1 to ${MAX_CODEC_ID_LENGTH} bytes, ` +
+      `not ${shown(id)}`,
   );
 }

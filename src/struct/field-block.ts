@@ -4,7 +4,7 @@ import { reaching } from "./access.ts";
 import { BASE, type Cursor, type FieldKind, VIEW } from "./field.ts";
 import { misfitError, within } from "./misfit.ts";
 
-const COUNT_MAX = 2 ** 24;
+const MAX_COUNT = 2 ** 24;
 
 /** Bytes of a view, for the length of one call. */
 function window(view: DataView, offset: number, length: number): Uint8Array {
@@ -13,7 +13,7 @@ function window(view: DataView, offset: number, length: number): Uint8Array {
 
 /** `length` bytes: in C `uint8_t name[length]`. Written whole. */
 export function bytesField(length: number): FieldKind<Uint8Array> {
-  checkInteger("Cannot make a byteArray", "its length", length, 1, COUNT_MAX);
+  checkInteger("Cannot make a byteArray", "its length", length, 1, MAX_COUNT);
   const rule = `a Uint8Array of ${length} bytes`;
   return {
     byteLength: length,
@@ -35,7 +35,7 @@ const encoder = new TextEncoder();
 
 /** Text of at most `length` UTF-8 bytes, filled up with NUL: in C `char name[length]`. */
 export function utf8Field(length: number): FieldKind<string> {
-  checkInteger("Cannot make a charArray", "its length", length, 1, COUNT_MAX);
+  checkInteger("Cannot make a charArray", "its length", length, 1, MAX_COUNT);
   // The bytes are copied before they are decoded: another process may write them meanwhile.
   const copy = Buffer.from(new ArrayBuffer(length));
   return {
@@ -137,7 +137,7 @@ class ArrayCursor<T> implements ArrayView<T>, Cursor {
 
 /** `count` values of one kind: in C `type name[count]`. */
 export function arrayField<T>(element: FieldKind<T>, count: number): FieldKind<T[]> {
-  checkInteger("Cannot make an arrayOf", "its count", count, 1, COUNT_MAX);
+  checkInteger("Cannot make an arrayOf", "its count", count, 1, MAX_COUNT);
   const stride = element.byteLength;
   const rule = `an array of ${count} elements`;
   return {

@@ -1,9 +1,16 @@
 /** What a ring refuses. */
 import { RingBuffer, Segment, codecs } from "../../src/index.ts";
-import { TAIL, TAIL_INTENT } from "../../src/layout/broadcast-layout.ts";
-import { CELLS_OFFSET, RELEASE_INTENT, RELEASE_VERSIONS } from "../../src/layout/mpsc-layout.ts";
-import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
-import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../../src/layout/segment-header.ts";
+import { TAIL_OFFSET, TAIL_INTENT_OFFSET } from "../../src/layout/broadcast-layout.ts";
+import {
+  CELLS_OFFSET,
+  RELEASE_INTENT_OFFSET,
+  RELEASE_VERSIONS_OFFSET,
+} from "../../src/layout/mpsc-layout.ts";
+import { CONSUMER_POSITION_OFFSET, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
+import {
+  HEADER_DATA_LENGTH_OFFSET,
+  HEADER_DATA_OFFSET_OFFSET,
+} from "../../src/layout/segment-header.ts";
 import {
   type ErrorRow,
   any,
@@ -122,13 +129,15 @@ export const RINGS: readonly ErrorRow[] = [
     text: 'Cannot open ring "NAME": the segment is too small for a structure: expected 128 bytes at offset 0, found 8',
   },
   {
-    provoke: (name) => RingBuffer.open(poked(ring(name).segment, HEADER_DATA_OFFSET, 256).name),
+    provoke: (name) =>
+      RingBuffer.open(poked(ring(name).segment, HEADER_DATA_OFFSET_OFFSET, 256).name),
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot open ring "NAME": its data lie elsewhere: expected 1024 at offset 24, found 256',
   },
   {
-    provoke: (name) => RingBuffer.open(poked(ring(name).segment, HEADER_DATA_LENGTH, 96).name),
+    provoke: (name) =>
+      RingBuffer.open(poked(ring(name).segment, HEADER_DATA_LENGTH_OFFSET, 96).name),
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot open ring "NAME": its capacity cannot be, it must be a power of two: expected a power of two at offset 28, found 96',
@@ -291,14 +300,14 @@ export const RINGS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) =>
-      RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION, 12).name).producer(),
+      RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION_OFFSET, 12).name).producer(),
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a multiple of 8 at offset 256, found 12',
   },
   {
     provoke: (name) =>
-      RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION, 12).name).consumer(),
+      RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION_OFFSET, 12).name).consumer(),
     error: "LayoutError",
     code: "ELAYOUT",
     text: 'Cannot use ring "NAME": it is corrupt, its position cannot be: expected a multiple of 8 at offset 256, found 12',
@@ -362,7 +371,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => {
       const one = ring(name);
       const producer = one.producer();
-      poked(one.segment, CONSUMER_POSITION, 960);
+      poked(one.segment, CONSUMER_POSITION_OFFSET, 960);
       while (producer.tryWrite(new Uint8Array(248)));
     },
     error: "LayoutError",
@@ -379,7 +388,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => {
       const one = RingBuffer.create(name, { capacity: 1024, kind: "mpsc" });
-      poked(one.segment, RELEASE_VERSIONS + 4, 64);
+      poked(one.segment, RELEASE_VERSIONS_OFFSET + 4, 64);
       return one.consumer();
     },
     error: "LayoutError",
@@ -399,7 +408,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => {
       const one = RingBuffer.create(name, { capacity: 1024, kind: "broadcast" });
-      poked(one.segment, TAIL, 16);
+      poked(one.segment, TAIL_OFFSET, 16);
       return one.producer();
     },
     error: "LayoutError",
@@ -409,7 +418,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => {
       const one = RingBuffer.create(name, { capacity: 1024, kind: "broadcast" });
-      poked(one.segment, TAIL_INTENT, -16);
+      poked(one.segment, TAIL_INTENT_OFFSET, -16);
       return one.producer();
     },
     error: "LayoutError",
@@ -431,7 +440,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => {
       const one = RingBuffer.create(name, BLOCKING);
       const consumer = one.consumer();
-      poked(one.segment, TAIL, 5000);
+      poked(one.segment, TAIL_OFFSET, 5000);
       return consumer.tryTake();
     },
     error: "LayoutError",
@@ -452,7 +461,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => {
       const one = RingBuffer.create(name, { capacity: 1024, kind: "mpsc" });
-      poked(one.segment, RELEASE_INTENT, 5);
+      poked(one.segment, RELEASE_INTENT_OFFSET, 5);
       return one.consumer();
     },
     error: "LayoutError",

@@ -12,7 +12,7 @@ import {
   struct,
 } from "../../src/index.ts";
 import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
-import { RECORD_LATEST } from "../../src/layout/shared-record-layout.ts";
+import { SHARED_RECORD_LATEST_OFFSET } from "../../src/layout/shared-record-layout.ts";
 import {
   type ErrorRow,
   Bytes,
@@ -345,7 +345,8 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) =>
       SharedRecord.open(
-        poked(record(name).segment, SEGMENT_HEADER_LENGTH + RECORD_LATEST, 12345).name,
+        poked(record(name).segment, SEGMENT_HEADER_LENGTH + SHARED_RECORD_LATEST_OFFSET, 12345)
+          .name,
         { codec: Point },
       ).read(),
     error: "LayoutError",

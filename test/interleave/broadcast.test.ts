@@ -1,11 +1,11 @@
 /** All interleavings of small broadcast programs, and a kill at each of their steps. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
-  HALF_LAPS,
-  TAIL,
-  TAIL_INTENT,
-  TAIL_NUMBERS,
-  LIMIT,
+  HALF_LAPS_OFFSET,
+  TAIL_OFFSET,
+  TAIL_INTENT_OFFSET,
+  TAIL_NUMBERS_OFFSET,
+  LIMIT_OFFSET,
   broadcastDataOffset,
 } from "../../src/layout/broadcast-layout.ts";
 import { readTailNumber } from "../../src/ring/algorithm/broadcast/words.ts";
@@ -25,7 +25,7 @@ const LENGTH = 32;
 const SUCCESSOR = 100;
 
 /** After it bytes are copied that may be overwritten. */
-const RACY = [TAIL >> 2];
+const RACY = [TAIL_OFFSET >> 2];
 
 interface World {
   readonly policy: "overwrite" | "block";
@@ -45,11 +45,11 @@ function makeWorld(policy: World["policy"]): World {
 function startAt({ memory, policy }: World, tail: number): void {
   new Uint8Array(memory.buffer).fill(0);
   const words = new Int32Array(memory.buffer);
-  words[TAIL >> 2] = tail;
-  words[HALF_LAPS >> 2] = Math.floor(tail / 2 ** 31);
-  words.set([tail, 0, 0], TAIL_NUMBERS >> 2);
-  if (policy === "overwrite") words[TAIL_INTENT >> 2] = tail;
-  else words[LIMIT >> 2] = tail;
+  words[TAIL_OFFSET >> 2] = tail;
+  words[HALF_LAPS_OFFSET >> 2] = Math.floor(tail / 2 ** 31);
+  words.set([tail, 0, 0], TAIL_NUMBERS_OFFSET >> 2);
+  if (policy === "overwrite") words[TAIL_INTENT_OFFSET >> 2] = tail;
+  else words[LIMIT_OFFSET >> 2] = tail;
 }
 
 /** How many records were published in it. */

@@ -2,7 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   LAP_MASK,
-  RELEASE_VERSIONS,
+  RELEASE_VERSIONS_OFFSET,
   cellCount,
   mpscDataOffset,
 } from "../../src/layout/mpsc-layout.ts";
@@ -31,7 +31,7 @@ const memory: RingMemory = { buffer, byteOffset: 0, dataOffset, capacity: CAPACI
 function startAt(lap: number, cell: number, position: number): void {
   new Uint8Array(buffer).fill(0);
   const words = new Int32Array(buffer);
-  words.set([lap, cell, position], RELEASE_VERSIONS >> 2);
+  words.set([lap, cell, position], RELEASE_VERSIONS_OFFSET >> 2);
   const cells = words.subarray(256, 256 + cellCount(CAPACITY));
   cells.fill((lap + 1) & LAP_MASK, 0, cell);
   cells.fill(lap, cell);

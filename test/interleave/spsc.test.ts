@@ -1,6 +1,6 @@
 /** All interleavings of small SPSC programs, and a kill at each of their steps. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
+import { CONSUMER_POSITION_OFFSET, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
 import { NOBODY } from "../../src/ring/algorithm/core.ts";
 import { SpscConsumer } from "../../src/ring/algorithm/spsc/consumer.ts";
 import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
@@ -23,7 +23,7 @@ const memory: RingMemory = {
 
 function startAt(position: number): void {
   new Uint8Array(buffer).fill(0);
-  new Int32Array(buffer)[CONSUMER_POSITION >> 2] = position;
+  new Int32Array(buffer)[CONSUMER_POSITION_OFFSET >> 2] = position;
 }
 
 /** Records of 8, 16 and 1 byte in turn: they meet the end of the ring in every way. */

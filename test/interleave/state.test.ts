@@ -1,6 +1,6 @@
 /** Every interleaving, and every instant of death, of small programs over record, map and counter. */
 import { describe, expect, test } from "bun:test";
-import { FREE_COUNT, STRIPE_HEAD_WORDS } from "../../src/layout/map-layout.ts";
+import { FREE_COUNT_WORD, STRIPE_HEAD_WORDS } from "../../src/layout/map-layout.ts";
 import { store } from "../../src/memory/atomics.ts";
 import { MapMemory } from "../../src/map/algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "../../src/map/algorithm/map-reader.ts";
@@ -302,7 +302,7 @@ describe("map", () => {
       check() {
         const map = handle(undefined, buffer.slice(0));
         expect([get(map, "k"), get(map, "j")]).toEqual(["a", "b"]);
-        expect(words[FREE_COUNT]).toBe(7 - 4);
+        expect(words[FREE_COUNT_WORD]).toBe(7 - 4);
       },
     });
     console.log(`map, two writers: ${schedules} schedules`);
@@ -334,7 +334,7 @@ describe("map", () => {
         const [before, after] = notes["next"] as [string, string];
         expect(after).toBe(before);
         outcomes.add(after);
-        expect(words[FREE_COUNT]).toBe(7 - 4);
+        expect(words[FREE_COUNT_WORD]).toBe(7 - 4);
       },
     });
     console.log(`map, killed: ${schedules} schedules, ${states} states`);

@@ -131,8 +131,8 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
   test("C forgets the doorbell of a Bun consumer that was killed", async () => {
     const name = fresh();
     using ring = RingBuffer.create(name, { capacity: 1 << 16 });
-    const state = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT, 1);
-    const bells = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT + 4, 31);
+    const state = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT_OFFSET, 1);
+    const bells = new Int32Array(ring.segment.buffer, layout.DATA_WAIT_POINT_OFFSET + 4, 31);
     const consumer = spawnPeer("async", name, 0, 10);
     // The flag comes after the id: killed in between, it would be nobody's business to ring.
     await until(() => (Atomics.load(state, 0) & BELL) !== 0);
@@ -205,7 +205,7 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
     expect(await say(other.segment.name)).toEndWith("a build with another layout made it");
 
     using corrupt = RingBuffer.create(fresh(), { capacity: 4096 });
-    corrupt.segment.view.setInt32(layout.CONSUMER_POSITION, 12, true);
+    corrupt.segment.view.setInt32(layout.CONSUMER_POSITION_OFFSET, 12, true);
     expect(await say(corrupt.segment.name)).toEndWith("the ring is corrupt");
   });
 
@@ -220,7 +220,7 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       void consumer.exited.then(() => (over = true));
       while (!over) {
         // Everything behind the header, and beside the wait points, whose sleepers must end.
-        const at = layout.CONSUMER_POSITION + Math.floor(random() * 64);
+        const at = layout.CONSUMER_POSITION_OFFSET + Math.floor(random() * 64);
         bytes[at] = random() * 256;
         bytes[layout.RING_DATA_OFFSET + Math.floor(random() * 4096)] = random() * 256;
         if (random() < 0.01) await Bun.sleep(0);
@@ -228,7 +228,7 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       const { exitCode, signal } = await finished(consumer);
       expect({ exitCode, signal }).toEqual({ exitCode: expect.any(Number), signal: null });
       expect(exitCode === 2 || exitCode === 3).toBe(true);
-      bytes.fill(0, layout.CONSUMER_POSITION, layout.CONSUMER_POSITION + 64);
+      bytes.fill(0, layout.CONSUMER_POSITION_OFFSET, layout.CONSUMER_POSITION_OFFSET + 64);
     }
   });
 
@@ -243,15 +243,15 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       void producer.exited.then(() => (over = true));
       while (!over) {
         // Everything behind the header: words of both sides, wait points, bells and records.
-        const at = layout.PRODUCER_POSITION + Math.floor(random() * (bytes.length - 128));
+        const at = layout.PRODUCER_POSITION_OFFSET + Math.floor(random() * (bytes.length - 128));
         bytes[at] = random() * 256;
-        bytes[layout.CONSUMER_POSITION + (at & 3)] = random() * 256;
+        bytes[layout.CONSUMER_POSITION_OFFSET + (at & 3)] = random() * 256;
         if (random() < 0.01) await Bun.sleep(0);
       }
       const { exitCode, signal, stderr } = await finished(producer);
       expect({ exitCode, signal }).toEqual({ exitCode: 2, signal: null });
       expect(stderr).toContain("the ring is corrupt");
-      bytes.fill(0, layout.PRODUCER_POSITION);
+      bytes.fill(0, layout.PRODUCER_POSITION_OFFSET);
     }
   });
 

@@ -11,9 +11,9 @@ import {
   charArray,
 } from "../../src/index.ts";
 import {
-  RECORD_LATEST,
-  RECORD_SLOTS,
-  SLOT_VERSION,
+  SHARED_RECORD_LATEST_OFFSET,
+  SHARED_RECORD_SLOTS_OFFSET,
+  SLOT_VERSION_OFFSET,
 } from "../../src/layout/shared-record-layout.ts";
 import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
 import { caught } from "../support/caught.ts";
@@ -71,9 +71,10 @@ describe("SharedRecord", () => {
     using record = SharedRecord.create(at, { codec: Quote, initial: quote(1), slots: SLOTS });
     const words = new Int32Array(record.segment.buffer);
     // As if there had been 2^32 - 2 writes: the version, and its slot's word.
-    const slotOf = (version: number): number => RECORD_SLOTS + (version % SLOTS) * 128;
-    words[(SEGMENT_HEADER_LENGTH + RECORD_LATEST) / 4] = -2;
-    words[(SEGMENT_HEADER_LENGTH + slotOf(2 ** 32 - 2) + SLOT_VERSION) / 4] = -2;
+    const slotOf = (version: number): number =>
+      SHARED_RECORD_SLOTS_OFFSET + (version % SLOTS) * 128;
+    words[(SEGMENT_HEADER_LENGTH + SHARED_RECORD_LATEST_OFFSET) / 4] = -2;
+    words[(SEGMENT_HEADER_LENGTH + slotOf(2 ** 32 - 2) + SLOT_VERSION_OFFSET) / 4] = -2;
     expect(record.version).toBe(2 ** 32 - 2);
     expect([5, 6, 7].map((size) => record.write(quote(size)))).toEqual([2 ** 32 - 1, 1, 2]);
     expect(record.read()).toEqual(quote(7));
@@ -264,7 +265,9 @@ describe("SharedRecord", () => {
   test("corrupt bytes give a LayoutError and no endless loop", () => {
     const at = name();
     using record = SharedRecord.create(at, { codec: Quote, initial: quote(3) });
-    new Int32Array(record.segment.buffer)[(SEGMENT_HEADER_LENGTH + RECORD_LATEST) / 4] = 12345;
+    new Int32Array(record.segment.buffer)[
+      (SEGMENT_HEADER_LENGTH + SHARED_RECORD_LATEST_OFFSET) / 4
+    ] = 12345;
     expect(() => record.read()).toThrow(LayoutError);
     for (const offset of [28, 32, 36, 40, 64]) {
       using segment = Segment.open(at);

@@ -1,15 +1,19 @@
 /** Every kind of ring as the conformance suite sees it: cores over bytes, without names or waits. */
 import {
   BROADCAST_MIN_CAPACITY,
-  HALF_LAPS,
-  LIMIT,
-  TAIL,
-  TAIL_INTENT,
-  TAIL_NUMBERS,
+  HALF_LAPS_OFFSET,
+  LIMIT_OFFSET,
+  TAIL_OFFSET,
+  TAIL_INTENT_OFFSET,
+  TAIL_NUMBERS_OFFSET,
   broadcastDataOffset,
 } from "../../src/layout/broadcast-layout.ts";
-import { LAP_MASK, RELEASE_VERSIONS, mpscDataOffset } from "../../src/layout/mpsc-layout.ts";
-import { CONSUMER_POSITION, MIN_CAPACITY, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
+import { LAP_MASK, RELEASE_VERSIONS_OFFSET, mpscDataOffset } from "../../src/layout/mpsc-layout.ts";
+import {
+  CONSUMER_POSITION_OFFSET,
+  MIN_CAPACITY,
+  RING_DATA_OFFSET,
+} from "../../src/layout/ring-layout.ts";
 import { BlockConsumer } from "../../src/ring/algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer } from "../../src/ring/algorithm/broadcast/producer.ts";
 import { MpscConsumer } from "../../src/ring/algorithm/mpsc/consumer.ts";
@@ -45,10 +49,10 @@ const wordsOf = ({ buffer, byteOffset, dataOffset }: RingMemory): Int32Array =>
 
 function startBroadcast(memory: RingMemory, position: number, top: number): void {
   const words = wordsOf(memory);
-  words[TAIL >> 2] = position;
+  words[TAIL_OFFSET >> 2] = position;
   words[top >> 2] = position;
-  words[HALF_LAPS >> 2] = Math.floor(position / 2 ** 31);
-  words.set([position, 0, 0], TAIL_NUMBERS >> 2);
+  words[HALF_LAPS_OFFSET >> 2] = Math.floor(position / 2 ** 31);
+  words.set([position, 0, 0], TAIL_NUMBERS_OFFSET >> 2);
 }
 
 export const KINDS: readonly Kind[] = [
@@ -60,7 +64,7 @@ export const KINDS: readonly Kind[] = [
     batches: true,
     dataOffset: () => RING_DATA_OFFSET,
     startAt: (memory, position) => {
-      wordsOf(memory)[CONSUMER_POSITION >> 2] = position;
+      wordsOf(memory)[CONSUMER_POSITION_OFFSET >> 2] = position;
     },
     producer: (memory, batch = 1) => new SpscProducer(memory, NOBODY, batch),
     consumer: (memory) => new SpscConsumer(memory, NOBODY),
@@ -74,7 +78,7 @@ export const KINDS: readonly Kind[] = [
     dataOffset: mpscDataOffset,
     startAt: (memory, position) => {
       // The last lap, so that laps wrap as well.
-      wordsOf(memory).set([LAP_MASK, 0, position], RELEASE_VERSIONS >> 2);
+      wordsOf(memory).set([LAP_MASK, 0, position], RELEASE_VERSIONS_OFFSET >> 2);
       new Int32Array(memory.buffer, memory.byteOffset + 1024, memory.capacity / 16).fill(LAP_MASK);
     },
     producer: (memory) => new MpscProducer(memory, NOBODY, 0),
@@ -87,7 +91,7 @@ export const KINDS: readonly Kind[] = [
     keeps: false,
     batches: true,
     dataOffset: () => broadcastDataOffset("overwrite"),
-    startAt: (memory, position) => startBroadcast(memory, position, TAIL_INTENT),
+    startAt: (memory, position) => startBroadcast(memory, position, TAIL_INTENT_OFFSET),
     producer: (memory, batch = 1) => new BroadcastProducer(memory, NOBODY, undefined, batch),
     consumer: (memory) => new OverwriteConsumer(memory, NOBODY),
   },
@@ -98,7 +102,7 @@ export const KINDS: readonly Kind[] = [
     keeps: false,
     batches: true,
     dataOffset: () => broadcastDataOffset("block"),
-    startAt: (memory, position) => startBroadcast(memory, position, LIMIT),
+    startAt: (memory, position) => startBroadcast(memory, position, LIMIT_OFFSET),
     producer: (memory, batch = 1) => new BroadcastProducer(memory, NOBODY, () => false, batch),
     consumer: (memory) => new BlockConsumer(memory, NOBODY, 0),
   },

@@ -1,7 +1,7 @@
 /** What a ring says to callers who ask for what cannot be, and where it can lie. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { ClosedError, LayoutError, RingBuffer, Segment, codecs } from "../../src/index.ts";
-import { CONSUMER_POSITION, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
+import { CONSUMER_POSITION_OFFSET, RING_DATA_OFFSET } from "../../src/layout/ring-layout.ts";
 import { uniqueName } from "../support/names.ts";
 
 const names: string[] = [];
@@ -179,8 +179,10 @@ describe("RingBuffer with other parameters than what is there", () => {
     expect(error).toMatchObject({ name: "LayoutError", offset: 2048 + RING_DATA_OFFSET });
     expect(error.message).toStartWith(`Cannot use ${what}: it is corrupt, there is no record`);
     consumer.close();
-    segment.view.setInt32(2048 + CONSUMER_POSITION, 4, true);
-    expect(thrown(() => ring.consumer())).toMatchObject({ offset: 2048 + CONSUMER_POSITION });
+    segment.view.setInt32(2048 + CONSUMER_POSITION_OFFSET, 4, true);
+    expect(thrown(() => ring.consumer())).toMatchObject({
+      offset: 2048 + CONSUMER_POSITION_OFFSET,
+    });
   });
 });
 

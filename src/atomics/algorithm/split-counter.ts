@@ -19,11 +19,11 @@
 import { add, compareExchange, load } from "../../memory/atomics.ts";
 
 /** The most that one addition adds. */
-export const ADD_MAX: number = 2 ** 24;
+export const MAX_ADDITION: number = 2 ** 24;
 
 const HALF = 2 ** 31;
 
-/** Adds `amount`, from 0 to ADD_MAX, to the counter at a word: one atomic addition. */
+/** Adds `amount`, from 0 to MAX_ADDITION, to the counter at a word: one atomic addition. */
 export function addToCounter(words: Int32Array, low: number, amount: number): void {
   const old = add(words, low, amount);
   // Another multiple of 2^28 was passed: rare, and often enough.

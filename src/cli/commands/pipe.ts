@@ -2,7 +2,7 @@
 import { readSync } from "node:fs";
 import { RingBuffer, Segment, codecs } from "../../index.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
-import { COUNT_MAX, type Call, type Command } from "../command.ts";
+import { MAX_COUNT, type Call, type Command } from "../command.ts";
 import { EXIT, codeOf } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
 import { complain, writeAll } from "../output.ts";
@@ -186,7 +186,7 @@ export const recv: Command = {
   run(call: Call): number {
     const name = call.object;
     const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
-    const count = call.count("count") ?? COUNT_MAX;
+    const count = call.count("count") ?? MAX_COUNT;
     prepare(call, name);
     const idle = receive(name, { count, idleMs, follow: call.has("follow") });
     if (call.has("unlink")) Segment.unlink(name);

@@ -1,24 +1,27 @@
 import {
-  ATOMIC_NAME_MAX,
+  MAX_ATOMIC_NAME_LENGTH,
   CELL_LENGTH,
-  KIND_COUNTER,
+  COUNTER_KIND,
   NAME_ENTRY_LENGTH,
-  NAME_KIND,
-  NAME_LENGTH,
-  NAME_TEXT,
+  NAME_KIND_OFFSET,
+  NAME_LENGTH_OFFSET,
+  NAME_TEXT_OFFSET,
   atomicsLength,
   cellsOffset,
 } from "../../layout/atomics-layout.ts";
 import { type Field, u32 } from "../../layout/description.ts";
-import { HEADER_DATA_LENGTH, HEADER_PARAMETERS } from "../../layout/segment-header.ts";
+import {
+  HEADER_DATA_LENGTH_OFFSET,
+  HEADER_PARAMETERS_OFFSET,
+} from "../../layout/segment-header.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed, headerDamage } from "./header.ts";
-import type { Part, Structure } from "./kind.ts";
+import type { Part, Inspector } from "./kind.ts";
 
 /** How many there are; 0 when the header's number cannot be true. */
 function countOf(words: ObjectWords): number {
-  const count = words.u32(HEADER_PARAMETERS);
-  return words.u32(HEADER_DATA_LENGTH) === atomicsLength(count) ? count : 0;
+  const count = words.u32(HEADER_PARAMETERS_OFFSET);
+  return words.u32(HEADER_DATA_LENGTH_OFFSET) === atomicsLength(count) ? count : 0;
 }
 
 /** A field for each word and counter, by the names in the table. */
@@ -26,10 +29,10 @@ function fieldsOf(words: ObjectWords): Field[] {
   const count = countOf(words);
   return Array.from({ length: count }, (_, at) => {
     const entry = dataOffset(words) + at * NAME_ENTRY_LENGTH;
-    const length = Math.min(words.u32(entry + NAME_LENGTH), ATOMIC_NAME_MAX);
-    const name = Buffer.from(words.bytes(entry + NAME_TEXT, length)).toString();
+    const length = Math.min(words.u32(entry + NAME_LENGTH_OFFSET), MAX_ATOMIC_NAME_LENGTH);
+    const name = Buffer.from(words.bytes(entry + NAME_TEXT_OFFSET, length)).toString();
     const offset = cellsOffset(count) + at * CELL_LENGTH;
-    return words.u32(entry + NAME_KIND) === KIND_COUNTER
+    return words.u32(entry + NAME_KIND_OFFSET) === COUNTER_KIND
       ? u32(name, offset, "A counter: the count mod 2^32, and the halves of it that passed.", 2)
       : u32(name, offset, "A word.");
   });
@@ -45,7 +48,7 @@ function parts(words: ObjectWords): Part[] {
   return [HEADER, { layout, offset: dataOffset(words) }];
 }
 
-export const ATOMICS_STRUCTURE: Structure = headed("atomics", {
+export const ATOMICS_INSPECTOR: Inspector = headed("atomics", {
   parts: (words) => (headerDamage(words) === undefined ? parts(words) : [HEADER]),
   damage: (words) =>
     headerDamage(words) ??

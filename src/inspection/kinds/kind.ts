@@ -28,7 +28,7 @@ export type ObjectKind =
   | "gone";
 
 /** What starts with a known structure. */
-export type StructureKind = Exclude<
+export type InspectedKind = Exclude<
   ObjectKind,
   "raw" | "semaphore" | "sysv-locks" | "unreadable" | "gone"
 >;
@@ -66,8 +66,8 @@ export interface Part {
 }
 
 /** One kind of structure that can be recognised. */
-export interface Structure {
-  readonly kind: StructureKind;
+export interface Inspector {
+  readonly kind: InspectedKind;
   parts(words: ObjectWords): readonly Part[];
   activity(words: ObjectWords): Activity;
   /** The byte locks by which live processes hold roles, and each role's name. */

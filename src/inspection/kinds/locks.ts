@@ -12,21 +12,21 @@ import { LEASE_HOLDER_BYTE } from "../../layout/lock-bytes.ts";
 import { MUTEX, MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "../../layout/mutex-layout.ts";
 import { RW_LOCK, RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "../../layout/rw-lock-layout.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { Structure, StructureKind } from "./kind.ts";
+import type { Inspector, InspectedKind } from "./kind.ts";
 
 interface Marked {
   readonly magic: number;
   /** Of the magic word, in bytes. */
   readonly offset: number;
-  readonly structure: Structure;
+  readonly structure: Inspector;
 }
 
 function marked(
-  kind: StructureKind,
+  kind: InspectedKind,
   layout: Layout,
   magic: number,
   offset: number,
-  roles: Structure["roles"] = [],
+  roles: Inspector["roles"] = [],
 ): Marked {
   const parts = [{ layout, offset: 0 }];
   const damage = ({ size }: ObjectWords): string | undefined =>
@@ -51,6 +51,6 @@ const LOCKS: readonly Marked[] = [
 ];
 
 /** The lock that starts an object, or undefined. */
-export function findLock(words: ObjectWords): Structure | undefined {
+export function findLock(words: ObjectWords): Inspector | undefined {
   return LOCKS.find(({ magic, offset }) => words.u32(offset) === magic)?.structure;
 }

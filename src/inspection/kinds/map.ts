@@ -1,60 +1,60 @@
 import {
-  ENTRY_COUNT,
-  EVICTIONS,
-  EXPIRATIONS,
+  ENTRY_COUNT_WORD,
+  EVICTIONS_WORD,
+  EXPIRATIONS_WORD,
   MAP_BYTES_KEYS,
   MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
-  REFUSALS,
-  REPAIRS,
-  SLOTS,
+  REFUSALS_WORD,
+  REPAIRS_WORD,
+  BUCKET_SLOTS,
 } from "../../layout/map-layout.ts";
 import {
-  CODEC_ID_MAX,
-  HEADER_CODEC,
-  HEADER_PARAMETERS,
+  MAX_CODEC_ID_LENGTH,
+  HEADER_CODEC_OFFSET,
+  HEADER_PARAMETERS_OFFSET,
   codecIdOf,
 } from "../../layout/segment-header.ts";
 import { stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed } from "./header.ts";
-import type { Structure } from "./kind.ts";
+import type { Inspector } from "./kind.ts";
 
 /** More stripes than any map has. */
-const STRIPES_MAX = 64;
+const MAX_STRIPES = 64;
 
 function activity(words: ObjectWords): Activity {
   const [stripeCount, bucketCount, unitCount, unitWords] = [0, 4, 8, 12].map((at) =>
-    words.u32(HEADER_PARAMETERS + at),
+    words.u32(HEADER_PARAMETERS_OFFSET + at),
   ) as [number, number, number, number];
   const stride = stripeWords({ stripeCount, bucketCount, unitCount, unitWords }) * 4;
   const sum = (word: number): number => {
     let total = 0;
-    for (let stripe = 0; stripe < Math.min(stripeCount, STRIPES_MAX); stripe++) {
+    for (let stripe = 0; stripe < Math.min(stripeCount, MAX_STRIPES); stripe++) {
       total += words.u32(dataOffset(words) + stripe * stride + word * 4);
     }
     return total;
   };
   return {
-    depth: sum(ENTRY_COUNT),
-    capacity: stripeCount * bucketCount * SLOTS,
+    depth: sum(ENTRY_COUNT_WORD),
+    capacity: stripeCount * bucketCount * BUCKET_SLOTS,
     unit: "entries",
-    full: sum(REFUSALS),
-    lost: sum(EVICTIONS),
-    expired: sum(EXPIRATIONS),
-    repaired: sum(REPAIRS),
+    full: sum(REFUSALS_WORD),
+    lost: sum(EVICTIONS_WORD),
+    expired: sum(EXPIRATIONS_WORD),
+    repaired: sum(REPAIRS_WORD),
   };
 }
 
-export const MAP_STRUCTURE: Structure = headed("map", {
+export const MAP_INSPECTOR: Inspector = headed("map", {
   parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
   activity,
 });
 
 /** In what form a map's values and keys are. */
 export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
-  const codec = codecIdOf(words.bytes(HEADER_CODEC, CODEC_ID_MAX));
-  const flags = words.u32(HEADER_PARAMETERS + MAP_FLAGS_PARAMETER * 4);
+  const codec = codecIdOf(words.bytes(HEADER_CODEC_OFFSET, MAX_CODEC_ID_LENGTH));
+  const flags = words.u32(HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4);
   return { codec, bytesKeys: (flags & MAP_BYTES_KEYS) !== 0 };
 }

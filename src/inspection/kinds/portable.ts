@@ -1,7 +1,7 @@
 import { PORTABLE_HEADER } from "../../layout/portable-layout.ts";
-import type { Structure } from "./kind.ts";
+import type { Inspector } from "./kind.ts";
 
-export const PORTABLE_STRUCTURE: Structure = {
+export const PORTABLE_INSPECTOR: Inspector = {
   kind: "portable",
   parts: () => [{ layout: PORTABLE_HEADER, offset: 0 }],
   activity: () => ({}),

@@ -23,7 +23,7 @@ import {
 } from "../../layout/message-queue-layout.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
-import { type Structure, numbered } from "./kind.ts";
+import { type Inspector, numbered } from "./kind.ts";
 
 /** The single numbers of the bookkeeping: its places and semaphores say nothing to people. */
 const BOOK: Layout = {
@@ -71,7 +71,7 @@ function damage(words: ObjectWords): string | undefined {
   return `head ${head}, tail ${tail} and count ${count} do not fit ${slots} slots`;
 }
 
-export const QUEUE_STRUCTURE: Structure = {
+export const QUEUE_INSPECTOR: Inspector = {
   kind: "queue",
   parts: (words) => {
     const book = findBook(words);

@@ -1,9 +1,9 @@
-import { RECORD, RECORD_LATEST } from "../../layout/shared-record-layout.ts";
+import { SHARED_RECORD, SHARED_RECORD_LATEST_OFFSET } from "../../layout/shared-record-layout.ts";
 import { HEADER, dataOffset, headed } from "./header.ts";
-import type { Structure } from "./kind.ts";
+import type { Inspector } from "./kind.ts";
 
-export const RECORD_STRUCTURE: Structure = headed("record", {
-  parts: (words) => [HEADER, { layout: RECORD, offset: dataOffset(words) }],
+export const RECORD_INSPECTOR: Inspector = headed("record", {
+  parts: (words) => [HEADER, { layout: SHARED_RECORD, offset: dataOffset(words) }],
   // A record's version counts its writes.
-  activity: (words) => ({ in: words.u32(dataOffset(words) + RECORD_LATEST) }),
+  activity: (words) => ({ in: words.u32(dataOffset(words) + SHARED_RECORD_LATEST_OFFSET) }),
 });

@@ -1,75 +1,85 @@
 /** The rings: one producer or many, one consumer or many. */
-import { BROADCAST, CONSUMER_SLOTS, TAIL_INTENT } from "../../layout/broadcast-layout.ts";
+import {
+  BROADCAST,
+  CONSUMER_SLOT_COUNT,
+  TAIL_INTENT_OFFSET,
+} from "../../layout/broadcast-layout.ts";
 import {
   RING_CONSUMER_BYTE,
   RING_FIRST_SLOT_BYTE,
   RING_PRODUCER_BYTE,
 } from "../../layout/lock-bytes.ts";
-import { MPSC_RELEASE, PRODUCER_SLOTS } from "../../layout/mpsc-layout.ts";
+import { MPSC_RELEASE, PRODUCER_SLOT_COUNT } from "../../layout/mpsc-layout.ts";
 import {
-  CONSUMER_BYTES,
-  CONSUMER_EMPTY,
-  CONSUMER_LOST,
-  CONSUMER_RECORDS,
-  CONSUMER_RECOVERED,
-  CONSUMER_WAITS,
-  KIND_WORDS,
-  PRODUCER_BYTES,
-  PRODUCER_FULL,
-  PRODUCER_HIGH_WATER,
-  PRODUCER_RECORDS,
-  PRODUCER_WAITS,
+  CONSUMER_BYTES_OFFSET,
+  CONSUMER_EMPTY_OFFSET,
+  CONSUMER_LOST_OFFSET,
+  CONSUMER_RECORDS_OFFSET,
+  CONSUMER_RECOVERED_OFFSET,
+  CONSUMER_WAITS_OFFSET,
+  KIND_WORDS_OFFSET,
+  PRODUCER_BYTES_OFFSET,
+  PRODUCER_FULL_OFFSET,
+  PRODUCER_HIGH_WATER_OFFSET,
+  PRODUCER_RECORDS_OFFSET,
+  PRODUCER_WAITS_OFFSET,
   RING,
   capacityProblem,
 } from "../../layout/ring-layout.ts";
-import { HEADER_DATA_LENGTH, HEADER_DATA_OFFSET } from "../../layout/segment-header.ts";
+import {
+  HEADER_DATA_LENGTH_OFFSET,
+  HEADER_DATA_OFFSET_OFFSET,
+} from "../../layout/segment-header.ts";
 import { mpscUnread } from "../../ring/algorithm/mpsc/cells.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, headed, headerDamage } from "./header.ts";
-import { type Structure, numbered } from "./kind.ts";
+import { type Inspector, numbered } from "./kind.ts";
 
 const words = { layout: RING, offset: 0 };
-const broadcast = { layout: BROADCAST, offset: TAIL_INTENT };
-const release = { layout: MPSC_RELEASE, offset: KIND_WORDS };
+const broadcast = { layout: BROADCAST, offset: TAIL_INTENT_OFFSET };
+const release = { layout: MPSC_RELEASE, offset: KIND_WORDS_OFFSET };
 
 /** A ring up to this size is copied to be looked at as a whole, in bytes. */
-const COPY_MAX = 2 ** 26;
+const MAX_COPY_LENGTH = 2 ** 26;
 
 /** What every ring counts. */
 function common(ring: ObjectWords): Activity {
   return {
-    in: ring.f64(PRODUCER_RECORDS),
-    bytesIn: ring.f64(PRODUCER_BYTES),
-    capacity: ring.u32(HEADER_DATA_LENGTH),
+    in: ring.f64(PRODUCER_RECORDS_OFFSET),
+    bytesIn: ring.f64(PRODUCER_BYTES_OFFSET),
+    capacity: ring.u32(HEADER_DATA_LENGTH_OFFSET),
     unit: "bytes",
-    waits: ring.f64(PRODUCER_WAITS) + ring.f64(CONSUMER_WAITS),
-    empty: ring.f64(CONSUMER_EMPTY),
+    waits: ring.f64(PRODUCER_WAITS_OFFSET) + ring.f64(CONSUMER_WAITS_OFFSET),
+    empty: ring.f64(CONSUMER_EMPTY_OFFSET),
   };
 }
 
 /** What its only consumer has left of what came in; it counts at other instants. */
 function consumed(ring: ObjectWords, unread: number): Activity {
-  const depth = Math.min(Math.max(0, unread), ring.u32(HEADER_DATA_LENGTH));
+  const depth = Math.min(Math.max(0, unread), ring.u32(HEADER_DATA_LENGTH_OFFSET));
   return {
-    out: ring.f64(CONSUMER_RECORDS),
-    bytesOut: ring.f64(CONSUMER_BYTES),
+    out: ring.f64(CONSUMER_RECORDS_OFFSET),
+    bytesOut: ring.f64(CONSUMER_BYTES_OFFSET),
     depth,
-    highWater: Math.max(ring.u32(PRODUCER_HIGH_WATER), depth),
-    full: ring.f64(PRODUCER_FULL),
+    highWater: Math.max(ring.u32(PRODUCER_HIGH_WATER_OFFSET), depth),
+    full: ring.f64(PRODUCER_FULL_OFFSET),
   };
 }
 
 function spscActivity(ring: ObjectWords): Activity {
-  const unread = ring.f64(PRODUCER_BYTES) - ring.f64(CONSUMER_BYTES);
+  const unread = ring.f64(PRODUCER_BYTES_OFFSET) - ring.f64(CONSUMER_BYTES_OFFSET);
   return { ...common(ring), ...consumed(ring, unread) };
 }
 
 /** Many producers share no counter: what is unread is counted in a copy of the ring. */
 function mpscActivity(ring: ObjectWords): Activity {
-  const [dataOffset, capacity] = [ring.u32(HEADER_DATA_OFFSET), ring.u32(HEADER_DATA_LENGTH)];
+  const [dataOffset, capacity] = [
+    ring.u32(HEADER_DATA_OFFSET_OFFSET),
+    ring.u32(HEADER_DATA_LENGTH_OFFSET),
+  ];
   let unread = { records: 0, bytes: 0 };
-  if (damage(ring) === undefined && ring.size <= COPY_MAX) {
+  if (damage(ring) === undefined && ring.size <= MAX_COPY_LENGTH) {
     const buffer = new ArrayBuffer(ring.size);
     new Uint8Array(buffer).set(ring.bytes(0, ring.size));
     const what = "the copy of the ring";
@@ -78,23 +88,23 @@ function mpscActivity(ring: ObjectWords): Activity {
   return {
     ...common(ring),
     ...consumed(ring, unread.bytes),
-    in: ring.f64(CONSUMER_RECORDS) + unread.records,
-    bytesIn: ring.f64(CONSUMER_BYTES) + unread.bytes,
-    repaired: ring.f64(CONSUMER_RECOVERED),
+    in: ring.f64(CONSUMER_RECORDS_OFFSET) + unread.records,
+    bytesIn: ring.f64(CONSUMER_BYTES_OFFSET) + unread.bytes,
+    repaired: ring.f64(CONSUMER_RECOVERED_OFFSET),
   };
 }
 
 /** Each consumer of a broadcast ring is elsewhere: there is no one depth. */
 function overwriteActivity(ring: ObjectWords): Activity {
-  return { ...common(ring), lost: ring.f64(CONSUMER_LOST) };
+  return { ...common(ring), lost: ring.f64(CONSUMER_LOST_OFFSET) };
 }
 
 function blockActivity(ring: ObjectWords): Activity {
-  return { ...common(ring), full: ring.f64(PRODUCER_FULL) };
+  return { ...common(ring), full: ring.f64(PRODUCER_FULL_OFFSET) };
 }
 
 function damage(ring: ObjectWords): string | undefined {
-  const capacity = ring.u32(HEADER_DATA_LENGTH);
+  const capacity = ring.u32(HEADER_DATA_LENGTH_OFFSET);
   const problem = capacityProblem(capacity);
   return problem === undefined ? headerDamage(ring) : `its capacity is ${capacity}: ${problem}`;
 }
@@ -102,21 +112,21 @@ function damage(ring: ObjectWords): string | undefined {
 const PRODUCER = [RING_PRODUCER_BYTE, "producer"] as const;
 const CONSUMER = [RING_CONSUMER_BYTE, "consumer"] as const;
 
-export const RING_STRUCTURE: Structure = headed("ring", {
+export const RING_INSPECTOR: Inspector = headed("ring", {
   parts: () => [HEADER, words],
   activity: spscActivity,
   roles: [PRODUCER, CONSUMER],
   damage,
 });
 
-export const MPSC_STRUCTURE: Structure = headed("mpsc-ring", {
+export const MPSC_INSPECTOR: Inspector = headed("mpsc-ring", {
   parts: () => [HEADER, words, release],
   activity: mpscActivity,
-  roles: [CONSUMER, ...numbered(RING_FIRST_SLOT_BYTE, PRODUCER_SLOTS, "producer")],
+  roles: [CONSUMER, ...numbered(RING_FIRST_SLOT_BYTE, PRODUCER_SLOT_COUNT, "producer")],
   damage,
 });
 
-export const BROADCAST_STRUCTURE: Structure = headed("broadcast", {
+export const BROADCAST_INSPECTOR: Inspector = headed("broadcast", {
   parts: () => [HEADER, words, broadcast],
   activity: overwriteActivity,
   roles: [PRODUCER],
@@ -124,9 +134,9 @@ export const BROADCAST_STRUCTURE: Structure = headed("broadcast", {
 });
 
 /** Its consumers have slots, since they hold the producer back. */
-export const BROADCAST_BLOCK_STRUCTURE: Structure = {
-  ...BROADCAST_STRUCTURE,
+export const BROADCAST_BLOCK_INSPECTOR: Inspector = {
+  ...BROADCAST_INSPECTOR,
   kind: "broadcast-block",
   activity: blockActivity,
-  roles: [PRODUCER, ...numbered(RING_FIRST_SLOT_BYTE, CONSUMER_SLOTS, "consumer")],
+  roles: [PRODUCER, ...numbered(RING_FIRST_SLOT_BYTE, CONSUMER_SLOT_COUNT, "consumer")],
 };

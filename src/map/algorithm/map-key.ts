@@ -1,6 +1,6 @@
 /** The key that a handle looks for, in memory of its own. */
 import { shown } from "../../arguments.ts";
-import { KEY_MAX } from "../../layout/map-layout.ts";
+import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
 const encoder = new TextEncoder();
@@ -22,7 +22,7 @@ export class MapKey {
 
   constructor(k0: number, k1: number) {
     // UTF-8 takes up to three bytes for each unit of a string, which encodeInto wants room for.
-    const buffer = new ArrayBuffer(KEY_MAX + 8);
+    const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.#k0 = k0;
@@ -39,11 +39,13 @@ export class MapKey {
         throw new TypeError(`Cannot use ${shown(key)} as a key: it must be text or a Uint8Array`);
       }
       length = key.length;
-      if (length <= KEY_MAX) this.bytes.set(key);
+      if (length <= MAX_KEY_LENGTH) this.bytes.set(key);
     }
-    if (length > KEY_MAX) {
+    if (length > MAX_KEY_LENGTH) {
       const which = typeof key === "string" ? shown(key) : `${length} bytes`;
-      throw new RangeError(`Cannot use ${which} as a key: it must have at most ${KEY_MAX} bytes`);
+      throw new RangeError(
+        `Cannot use ${which} as a key: it must have at most ${MAX_KEY_LENGTH} bytes`,
+      );
     }
     const { bytes } = this;
     bytes[length] = 0;
@@ -68,6 +70,6 @@ export class MapKey {
       if (at === length) return length;
     }
     const { read, written } = encoder.encodeInto(key, bytes);
-    return read === length ? written : KEY_MAX + 1;
+    return read === length ? written : MAX_KEY_LENGTH + 1;
   }
 }

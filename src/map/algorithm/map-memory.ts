@@ -1,9 +1,9 @@
 /** Where the parts of a map lie, and what a corrupt one is answered with. */
 import {
   BUCKET_WORDS,
-  NEXT,
-  OTHER_HEAD,
-  FIRST_HEAD,
+  NEXT_WORD,
+  OTHER_HEAD_WORDS,
+  FIRST_HEAD_WORDS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { LayoutError } from "../../errors.ts";
@@ -69,7 +69,7 @@ export function copyOut(
 ): boolean {
   const { words, unitWords, unitCount } = memory;
   let cell = first;
-  let head = FIRST_HEAD;
+  let head = FIRST_HEAD_WORDS;
   let done = 0;
   // Each turn uses up some of `skip` or of `count`, so this ends whatever the chain says.
   while (done < count) {
@@ -84,10 +84,10 @@ export function copyOut(
       skip = 0;
       if (done === count) return true;
     }
-    const next = words[cell + NEXT]!;
+    const next = words[cell + NEXT_WORD]!;
     if (next <= 0 || next >= unitCount) return false;
     cell = units + next * unitWords;
-    head = OTHER_HEAD;
+    head = OTHER_HEAD_WORDS;
   }
   return true;
 }
@@ -102,7 +102,7 @@ export function startsWith(
 ): boolean {
   const { words, unitWords, unitCount } = memory;
   let cell = first;
-  let head = FIRST_HEAD;
+  let head = FIRST_HEAD_WORDS;
   let done = 0;
   for (;;) {
     const part = Math.min(unitWords - head, count - done);
@@ -111,9 +111,9 @@ export function startsWith(
     }
     done += part;
     if (done === count) return true;
-    const next = words[cell + NEXT]!;
+    const next = words[cell + NEXT_WORD]!;
     if (next <= 0 || next >= unitCount) return false;
     cell = units + next * unitWords;
-    head = OTHER_HEAD;
+    head = OTHER_HEAD_WORDS;
   }
 }

@@ -16,18 +16,18 @@
  * slot. A reader that finds no slot with the key has thus seen a moment without it.
  */
 import {
-  BUCKET_LIMIT,
-  BUCKET_USED,
+  BUCKET_LIMIT_WORD,
+  BUCKET_USED_WORD,
   BUCKET_WORDS,
-  EXPIRY,
-  HASH,
-  KEY_LENGTH,
-  KEY_MAX,
-  PROBE_MAX,
-  SEQUENCE,
-  SLOTS,
+  EXPIRY_WORD,
+  HASH_WORD,
+  KEY_LENGTH_WORD,
+  MAX_KEY_LENGTH,
+  MAX_PROBE_DISTANCE,
+  SEQUENCE_WORD,
+  BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
-  VALUE_LENGTH,
+  VALUE_LENGTH_WORD,
 } from "../../layout/map-layout.ts";
 import { load, loadFence } from "../../memory/atomics.ts";
 import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
@@ -41,7 +41,7 @@ const CHANGED = -2;
 const OTHER_KEY = -3;
 
 /** A slot that changes this often under one reader belongs to no map. */
-const ATTEMPTS_MAX = 100_000;
+const MAX_ATTEMPTS = 100_000;
 
 /** Looks entries up, and copies them out. */
 export class MapReader {
@@ -77,17 +77,17 @@ export class MapReader {
     const tag = hash >>> 24;
     let bucket = stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS;
     // SYNC map-limit: a writer raises the limit before it stores a slot further on.
-    const limit = load(words, bucket + BUCKET_LIMIT);
-    const last = limit >= 0 && limit < PROBE_MAX ? limit : PROBE_MAX;
+    const limit = load(words, bucket + BUCKET_LIMIT_WORD);
+    const last = limit >= 0 && limit < MAX_PROBE_DISTANCE ? limit : MAX_PROBE_DISTANCE;
     for (let distance = 0; ; distance++) {
-      let slot = (hash >>> 18) % SLOTS;
-      for (let count = 0; count < SLOTS; count++) {
+      let slot = (hash >>> 18) % BUCKET_SLOTS;
+      for (let count = 0; count < BUCKET_SLOTS; count++) {
         const reference = words[bucket + slot]!;
         if (reference >>> 24 === tag && reference !== 0) {
           const length = this.#readReferenced(key, stripe, bucket, slot);
           if (length !== OTHER_KEY) return length;
         }
-        if (++slot >= SLOTS) slot = 0;
+        if (++slot >= BUCKET_SLOTS) slot = 0;
       }
       if (distance >= last) return ABSENT;
       const further = (home + distance + 1) & memory.bucketMask;
@@ -98,15 +98,15 @@ export class MapReader {
   #readReferenced(key: MapKey, stripe: number, bucket: number, slot: number): number {
     const words = this.#words;
     const tag = key.hash >>> 24;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const reference = load(words, bucket + slot);
       if (reference >>> 24 !== tag || reference === 0) return OTHER_KEY;
       const length = this.#attempt(key, stripe, bucket + slot, reference);
       if (length === CHANGED) continue;
       if (length >= 0) {
-        const used = words[bucket + BUCKET_USED]!;
+        const used = words[bucket + BUCKET_USED_WORD]!;
         // A bit lost to a concurrent writer costs an entry its second chance, and nothing else.
-        if ((used & (1 << slot)) === 0) words[bucket + BUCKET_USED] = used | (1 << slot);
+        if ((used & (1 << slot)) === 0) words[bucket + BUCKET_USED_WORD] = used | (1 << slot);
       }
       return length;
     }
@@ -121,19 +121,19 @@ export class MapReader {
     const units = stripe + memory.unitsOffset;
     const first = units + unit * memory.unitWords;
     // SYNC map-slot: pairs with the store of the slot in MapWriter.
-    const sequence = load(words, first + SEQUENCE);
+    const sequence = load(words, first + SEQUENCE_WORD);
     if (load(words, slot) !== reference) return CHANGED;
     let length = OTHER_KEY;
     if (
-      words[first + HASH] === key.hash &&
-      words[first + KEY_LENGTH] === key.length &&
+      words[first + HASH_WORD] === key.hash &&
+      words[first + KEY_LENGTH_WORD] === key.length &&
       startsWith(memory, units, first, key.words, key.wordCount)
     ) {
       length = this.#copy(units, first, key.wordCount, 0, sequence);
     }
     loadFence();
     // SYNC map-sequence: pairs with the addition in `freeEntry`.
-    return load(words, first + SEQUENCE) === sequence ? length : CHANGED;
+    return load(words, first + SEQUENCE_WORD) === sequence ? length : CHANGED;
   }
 
   /**
@@ -142,13 +142,13 @@ export class MapReader {
    */
   #copy(units: number, first: number, skip: number, keyWords: number, sequence: number): number {
     const memory = this.#memory;
-    const expiry = memory.floats[(first + EXPIRY) >> 1]!;
-    const length = this.#words[first + VALUE_LENGTH]!;
+    const expiry = memory.floats[(first + EXPIRY_WORD) >> 1]!;
+    const length = this.#words[first + VALUE_LENGTH_WORD]!;
     if (length >= 0 && length <= this.#longest) {
-      if (this.#value.lacks(length + KEY_MAX)) {
+      if (this.#value.lacks(length + MAX_KEY_LENGTH)) {
         // A length that is torn must not make this process allocate.
-        if (load(this.#words, first + SEQUENCE) !== sequence) return CHANGED;
-        this.#value.reserve(length + KEY_MAX);
+        if (load(this.#words, first + SEQUENCE_WORD) !== sequence) return CHANGED;
+        this.#value.reserve(length + MAX_KEY_LENGTH);
       }
       this.expiry = expiry;
       const count = keyWords + ((length + 3) >> 2);
@@ -156,8 +156,8 @@ export class MapReader {
         return expiry !== 0 && expiry <= Date.now() ? ABSENT : length;
       }
     }
-    if (load(this.#words, first + SEQUENCE) !== sequence) return CHANGED;
-    return memory.corrupt("an entry", first + VALUE_LENGTH);
+    if (load(this.#words, first + SEQUENCE_WORD) !== sequence) return CHANGED;
+    return memory.corrupt("an entry", first + VALUE_LENGTH_WORD);
   }
 
   /**
@@ -171,22 +171,22 @@ export class MapReader {
     const memory = this.#memory;
     const words = this.#words;
     const units = stripe + memory.unitsOffset;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const reference = load(words, slot);
       if (reference === 0) return ABSENT;
       const unit = reference & 0xffffff;
       if (unit === 0 || unit >= memory.unitCount) return memory.corrupt("a slot", slot);
       const first = units + unit * memory.unitWords;
-      const sequence = load(words, first + SEQUENCE);
+      const sequence = load(words, first + SEQUENCE_WORD);
       if (load(words, slot) !== reference) continue;
-      const keyLength = words[first + KEY_LENGTH]!;
-      if (keyLength < 0 || keyLength > KEY_MAX) {
-        if (load(words, first + SEQUENCE) !== sequence) continue;
-        return memory.corrupt("a key's length", first + KEY_LENGTH);
+      const keyLength = words[first + KEY_LENGTH_WORD]!;
+      if (keyLength < 0 || keyLength > MAX_KEY_LENGTH) {
+        if (load(words, first + SEQUENCE_WORD) !== sequence) continue;
+        return memory.corrupt("a key's length", first + KEY_LENGTH_WORD);
       }
       const length = this.#copy(units, first, 0, (keyLength + 3) >> 2, sequence);
       loadFence();
-      if (length === CHANGED || load(words, first + SEQUENCE) !== sequence) continue;
+      if (length === CHANGED || load(words, first + SEQUENCE_WORD) !== sequence) continue;
       this.keyLength = keyLength;
       return length;
     }

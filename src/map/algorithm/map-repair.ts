@@ -1,19 +1,19 @@
 /** Rebuilds all of a stripe that can be derived from its index. */
 import {
-  BUCKET_LIMIT,
+  BUCKET_LIMIT_WORD,
   BUCKET_WORDS,
-  ENTRY_COUNT,
-  EXPIRY,
-  FREE_COUNT,
-  FREE_HEAD,
-  HAND,
-  HASH,
-  LAST_SWEEP,
-  NEXT,
-  NEXT_EXPIRY,
-  PROBE_MAX,
-  SEQUENCE,
-  SLOTS,
+  ENTRY_COUNT_WORD,
+  EXPIRY_WORD,
+  FREE_COUNT_WORD,
+  FREE_HEAD_WORD,
+  HAND_WORD,
+  HASH_WORD,
+  LAST_SWEEP_WORD,
+  NEXT_WORD,
+  NEXT_EXPIRY_WORD,
+  MAX_PROBE_DISTANCE,
+  SEQUENCE_WORD,
+  BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { add, load, store, storeFence } from "../../memory/atomics.ts";
@@ -36,9 +36,10 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   let nextExpiry = 0;
   for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
     const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
-    const limit = load(words, start + BUCKET_LIMIT);
-    if (limit < 0 || limit > PROBE_MAX) store(words, start + BUCKET_LIMIT, PROBE_MAX);
-    for (let slot = start; slot < start + SLOTS; slot++) {
+    const limit = load(words, start + BUCKET_LIMIT_WORD);
+    if (limit < 0 || limit > MAX_PROBE_DISTANCE)
+      store(words, start + BUCKET_LIMIT_WORD, MAX_PROBE_DISTANCE);
+    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
       const reference = load(words, slot);
       if (reference === 0) continue;
       if (!isEntry(memory, stripe, bucket, reference, marks)) {
@@ -47,7 +48,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
       }
       entries++;
       const first = units + (reference & 0xffffff) * unitWords;
-      const expiry = memory.floats[(first + EXPIRY) >> 1]!;
+      const expiry = memory.floats[(first + EXPIRY_WORD) >> 1]!;
       if (expiry !== 0 && (nextExpiry === 0 || expiry < nextExpiry)) nextExpiry = expiry;
     }
   }
@@ -55,18 +56,18 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   let free = 0;
   for (let unit = unitCount - 1; unit > 0; unit--) {
     if (marks[unit] !== 0) continue;
-    add(words, units + unit * unitWords + SEQUENCE, 1);
-    words[units + unit * unitWords + NEXT] = head;
+    add(words, units + unit * unitWords + SEQUENCE_WORD, 1);
+    words[units + unit * unitWords + NEXT_WORD] = head;
     head = unit;
     free++;
   }
   storeFence();
-  words[stripe + FREE_HEAD] = head;
-  words[stripe + FREE_COUNT] = free;
-  words[stripe + ENTRY_COUNT] = entries;
-  words[stripe + HAND] = 0;
-  memory.floats[(stripe + NEXT_EXPIRY) >> 1] = nextExpiry;
-  memory.floats[(stripe + LAST_SWEEP) >> 1] = 0;
+  words[stripe + FREE_HEAD_WORD] = head;
+  words[stripe + FREE_COUNT_WORD] = free;
+  words[stripe + ENTRY_COUNT_WORD] = entries;
+  words[stripe + HAND_WORD] = 0;
+  memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = nextExpiry;
+  memory.floats[(stripe + LAST_SWEEP_WORD) >> 1] = 0;
 }
 
 /** Whether a slot refers to a whole entry of its own, in reach of its home; marks its units. */
@@ -83,9 +84,9 @@ function isEntry(
   let unit = reference & 0xffffff;
   if (unit === 0 || unit >= unitCount) return false;
   const first = units + unit * unitWords;
-  const hash = words[first + HASH]!;
+  const hash = words[first + HASH_WORD]!;
   const distance = (bucket - memory.bucketOf(hash)) & memory.bucketMask;
-  if (hash >>> 24 !== reference >>> 24 || distance > PROBE_MAX) return false;
+  if (hash >>> 24 !== reference >>> 24 || distance > MAX_PROBE_DISTANCE) return false;
   if (memory.stripeOf(hash) !== stripe) return false;
   const count = entryUnits(memory, first);
   if (count > unitCount) return false;
@@ -93,7 +94,7 @@ function isEntry(
     if (marks[unit] !== 0) break;
     marks[unit] = 1;
     chain.push(unit);
-    const next = words[units + unit * unitWords + NEXT]!;
+    const next = words[units + unit * unitWords + NEXT_WORD]!;
     if (chain.length === count) return true;
     if (next <= 0 || next >= unitCount) break;
     unit = next;

@@ -20,8 +20,8 @@
 
 import {
   BUCKET_WORDS,
-  FIRST_HEAD,
-  OTHER_HEAD,
+  FIRST_HEAD_WORDS,
+  OTHER_HEAD_WORDS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 
@@ -47,8 +47,8 @@ export function mapLength(shape: MapShape): number {
 
 /** Units that an entry takes. */
 export function unitsFor(payloadWords: number, unitWords: number): number {
-  const more = payloadWords - (unitWords - FIRST_HEAD);
-  return more <= 0 ? 1 : 1 + Math.ceil(more / (unitWords - OTHER_HEAD));
+  const more = payloadWords - (unitWords - FIRST_HEAD_WORDS);
+  return more <= 0 ? 1 : 1 + Math.ceil(more / (unitWords - OTHER_HEAD_WORDS));
 }
 
 /** The longest entry, in units: a stripe holds several, whatever they are. */
@@ -63,7 +63,7 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
   const { stripeCount, bucketCount, unitCount, unitWords } = shape;
   return (
     isPowerOfTwo(stripeCount) &&
-    stripeCount <= STRIPES_MAX &&
+    stripeCount <= MAX_STRIPES &&
     isPowerOfTwo(bucketCount) &&
     bucketCount <= 2 ** 20 &&
     unitCount >= 8 &&
@@ -75,14 +75,14 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
   );
 }
 
-const STRIPES_MAX = 64;
+const MAX_STRIPES = 64;
 /**
  * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and
  * the smaller they are the less evenly they fill. Below 128 KiB: a size of 2^n gives 2^m stripes.
  */
-const STRIPE_BYTES_MIN = 120_000;
+const MIN_STRIPE_LENGTH = 120_000;
 /** So many entries in a stripe spread evenly enough: one is full when the others nearly are. */
-const STRIPE_ENTRIES_MIN = 1000;
+const MIN_STRIPE_ENTRIES = 1000;
 /** Entries that a bucket of 14 is planned for: of 100,000 entries, 1 in 500 lies further on. */
 const ENTRIES_PER_BUCKET = 8;
 
@@ -94,8 +94,8 @@ const ENTRIES_PER_BUCKET = 8;
  */
 export function planMap(byteLength: number, entryLength: number, unitLength: number): MapShape {
   let stripeCount = 1;
-  const least = Math.max(STRIPE_BYTES_MIN, STRIPE_ENTRIES_MIN * entryLength);
-  while (stripeCount < STRIPES_MAX && byteLength / (stripeCount * 2) >= least) stripeCount *= 2;
+  const least = Math.max(MIN_STRIPE_LENGTH, MIN_STRIPE_ENTRIES * entryLength);
+  while (stripeCount < MAX_STRIPES && byteLength / (stripeCount * 2) >= least) stripeCount *= 2;
   const unitWords = unitLength / 4;
   const words = Math.floor(byteLength / 4 / stripeCount / 32) * 32;
   const entryWords = unitsFor(Math.ceil(entryLength / 4), unitWords) * unitWords;

@@ -1,13 +1,13 @@
 /** What a map holds, counted without locks. */
 import {
   BUCKET_WORDS,
-  ENTRY_COUNT,
-  EVICTIONS,
-  EXPIRATIONS,
-  FREE_COUNT,
-  REFUSALS,
-  REPAIRS,
-  SLOTS,
+  ENTRY_COUNT_WORD,
+  EVICTIONS_WORD,
+  EXPIRATIONS_WORD,
+  FREE_COUNT_WORD,
+  REFUSALS_WORD,
+  REPAIRS_WORD,
+  BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { load } from "../../memory/atomics.ts";
@@ -44,22 +44,22 @@ function sum(memory: MapMemory, word: number): number {
 
 /** Entries of all stripes. */
 export function mapSize(memory: MapMemory): number {
-  return sum(memory, ENTRY_COUNT);
+  return sum(memory, ENTRY_COUNT_WORD);
 }
 
 export function mapStats(memory: MapMemory): MapStats {
   const { stripeCount, bucketCount, unitCount, unitWords } = memory.shape;
   return {
     depth: mapSize(memory),
-    capacity: stripeCount * bucketCount * SLOTS,
+    capacity: stripeCount * bucketCount * BUCKET_SLOTS,
     byteLength: stripeCount * (unitCount - 1) * unitWords * 4,
-    freeBytes: sum(memory, FREE_COUNT) * unitWords * 4,
+    freeBytes: sum(memory, FREE_COUNT_WORD) * unitWords * 4,
     stripes: stripeCount,
     unitLength: unitWords * 4,
-    full: sum(memory, REFUSALS),
-    lost: sum(memory, EVICTIONS),
-    expired: sum(memory, EXPIRATIONS),
-    repaired: sum(memory, REPAIRS),
+    full: sum(memory, REFUSALS_WORD),
+    lost: sum(memory, EVICTIONS_WORD),
+    expired: sum(memory, EXPIRATIONS_WORD),
+    repaired: sum(memory, REPAIRS_WORD),
   };
 }
 
@@ -69,7 +69,7 @@ export function* slotsOf(memory: MapMemory): Generator<[stripe: number, slot: nu
     const stripe = memory.stripeOf(index);
     for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
       const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
-      for (let slot = start; slot < start + SLOTS; slot++) yield [stripe, slot];
+      for (let slot = start; slot < start + BUCKET_SLOTS; slot++) yield [stripe, slot];
     }
   }
 }

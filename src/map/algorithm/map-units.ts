@@ -1,15 +1,15 @@
 /** The units of a stripe: a stack of free ones, chains of used ones. Under the stripe's lock. */
 import {
-  EXPIRY,
-  FIRST_HEAD,
-  FREE_COUNT,
-  FREE_HEAD,
-  HASH,
-  KEY_LENGTH,
-  NEXT,
-  OTHER_HEAD,
-  SEQUENCE,
-  VALUE_LENGTH,
+  EXPIRY_WORD,
+  FIRST_HEAD_WORDS,
+  FREE_COUNT_WORD,
+  FREE_HEAD_WORD,
+  HASH_WORD,
+  KEY_LENGTH_WORD,
+  NEXT_WORD,
+  OTHER_HEAD_WORDS,
+  SEQUENCE_WORD,
+  VALUE_LENGTH_WORD,
 } from "../../layout/map-layout.ts";
 import { add, storeFence } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
@@ -20,11 +20,12 @@ import type { Scratch } from "../../struct/scratch.ts";
 /** Takes a free unit. @throws LayoutError when the stack leads astray. */
 function take(memory: MapMemory, stripe: number): number {
   const { words } = memory;
-  const unit = words[stripe + FREE_HEAD]!;
-  if (unit <= 0 || unit >= memory.unitCount) memory.corrupt("the free list", stripe + FREE_HEAD);
-  const next = words[stripe + memory.unitsOffset + unit * memory.unitWords + NEXT]!;
-  words[stripe + FREE_HEAD] = next;
-  words[stripe + FREE_COUNT]!--;
+  const unit = words[stripe + FREE_HEAD_WORD]!;
+  if (unit <= 0 || unit >= memory.unitCount)
+    memory.corrupt("the free list", stripe + FREE_HEAD_WORD);
+  const next = words[stripe + memory.unitsOffset + unit * memory.unitWords + NEXT_WORD]!;
+  words[stripe + FREE_HEAD_WORD] = next;
+  words[stripe + FREE_COUNT_WORD]!--;
   return unit;
 }
 
@@ -44,11 +45,11 @@ export function writeEntry(
   const units = stripe + memory.unitsOffset;
   const unit = take(memory, stripe);
   let cell = units + unit * unitWords;
-  words[cell + HASH] = key.hash;
-  words[cell + KEY_LENGTH] = key.length;
-  words[cell + VALUE_LENGTH] = valueLength;
-  memory.floats[(cell + EXPIRY) >> 1] = expiry;
-  let at = cell + FIRST_HEAD;
+  words[cell + HASH_WORD] = key.hash;
+  words[cell + KEY_LENGTH_WORD] = key.length;
+  words[cell + VALUE_LENGTH_WORD] = valueLength;
+  memory.floats[(cell + EXPIRY_WORD) >> 1] = expiry;
+  let at = cell + FIRST_HEAD_WORDS;
   let end = cell + unitWords;
   const { words: keyWords, wordCount } = key;
   const { words: valueWords } = value;
@@ -56,9 +57,9 @@ export function writeEntry(
   for (let done = 0; done < total;) {
     if (at === end) {
       const next = take(memory, stripe);
-      words[cell + NEXT] = next;
+      words[cell + NEXT_WORD] = next;
       cell = units + next * unitWords;
-      at = cell + OTHER_HEAD;
+      at = cell + OTHER_HEAD_WORDS;
       end = cell + unitWords;
     }
     if (done < wordCount) {
@@ -67,7 +68,7 @@ export function writeEntry(
       for (; done < total && at < end; done++) words[at++] = valueWords[done - wordCount]!;
     }
   }
-  words[cell + NEXT] = 0;
+  words[cell + NEXT_WORD] = 0;
   return unit;
 }
 
@@ -80,16 +81,16 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
   const units = stripe + memory.unitsOffset;
   let cell = units + first * unitWords;
   const count = entryUnits(memory, cell);
-  add(words, cell + SEQUENCE, 1);
+  add(words, cell + SEQUENCE_WORD, 1);
   storeFence();
   let unit = first;
   for (let freed = 0; freed < count; freed++) {
-    const next = words[cell + NEXT]!;
-    words[cell + NEXT] = words[stripe + FREE_HEAD]!;
-    words[stripe + FREE_HEAD] = unit;
-    words[stripe + FREE_COUNT]!++;
+    const next = words[cell + NEXT_WORD]!;
+    words[cell + NEXT_WORD] = words[stripe + FREE_HEAD_WORD]!;
+    words[stripe + FREE_HEAD_WORD] = unit;
+    words[stripe + FREE_COUNT_WORD]!++;
     if (freed + 1 === count) return;
-    if (next <= 0 || next >= unitCount) memory.corrupt("a chain of units", cell + NEXT);
+    if (next <= 0 || next >= unitCount) memory.corrupt("a chain of units", cell + NEXT_WORD);
     unit = next;
     cell = units + next * unitWords;
   }
@@ -98,7 +99,7 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
 /** How many units an entry has, by its lengths; more than there are when those are corrupt. */
 export function entryUnits(memory: MapMemory, first: number): number {
   const { words, unitWords } = memory;
-  const keyLength = words[first + KEY_LENGTH]! >>> 0;
-  const valueLength = words[first + VALUE_LENGTH]! >>> 0;
+  const keyLength = words[first + KEY_LENGTH_WORD]! >>> 0;
+  const valueLength = words[first + VALUE_LENGTH_WORD]! >>> 0;
   return unitsFor(Math.ceil(keyLength / 4) + Math.ceil(valueLength / 4), unitWords);
 }

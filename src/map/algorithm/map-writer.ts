@@ -9,19 +9,19 @@
  * rebuilds the free list from the index.
  */
 import {
-  BUCKET_LIMIT,
-  BUCKET_USED,
+  BUCKET_LIMIT_WORD,
+  BUCKET_USED_WORD,
   BUCKET_WORDS,
-  ENTRY_COUNT,
-  EXPIRY,
-  FREE_COUNT,
-  HASH,
-  KEY_LENGTH,
-  NEXT_EXPIRY,
-  PROBE_MAX,
-  REFUSALS,
-  REPAIRS,
-  SLOTS,
+  ENTRY_COUNT_WORD,
+  EXPIRY_WORD,
+  FREE_COUNT_WORD,
+  HASH_WORD,
+  KEY_LENGTH_WORD,
+  NEXT_EXPIRY_WORD,
+  MAX_PROBE_DISTANCE,
+  REFUSALS_WORD,
+  REPAIRS_WORD,
+  BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { load, store } from "../../memory/atomics.ts";
@@ -75,7 +75,7 @@ export class MapWriter {
     const stripe = this.#memory.stripeOf(hash);
     if (this.#locks.lock(index)) {
       rebuild(this.#memory, stripe);
-      this.#words[stripe + REPAIRS]!++;
+      this.#words[stripe + REPAIRS_WORD]!++;
     }
     return stripe;
   }
@@ -119,11 +119,11 @@ export class MapWriter {
       try {
         for (let bucket = 0; bucket <= bucketMask; bucket++) {
           const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
-          for (let slot = start; slot < start + SLOTS; slot++) {
+          for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
             if (words[slot] !== 0) store(words, slot, 0);
           }
           // Readers that still walk by the old limit find empty slots.
-          store(words, start + BUCKET_LIMIT, 0);
+          store(words, start + BUCKET_LIMIT_WORD, 0);
         }
         rebuild(this.#memory, stripe);
       } finally {
@@ -151,16 +151,16 @@ export class MapWriter {
     const home = memory.bucketOf(hash);
     const tag = hash >>> 24;
     const units = stripe + memory.unitsOffset;
-    const limit = load(words, stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS + BUCKET_LIMIT);
-    const last = limit >= 0 && limit < PROBE_MAX ? limit : PROBE_MAX;
+    const limit = load(words, stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS + BUCKET_LIMIT_WORD);
+    const last = limit >= 0 && limit < MAX_PROBE_DISTANCE ? limit : MAX_PROBE_DISTANCE;
     this.#freeSlot = 0;
-    for (let distance = 0; distance <= PROBE_MAX; distance++) {
+    for (let distance = 0; distance <= MAX_PROBE_DISTANCE; distance++) {
       // Beyond the limit there is only a free slot to be found.
       if (distance > last && this.#freeSlot !== 0) return 0;
       const bucket =
         stripe + STRIPE_HEAD_WORDS + ((home + distance) & memory.bucketMask) * BUCKET_WORDS;
-      let slot = (hash >>> 18) % SLOTS;
-      for (let count = 0; count < SLOTS; count++) {
+      let slot = (hash >>> 18) % BUCKET_SLOTS;
+      for (let count = 0; count < BUCKET_SLOTS; count++) {
         const reference = words[bucket + slot]!;
         if (reference === 0) {
           if (this.#freeSlot === 0) {
@@ -172,14 +172,14 @@ export class MapWriter {
           if (unit === 0 || unit >= memory.unitCount) memory.corrupt("a slot", bucket + slot);
           const first = units + unit * memory.unitWords;
           if (
-            words[first + HASH] === hash &&
-            words[first + KEY_LENGTH] === key.length &&
+            words[first + HASH_WORD] === hash &&
+            words[first + KEY_LENGTH_WORD] === key.length &&
             startsWith(memory, units, first, key.words, key.wordCount)
           ) {
             return bucket + slot;
           }
         }
-        if (++slot >= SLOTS) slot = 0;
+        if (++slot >= BUCKET_SLOTS) slot = 0;
       }
     }
     return 0;
@@ -195,7 +195,7 @@ export class MapWriter {
     const memory = this.#memory;
     const unit = this.#words[slot]! & 0xffffff;
     const first = stripe + memory.unitsOffset + unit * memory.unitWords;
-    return memory.floats[(first + EXPIRY) >> 1]!;
+    return memory.floats[(first + EXPIRY_WORD) >> 1]!;
   }
 
   isExpired(stripe: number, slot: number): boolean {
@@ -220,11 +220,11 @@ export class MapWriter {
   ): number {
     const words = this.#words;
     const evictor = this.#evictor;
-    const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY) >> 1]!;
+    const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
     if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
     const floor = slot === 0 ? this.#reserve + need : need;
-    if (words[stripe + FREE_COUNT]! < floor && !this.#makeRoom(stripe, slot, floor)) {
-      words[stripe + REFUSALS]!++;
+    if (words[stripe + FREE_COUNT_WORD]! < floor && !this.#makeRoom(stripe, slot, floor)) {
+      words[stripe + REFUSALS_WORD]!++;
       return REFUSED;
     }
     let target = slot;
@@ -232,7 +232,7 @@ export class MapWriter {
       target = this.#freeSlot;
       if (target === 0 || words[target] !== 0) {
         if (!this.#evict) {
-          words[stripe + REFUSALS]!++;
+          words[stripe + REFUSALS_WORD]!++;
           return REFUSED;
         }
         target = evictor.evictFrom(stripe, this.#memory.bucketOf(key.hash));
@@ -240,14 +240,14 @@ export class MapWriter {
       }
       this.#raiseLimit(stripe, key.hash, this.#freeDistance);
       const index = (target - stripe) & (BUCKET_WORDS - 1);
-      words[target - index + BUCKET_USED]! &= ~(1 << index);
+      words[target - index + BUCKET_USED_WORD]! &= ~(1 << index);
     }
     const old = words[target]!;
     const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
     if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
     // SYNC map-slot: everything above is written when a reader finds the unit here.
     store(words, target, (key.hash & 0xff000000) | unit);
-    if (old === 0) words[stripe + ENTRY_COUNT]!++;
+    if (old === 0) words[stripe + ENTRY_COUNT_WORD]!++;
     else freeEntry(this.#memory, stripe, old & 0xffffff);
     return STORED;
   }
@@ -256,11 +256,11 @@ export class MapWriter {
     const words = this.#words;
     const evictor = this.#evictor;
     if (!this.#evict) {
-      const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY) >> 1]!;
+      const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
       if (nextExpiry !== 0 && nextExpiry <= Date.now()) evictor.sweep(stripe, keep);
-      return words[stripe + FREE_COUNT]! >= floor;
+      return words[stripe + FREE_COUNT_WORD]! >= floor;
     }
-    while (words[stripe + FREE_COUNT]! < floor) {
+    while (words[stripe + FREE_COUNT_WORD]! < floor) {
       if (!evictor.evictOne(stripe, keep)) return false;
     }
     return true;
@@ -270,6 +270,7 @@ export class MapWriter {
   #raiseLimit(stripe: number, hash: number, distance: number): void {
     const words = this.#words;
     const home = stripe + STRIPE_HEAD_WORDS + this.#memory.bucketOf(hash) * BUCKET_WORDS;
-    if (load(words, home + BUCKET_LIMIT) < distance) store(words, home + BUCKET_LIMIT, distance);
+    if (load(words, home + BUCKET_LIMIT_WORD) < distance)
+      store(words, home + BUCKET_LIMIT_WORD, distance);
   }
 }

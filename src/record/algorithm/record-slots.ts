@@ -20,24 +20,24 @@
  */
 import { LayoutError } from "../../errors.ts";
 import {
-  RECORD_LATEST,
-  RECORD_SLOTS,
-  SLOT_VALUE,
-  SLOT_VERSION,
+  SHARED_RECORD_LATEST_OFFSET,
+  SHARED_RECORD_SLOTS_OFFSET,
+  SLOT_VALUE_OFFSET,
+  SLOT_VERSION_OFFSET,
 } from "../../layout/shared-record-layout.ts";
 import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
 
 /** Only a segment that is not a record at all fails this often. */
-const ATTEMPTS_MAX = 100_000;
+const MAX_ATTEMPTS = 100_000;
 
 /** Bytes from one slot to the next: the version, the value, and no line shared with a neighbour. */
 function recordStride(valueLength: number): number {
-  return (SLOT_VALUE + valueLength + 127) & ~127;
+  return (SLOT_VALUE_OFFSET + valueLength + 127) & ~127;
 }
 
 /** Bytes of a record. */
 export function recordLength(valueLength: number, slotCount: number): number {
-  return RECORD_SLOTS + slotCount * recordStride(valueLength);
+  return SHARED_RECORD_SLOTS_OFFSET + slotCount * recordStride(valueLength);
 }
 
 /** A record at an offset of a buffer: one writer at a time, whom the caller sees to. */
@@ -58,14 +58,14 @@ export class RecordSlots {
    */
   constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
     this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
-    this.#latest = (byteOffset + RECORD_LATEST) >> 2;
+    this.#latest = (byteOffset + SHARED_RECORD_LATEST_OFFSET) >> 2;
     this.#mask = slotCount - 1;
     this.#versions = new Int32Array(slotCount);
     const stride = recordStride(valueLength);
     for (let slot = 0; slot < slotCount; slot++) {
-      const at = byteOffset + RECORD_SLOTS + slot * stride;
-      this.#versions[slot] = (at + SLOT_VERSION) >> 2;
-      this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE, valueLength));
+      const at = byteOffset + SHARED_RECORD_SLOTS_OFFSET + slot * stride;
+      this.#versions[slot] = (at + SLOT_VERSION_OFFSET) >> 2;
+      this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE_OFFSET, valueLength));
     }
     this.copy = new Uint8Array(new ArrayBuffer(valueLength));
   }
@@ -83,7 +83,7 @@ export class RecordSlots {
    */
   read(target: Uint8Array = this.copy): number {
     const words = this.#words;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // SYNC record-published: pairs with the last store in `write`.
       const version = load(words, this.#latest);
       if (version === 0) return 0;

@@ -72,7 +72,7 @@ export class BlockConsumer implements RingConsumerCore {
     throw corrupt(this.#memory, "it cannot be joined", {
       expected: "a limit near the tail",
       found: load(control, word.LIMIT),
-      offset: layout.LIMIT,
+      offset: layout.LIMIT_OFFSET,
     });
   }
 
@@ -102,7 +102,7 @@ export class BlockConsumer implements RingConsumerCore {
       throw corrupt(this.#memory, "its tail cannot be", {
         expected: `at most ${capacity} bytes after what was read`,
         found: available,
-        offset: layout.TAIL,
+        offset: layout.TAIL_OFFSET,
       });
     }
     const end = (this.#position + available) | 0;

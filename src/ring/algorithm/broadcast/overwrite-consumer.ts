@@ -2,7 +2,7 @@
 import type { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
-import { CONSUMER_LOST } from "../../../layout/ring-layout.ts";
+import { CONSUMER_LOST_OFFSET } from "../../../layout/ring-layout.ts";
 import { load, loadFence } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
 import { type RecordHandler, type RingConsumerCore, type Wakeable, checkHandled } from "../core.ts";
@@ -94,7 +94,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     while (count < limit) {
       if (this.#from === this.#to) {
         // A bounded number, so that a producer that keeps up cannot hold the reader here for ever.
-        if (copies++ === layout.QUARTERS || !this.#copy()) break;
+        if (copies++ === layout.QUARTER_COUNT || !this.#copy()) break;
       }
       const at = this.#from;
       const length = words[at >> 2]!;
@@ -177,9 +177,9 @@ export class OverwriteConsumer implements RingConsumerCore {
     const capacity = this.#capacity;
     const intent = word.readWide(control, word.TAIL_INTENT);
     let mark = -1;
-    for (let quarter = 0; quarter < layout.QUARTERS; quarter++) {
+    for (let quarter = 0; quarter < layout.QUARTER_COUNT; quarter++) {
       const position = word.widen(load(control, word.QUARTER_MARKS + quarter), intent);
-      const isLasting = intent - position <= capacity - capacity / layout.QUARTERS;
+      const isLasting = intent - position <= capacity - capacity / layout.QUARTER_COUNT;
       if (isLasting && (mark < 0 || position < mark)) mark = position;
     }
     const tail = load(control, word.TAIL);
@@ -205,13 +205,17 @@ export class OverwriteConsumer implements RingConsumerCore {
     }
     this.#lost += lost;
     // A report, not exact: consumers may overwrite each other's count. Their own is.
-    this.#views.counters[CONSUMER_LOST >> 3]! += lost;
+    this.#views.counters[CONSUMER_LOST_OFFSET >> 3]! += lost;
     this.#position = position;
     this.#number = number;
   }
 
   #corruptTail(expected: string, found: number): LayoutError {
-    return corrupt(this.#memory, "its tail cannot be", { expected, found, offset: layout.TAIL });
+    return corrupt(this.#memory, "its tail cannot be", {
+      expected,
+      found,
+      offset: layout.TAIL_OFFSET,
+    });
   }
 }
 

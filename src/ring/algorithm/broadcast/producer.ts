@@ -40,7 +40,11 @@
  */
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
-import { PRODUCER_BYTES, PRODUCER_FULL, PRODUCER_RECORDS } from "../../../layout/ring-layout.ts";
+import {
+  PRODUCER_BYTES_OFFSET,
+  PRODUCER_FULL_OFFSET,
+  PRODUCER_RECORDS_OFFSET,
+} from "../../../layout/ring-layout.ts";
 import { and, load, store, storeFence } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
@@ -117,7 +121,7 @@ export class BroadcastProducer implements RingProducerCore {
       throw corrupt(memory, "its tail cannot be", {
         expected: "a tail whose record number is known",
         found: load(views.control, word.TAIL),
-        offset: layout.TAIL,
+        offset: layout.TAIL_OFFSET,
       });
     }
     this.#tail = found.tail;
@@ -135,7 +139,7 @@ export class BroadcastProducer implements RingProducerCore {
       throw corrupt(memory, "what is announced cannot be", {
         expected: `at most ${memory.capacity} bytes after the tail`,
         found: ahead,
-        offset: layout.TAIL_INTENT,
+        offset: layout.TAIL_INTENT_OFFSET,
       });
     }
   }
@@ -164,7 +168,7 @@ export class BroadcastProducer implements RingProducerCore {
     if (++this.#looks % this.#looksPerBurial === 0 && this.#bury() && this.#findRoom(wanted)) {
       return true;
     }
-    this.#counters[PRODUCER_FULL >> 3]!++;
+    this.#counters[PRODUCER_FULL_OFFSET >> 3]!++;
     return false;
   }
 
@@ -206,7 +210,7 @@ export class BroadcastProducer implements RingProducerCore {
   #slowest(): number {
     let most = 0;
     const joined = load(this.#control, word.JOINED);
-    for (let slot = 0; slot < layout.CONSUMER_SLOTS; slot++) {
+    for (let slot = 0; slot < layout.CONSUMER_SLOT_COUNT; slot++) {
       if ((joined & (1 << slot)) === 0) continue;
       // SYNC given back: pairs with the consumer's store. Its reads of the bytes are over.
       const position = load(this.#control, word.slotIndex(slot));
@@ -221,7 +225,7 @@ export class BroadcastProducer implements RingProducerCore {
   #bury(): boolean {
     let dropped = false;
     const joined = load(this.#control, word.JOINED);
-    for (let slot = 0; slot < layout.CONSUMER_SLOTS; slot++) {
+    for (let slot = 0; slot < layout.CONSUMER_SLOT_COUNT; slot++) {
       const bit = 1 << slot;
       if ((joined & bit) === 0) continue;
       const drop = (): void => void and(this.#control, word.JOINED, ~bit);
@@ -271,8 +275,8 @@ export class BroadcastProducer implements RingProducerCore {
     control[at + 1] = this.#numberLow;
     control[at + 2] = this.#numberHigh;
     const records = this.#numberHigh * 2 ** 32 + (this.#numberLow >>> 0);
-    this.#counters[PRODUCER_RECORDS >> 3] = records;
-    this.#counters[PRODUCER_BYTES >> 3]! += (this.#tail - this.#published) | 0;
+    this.#counters[PRODUCER_RECORDS_OFFSET >> 3] = records;
+    this.#counters[PRODUCER_BYTES_OFFSET >> 3]! += (this.#tail - this.#published) | 0;
     if (this.#whileHeld !== undefined) this.#countHalfLap(this.#published, this.#tail);
     // SYNC published: pairs with the consumers' load. Releases records and numbers. W4.
     store(control, word.TAIL, this.#tail);

@@ -2,14 +2,14 @@
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { load } from "../../../memory/atomics.ts";
 
-export const TAIL: number = layout.TAIL >> 2;
-export const TAIL_INTENT: number = layout.TAIL_INTENT >> 2;
-export const HALF_LAPS: number = layout.HALF_LAPS >> 2;
-export const LIMIT: number = layout.LIMIT >> 2;
-export const TAIL_NUMBERS: number = layout.TAIL_NUMBERS >> 2;
+export const TAIL: number = layout.TAIL_OFFSET >> 2;
+export const TAIL_INTENT: number = layout.TAIL_INTENT_OFFSET >> 2;
+export const HALF_LAPS: number = layout.HALF_LAPS_OFFSET >> 2;
+export const LIMIT: number = layout.LIMIT_OFFSET >> 2;
+export const TAIL_NUMBERS: number = layout.TAIL_NUMBERS_OFFSET >> 2;
 export const TAIL_NUMBER_WORDS: number = layout.TAIL_NUMBER_LENGTH >> 2;
-export const QUARTER_MARKS: number = layout.QUARTER_MARKS >> 2;
-export const JOINED: number = layout.JOINED >> 2;
+export const QUARTER_MARKS: number = layout.QUARTER_MARKS_OFFSET >> 2;
+export const JOINED: number = layout.JOINED_OFFSET >> 2;
 
 const HALF = 2 ** 31;
 

@@ -5,9 +5,9 @@ import * as layout from "../../../layout/mpsc-layout.ts";
 import { load } from "../../../memory/atomics.ts";
 import { type RingMemory, type RingViews, corrupt, viewsOf } from "../views.ts";
 
-export const INTENT: number = layout.RELEASE_INTENT >> 2;
-export const DONE: number = layout.RELEASE_DONE >> 2;
-const VERSIONS = layout.RELEASE_VERSIONS >> 2;
+export const INTENT_WORD: number = layout.RELEASE_INTENT_OFFSET >> 2;
+export const DONE_WORD: number = layout.RELEASE_DONE_OFFSET >> 2;
+const VERSIONS_WORD = layout.RELEASE_VERSIONS_OFFSET >> 2;
 const VERSION_WORDS = layout.RELEASE_VERSION_LENGTH >> 2;
 
 /** The views of a ring, and its cells. */
@@ -36,7 +36,7 @@ export interface Place {
 
 /** Index of the first word of a version. */
 export function versionIndex(release: number): number {
-  return VERSIONS + (release & 1) * VERSION_WORDS;
+  return VERSIONS_WORD + (release & 1) * VERSION_WORDS;
 }
 
 /** Reads one version, and checks it. */
@@ -49,10 +49,10 @@ export function readVersion(views: MpscViews, release: number, into: Place): voi
     (lap & ~layout.LAP_MASK) !== 0 ||
     cell < 0 ||
     cell >= views.cells.length ||
-    position % layout.UNIT !== 0
+    position % layout.UNIT_LENGTH !== 0
   ) {
     throw corrupt(views.memory, "the consumer cannot be there", {
-      expected: `a lap, a cell below ${views.cells.length} and a multiple of ${layout.UNIT}`,
+      expected: `a lap, a cell below ${views.cells.length} and a multiple of ${layout.UNIT_LENGTH}`,
       found: `${lap}, ${cell} and ${position}`,
       offset: at << 2,
     });
@@ -94,7 +94,7 @@ export function corruptCell({ memory }: MpscViews, cell: number, word: number): 
 export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
   const views = mpscViewsOf(memory);
   const at: Place = { lap: 0, cell: 0, position: 0 };
-  readVersion(views, load(views.control, DONE), at);
+  readVersion(views, load(views.control, DONE_WORD), at);
   let records = 0;
   let bytes = 0;
   // The ring goes on meanwhile: at most one lap, whatever the cells say.
@@ -114,6 +114,6 @@ export function corruptRelease({ memory }: MpscViews, found: number): LayoutErro
   return corrupt(memory, "no such release can be under way", {
     expected: "an intent that is the last release or the next",
     found,
-    offset: layout.RELEASE_INTENT,
+    offset: layout.RELEASE_INTENT_OFFSET,
   });
 }

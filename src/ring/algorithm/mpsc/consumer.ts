@@ -2,15 +2,15 @@
 import * as layout from "../../../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import {
-  CONSUMER_BYTES,
-  CONSUMER_POSITION,
-  CONSUMER_RECORDS,
-  CONSUMER_RECOVERED,
+  CONSUMER_BYTES_OFFSET,
+  CONSUMER_POSITION_OFFSET,
+  CONSUMER_RECORDS_OFFSET,
+  CONSUMER_RECOVERED_OFFSET,
 } from "../../../layout/ring-layout.ts";
 import { load, store, storeFence } from "../../../memory/atomics.ts";
 import {
-  DONE,
-  INTENT,
+  DONE_WORD,
+  INTENT_WORD,
   type MpscViews,
   type Place,
   advance,
@@ -74,11 +74,11 @@ export class MpscConsumer implements RingConsumerCore {
     this.#capacity = memory.capacity;
     this.writer = writer;
     this.#isAlive = isAlive;
-    this.#release = load(this.#views.control, DONE);
+    this.#release = load(this.#views.control, DONE_WORD);
     readVersion(this.#views, this.#release, this.#released);
     // SYNC release-intent: a predecessor died while it freed cells. All before the intended place
     // was read by it.
-    const intent = load(this.#views.control, INTENT);
+    const intent = load(this.#views.control, INTENT_WORD);
     if (intent !== this.#release) this.#finishRelease(intent);
     copyPlace(this.#released, this.#at);
   }
@@ -90,7 +90,7 @@ export class MpscConsumer implements RingConsumerCore {
     }
     readVersion(this.#views, intent, this.#at);
     this.#free();
-    store(control, DONE, intent);
+    store(control, DONE_WORD, intent);
     this.#release = intent;
     copyPlace(this.#at, this.#released);
     this.writer.wake();
@@ -135,7 +135,7 @@ export class MpscConsumer implements RingConsumerCore {
       if (units === 0 || units << layout.UNIT_SHIFT > this.#capacity - index) {
         throw corruptCell(this.#views, cell, word);
       }
-      if (isClaim(word)) this.#views.counters[CONSUMER_RECOVERED >> 3]!++;
+      if (isClaim(word)) this.#views.counters[CONSUMER_RECOVERED_OFFSET >> 3]!++;
       else if ((word & ~layout.UNITS_MASK) !== layout.PADDING) return word;
       this.#looks = 0;
       advance(at, units, this.#cells.length);
@@ -178,7 +178,7 @@ export class MpscConsumer implements RingConsumerCore {
       }
     } finally {
       if (count > 0) {
-        this.#views.counters[CONSUMER_RECORDS >> 3]! += count;
+        this.#views.counters[CONSUMER_RECORDS_OFFSET >> 3]! += count;
         this.#publish();
       }
     }
@@ -199,13 +199,14 @@ export class MpscConsumer implements RingConsumerCore {
     control[version + 1] = at.cell;
     control[version + 2] = at.position;
     // SYNC release-intent: pairs with the constructor of a successor.
-    store(control, INTENT, release);
+    store(control, INTENT_WORD, release);
     this.#free();
     // A report; the truth is the version.
-    control[CONSUMER_POSITION >> 2] = at.position;
-    this.#views.counters[CONSUMER_BYTES >> 3]! += (at.position - this.#released.position) | 0;
+    control[CONSUMER_POSITION_OFFSET >> 2] = at.position;
+    this.#views.counters[CONSUMER_BYTES_OFFSET >> 3]! +=
+      (at.position - this.#released.position) | 0;
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
-    store(control, DONE, release);
+    store(control, DONE_WORD, release);
     this.#release = release;
     copyPlace(at, this.#released);
     this.writer.wake();

@@ -37,14 +37,14 @@
 import * as layout from "../../../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import {
-  PRODUCER_FULL,
-  PRODUCER_HIGH_WATER,
-  PRODUCER_POSITION,
+  PRODUCER_FULL_OFFSET,
+  PRODUCER_HIGH_WATER_OFFSET,
+  PRODUCER_POSITION_OFFSET,
 } from "../../../layout/ring-layout.ts";
 import { compareExchange, load, store } from "../../../memory/atomics.ts";
 import {
-  DONE,
-  INTENT,
+  DONE_WORD,
+  INTENT_WORD,
   type MpscViews,
   type Place,
   advance,
@@ -191,7 +191,8 @@ export class MpscProducer implements RingProducerCore {
     this.#readHead();
     const now = (this.#at.position - this.#head.position) | 0;
     const { control } = this.#views;
-    if (now > control[PRODUCER_HIGH_WATER >> 2]!) control[PRODUCER_HIGH_WATER >> 2] = now;
+    if (now > control[PRODUCER_HIGH_WATER_OFFSET >> 2]!)
+      control[PRODUCER_HIGH_WATER_OFFSET >> 2] = now;
     return now >= 0 && this.#capacity - now >= wanted;
   }
 
@@ -227,12 +228,12 @@ export class MpscProducer implements RingProducerCore {
     for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
       // SYNC released: pairs with the consumer's store. A version is written again only after the
       // other one was published, so it is whole if the number is still the same.
-      const done = load(this.#views.control, DONE);
+      const done = load(this.#views.control, DONE_WORD);
       readVersion(this.#views, done, this.#head);
-      if (load(this.#views.control, DONE) !== done) continue;
+      if (load(this.#views.control, DONE_WORD) !== done) continue;
       return this.#head.lap !== lap || this.#head.cell !== cell;
     }
-    throw corruptRelease(this.#views, load(this.#views.control, DONE));
+    throw corruptRelease(this.#views, load(this.#views.control, DONE_WORD));
   }
 
   /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
@@ -241,13 +242,13 @@ export class MpscProducer implements RingProducerCore {
     for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
       // SYNC release-intent: pairs with the consumer's store. The version is whole, as above, while
       // its release is under way or is the last one.
-      const intent = load(this.#views.control, INTENT);
+      const intent = load(this.#views.control, INTENT_WORD);
       readVersion(this.#views, intent, this.#start);
-      const behind = (intent - load(this.#views.control, DONE)) | 0;
+      const behind = (intent - load(this.#views.control, DONE_WORD)) | 0;
       if (behind !== 0 && behind !== 1) continue;
       return this.#start.lap !== lap || this.#start.cell !== cell;
     }
-    throw corruptRelease(this.#views, load(this.#views.control, INTENT));
+    throw corruptRelease(this.#views, load(this.#views.control, INTENT_WORD));
   }
 
   #toEnd(): number {
@@ -256,7 +257,7 @@ export class MpscProducer implements RingProducerCore {
 
   #full(): -1 {
     // A report, not exact: producers may overwrite each other's count.
-    this.#views.counters[PRODUCER_FULL >> 3]!++;
+    this.#views.counters[PRODUCER_FULL_OFFSET >> 3]!++;
     return -1;
   }
 
@@ -266,7 +267,7 @@ export class MpscProducer implements RingProducerCore {
     this.#words[at] = this.#openLength;
     this.#words[at + 1] = this.#openType;
     // A report, not exact.
-    this.#views.control[PRODUCER_POSITION >> 2] = this.#at.position;
+    this.#views.control[PRODUCER_POSITION_OFFSET >> 2] = this.#at.position;
     this.#end(layout.COMMITTED | this.#openUnits);
   }
 

@@ -12,9 +12,9 @@ import {
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 import { Pause } from "./pause.ts";
 
-const CONSUMER_POSITION = layout.CONSUMER_POSITION >> 2;
-const CONSUMER_RECORDS = layout.CONSUMER_RECORDS >> 3;
-const CONSUMER_BYTES = layout.CONSUMER_BYTES >> 3;
+const CONSUMER_POSITION_WORD = layout.CONSUMER_POSITION_OFFSET >> 2;
+const CONSUMER_RECORDS_COUNTER = layout.CONSUMER_RECORDS_OFFSET >> 3;
+const CONSUMER_BYTES_COUNTER = layout.CONSUMER_BYTES_OFFSET >> 3;
 
 /**
  * At most one exists at a time, in all processes.
@@ -49,12 +49,12 @@ export class SpscConsumer implements RingConsumerCore {
     this.#words = views.words;
     this.#capacity = memory.capacity;
     this.#releaseStep = memory.capacity / RELEASES_PER_LAP;
-    this.#position = load(this.#control, CONSUMER_POSITION);
+    this.#position = load(this.#control, CONSUMER_POSITION_WORD);
     if ((this.#position & 7) !== 0) {
       throw corrupt(memory, "its position cannot be", {
         expected: "a multiple of 8",
         found: this.#position,
-        offset: layout.CONSUMER_POSITION,
+        offset: layout.CONSUMER_POSITION_OFFSET,
       });
     }
     this.#released = this.#position;
@@ -103,7 +103,7 @@ export class SpscConsumer implements RingConsumerCore {
         length = load(words, (position & mask) >> 2);
       } while (length > 0 && count < limit && ((position - start) | 0) < this.#capacity);
     } finally {
-      this.#counters[CONSUMER_RECORDS]! += count;
+      this.#counters[CONSUMER_RECORDS_COUNTER]! += count;
       this.#readSincePause += count;
       // A producer that announces itself after this look has it at the end of the next read.
       if (this.writer.hasWaiters && position !== this.#released) this.#release();
@@ -124,10 +124,10 @@ export class SpscConsumer implements RingConsumerCore {
   }
 
   #release(): void {
-    this.#counters[CONSUMER_BYTES]! += (this.#position - this.#released) | 0;
+    this.#counters[CONSUMER_BYTES_COUNTER]! += (this.#position - this.#released) | 0;
     this.#released = this.#position;
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
-    store(this.#control, CONSUMER_POSITION, this.#position);
+    store(this.#control, CONSUMER_POSITION_WORD, this.#position);
     this.writer.wake();
   }
 }

@@ -30,13 +30,13 @@ import type { RingProducerCore, Wakeable } from "../core.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 
 // Indices of the control words.
-const CONSUMER_POSITION = layout.CONSUMER_POSITION >> 2;
-const PRODUCER_POSITION = layout.PRODUCER_POSITION >> 2;
-const PRODUCER_HIGH_WATER = layout.PRODUCER_HIGH_WATER >> 2;
+const CONSUMER_POSITION_WORD = layout.CONSUMER_POSITION_OFFSET >> 2;
+const PRODUCER_POSITION_WORD = layout.PRODUCER_POSITION_OFFSET >> 2;
+const PRODUCER_HIGH_WATER_WORD = layout.PRODUCER_HIGH_WATER_OFFSET >> 2;
 // Indices of the counters.
-const PRODUCER_RECORDS = layout.PRODUCER_RECORDS >> 3;
-const PRODUCER_BYTES = layout.PRODUCER_BYTES >> 3;
-const PRODUCER_FULL = layout.PRODUCER_FULL >> 3;
+const PRODUCER_RECORDS_COUNTER = layout.PRODUCER_RECORDS_OFFSET >> 3;
+const PRODUCER_BYTES_COUNTER = layout.PRODUCER_BYTES_OFFSET >> 3;
+const PRODUCER_FULL_COUNTER = layout.PRODUCER_FULL_OFFSET >> 3;
 
 /** The writing side of an SPSC ring. At most one exists at a time, in all processes. */
 export class SpscProducer implements RingProducerCore {
@@ -83,11 +83,11 @@ export class SpscProducer implements RingProducerCore {
     this.#mask = memory.capacity - 1;
     this.#batch = batch;
     this.maxRecordLength = layout.maxRecordLength(memory.capacity);
-    const head = load(this.#control, CONSUMER_POSITION);
+    const head = load(this.#control, CONSUMER_POSITION_WORD);
     this.#tail = findTail(memory, this.#words, head);
     this.#limit = (head + memory.capacity) | 0;
-    this.#records = this.#counters[PRODUCER_RECORDS]!;
-    this.#written = this.#counters[PRODUCER_BYTES]!;
+    this.#records = this.#counters[PRODUCER_RECORDS_COUNTER]!;
+    this.#written = this.#counters[PRODUCER_BYTES_COUNTER]!;
   }
 
   tryClaim(length: number, type: number): number {
@@ -128,22 +128,23 @@ export class SpscProducer implements RingProducerCore {
     const wanted = length + RECORD_HEADER_LENGTH;
     if (((this.#limit - this.#tail) | 0) >= wanted) return true;
     // SYNC released: pairs with the consumer's store. Its reads of the bytes are over.
-    const head = load(this.#control, CONSUMER_POSITION);
+    const head = load(this.#control, CONSUMER_POSITION_WORD);
     const used = (this.#tail - head) | 0;
     if (used < 0 || used > this.#capacity || (head & 7) !== 0) {
       throw corrupt(this.#memory, "the consumer cannot be there", {
         expected: `a position from ${(this.#tail - this.#capacity) | 0} to ${this.#tail}`,
         found: head,
-        offset: layout.CONSUMER_POSITION,
+        offset: layout.CONSUMER_POSITION_OFFSET,
       });
     }
     this.#limit = (head + this.#capacity) | 0;
-    if (used > this.#control[PRODUCER_HIGH_WATER]!) this.#control[PRODUCER_HIGH_WATER] = used;
+    if (used > this.#control[PRODUCER_HIGH_WATER_WORD]!)
+      this.#control[PRODUCER_HIGH_WATER_WORD] = used;
     return this.#capacity - used >= wanted;
   }
 
   #full(): false {
-    this.#counters[PRODUCER_FULL]!++;
+    this.#counters[PRODUCER_FULL_COUNTER]!++;
     return false;
   }
 
@@ -183,9 +184,9 @@ export class SpscProducer implements RingProducerCore {
     store(this.#words, this.#heldIndex, this.#heldLength);
     this.#heldLength = 0;
     this.#heldRecords = 0;
-    this.#control[PRODUCER_POSITION] = this.#tail;
-    this.#counters[PRODUCER_RECORDS] = this.#records;
-    this.#counters[PRODUCER_BYTES] = this.#written;
+    this.#control[PRODUCER_POSITION_WORD] = this.#tail;
+    this.#counters[PRODUCER_RECORDS_COUNTER] = this.#records;
+    this.#counters[PRODUCER_BYTES_COUNTER] = this.#written;
     this.reader.wake();
   }
 }
@@ -195,7 +196,7 @@ function findTail(memory: RingMemory, words: Int32Array, head: number): number {
   const { capacity } = memory;
   if ((head & 7) !== 0) {
     const expected = "a multiple of 8";
-    const offset = layout.CONSUMER_POSITION;
+    const offset = layout.CONSUMER_POSITION_OFFSET;
     throw corrupt(memory, "the consumer cannot be there", { expected, found: head, offset });
   }
   let position = head;
