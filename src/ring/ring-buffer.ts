@@ -37,7 +37,7 @@ interface Handle {
 const STRUCTURE: StructureKind = { noun: "ring", kinds: RING_KINDS };
 
 /**
- * A ring of variable-length records in shared memory: the fastest way between two processes.
+ * A ring of records of any length in shared memory: the fastest way between two processes.
  *
  * | kind | producers | consumers | |
  * |---|---|---|---|
@@ -45,17 +45,18 @@ const STRUCTURE: StructureKind = { noun: "ring", kinds: RING_KINDS };
  * | `mpsc` | up to 63 | 1 | lock-free between producers; one order of all records |
  * | `broadcast` | 1 | many | each consumer sees every record published after it joined |
  *
- * A record is published when it is committed, whole, and is read once, in order. Roles are
- * exclusive where the kind says so, by a lock that the kernel releases: a dead holder is replaced.
- * Nothing here blocks but `open` with `waitMs`; any number of handles in any processes may exist.
+ * Records are read in the order in which they were committed, each one whole. Where the table says
+ * 1, the role is exclusive: a lock that the kernel releases guards it, so a dead holder is
+ * replaced. Any number of handles may exist, in any number of processes. Only the wait for a name
+ * or for its unfinished ring blocks here; producers and consumers have blocking calls of their own.
  *
- * What a crash leaves: a killed producer, all that it committed and published, and at most one
- * claim that is skipped. A killed consumer, what it had read and not given back yet, at most an
- * eighth of the ring: the next consumer reads that again. Nobody else is held up.
+ * What a crash leaves: a killed producer leaves all records that it published, and at most one
+ * claim, which is skipped. A killed consumer leaves what it had read and not given back yet, at
+ * most an eighth of the ring; the next consumer reads that again. Nobody else is held up.
  *
- * Hostile bytes in the segment are a `LayoutError` for whoever meets them, and nothing worse. Only
- * one thing cannot be caught, a SIGBUS after somebody else truncated the object: where that is a
- * danger, make the ring in a sealed memfd segment.
+ * Hostile bytes in the segment raise a `LayoutError` in whoever meets them, and do nothing worse.
+ * One fault cannot be caught: the SIGBUS after another process has truncated the object. Where that
+ * is a danger, make the ring in a sealed memfd segment.
  *
  * @example
  * ```ts
@@ -95,8 +96,12 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Makes a ring in a new segment of that name.
-   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; RangeError, TypeError.
+   * Makes a ring in a segment of its own. Does not block.
+   *
+   * @param name The segment's name, as `Segment.create` takes it.
+   * @returns A handle to close.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES.
+   * @throws RangeError, TypeError for a bad name or bad options.
    */
   static create<T = Uint8Array>(name: string, options: RingCreateOptions<T> = {}): RingBuffer<T> {
     const { asked, header } = checkNewRing(`Cannot create ring ${shown(name)}`, options, ["mode"]);
@@ -104,16 +109,26 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Finds a ring by its name.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or differs from what
-   *   the options say; StateError ENODATA when its creator died before it had finished.
+   * Finds a ring that has a segment of its own. Blocks for `waitMs` while there is no such name, and
+   * for about a second while its creator is at work.
+   *
+   * @returns A handle to close.
+   * @throws SystemError ENOENT, EACCES; LayoutError when something else has the name, or the ring
+   *   differs from what the options say; StateError ENODATA when its creator died half way.
+   * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {
     const asked = checkRing(`Cannot open ring ${shown(name)}`, options, ["waitMs"]);
     return Structure.open(STRUCTURE, name, options, RingBuffer.#found(asked));
   }
 
-  /** Finds the ring, or makes it: `created` says which. @throws As `create` and `open`. */
+  /**
+   * Finds a ring, or makes it: exactly one of several callers at the same time makes it, and
+   * `created` says which. Blocks like `open` while another one is at work.
+   *
+   * @returns A handle to close.
+   * @throws The errors of `create` and `open`, except EEXIST and ENOENT.
+   */
   static openOrCreate<T = Uint8Array>(
     name: string,
     options: RingCreateOptions<T> = {},
@@ -125,10 +140,13 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Makes a ring inside a segment of the user's.
+   * Makes a ring inside the caller's segment. Blocks for about a second at most, while another
+   * process makes one there.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
-   * @throws StateError EEXIST when one is there, unless `overwrite` is set; RangeError, TypeError.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws StateError EEXIST when a ring is there, unless `overwrite` is set.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
   static init<T = Uint8Array>(
     segment: Segment,
@@ -140,11 +158,13 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Finds a ring inside a segment of the user's.
+   * Finds a ring inside the caller's segment. Blocks for about a second while its maker is at work.
    *
-   * @param offset Bytes from the segment's start.
-   * @throws LayoutError when it is something else, or differs from what the options say; StateError
-   *   ENODATA when nothing is there.
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws LayoutError when something else is there, or the ring differs from what the options
+   *   say; StateError ENODATA when nothing is there, or its maker died half way.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
   static at<T = Uint8Array>(
     segment: Segment,
@@ -155,12 +175,12 @@ export class RingBuffer<T = Uint8Array> {
     return Structure.at(STRUCTURE, segment, offset, RingBuffer.#found(asked));
   }
 
-  /** Bytes that a ring takes in a segment. @throws RangeError, TypeError. */
+  /** @returns The bytes that a ring takes in a segment. @throws RangeError, TypeError. */
   static byteLength<T = Uint8Array>(options: RingOptions<T> = {}): number {
     return structureLength(checkNewRing("Cannot measure a ring", options, []).header);
   }
 
-  /** Removes a ring's name; who has it open keeps it. @returns Whether there was one. */
+  /** Removes a ring's name; open handles go on working. @returns Whether there was one. */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
   }
@@ -170,7 +190,7 @@ export class RingBuffer<T = Uint8Array> {
     return this.#structure.placed.name;
   }
 
-  /** The memory that the ring lies in. */
+  /** The segment in which the ring lies. */
   get segment(): Segment {
     return this.#structure.segment;
   }
@@ -195,11 +215,12 @@ export class RingBuffer<T = Uint8Array> {
     return this.#place.memory.capacity;
   }
 
+  /** How many producers and consumers the ring can have. */
   get kind(): RingKindName {
     return this.#kind.name;
   }
 
-  /** Of a broadcast ring; undefined for the others. */
+  /** What becomes of slow consumers of a broadcast ring; undefined for the other kinds. */
   get policy(): BroadcastPolicy | undefined {
     return this.#kind.policy;
   }
@@ -210,9 +231,12 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Takes the role of the producer, or of one of them. Goes on behind what is unread.
-   * @throws StateError EBUSY when a live one has it; LayoutError when the ring is corrupt;
-   *   ClosedError; TypeError, also when the segment was opened for reading only.
+   * Takes a producer's role, and goes on behind the unread records. Does not block.
+   *
+   * @returns The producer. It ends with this handle, or by its own `close`.
+   * @throws StateError EBUSY when live producers have all roles; LayoutError when the ring is
+   *   corrupt; ClosedError.
+   * @throws RangeError, TypeError for bad options, or a segment that was opened for reading only.
    */
   producer(options: RingProducerOptions = {}): RingProducer<T> {
     this.#checkUsable("producer");
@@ -220,16 +244,18 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Takes the role of the consumer, or of one of them. Goes on with the first record that was not
-   * given back; in a broadcast ring, with the next one that is published.
-   * @throws As `producer`.
+   * Takes a consumer's role. It goes on with the first record that was not given back; in a
+   * broadcast ring, with the next one that is published. Does not block.
+   *
+   * @returns The consumer. It ends with this handle, or by its own `close`.
+   * @throws StateError EBUSY when live consumers have all roles; otherwise the errors of `producer`.
    */
   consumer(options: RingConsumerOptions = {}): RingConsumer<T> {
     this.#checkUsable("consumer");
     return this.#keep(new RingConsumer(this.#kind, this.#place, this.#codec, options));
   }
 
-  /** @throws ClosedError; TypeError when nothing that is written here would reach others. */
+  /** @throws ClosedError; TypeError when nothing that this process writes would reach others. */
   #checkUsable(role: string): void {
     this.#checkOpen();
     if (this.segment.access !== "read") return;
@@ -249,7 +275,10 @@ export class RingBuffer<T = Uint8Array> {
     return handle;
   }
 
-  /** What the ring has done since it was made, in all processes. @throws ClosedError. */
+  /**
+   * Counts what all processes have done with the ring since it was made. Does not block.
+   * @returns The counters; stale the moment they are returned. @throws ClosedError.
+   */
   stats(): RingStats {
     this.#checkOpen();
     const { memory } = this.#place;
@@ -275,14 +304,14 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Removes the segment's name, if it still stands for this ring's segment.
-   * @returns Whether this call did. @throws ClosedError: use `RingBuffer.unlink` then.
+   * Removes the segment's name, if the name still stands for this ring's segment.
+   * @returns Whether this call removed it. @throws ClosedError; `RingBuffer.unlink` works then.
    */
   unlink(): boolean {
     return this.#structure.placed.unlink();
   }
 
-  /** Closes the handles that were taken here, and the segment if the ring opened it. */
+  /** Closes its producers and consumers, and the segment if this handle opened it. */
   close(): void {
     for (const handle of this.#handles) handle.close();
     this.#handles.clear();
@@ -305,7 +334,7 @@ export class RingBuffer<T = Uint8Array> {
   }
 }
 
-/** What the one consumer of a ring counts, and so what is left. Many have no one place. */
+/** What the only consumer of a ring has counted. Several consumers have no common position. */
 function consumed(
   count: (offset: number) => number,
   words: Int32Array,

@@ -7,11 +7,16 @@ interface Claimant {
   abort(): void;
 }
 
-/** A claim that aborts when disposed, unless it was committed. */
+/**
+ * Room for one record, to be written in place. Disposing of a claim that was not committed aborts
+ * it. Made by `RingProducer.claim`; no method blocks, and one thread uses it.
+ *
+ * What a crash leaves: no record.
+ */
 export class RingClaim {
   /**
-   * The record's bytes. They are the ring's: do not use them after the end of the claim. Once the
-   * ring is closed they have length 0.
+   * The record's bytes. They lie in the ring: do not use them after the claim has ended. Once the
+   * ring's memory is closed, their length is 0.
    */
   readonly bytes: Uint8Array;
   readonly #producer: Claimant;
@@ -32,7 +37,10 @@ export class RingClaim {
     return new DataView(buffer, byteOffset, byteLength);
   }
 
-  /** Publishes the record. @throws StateError EPERM when the claim has ended; ClosedError. */
+  /**
+   * Publishes the record, at once or with its producer's batch.
+   * @throws StateError EPERM when the claim has ended; ClosedError.
+   */
   commit(): void {
     if (this.#producer.closed) throw new ClosedError(this.#what);
     if (this.#ended) {
@@ -43,11 +51,11 @@ export class RingClaim {
     this.#producer.commit();
   }
 
-  /** Gives the claim up; after its end, nothing happens. */
+  /** Gives the room back: there is no record. Does nothing once the claim has ended. */
   abort(): void {
     if (this.#ended) return;
     this.#ended = true;
-    // A producer that was closed has aborted it.
+    // A closed producer has aborted it already.
     if (!this.#producer.closed) this.#producer.abort();
   }
 

@@ -31,19 +31,19 @@ export interface RingConsumerOptions {
 
 /** How many records to read, and how long to wait for the first of them. */
 export interface RingReadOptions extends WaitOptions {
-  /** Most records; an integer above 0. Default: what is there, at most one lap of the ring. */
+  /** The most records to read; an integer above 0. Default: all that are there, at most one lap. */
   readonly limit?: number | undefined;
 }
 
 /** How many records to read, and how to wait for the first of them in the event loop. */
 export interface RingReadAsyncOptions extends AsyncWaitOptions {
-  /** Most records; an integer above 0. Default: what is there, at most one lap of the ring. */
+  /** The most records to read; an integer above 0. Default: all that are there, at most one lap. */
   readonly limit?: number | undefined;
 }
 
-/** How an iteration ends, but for the end of the consumer. */
+/** What ends an iteration before its consumer is closed. */
 export interface RingValuesOptions {
-  /** Ends it: the iterator throws the signal's reason. */
+  /** Ends the iteration: the iterator throws the signal's reason. */
   readonly signal?: AbortSignalLike | undefined;
 }
 
@@ -53,14 +53,14 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
 const NO_LIMIT = 0x7fffffff;
 
 /**
- * The reading side of a ring: the only one in the world, or one of many (`broadcast`).
+ * The reading side of a ring: the only one in all processes, or one of many (`broadcast`).
  *
- * For one thread. Room is given back to the producer at each eighth of the ring at the latest, and
- * at the end of a read when everything is read or a producer sleeps for want of room. What a crash
- * leaves is said at `RingBuffer`. A forgotten consumer is collected with its ring, and its role is
- * free then.
+ * One thread uses it. It gives room back to the producer at least after each eighth of the ring, and
+ * at the end of a read when nothing is left or a producer sleeps for want of room. `RingBuffer` says
+ * what a crash leaves. The garbage collector ends a forgotten consumer together with its ring, and
+ * frees the role.
  *
- * A record counts as read before its handler is called: one that throws loses its own record, and
+ * A record counts as read before its handler is called: a handler that throws loses that record and
  * no other.
  */
 export class RingConsumer<T = Uint8Array> {
@@ -96,13 +96,13 @@ export class RingConsumer<T = Uint8Array> {
 
   /**
    * Hands the records that are there to the handler, in place and without a copy: `length` bytes of
-   * `view` from `index`, which are the ring's own until the handler returns. Never blocks.
+   * `view` from `index`, which are valid until the handler returns. Never blocks.
    *
-   * @param handler Synchronous: one that returns a promise is refused.
-   * @param limit Most records; an integer above 0. Default: what is there, at most one lap.
-   * @returns How many were handled; 0 when there was none.
-   * @throws What the handler throws; LayoutError for bytes that are no records; ClosedError;
-   *   TypeError, RangeError.
+   * @param handler A synchronous function: one that returns a promise is refused.
+   * @param limit The most records; an integer above 0. Default: all that are there, at most one lap.
+   * @returns The number of records that were handled; 0 when the ring is empty.
+   * @throws The handler's error; LayoutError when the bytes are no records; ClosedError.
+   * @throws TypeError, RangeError for a bad handler or limit.
    */
   tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
     if (handler !== this.#handler) this.#acceptHandler(handler);
@@ -114,10 +114,10 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * As `tryRead`, and blocks this thread until there is a record.
+   * Does the same as `tryRead`, and blocks this thread until there is a record.
    *
-   * @returns How many were handled; 0 when none came for `timeoutMs`.
-   * @throws As `tryRead`; the signal's reason.
+   * @returns The number of records that were handled; 0 when none came within `timeoutMs`.
+   * @throws The errors of `tryRead`; the signal's reason.
    */
   read(handler: RecordHandler, options?: RingReadOptions): number {
     this.#checks.check(options, READ_OPTIONS);
@@ -127,10 +127,11 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * As `tryRead`, and waits in the event loop for the first record.
+   * Does the same as `tryRead`, and waits in the event loop for the first record.
    *
-   * @returns 0 when none came for `timeoutMs`, or the consumer was closed meanwhile.
-   * @throws As `tryRead`; the signal's reason.
+   * @returns The number of records that were handled; 0 when none came within `timeoutMs`, or the
+   *   consumer was closed during the wait.
+   * @throws The errors of `tryRead`; the signal's reason.
    */
   async readAsync(handler: RecordHandler, options: RingReadAsyncOptions = {}): Promise<number> {
     this.#checks.check(options, READ_ASYNC_OPTIONS);
@@ -140,10 +141,10 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * Takes one record as a value of its own, if there is one. Never blocks.
+   * Takes one record out as a value, if there is one. Never blocks.
    *
-   * @returns undefined when there is none.
-   * @throws What the codec throws; LayoutError; ClosedError.
+   * @returns The value; undefined when the ring is empty.
+   * @throws The codec's error; LayoutError when the bytes are no records; ClosedError.
    */
   tryTake(): T | undefined {
     this.tryRead(this.#decode, 1);
@@ -151,10 +152,10 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * Takes one record as a value of its own, and blocks this thread until there is one.
+   * Takes one record out as a value, and blocks this thread until there is one.
    *
-   * @returns undefined when none came for `timeoutMs`.
-   * @throws As `tryTake`; the signal's reason.
+   * @returns The value; undefined when none came within `timeoutMs`.
+   * @throws The errors of `tryTake`; the signal's reason; TypeError, RangeError for bad options.
    */
   take(options?: WaitOptions): T | undefined {
     this.#checks.check(options, WAIT_OPTIONS);
@@ -163,10 +164,11 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * As `take`, and waits in the event loop.
+   * Takes one record out as a value, and waits for it in the event loop.
    *
-   * @returns undefined when none came for `timeoutMs`, or the consumer was closed meanwhile.
-   * @throws As `take`.
+   * @returns The value; undefined when none came within `timeoutMs`, or the consumer was closed
+   *   during the wait.
+   * @throws The errors of `take`.
    */
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
@@ -176,7 +178,9 @@ export class RingConsumer<T = Uint8Array> {
 
   /**
    * Blocks this thread until there is a record.
-   * @returns false when none came for `timeoutMs`. @throws ClosedError; the signal's reason.
+   *
+   * @returns true when there is one; false when none came within `timeoutMs`.
+   * @throws ClosedError; the signal's reason; TypeError, RangeError for bad options.
    */
   wait(options: WaitOptions = {}): boolean {
     this.#checks.check(options, WAIT_OPTIONS);
@@ -187,8 +191,9 @@ export class RingConsumer<T = Uint8Array> {
   /**
    * Waits in the event loop until there is a record.
    *
-   * @returns false when none came for `timeoutMs`, or the consumer was closed meanwhile.
-   * @throws ClosedError when it is closed already; the signal's reason.
+   * @returns true when there is one; false when none came within `timeoutMs`, or the consumer was
+   *   closed during the wait.
+   * @throws The errors of `wait`.
    */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
@@ -197,8 +202,10 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * Every record, as it comes; ends when the consumer is closed, or with the signal's reason.
-   * @throws ClosedError when it is closed already.
+   * Yields the value of every record as it comes, and waits in the event loop for more.
+   *
+   * @returns An iterator that ends when the consumer is closed, or throws the signal's reason.
+   * @throws ClosedError when it is closed already; TypeError for bad options.
    */
   values(options: RingValuesOptions = {}): AsyncGenerator<T, void, void> {
     this.#checks.check(options, VALUES_OPTIONS);
@@ -206,7 +213,7 @@ export class RingConsumer<T = Uint8Array> {
     return this.#iterate(options);
   }
 
-  /** Every record, as it comes; ends when the consumer is closed. @throws ClosedError. */
+  /** Yields the value of every record until the consumer is closed. @throws ClosedError. */
   [Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
     return this.values();
   }
@@ -220,22 +227,22 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * Records that were overwritten before this consumer read them, since it joined a broadcast ring.
-   * Exact; 0 in every other ring.
+   * The number of records of a broadcast ring that were overwritten before this consumer read them,
+   * since it joined. Exact; 0 in every other ring.
    */
   get lost(): number {
     return this.#core.lost ?? 0;
   }
 
-  /** Whether the consumer or the memory under it was closed. */
+  /** Whether the consumer, or the memory under it, was closed. */
   get closed(): boolean {
     return this.#closed || this.#isGone();
   }
 
-  /** Gives the role back; what was not read stays for the next consumer. */
+  /** Gives the role back. Unread records stay for the next consumer; waits of this one end. */
   close(): void {
     if (this.#closed) return;
-    // What was read is not read again by the next consumer.
+    // So the next consumer does not read again what was read here.
     if (!this.#isGone()) this.#core.giveBack?.();
     this.#closed = true;
     this.#records.endWaits();
@@ -246,7 +253,7 @@ export class RingConsumer<T = Uint8Array> {
     this.close();
   }
 
-  /** What comes may be nothing but padding: then it waits on. */
+  /** Waits for a record and reads. What comes may be only padding: then it waits on. */
   #readWithin(handler: RecordHandler, limit: number, options: WaitOptions = {}): number {
     const { timeoutMs, signal } = options;
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
@@ -287,7 +294,7 @@ export class RingConsumer<T = Uint8Array> {
     return (await this.#records.waitAsync(this.#isReady, options)) && !this.closed;
   }
 
-  /** Whether a record is there, or the consumer is closed and nobody need wait on. */
+  /** Whether a wait ends: a record is there, or the consumer is closed. */
   readonly #isReady = (): boolean => this.closed || this.#core.hasRecord();
 
   readonly #decode: RecordHandler = ({ buffer, byteOffset }, index, length) => {
@@ -320,7 +327,7 @@ export class RingConsumer<T = Uint8Array> {
   }
 }
 
-/** Milliseconds that are left; undefined for ever. */
+/** @returns The milliseconds that are left; undefined when the wait has no end. */
 function remaining(timeoutMs: number | undefined, deadline: number): number | undefined {
   return timeoutMs === undefined ? undefined : Math.max(deadline - monotonicMs(), 0);
 }

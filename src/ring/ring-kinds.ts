@@ -1,4 +1,4 @@
-/** What tells the kinds of rings apart, for the noun: their layouts, roles and algorithms. */
+/** The kinds of rings: the layout, the roles and the algorithm of each. */
 import { StateError } from "../errors.ts";
 import {
   BROADCAST_LAYOUT_HASH,
@@ -43,17 +43,17 @@ import { SpscProducer } from "./algorithm/spsc/producer.ts";
 import { type RingMemory, countersOf } from "./algorithm/views.ts";
 import type { Segment } from "../segment/segment.ts";
 
-/** One producer and one consumer; many producers; many consumers that see every record. */
+/** "spsc": one producer, one consumer. "mpsc": many producers. "broadcast": many consumers. */
 export type RingKindName = "spsc" | "mpsc" | "broadcast";
 
-/** A role in a ring: the lock that the kernel releases with its holder, and the algorithm. */
+/** A role in a ring: the lock by which a handle has it, and the algorithm that it may run. */
 export interface Role<Core> {
-  /** Undefined where anybody may have the role. */
+  /** The kernel releases it when its holder dies. Undefined where anybody may have the role. */
   readonly lock: ByteLock | undefined;
   readonly core: Core;
 }
 
-/** Where a ring lies, and what it is called. */
+/** Where a ring lies. */
 export interface RingPlace {
   readonly segment: Segment;
   /** Bytes from the segment's start to the ring. */
@@ -64,20 +64,20 @@ export interface RingPlace {
 /** One kind of ring. */
 export interface RingKind {
   readonly name: RingKindName;
-  /** What becomes of a consumer that does not keep up; only where there are many. */
+  /** What becomes of a consumer that falls behind; undefined where there is only one. */
   readonly policy: BroadcastPolicy | undefined;
   /** The number in the segment's header. */
   readonly id: number;
   readonly layoutHash: number;
   dataOffset(capacity: number): number;
   maxRecordLength(capacity: number): number;
-  /** What was published since the ring was made: records, and bytes with headers and padding. */
+  /** Counts what was published since the ring was made; bytes include headers and padding. */
   published(memory: RingMemory): { readonly records: number; readonly bytes: number };
   takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
   takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
 }
 
-/** Takes a role's lock, and with it the right to run its algorithm. */
+/** Takes the lock of an exclusive role, and starts its algorithm. @throws StateError EBUSY. */
 function takeRole<Core>(
   { segment, offset, memory }: RingPlace,
   byte: number,
@@ -93,7 +93,7 @@ function takeRole<Core>(
   );
 }
 
-/** Takes the first slot whose lock is free, of a role that several can have. */
+/** Takes the first free slot of a role that several can have. @throws StateError EBUSY. */
 function takeSlot<Core>(
   { segment, offset, memory }: RingPlace,
   slots: number,
@@ -154,7 +154,7 @@ const MPSC: RingKind = {
   layoutHash: MPSC_LAYOUT_HASH,
   dataOffset: mpscDataOffset,
   maxRecordLength: mpscMaxRecordLength,
-  // Producers share no word only in order to count: what is unread is counted when somebody asks.
+  // Producers do not share a word only to count in it: unread records are counted on request.
   published(memory) {
     const counters = countersOf(memory);
     const unread = mpscUnread(memory);
@@ -227,7 +227,7 @@ export const RING_KINDS: Readonly<Record<number, RingKind>> = Object.fromEntries
 export const RING_KIND_NAMES: readonly RingKindName[] = ["spsc", "mpsc", "broadcast"];
 export const BROADCAST_POLICIES: readonly BroadcastPolicy[] = ["overwrite", "block"];
 
-/** @throws TypeError when the kind has no such policy. */
+/** @returns The kind of that name and policy. @throws TypeError when the kind has no policies. */
 export function ringKind(
   action: string,
   name: RingKindName,
@@ -238,7 +238,7 @@ export function ringKind(
   throw new TypeError(`${action}: a ring of kind "${name}" has no policy, only a "broadcast" has`);
 }
 
-/** Why a ring of a kind cannot have a capacity, or undefined. */
+/** @returns Why a ring of that kind cannot have that capacity; undefined when it can. */
 export function ringCapacityProblem(kind: RingKindName, capacity: number): string | undefined {
   if (kind === "broadcast" && capacity < BROADCAST_MIN_CAPACITY) {
     return `a broadcast ring has at least ${BROADCAST_MIN_CAPACITY} bytes`;

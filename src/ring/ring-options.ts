@@ -1,4 +1,4 @@
-/** What a ring can be asked to be: its options, checked, and compared with what is there. */
+/** The options of a ring: checks them, and compares them with the ring that is there. */
 import { checkBoolean, checkMode, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_KIND_OFFSET } from "../layout/segment-header.ts";
@@ -20,22 +20,22 @@ import {
 } from "./ring-kinds.ts";
 
 /**
- * What a ring is. Whoever makes one chooses it. Whoever finds one gets a LayoutError when it
- * differs in something that is given here; of the rest, whatever is there is taken.
+ * What a ring is. The maker of a ring chooses. The finder of a ring gets a LayoutError when the ring
+ * differs in an option that is given; an option that is not given accepts whatever is there.
  */
 export interface RingOptions<T> {
   /**
-   * The form of the records. Default `codecs.bytes`: bytes, views and text are written, bytes are
-   * read.
+   * The form of the records. Default `codecs.bytes`: a producer takes bytes, a DataView or text, and
+   * a consumer returns bytes.
    */
   readonly codec?: Codec<T> | undefined;
   /** Bytes for records: a power of two from 64 to 2^30. Default 1 MiB. */
   readonly capacity?: number | undefined;
-  /** Default "spsc". */
+  /** How many producers and consumers the ring can have. Default "spsc". */
   readonly kind?: RingKindName | undefined;
   /**
-   * What becomes of a consumer of a broadcast ring that does not keep up: it loses records, and
-   * learns how many ("overwrite"), or holds the producer back while it lives ("block"). Default
+   * What happens when a consumer of a broadcast ring falls behind: "overwrite" lets it lose records
+   * and learn how many; "block" holds the producer back while that consumer lives. Default
    * "overwrite".
    */
   readonly policy?: BroadcastPolicy | undefined;
@@ -47,13 +47,13 @@ export interface RingCreateOptions<T> extends RingOptions<T>, PlacedCreateOption
 /** How to find a ring by its name. */
 export interface RingOpenOptions<T> extends RingOptions<T>, PlacedOpenOptions {}
 
-/** How to make a ring inside a segment of the user's. */
+/** How to make a ring inside the caller's segment. */
 export interface RingInitOptions<T> extends RingOptions<T>, PlacedInitOptions {}
 
 /**
- * What a ring has done, from its counters. Stale the moment it returns; exact in a ring at rest,
- * except what several processes count in one place (`full`, `waits`, and what the consumers of a
- * broadcast ring count), which may miss a few.
+ * What a ring has done, from its counters. Exact in a ring at rest, except where several processes
+ * count in one place (`full`, `waits`, and what the consumers of a broadcast ring count): those may
+ * miss a few.
  *
  * | | spsc | mpsc | broadcast, overwrite | broadcast, block |
  * |---|---|---|---|---|
@@ -62,8 +62,8 @@ export interface RingInitOptions<T> extends RingOptions<T>, PlacedInitOptions {}
  * | `lost` | absent | absent | yes | absent |
  * | `repaired` | absent | claims of dead producers | absent | absent |
  *
- * Records are counted without aborted ones, bytes with headers and padding. `highWater` is the most
- * that a producer saw when it looked for room.
+ * `in` and `out` leave aborted records out; bytes include headers and padding. `highWater` is the
+ * most bytes in use that a producer saw when it looked for room.
  */
 export interface RingStats extends Stats {
   readonly in: number;
@@ -72,21 +72,22 @@ export interface RingStats extends Stats {
   readonly waits: number;
   /** Bytes for records. */
   readonly capacity: number;
-  /** Times that somebody who slept was woken, on either side. */
+  /** How often a sleeping producer or consumer was woken. */
   readonly wakes: number;
 }
 
 const RING_OPTION_NAMES: readonly string[] = ["codec", "capacity", "kind", "policy"];
 const DEFAULT_CAPACITY = 1 << 20;
 
-/** Options that were checked: what was given, and the codec in any case. */
+/** Options that were checked: those that were given, and always a codec. */
 export type AskedRing<T> = RingOptions<T> & { readonly codec: Codec<T> };
 
 /**
  * Checks the options of a ring.
  *
- * @param action As in `Cannot create ring "/x"`.
- * @param more The names of the other options that the call takes.
+ * @param action What failed, for messages: `Cannot create ring "/x"`.
+ * @param more The names of the other options of the call.
+ * @returns What the caller asked for.
  * @throws TypeError, RangeError.
  */
 export function checkRing<T>(
@@ -113,8 +114,8 @@ function checkCapacity(action: string, kind: RingKindName, capacity: unknown): v
 }
 
 /**
- * Checks the options of a ring that is to be made, and says what its header will be.
- * @throws TypeError, RangeError.
+ * Checks the options of a ring that is to be made.
+ * @returns What the caller asked for, and the new ring's header. @throws TypeError, RangeError.
  */
 export function checkNewRing<T>(
   action: string,
@@ -134,7 +135,7 @@ export function checkNewRing<T>(
   return { asked, header };
 }
 
-/** Compares what was found with what was asked for. @throws LayoutError. */
+/** Compares the ring that was found with what was asked for. @throws LayoutError. */
 export function compareRing<T>(structure: Structure, asked: AskedRing<T>): void {
   const { header } = structure;
   const { name, policy = "none" } = RING_KINDS[header.kind]!;
@@ -144,7 +145,7 @@ export function compareRing<T>(structure: Structure, asked: AskedRing<T>): void 
   structure.mustHaveCodec(asked.codec.id);
 }
 
-/** Whether records are the bytes themselves, and nothing is to be encoded. */
+/** @returns Whether a record is the value's own bytes, so that nothing is encoded. */
 export function isPlain(codec: Codec<unknown>): boolean {
   return codec === codecs.bytes || codec === codecs.raw;
 }

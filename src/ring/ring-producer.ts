@@ -20,8 +20,9 @@ import { isPlain } from "./ring-options.ts";
 /** How a producer works. */
 export interface RingProducerOptions {
   /**
-   * Publish after so many records (or at `flush`, at a full ring, before any wait, and at close).
-   * Larger is faster and later. An MPSC ring publishes each record. Default 1.
+   * Publish after this many records; and at `flush`, when the ring is full, before any wait, and at
+   * `close`. A larger batch is faster, and its records arrive later. An MPSC ring publishes each
+   * record at once. Default 1.
    */
   readonly batch?: number | undefined;
   /** How blocking writes wait for room. Default "adaptive". */
@@ -43,23 +44,23 @@ export interface RingWriteAsyncOptions extends AsyncWaitOptions {
 const WRITE_OPTIONS: readonly string[] = ["type", ...WAIT_OPTIONS];
 const WRITE_ASYNC_OPTIONS: readonly string[] = ["type", ...ASYNC_WAIT_OPTIONS];
 
-/** Bytes up to which a loop copies faster than a call. */
-const SHORT = 24;
+/** Up to this many bytes, a loop copies faster than a call of `set`. */
+const SHORT_LENGTH = 24;
 
-/** What a ring of bytes takes. */
+/** What the producer of a ring of bytes takes; text is written as UTF-8. */
 export type RingInput = Uint8Array | DataView | string;
 
-/** What a producer takes: a value of the codec's type; in a ring of bytes, also text and views. */
+/** What a producer takes: a value of the codec's type; in a ring of bytes, any `RingInput`. */
 export type RingWritable<T> = [T] extends [Uint8Array] ? RingInput : T;
 
 /**
- * The writing side of a ring: the only one in the world, or one of many (`mpsc`).
+ * The writing side of a ring: the only one in all processes, or one of many (`mpsc`).
  *
- * For one thread. What a crash leaves is said at `RingBuffer`. A forgotten producer is collected
- * with its ring, and its role is free then.
+ * One thread uses it. `RingBuffer` says what a crash leaves. The garbage collector ends a forgotten
+ * producer together with its ring, and frees the role; records of an unpublished batch are lost.
  */
 export class RingProducer<T = Uint8Array> {
-  /** The ring's data: where a claim's bytes are written. One view for the producer's whole life. */
+  /** The ring's data, in which claims are written. One view for the producer's whole life. */
   readonly view: DataView;
   /** The longest record, in bytes. */
   readonly maxRecordLength: number;
@@ -76,7 +77,7 @@ export class RingProducer<T = Uint8Array> {
   readonly #checks: OptionChecks;
   /** Payload bytes of the open claim; -1 without one. */
   #open = -1;
-  /** `maxRecordLength`; -1 once closed, so that the hot path needs one check for both. */
+  /** `maxRecordLength`; -1 once closed, so that one comparison on the hot path checks both. */
   #claimable: number;
   #closed = false;
 
@@ -106,13 +107,14 @@ export class RingProducer<T = Uint8Array> {
   }
 
   /**
-   * Reserves room for a record, to be written in place. Never blocks.
+   * Reserves room for a record, to be written in place and ended with `commit` or `abort`. Never
+   * blocks.
    *
    * @param length Bytes, from 0 to `maxRecordLength`.
    * @param type The record's type, for the reader: an integer from 0 to 2^31 - 1.
-   * @returns The record's index in `view`; -1 when the ring is full. Ends with `commit` or `abort`.
-   * @throws RangeError, TypeError for a length or type that cannot be; StateError EBUSY while a
-   *   claim is open; ClosedError; LayoutError.
+   * @returns The record's index in `view`; -1 when the ring is full.
+   * @throws RangeError, TypeError for a bad length or type; StateError EBUSY while a claim is open;
+   *   LayoutError when the ring is corrupt; ClosedError.
    */
   tryClaim(length: number, type = 0): number {
     if (this.#isGone()) throw new ClosedError(this.#what);
@@ -123,12 +125,12 @@ export class RingProducer<T = Uint8Array> {
   }
 
   /**
-   * Reserves room in the comfortable form, and blocks this thread while there is none:
-   * `using claim = producer.claim(64)` aborts unless committed.
+   * Reserves room for a record, and blocks this thread while there is none. A claim that was not
+   * committed aborts at the end of its scope: `using claim = producer.claim(64)`.
    *
    * @param length Bytes, from 0 to `maxRecordLength`.
-   * @returns undefined when the ring stayed full for `timeoutMs`.
-   * @throws As `tryClaim`; the signal's reason.
+   * @returns The claim; undefined when the ring stayed full for `timeoutMs`.
+   * @throws The errors of `tryClaim`; the signal's reason.
    */
   claim(length: number, options?: RingWriteOptions): RingClaim | undefined {
     this.#checks.check(options, WRITE_OPTIONS);
@@ -137,9 +139,12 @@ export class RingProducer<T = Uint8Array> {
   }
 
   /**
-   * As `claim`, and waits in the event loop. The claim is open from the moment that it is granted,
-   * which may be before the promise is seen to be kept.
-   * @throws As `claim`; ClosedError when the producer is closed meanwhile.
+   * Reserves room for a record, and waits for it in the event loop. The claim is open as soon as it
+   * is granted, which may be some turns before the caller's `await` returns.
+   *
+   * @param length Bytes, from 0 to `maxRecordLength`.
+   * @returns The claim; undefined when the ring stayed full for `timeoutMs`.
+   * @throws The errors of `claim`; ClosedError when the producer is closed during the wait.
    */
   async claimAsync(
     length: number,
@@ -159,8 +164,8 @@ export class RingProducer<T = Uint8Array> {
   }
 
   /**
-   * Publishes the claim, now or with its batch.
-   * @throws StateError EPERM without a claim; ClosedError.
+   * Publishes the claimed record, at once or with its batch. Never blocks.
+   * @throws StateError EPERM when nothing is claimed; ClosedError.
    */
   commit(): void {
     if (this.#open < 0 || this.#isGone()) this.#noClaim("commit");
@@ -168,7 +173,7 @@ export class RingProducer<T = Uint8Array> {
     this.#core.commit();
   }
 
-  /** Gives the claim up; there is no record. @throws As `commit`. */
+  /** Gives the claimed room back: there is no record. @throws The errors of `commit`. */
   abort(): void {
     if (this.#open < 0 || this.#isGone()) this.#noClaim("abort");
     this.#open = -1;
@@ -180,12 +185,13 @@ export class RingProducer<T = Uint8Array> {
    *
    * @param value A value of the codec's type; in a ring of bytes, also a view, or text as UTF-8.
    * @param type The record's type, for the reader: an integer from 0 to 2^31 - 1.
-   * @returns false when the ring is full.
-   * @throws RangeError when it is longer than `maxRecordLength`; TypeError; what the codec throws;
-   *   StateError EBUSY while a claim is open; ClosedError; LayoutError.
+   * @returns true when the record is written; false when the ring is full.
+   * @throws RangeError when the record is longer than `maxRecordLength`; TypeError for a value that
+   *   is not the codec's; the codec's error; StateError EBUSY while a claim is open; LayoutError
+   *   when the ring is corrupt; ClosedError.
    */
   tryWrite(value: RingWritable<T>, type = 0): boolean {
-    // The most common case by a short way: each further look at what came costs a nanosecond.
+    // A short way for the most common case: each further look at the value costs a nanosecond.
     if (value instanceof Uint8Array && this.#codec === undefined) {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
@@ -206,8 +212,8 @@ export class RingProducer<T = Uint8Array> {
   /**
    * Writes one record, and blocks this thread while the ring is full.
    *
-   * @returns false when it stayed full for `timeoutMs`.
-   * @throws As `tryWrite`; the signal's reason.
+   * @returns true when the record is written; false when the ring stayed full for `timeoutMs`.
+   * @throws The errors of `tryWrite`; the signal's reason; RangeError, TypeError for bad options.
    */
   write(value: RingWritable<T>, options?: RingWriteOptions): boolean {
     this.#checks.check(options, WRITE_OPTIONS);
@@ -220,10 +226,10 @@ export class RingProducer<T = Uint8Array> {
 
   /**
    * Writes one record, and waits in the event loop while the ring is full. The bytes are copied
-   * once there is room: leave them alone until then.
+   * only once there is room: do not change them until then.
    *
-   * @returns false when it stayed full for `timeoutMs`.
-   * @throws As `write`; ClosedError when the producer is closed meanwhile.
+   * @returns true when the record is written; false when the ring stayed full for `timeoutMs`.
+   * @throws The errors of `write`; ClosedError when the producer is closed during the wait.
    */
   async writeAsync(value: RingWritable<T>, options: RingWriteAsyncOptions = {}): Promise<boolean> {
     this.#checks.check(options, WRITE_ASYNC_OPTIONS);
@@ -231,7 +237,7 @@ export class RingProducer<T = Uint8Array> {
     return this.#claimLater(lengthOf(input), options, (index) => this.#fill(index, input));
   }
 
-  /** @returns The index; -1 when there was no room in time. */
+  /** @returns The claim's index; -1 when there was no room in time. */
   #claimWithin(length: number, options: RingWriteOptions = {}): number {
     const { type = 0, timeoutMs, signal } = options;
     let index = this.tryClaim(length, type);
@@ -243,9 +249,9 @@ export class RingProducer<T = Uint8Array> {
   }
 
   /**
-   * Claims now or later, and uses the claim in the same turn: another write may come before a
-   * promise is seen to be kept.
-   * @returns false when there was no room in time.
+   * Claims now or later, and uses the claim in the same turn of the event loop: another write may
+   * run before an `await` returns.
+   * @returns true when it was used; false when there was no room in time.
    */
   async #claimLater(
     length: number,
@@ -286,18 +292,18 @@ export class RingProducer<T = Uint8Array> {
     this.commit();
   }
 
-  /** Publishes what is committed and held back by `batch`. @throws ClosedError. */
+  /** Publishes the committed records that `batch` holds back. Never blocks. @throws ClosedError. */
   flush(): void {
     if (this.closed) throw new ClosedError(this.#what);
     this.#core.flush();
   }
 
-  /** Whether the producer or the memory under it was closed. */
+  /** Whether the producer, or the memory under it, was closed. */
   get closed(): boolean {
     return this.#closed || this.#isGone();
   }
 
-  /** Aborts an open claim, publishes what is committed, and gives the role back. */
+  /** Aborts an open claim, publishes the committed records, and gives the role back. */
   close(): void {
     if (this.#closed) return;
     if (!this.#isGone()) {
@@ -365,7 +371,6 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 }
 
 function copy(bytes: Uint8Array, target: Uint8Array, index: number): void {
-  // For a few bytes, a call of `set` costs more than the copy.
-  if (bytes.length > SHORT) target.set(bytes, index);
+  if (bytes.length > SHORT_LENGTH) target.set(bytes, index);
   else for (let at = 0; at < bytes.length; at++) target[index + at] = bytes[at]!;
 }
