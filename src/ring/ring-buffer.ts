@@ -109,8 +109,8 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Finds a ring that has a segment of its own. Blocks for `waitMs` while there is no such name, and
-   * for about a second while its creator is at work.
+   * Finds a ring that has a segment of its own. Blocks for `waitMs` while there is no such name,
+   * and for about a second while its creator is at work.
    *
    * @returns A handle to close.
    * @throws SystemError ENOENT, EACCES; LayoutError when something else has the name, or the ring
@@ -248,7 +248,8 @@ export class RingBuffer<T = Uint8Array> {
    * broadcast ring, with the next one that is published. Does not block.
    *
    * @returns The consumer. It ends with this handle, or by its own `close`.
-   * @throws StateError EBUSY when live consumers have all roles; otherwise the errors of `producer`.
+   * @throws StateError EBUSY when live consumers have all roles; otherwise the errors of
+   *   `producer`.
    */
   consumer(options: RingConsumerOptions = {}): RingConsumer<T> {
     this.#checkUsable("consumer");

@@ -55,10 +55,10 @@ const NO_LIMIT = 0x7fffffff;
 /**
  * The reading side of a ring: the only one in all processes, or one of many (`broadcast`).
  *
- * One thread uses it. It gives room back to the producer at least after each eighth of the ring, and
- * at the end of a read when nothing is left or a producer sleeps for want of room. `RingBuffer` says
- * what a crash leaves. The garbage collector ends a forgotten consumer together with its ring, and
- * frees the role.
+ * One thread uses it. It gives room back to the producer at least after each eighth of the ring,
+ * and at the end of a read when nothing is left or a producer sleeps for want of room. `RingBuffer`
+ * says what a crash leaves. The garbage collector ends a forgotten consumer together with its ring,
+ * and frees the role.
  *
  * A record counts as read before its handler is called: a handler that throws loses that record and
  * no other.
@@ -99,7 +99,8 @@ export class RingConsumer<T = Uint8Array> {
    * `view` from `index`, which are valid until the handler returns. Never blocks.
    *
    * @param handler A synchronous function: one that returns a promise is refused.
-   * @param limit The most records; an integer above 0. Default: all that are there, at most one lap.
+   * @param limit The most records; an integer above 0. Default: all that are there, at most one
+   *   lap.
    * @returns The number of records that were handled; 0 when the ring is empty.
    * @throws The handler's error; LayoutError when the bytes are no records; ClosedError.
    * @throws TypeError, RangeError for a bad handler or limit.

@@ -20,13 +20,13 @@ import {
 } from "./ring-kinds.ts";
 
 /**
- * What a ring is. The maker of a ring chooses. The finder of a ring gets a LayoutError when the ring
- * differs in an option that is given; an option that is not given accepts whatever is there.
+ * What a ring is. The maker of a ring chooses. The finder of a ring gets a LayoutError when the
+ * ring differs in an option that is given; an option that is not given accepts whatever is there.
  */
 export interface RingOptions<T> {
   /**
-   * The form of the records. Default `codecs.bytes`: a producer takes bytes, a DataView or text, and
-   * a consumer returns bytes.
+   * The form of the records. Default `codecs.bytes`: a producer takes bytes, a DataView or text,
+   * and a consumer returns bytes.
    */
   readonly codec?: Codec<T> | undefined;
   /** Bytes for records: a power of two from 64 to 2^30. Default 1 MiB. */

@@ -1,4 +1,6 @@
-/** Every interleaving, and every instant of death, of small programs over record, map and counter. */
+/**
+ * Every interleaving, and every instant of death, of small programs over record, map and counter.
+ */
 import { describe, expect, test } from "bun:test";
 import { FREE_COUNT_WORD, STRIPE_HEAD_WORDS } from "../../src/layout/map-layout.ts";
 import { store } from "../../src/memory/atomics.ts";

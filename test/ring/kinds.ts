@@ -1,4 +1,6 @@
-/** Every kind of ring as the conformance suite sees it: cores over bytes, without names or waits. */
+/**
+ * Every kind of ring as the conformance suite sees it: cores over bytes, without names or waits.
+ */
 import {
   BROADCAST_MIN_CAPACITY,
   HALF_LAPS_OFFSET,
