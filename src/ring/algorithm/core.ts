@@ -1,40 +1,41 @@
 /**
- * What every ring algorithm offers to the noun that wraps it, whichever kind it is.
+ * What every ring algorithm offers to the producer or consumer that wraps it.
  *
- * An algorithm works over bytes: it knows no names, no descriptors and no way to sleep. It is given
- * somebody to wake on each side, and wakes them at the instants when that is due.
+ * An algorithm works over bytes: it knows no names, no descriptors and no way to sleep. It receives
+ * an object to wake the other side by, and calls it at the instants when a wake is due.
  */
 import { isThenable } from "../../arguments.ts";
 
-/** Somebody who may be asleep. A wait point is one. */
+/** The other side of a ring, which may be asleep. A wait point is one. */
 export interface Wakeable {
-  /** Called after every publish or release; cheap when nobody sleeps. */
+  /** Wakes it. Called after every publish or release; cheap when nobody sleeps. */
   wake(): void;
-  /** Whether somebody is asleep; stale the moment it returns. One atomic load. */
+  /** Whether it is asleep; stale the moment it returns. One atomic load. */
   readonly hasWaiters: boolean;
 }
 
 /** For rings whose sides never sleep. */
 export const NOBODY: Wakeable = { wake(): void {}, hasWaiters: false };
 
-/** Within one read, a consumer gives room back at least at each n-th of the ring. */
+/** A consumer gives room back at least this often while it reads one lap of the ring. */
 export const RELEASES_PER_LAP = 8;
 
 /**
- * Receives one record in place: `length` bytes of `view` from `index`. The bytes are the ring's:
- * they are valid until the handler returns, so it is synchronous.
+ * Receives one record in place: `length` bytes of `view` from `index`, and the type that its
+ * producer gave it. The bytes are valid only until the handler returns, so it must be synchronous.
  */
 export type RecordHandler = (view: DataView, index: number, length: number, type: number) => void;
 
 /**
- * Refuses what a handler returned if that is a promise. A call costs a nanosecond here: it is for
- * handlers that return something.
+ * Refuses the result of a handler if it is a promise. The call costs a nanosecond, so it is made
+ * only for handlers that return something.
  * @throws TypeError.
  */
 export function checkHandled(result: unknown): void {
   if (isThenable(result)) refusePromise();
 }
 
+/** @throws TypeError, always: the handler is asynchronous. */
 export function refusePromise(): never {
   throw new TypeError(
     "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and " +
@@ -50,7 +51,7 @@ export interface RingProducerCore {
   readonly bytes: Uint8Array;
   /** The longest payload, in bytes. */
   readonly maxRecordLength: number;
-  /** Publishes wake whoever is here. */
+  /** Woken after every publish. */
   readonly reader: Wakeable;
   /**
    * Reserves room for one record. Ends with `commit` or `abort`, before the next claim.
@@ -72,23 +73,23 @@ export interface RingProducerCore {
 export interface RingConsumerCore {
   /** What a handler receives: the ring's data, or a private copy of a part of it. */
   readonly view: DataView;
-  /** Releases wake whoever is here. */
+  /** Woken after every release. */
   readonly writer: Wakeable;
   /**
    * Hands the records that are there to the handler, and gives their room back.
    *
-   * A handler that throws, or returns a promise, has read its record: it counts and is released,
-   * and the error goes on to the caller.
+   * When the handler throws, or returns a promise, its record counts as read and is released, and
+   * the caller gets the error.
    *
-   * @param limit Most records; from 1.
-   * @returns How many were handled.
+   * @param limit The most records; from 1.
+   * @returns The number of records that were handled.
    * @throws LayoutError when the bytes are no records.
    */
   read(handler: RecordHandler, limit: number): number;
-  /** Whether a record is there. It never throws: what is wrong is said by `read`. */
+  /** Whether a record is there. Never throws: `read` reports what is wrong. */
   hasRecord(): boolean;
-  /** The end of its work: gives back what the algorithm still holds of the ring. */
+  /** Gives back what the algorithm still holds of the ring, at the end of its work. */
   giveBack?(): void;
-  /** Records that were overwritten before they were read; only where that can happen. */
+  /** The number of records overwritten before they were read; only where that can happen. */
   readonly lost?: number;
 }

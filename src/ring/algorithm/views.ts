@@ -1,7 +1,7 @@
-/** The memory of one ring, as the views that its algorithms work on, and what is wrong with it. */
+/** The memory of one ring as typed arrays, and the errors for bytes that make no ring. */
 import { LayoutError } from "../../errors.ts";
 
-/** The bytes of one ring: the control words, and the data that they are about. */
+/** The bytes of one ring: control words, and then data. */
 export interface RingMemory {
   readonly buffer: ArrayBufferLike;
   /** Where the ring starts in the buffer, in bytes; a multiple of 128. */
@@ -10,15 +10,15 @@ export interface RingMemory {
   readonly dataOffset: number;
   /** Bytes of data: a power of two. */
   readonly capacity: number;
-  /** For messages, as in `ring "/x"`. */
+  /** What it is, for messages: `ring "/x"`. */
   readonly what: string;
 }
 
-/** The same bytes, in each form in which they are read and written. */
+/** The same bytes in each form in which the algorithms read and write them. */
 export interface RingViews {
-  /** All that comes before the data. */
+  /** Everything before the data. */
   readonly control: Int32Array;
-  /** The control words as doubles: the counters. Reports, and no basis for decisions. */
+  /** Everything before the data, as doubles: the counters. No decision is based on them. */
   readonly counters: Float64Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -37,7 +37,7 @@ export function viewsOf(memory: RingMemory): RingViews {
   };
 }
 
-/** The counters of a ring, by their offset in the ring divided by 8. */
+/** @returns The counters of a ring; the index of one is its offset in the ring divided by 8. */
 export function countersOf({ buffer, byteOffset, dataOffset }: RingMemory): Float64Array {
   return new Float64Array(buffer, byteOffset, dataOffset >> 3);
 }
@@ -50,7 +50,7 @@ export interface Damage {
   readonly offset: number;
 }
 
-/** The error of whoever meets bytes that no ring has. */
+/** @returns The error for bytes that no ring has. */
 export function corrupt(memory: RingMemory, why: string, damage: Damage): LayoutError {
   return new LayoutError(`Cannot use ${memory.what}: it is corrupt, ${why}`, {
     expected: damage.expected,
@@ -60,9 +60,8 @@ export function corrupt(memory: RingMemory, why: string, damage: Damage): Layout
 }
 
 /**
- * The error of whoever meets a record that cannot be.
- *
- * @param index Of the record, in bytes from the start of the data.
+ * @param index The record's, in bytes from the start of the data.
+ * @returns The error for a record that cannot be.
  */
 export function corruptRecord(
   memory: RingMemory,

@@ -1,5 +1,5 @@
 /**
- * A reader of a broadcast ring that holds the producer back. The invariants are in producer.ts.
+ * A consumer of a broadcast ring that holds the producer back. The invariants are in producer.ts.
  */
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
@@ -16,7 +16,7 @@ import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
-/** How often it tries to join while the producer runs on. */
+/** How often it tries to join while the producer runs on, before it reports a corrupt ring. */
 const MAX_ATTEMPTS = 1000;
 
 /** One reading side. Its slot's lock is held while it exists. */
@@ -32,9 +32,9 @@ export class BlockConsumer implements RingConsumerCore {
   #released = 0;
 
   /**
-   * Joins: sees what is published from now on.
+   * Joins the ring: it will see what is published from now on.
    *
-   * @param slot From 0 to CONSUMER_SLOTS - 1; the caller holds its lock.
+   * @param slot From 0 to CONSUMER_SLOT_COUNT - 1; the caller holds its lock.
    * @throws LayoutError.
    */
   constructor(memory: RingMemory, writer: Wakeable, slot: number) {
@@ -56,11 +56,11 @@ export class BlockConsumer implements RingConsumerCore {
       const tail = word.readWide(control, word.TAIL);
       const position = tail | 0;
       store(control, word.slotIndex(this.#slot), position);
-      // A dead predecessor may have left the bit; its position is replaced already.
+      // A dead predecessor may have left the bit set; its position is overwritten already.
       or(control, word.JOINED, 1 << this.#slot);
       // SYNC join: pairs with the producer's store of LIMIT before it looks at the positions.
       const ahead = (load(control, word.LIMIT) - position) | 0;
-      // The tail has not moved far, or a LIMIT of 4 GiB later could pass for this one.
+      // The tail must not have moved far: a LIMIT of 4 GiB later would look like this one.
       const moved = word.readWide(control, word.TAIL) - tail;
       if (ahead <= this.#capacity && moved <= this.#capacity) {
         this.#position = position;
@@ -81,7 +81,7 @@ export class BlockConsumer implements RingConsumerCore {
     return this.#position;
   }
 
-  /** Leaves: the producer waits for it no more. The lock is given back afterwards. */
+  /** Leaves: the producer no longer waits for it. The caller gives the lock back afterwards. */
   giveBack(): void {
     and(this.#control, word.JOINED, ~(1 << this.#slot));
     this.writer.wake();
@@ -111,7 +111,7 @@ export class BlockConsumer implements RingConsumerCore {
       while (count < limit && this.#position !== end) {
         const index = this.#position & (capacity - 1);
         const length = words[index >> 2]!;
-        // Compared before it is rounded up, which a hostile length would overflow.
+        // Compared before it is rounded up, since rounding would overflow a hostile length.
         const left = Math.min((end - this.#position) | 0, capacity - index);
         if (length < BROADCAST_HEADER_LENGTH || length > left) {
           throw corruptRecord(this.#memory, index, length);

@@ -1,4 +1,4 @@
-/** A reader of a broadcast ring whose producer never waits. The invariants are in producer.ts. */
+/** A consumer of a broadcast ring whose producer never waits. The invariants are in producer.ts. */
 import type { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
@@ -10,14 +10,14 @@ import { type RingMemory, type RingViews, corrupt, corruptRecord, viewsOf } from
 
 const { BROADCAST_ALIGNMENT, BROADCAST_HEADER_LENGTH } = layout;
 
-/** How often it tries to find its place while the producer laps it. */
+/** How often it tries to find its position while the producer laps it. */
 const MAX_ATTEMPTS = 100;
-/** Bytes copied at once at most, if records are not longer; much more is lapped too easily. */
+/** The most bytes of one copy, unless a record is longer; a larger copy is lapped too easily. */
 const COPY_LENGTH = 16384;
 
 /** One reading side. Any number exist, in any processes; the producer does not know of them. */
 export class OverwriteConsumer implements RingConsumerCore {
-  /** A private copy of what is handed over: never torn, and nobody else's to change. */
+  /** A private copy of what is handed over: never torn, and no other process changes it. */
   readonly view: DataView;
   readonly writer: Wakeable;
   readonly #memory: RingMemory;
@@ -25,7 +25,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   readonly #capacity: number;
   readonly #copied: Uint8Array<ArrayBuffer>;
   readonly #copiedWords: Int32Array;
-  /** What is copied and not handed over yet. */
+  /** The bytes of the copy that are not handed over yet: from, and to. */
   #from = 0;
   #to = 0;
   /** Where the next copy starts, in bytes since the ring was made. */
@@ -34,7 +34,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   #number = 0;
   #lost = 0;
 
-  /** Joins: sees what is published from now on. @throws LayoutError. */
+  /** Joins the ring: it will see what is published from now on. @throws LayoutError. */
   constructor(memory: RingMemory, writer: Wakeable) {
     this.#memory = memory;
     this.#views = viewsOf(memory);
@@ -54,12 +54,12 @@ export class OverwriteConsumer implements RingConsumerCore {
     return this.#position;
   }
 
-  /** Records that were overwritten before this consumer read them, since it joined. Exact. */
+  /** The number of records overwritten before this consumer read them, since it joined. Exact. */
   get lost(): number {
     return this.#lost;
   }
 
-  /** The end of what is published, in full, and the number of the record that will be there. */
+  /** @returns The published tail in full, and the number of the record that will come there. */
   #findTail(): { position: number; number: number } {
     const { control } = this.#views;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -80,7 +80,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     return load(control, word.TAIL) !== (this.#position | 0) || !this.#isIntact();
   }
 
-  /** R4, for all bytes from the position on. */
+  /** R4: whether no byte from the position on was overwritten. */
   #isIntact(): boolean {
     const intent = word.readWide(this.#views.control, word.TAIL_INTENT);
     return intent - this.#position <= this.#capacity;
@@ -93,7 +93,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     let copies = 0;
     while (count < limit) {
       if (this.#from === this.#to) {
-        // A bounded number, so that a producer that keeps up cannot hold the reader here for ever.
+        // A bounded number, so that a producer that keeps up cannot keep the reader here for ever.
         if (copies++ === layout.QUARTER_COUNT || !this.#copy()) break;
       }
       const at = this.#from;
@@ -114,7 +114,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     return count;
   }
 
-  /** Copies whole records, validates them, and goes past them. @returns false: nothing there. */
+  /** Copies whole records, validates them, and moves past them. @returns false: there are none. */
   #copy(): boolean {
     const { control, bytes } = this.#views;
     const capacity = this.#capacity;
@@ -144,7 +144,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     while (end < length) {
       const at = end >> 2;
       const recordLength = words[at]!;
-      // Compared before it is rounded up, which a hostile length would overflow.
+      // Compared before it is rounded up, since rounding would overflow a hostile length.
       const left = this.#capacity - index - end;
       if (recordLength < BROADCAST_HEADER_LENGTH || recordLength > left) {
         throw corruptRecord(this.#memory, index + end, recordLength);
@@ -170,7 +170,8 @@ export class OverwriteConsumer implements RingConsumerCore {
   }
 
   /**
-   * Lapped: goes on at the oldest mark that has some time left, or at the tail. Counts the loss.
+   * The producer has lapped this consumer: goes on at the oldest quarter mark that will last for a
+   * while, or at the tail. Counts the loss.
    */
   #skip(): void {
     const { control, bytes } = this.#views;
@@ -204,7 +205,7 @@ export class OverwriteConsumer implements RingConsumerCore {
       throw corruptRecord(this.#memory, (position | 0) & (this.#capacity - 1), number, expected);
     }
     this.#lost += lost;
-    // A report, not exact: consumers may overwrite each other's count. Their own is.
+    // A report, not exact: consumers may overwrite each other's count. Their own count is exact.
     this.#views.counters[CONSUMER_LOST_OFFSET >> 3]! += lost;
     this.#position = position;
     this.#number = number;

@@ -2,8 +2,9 @@
  * One producer, many consumers, each of which sees every record. Two policies:
  *
  * **overwrite**: the producer never waits, and does not know who reads. It announces how far it
- * will write, writes, and publishes the tail. A consumer copies bytes first and validates then: if
- * the announced end is at most one capacity after what was copied, nothing of it had been touched.
+ * will write, writes, and publishes the tail. A consumer first copies bytes and then validates
+ * them: if the announced end is at most one capacity after the copied bytes, none of them was
+ * touched.
  *
  *     producer                             consumer
  *     W1  tail_intent := end               R1  read tail
@@ -13,9 +14,9 @@
  *
  *   O1  If R2 copied a byte that W3 wrote one lap later, then R4 reads that W1 or a later one: W2
  *       keeps W1 before W3, and R3 keeps R2 before R4 (SYNC overwrite: W1-W3 pairs with R2-R4). So
- *       what passes R4 is whole, and was published (R1-W4).
+ *       whatever passes R4 is whole, and was published (R1-W4).
  *   O2  tail_intent never goes back, not even for the successor of a producer that died between W1
- *       and W4: what the dead one may have written over stays excluded.
+ *       and W4: what the dead producer may have overwritten stays excluded.
  *   O3  R4 compares positions in full, not modulo 2^32: a consumer that slept for any number of
  *       4 GiB is not fooled.
  *   O4  Each record carries its number, so what was lost is a difference, and exact.
@@ -31,8 +32,8 @@
  *   B3  A slot's bit is changed only by who holds the slot's lock: its consumer, or the producer
  *       that buries a dead one. So nobody alive is dropped.
  *
- * What a crash leaves: a killed producer, its published records; what it had not published is
- * overwritten by the next one. A killed consumer, nothing that lasts.
+ * What a crash leaves: a killed producer leaves its published records; the next one overwrites what
+ * was not published. A killed consumer leaves nothing that lasts.
  *
  * Source: overwrite is Agrona's BroadcastTransmitter and -Receiver, with full positions, records
  * that know their number and marks to go on from; the fences are those of seqlocks (Boehm, "Can
@@ -50,12 +51,12 @@ import * as word from "./words.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
 import { type RingMemory, corrupt, viewsOf } from "../views.ts";
 
-/** Does something while it holds a slot's lock. @returns false when somebody alive has it. */
+/** Runs an action while it holds a slot's lock. @returns false when a live consumer has it. */
 export type WhileHeld = (slot: number, action: () => void) => boolean;
 
-/** Claims refused between two burials, which cost system calls. */
+/** Claims that find no room between two searches for dead consumers, which cost system calls. */
 const LOOKS_PER_BURIAL = 8;
-/** How often room is looked for again while consumers join at the same time. */
+/** How often it looks for room again while consumers join at the same time. */
 const MAX_SCANS = 64;
 
 /** The writing side of a broadcast ring. At most one exists at a time, in all processes. */
@@ -72,12 +73,12 @@ export class BroadcastProducer implements RingProducerCore {
   /** Undefined: overwrite. */
   readonly #whileHeld: WhileHeld | undefined;
   readonly #looksPerBurial: number;
-  /** How far beyond a record it announces, so as not to announce each. */
+  /** How far beyond a record it announces, so that not every record needs an announcement. */
   readonly #ahead: number;
   readonly #quarterShift: number;
   #tail: number;
   #published: number;
-  /** Overwrite: what is announced. Block: LIMIT. The tail may go there without more ado. */
+  /** Overwrite: the announced end. Block: LIMIT. The tail may go there without another look. */
   #bound: number;
   #halfLaps: number;
   #numberLow: number;
@@ -128,11 +129,11 @@ export class BroadcastProducer implements RingProducerCore {
     this.#published = found.tail;
     this.#numberLow = found.number | 0;
     this.#numberHigh = Math.floor(found.number / 2 ** 32);
-    // The version that holds is not the one to write next.
+    // The version that is valid now must not be the one that is written next.
     if (load(views.control, word.TAIL_NUMBERS) === found.tail) this.#flushes = 1;
     const measured = whileHeld === undefined ? word.TAIL_INTENT : word.TAIL;
     this.#halfLaps = Math.floor(word.readWide(views.control, measured) / 2 ** 31) | 0;
-    // O2. And B1: no room until the consumers were looked at.
+    // O2; and B1: there is no room before the first look at the consumers.
     this.#bound = load(views.control, measured);
     const ahead = (this.#bound - this.#tail) | 0;
     if (ahead < 0 || ahead > memory.capacity) {
@@ -158,7 +159,7 @@ export class BroadcastProducer implements RingProducerCore {
 
   #makeRoom(wanted: number): boolean {
     if (this.#whileHeld === undefined) {
-      // Records that nobody has seen yet must not be overwritten by this producer itself.
+      // This producer must not overwrite its own records before it has published them.
       const unpublished = (this.#tail - this.#published) | 0;
       if (unpublished + wanted > this.#capacity >> 1) this.flush();
       this.#announce((this.#tail + wanted + this.#ahead) | 0);
@@ -180,7 +181,7 @@ export class BroadcastProducer implements RingProducerCore {
     this.#bound = end;
   }
 
-  /** O3: before the position whose top bit changes. */
+  /** O3: counts a half lap, before the position is stored whose top bit changes. */
   #countHalfLap(from: number, to: number): void {
     if ((from ^ to) >= 0) return;
     this.#halfLaps = (this.#halfLaps + 1) | 0;
@@ -189,7 +190,7 @@ export class BroadcastProducer implements RingProducerCore {
 
   /** B1 and B2. */
   #findRoom(wanted: number): boolean {
-    // Consumers cannot give back what they were not shown.
+    // Consumers cannot give back records that they have not been shown.
     this.flush();
     let limit = this.#slowest();
     for (let scan = 0; scan < MAX_SCANS; scan++) {
@@ -202,26 +203,26 @@ export class BroadcastProducer implements RingProducerCore {
       }
       limit = again;
     }
-    // Nobody reads so: positions run back and forth. No room, and none was used.
+    // Positions ran back and forth, as no consumer's does. There is no room, and none was used.
     return false;
   }
 
-  /** The slowest joined consumer's position plus the capacity; from the tail when there is none. */
+  /** @returns The slowest joined consumer's position, or else the tail, plus the capacity. */
   #slowest(): number {
     let most = 0;
     const joined = load(this.#control, word.JOINED);
     for (let slot = 0; slot < layout.CONSUMER_SLOT_COUNT; slot++) {
       if ((joined & (1 << slot)) === 0) continue;
-      // SYNC given back: pairs with the consumer's store. Its reads of the bytes are over.
+      // SYNC given back: pairs with the consumer's store, after which it reads none of those bytes.
       const position = load(this.#control, word.slotIndex(slot));
       const behind = (this.#tail - position) | 0;
-      // Beyond: a consumer that has just begun to join with an old tail, and will try again.
+      // Further behind is only a consumer that begins to join with an old tail; it will try again.
       if (behind > most && behind <= this.#capacity) most = behind;
     }
     return (this.#tail - most + this.#capacity) | 0;
   }
 
-  /** B3: drops the dead. @returns Whether there was one. */
+  /** B3: drops dead consumers. @returns Whether there was one. */
   #bury(): boolean {
     let dropped = false;
     const joined = load(this.#control, word.JOINED);
@@ -269,7 +270,7 @@ export class BroadcastProducer implements RingProducerCore {
     if (this.#tail === this.#published) return;
     const control = this.#control;
     const at = word.TAIL_NUMBERS + (this.#flushes++ & 1) * word.TAIL_NUMBER_WORDS;
-    // A reader of this version finds another tail afterwards: that was stored before.
+    // A consumer that reads this version meanwhile finds another tail, which was stored before.
     storeFence();
     control[at] = this.#tail;
     control[at + 1] = this.#numberLow;

@@ -1,4 +1,4 @@
-/** What producers and consumers of a broadcast ring know of its words. */
+/** The words of a broadcast ring, for its producer and its consumers. */
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { load } from "../../../memory/atomics.ts";
 
@@ -13,15 +13,17 @@ export const JOINED: number = layout.JOINED_OFFSET >> 2;
 
 const HALF = 2 ** 31;
 
-/** Index of the word in which a consumer says where it is. */
+/** @returns The index of the word that holds the position of a slot's consumer. */
 export function slotIndex(slot: number): number {
   return (layout.CONSUMER_SLOTS_OFFSET + slot * layout.CONSUMER_SLOT_LENGTH) >> 2;
 }
 
 /**
- * Reads a position in full, at least as late as when its word is read. The word comes first: the
- * producer writes `half_laps` before the position whose top bit it is about, so what is read here
- * is the position's own count, or a later one.
+ * Reads a position in full. It reads the word first: the producer writes `half_laps` before the
+ * position whose top bit changes, so the count that is read here belongs to the position, or is
+ * later.
+ *
+ * @returns The position at the read of its word, or a later one.
  */
 export function readWide(control: Int32Array, index: number): number {
   const low = load(control, index);
@@ -30,12 +32,12 @@ export function readWide(control: Int32Array, index: number): number {
   return (isAhead ? halfLaps - 1 : halfLaps) * HALF + (low & 0x7fffffff);
 }
 
-/** The position whose word is `low` and that lies before `wide`, by less than 4 GiB. */
+/** @returns The position whose word is `low` and which lies less than 4 GiB before `wide`. */
 export function widen(low: number, wide: number): number {
   return wide - (((wide | 0) - low) >>> 0);
 }
 
-/** A tail and the number of the record that follows it, as a pair; undefined if it moved. */
+/** @returns A tail and the number of the record that follows it; undefined if the tail moved. */
 export function readTailNumber(control: Int32Array): { tail: number; number: number } | undefined {
   const tail = load(control, TAIL);
   for (let version = 0; version < 2; version++) {
@@ -43,7 +45,7 @@ export function readTailNumber(control: Int32Array): { tail: number; number: num
     if (load(control, at) !== tail) continue;
     const low = load(control, at + 1) >>> 0;
     const high = load(control, at + 2) >>> 0;
-    // A version is overwritten only after the tail went on to the other one.
+    // The producer overwrites a version only after the tail belongs to the other one.
     if (load(control, TAIL) === tail) return { tail, number: high * 2 ** 32 + low };
   }
   return undefined;

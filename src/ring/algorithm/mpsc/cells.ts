@@ -1,4 +1,4 @@
-/** What both sides of a ring with many producers know of its words. */
+/** The cells and the release words of a ring with many producers, for both of its sides. */
 import { hex } from "../../../arguments.ts";
 import type { LayoutError } from "../../../errors.ts";
 import * as layout from "../../../layout/mpsc-layout.ts";
@@ -26,7 +26,7 @@ export function mpscViewsOf(memory: RingMemory): MpscViews {
   };
 }
 
-/** A place in the order of records: its lap and cell, and where its bytes start. */
+/** A place in the order of records: a lap, a cell, and where the record's bytes start. */
 export interface Place {
   lap: number;
   cell: number;
@@ -34,12 +34,12 @@ export interface Place {
   position: number;
 }
 
-/** Index of the first word of a version. */
+/** @returns The index of the first word of a release's version. */
 export function versionIndex(release: number): number {
   return VERSIONS_WORD + (release & 1) * VERSION_WORDS;
 }
 
-/** Reads one version, and checks it. */
+/** Reads a release's version into a place. @throws LayoutError when it cannot be one. */
 export function readVersion(views: MpscViews, release: number, into: Place): void {
   const at = versionIndex(release);
   const lap = load(views.control, at);
@@ -68,7 +68,7 @@ export function copyPlace(from: Place, to: Place): void {
   to.position = from.position;
 }
 
-/** Whether b is behind a in the order of records. Laps wrap at 2^30. */
+/** @returns Whether b comes after a in the order of records. Laps wrap at 2^30. */
 export function isAfter(b: Place, a: Place): boolean {
   const laps = ((b.lap - a.lap) << 2) >> 2;
   return laps > 0 || (laps === 0 && b.cell > a.cell);
@@ -90,14 +90,16 @@ export function corruptCell({ memory }: MpscViews, cell: number, word: number): 
   });
 }
 
-/** Records that are committed and not given back yet, and the bytes up to the last of them. */
+/**
+ * @returns The committed records that are not given back yet, and the bytes of all claims there.
+ */
 export function mpscUnread(memory: RingMemory): { records: number; bytes: number } {
   const views = mpscViewsOf(memory);
   const at: Place = { lap: 0, cell: 0, position: 0 };
   readVersion(views, load(views.control, DONE_WORD), at);
   let records = 0;
   let bytes = 0;
-  // The ring goes on meanwhile: at most one lap, whatever the cells say.
+  // Others use the ring meanwhile: this walks at most one lap, whatever the cells say.
   for (let step = 0; step < views.cells.length && bytes < memory.capacity; step++) {
     const word = load(views.cells, at.cell);
     if (word >= 0) break;

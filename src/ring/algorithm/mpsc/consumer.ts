@@ -31,8 +31,8 @@ import {
 import { type RingMemory, corruptRecord } from "../views.ts";
 
 /**
- * Looks at a claimed record between two questions to the kernel whether its writer lives. A claim
- * mostly lasts for less; and eight looks of a waiter that sleeps in slices are under half a second.
+ * Looks at a claimed record between two questions to the kernel whether its producer lives. Most
+ * claims end sooner; and eight looks of a waiter that sleeps in slices take under half a second.
  */
 const LOOKS_PER_QUESTION = 8;
 
@@ -47,7 +47,7 @@ export class MpscConsumer implements RingConsumerCore {
   readonly #capacity: number;
   /** The next record to read. */
   readonly #at: Place = { lap: 0, cell: 0, position: 0 };
-  /** What is published. */
+  /** The published place: everything before it was given back. */
   readonly #released: Place = { lap: 0, cell: 0, position: 0 };
   readonly #looksPerQuestion: number;
   #release: number;
@@ -56,7 +56,7 @@ export class MpscConsumer implements RingConsumerCore {
   /**
    * Goes on where the last consumer released.
    *
-   * @param isAlive Whether somebody holds the lock of a producer's slot.
+   * @param isAlive Says whether a live producer holds the lock of a slot.
    * @param looksPerQuestion Looks at a claimed record for each call of `isAlive`.
    * @throws LayoutError.
    */
@@ -76,8 +76,8 @@ export class MpscConsumer implements RingConsumerCore {
     this.#isAlive = isAlive;
     this.#release = load(this.#views.control, DONE_WORD);
     readVersion(this.#views, this.#release, this.#released);
-    // SYNC release-intent: a predecessor died while it freed cells. All before the intended place
-    // was read by it.
+    // SYNC release-intent: a predecessor died while it freed cells. It had read everything before
+    // the intended place.
     const intent = load(this.#views.control, INTENT_WORD);
     if (intent !== this.#release) this.#finishRelease(intent);
     copyPlace(this.#released, this.#at);
@@ -100,7 +100,7 @@ export class MpscConsumer implements RingConsumerCore {
     try {
       return this.#next() < 0;
     } catch {
-      // Corrupt: `read` says so.
+      // The ring is corrupt, and `read` reports it.
       return true;
     }
   }
@@ -122,8 +122,8 @@ export class MpscConsumer implements RingConsumerCore {
       if (word < 0 && isClaim(word)) {
         if (++this.#looks % this.#looksPerQuestion !== 0) break;
         if (this.#isAlive((word >>> layout.SLOT_SHIFT) & layout.SLOT_MASK)) break;
-        // It may have committed and ended since the look. Now nobody writes this cell any more,
-        // but a successor that makes padding of it.
+        // It may have committed and ended since the look. Nobody writes this cell any more now,
+        // except a successor that turns the claim into padding.
         word = load(this.#cells, cell);
       }
       if (word >= 0) {
@@ -140,7 +140,7 @@ export class MpscConsumer implements RingConsumerCore {
       this.#looks = 0;
       advance(at, units, this.#cells.length);
     }
-    // Nobody may come to read for long: what was skipped is given back now.
+    // The next read may be far off: what was skipped is given back now.
     this.#publish();
     return 0;
   }
@@ -192,8 +192,8 @@ export class MpscConsumer implements RingConsumerCore {
     const { control } = this.#views;
     const release = (this.#release + 1) | 0;
     const version = versionIndex(release);
-    // A producer that still reads this version finds a new number afterwards, if that is written
-    // before the version.
+    // A producer that still reads this old version finds a new number afterwards: the fence keeps
+    // the store of that number, in the last release, before these stores.
     storeFence();
     control[version] = at.lap;
     control[version + 1] = at.cell;
@@ -201,7 +201,7 @@ export class MpscConsumer implements RingConsumerCore {
     // SYNC release-intent: pairs with the constructor of a successor.
     store(control, INTENT_WORD, release);
     this.#free();
-    // A report; the truth is the version.
+    // A report: the version is what counts.
     control[CONSUMER_POSITION_OFFSET >> 2] = at.position;
     this.#views.counters[CONSUMER_BYTES_OFFSET >> 3]! +=
       (at.position - this.#released.position) | 0;

@@ -1,36 +1,38 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, which says: free in this lap; and
- * then: claimed by this slot, so many units. So there is no instant at which a record is claimed
- * but its length or its owner is unknown, and a producer that dies leaves nothing to guess. (A
- * tail word that is advanced first, and a header that is written next, has such an instant.)
+ * The claim of a record is one compare-and-swap of its cell, from "free in this lap" to "claimed by
+ * this slot, this many units". So there is no instant at which a record is claimed but its length
+ * or its owner is unknown, and a producer that dies leaves nothing to guess. (A design that first
+ * advances a tail word and then writes a header has such an instant.)
  *
- * Nobody keeps a tail. A producer remembers a place (lap, cell, position) and walks over the cells
- * that others claimed meanwhile, adding up their units, until it finds a free one.
+ * No word holds a tail. A producer remembers a place (lap, cell, position) and walks over the cells
+ * that others have claimed meanwhile, adding up their units, until it finds a free one.
  *
- *   C1  Cells are claimed in order: who claims cell n has seen every cell before it claimed.
+ *   C1  Cells are claimed in order: whoever claims cell n has seen every earlier cell claimed.
  *   C2  A cell goes free(lap) → claimed → committed → free(lap + 1); a claim by a dead producer may
  *       become padding. It never goes back.
  *   C3  A free word carries its lap. If a walk finds cell n free in the lap that it expects, then
  *       no cell from n on was ever claimed, so no cell before n was claimed for a later lap, and
- *       all units added up were those of the records meant. One comparison proves a whole walk; a
- *       swap that is late by any number of laps below 2^30 fails.
- *   C4  A word that is not free is the record's own, and not one of the lap before, if fewer than
- *       `capacity` bytes lie between the consumer and it: records take at least 16 bytes and there
- *       is a cell for each 16. So a walk looks at the room first and at the cell next.
+ *       all units that were added up belong to those very records. One comparison proves a whole
+ *       walk; a swap that is late by any number of laps below 2^30 fails.
+ *   C4  A word that is not free belongs to this lap's record, and not to one of the lap before, if
+ *       fewer than `capacity` bytes lie between the consumer and it: records take at least 16 bytes
+ *       and there is a cell for each 16. So a walk looks at the room first and at the cell next.
  *   C5  The consumer frees cells before it publishes its place, so nobody can claim one early (C4).
- *       It says first which cells (SYNC release-intent): if it dies, its successor frees them
- *       again, and a producer's walk begins at the intended place, since the units before are gone.
+ *       Before that it announces which cells (SYNC release-intent): if it dies, its successor frees
+ *       them again, and a producer's walk begins at the intended place, since the units before it
+ *       are gone.
  *
- * Death is known by the kernel's lock on the producer's slot. The consumer reads a claimed word,
- * then that nobody holds the slot: whoever wrote the word is gone, because a new holder makes
- * padding of its predecessor's claims before it claims (`MpscProducer` does so when constructed).
- * Then it reads the word again, since the writer may have committed before it went; nobody writes
- * late. If it is still a claim, the record is skipped, once, by the consumer only.
+ * The kernel's lock on a producer's slot tells whether the producer lives. The consumer reads a
+ * claimed word, and then sees that nobody holds the slot: the writer of the word is gone, because a
+ * new holder turns its predecessor's claims into padding before it claims (the constructor of
+ * `MpscProducer` does so). Then the consumer reads the word again, since the writer may have
+ * committed before it died; nobody writes later than that. If the word is still a claim, the record
+ * is skipped, once, and only by the consumer.
  *
- * What a crash leaves: a killed producer, at most one record that is skipped. A killed consumer,
- * its last published place: what it read since is read again.
+ * What a crash leaves: a killed producer leaves at most one record that is skipped. A killed
+ * consumer leaves its last published place: its successor reads again what was read since.
  *
  * Source: the per-cell lap is Vyukov's bounded MPMC queue; the length in the claim is new here.
  */
@@ -58,7 +60,7 @@ import {
 import type { RingProducerCore, Wakeable } from "../core.ts";
 import type { RingMemory } from "../views.ts";
 
-/** How often a walk begins again, and a place is read again, before that is no accident. */
+/** How often a walk begins again, and a place is read again, before the ring counts as corrupt. */
 const MAX_RESTARTS = 1000;
 
 /** One writing side of an MPSC ring. Its slot's lock is held while it exists. */
@@ -87,9 +89,10 @@ export class MpscProducer implements RingProducerCore {
   #openType = 0;
 
   /**
-   * Ends what a dead holder of the slot left, and finds the tail: walks over what is unread, once.
+   * Ends the claims that a dead holder of the slot left, and finds the tail. Walks over the unread
+   * records once.
    *
-   * @param slot From 0 to PRODUCER_SLOTS - 1; the caller holds its lock.
+   * @param slot From 0 to PRODUCER_SLOT_COUNT - 1; the caller holds its lock.
    * @throws LayoutError.
    */
   constructor(memory: RingMemory, reader: Wakeable, slot: number) {
@@ -105,7 +108,9 @@ export class MpscProducer implements RingProducerCore {
     this.#recover();
   }
 
-  /** Makes padding of every claim of this slot; its writers are all dead. Ends at the tail. */
+  /**
+   * Turns every claim of this slot into padding, since their writers are dead. Ends at the tail.
+   */
   #recover(): void {
     let recovered = false;
     for (let restart = 0; restart < MAX_RESTARTS; restart++) {
@@ -116,7 +121,7 @@ export class MpscProducer implements RingProducerCore {
         const units = word & layout.UNITS_MASK;
         if (units === 0 || units << layout.UNIT_SHIFT > this.#toEnd()) break;
         if ((word & ~layout.UNITS_MASK) === this.#claimed) {
-          // It fails if the consumer, which knew of the death, has skipped the record already.
+          // The swap fails if the consumer knew of the death and has skipped the record already.
           compareExchange(this.#cells, cell, word, layout.PADDING | units);
           recovered = true;
         }
@@ -136,7 +141,7 @@ export class MpscProducer implements RingProducerCore {
     throw corruptCell(this.#views, this.#at.cell, load(this.#cells, this.#at.cell));
   }
 
-  /** The cell under the walk; as if it were free when the ring is full up to it (C4). */
+  /** @returns The cell under the walk; a free one when the ring is full up to it (C4). */
   #look(): number {
     return this.#isFull() ? this.#at.lap : load(this.#cells, this.#at.cell);
   }
@@ -184,7 +189,7 @@ export class MpscProducer implements RingProducerCore {
     return this.#full();
   }
 
-  /** C4: room is looked for before the cell is. */
+  /** C4: looks for room before the cell is looked at. */
   #hasRoom(wanted: number): boolean {
     const used = (this.#at.position - this.#head.position) | 0;
     if (used >= 0 && this.#capacity - used >= wanted) return true;
@@ -197,8 +202,8 @@ export class MpscProducer implements RingProducerCore {
   }
 
   /**
-   * Whether the walk so far went over records that are still there, so that its end is certain. If
-   * not, it begins again where the consumer is.
+   * Begins the walk again where the consumer is, unless its end is certain.
+   * @returns Whether all records that the walk went over are still there, so that its end is.
    */
   #isCertain(): boolean {
     if (isAfter(this.#head, this.#certain)) {
@@ -213,7 +218,7 @@ export class MpscProducer implements RingProducerCore {
     copyPlace(place, this.#certain);
   }
 
-  /** Begins the walk again. @returns false when that is the walk that just failed. */
+  /** Begins the walk again. @returns false when it is the very walk that has just failed. */
   #restart(): boolean {
     this.#readHead();
     const isNews = this.#readStart() || !samePlace(this.#certain, this.#start);
@@ -222,12 +227,12 @@ export class MpscProducer implements RingProducerCore {
     return isNews;
   }
 
-  /** Reads what the consumer gave back. @returns Whether it moved. */
+  /** Reads the consumer's place. @returns Whether the consumer moved. */
   #readHead(): boolean {
     const { lap, cell } = this.#head;
     for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {
-      // SYNC released: pairs with the consumer's store. A version is written again only after the
-      // other one was published, so it is whole if the number is still the same.
+      // SYNC released: pairs with the consumer's store. The consumer writes a version again only
+      // after it has published the other one, so this one is whole if the number did not change.
       const done = load(this.#views.control, DONE_WORD);
       readVersion(this.#views, done, this.#head);
       if (load(this.#views.control, DONE_WORD) !== done) continue;
@@ -236,7 +241,10 @@ export class MpscProducer implements RingProducerCore {
     throw corruptRelease(this.#views, load(this.#views.control, DONE_WORD));
   }
 
-  /** Reads where the consumer is, or will be once it has freed cells. @returns Whether it moved. */
+  /**
+   * Reads where the consumer is, or will be once it has freed cells.
+   * @returns Whether that moved.
+   */
   #readStart(): boolean {
     const { lap, cell } = this.#start;
     for (let attempt = 0; attempt < MAX_RESTARTS; attempt++) {

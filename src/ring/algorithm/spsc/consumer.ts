@@ -17,10 +17,10 @@ const CONSUMER_RECORDS_COUNTER = layout.CONSUMER_RECORDS_OFFSET >> 3;
 const CONSUMER_BYTES_COUNTER = layout.CONSUMER_BYTES_OFFSET >> 3;
 
 /**
- * At most one exists at a time, in all processes.
+ * The reading side of an SPSC ring. At most one exists at a time, in all processes.
  *
- * It gives room back at each eighth of the ring, when it has read everything, and after each read
- * while a producer sleeps for want of room. A producer that only spins gets it by the eighth.
+ * It gives room back after each eighth of the ring, when it has read everything, and after each
+ * read while a producer sleeps for want of room. A producer that spins gets room by the eighth.
  */
 export class SpscConsumer implements RingConsumerCore {
   readonly view: DataView;
@@ -34,7 +34,7 @@ export class SpscConsumer implements RingConsumerCore {
   readonly #pause = new Pause();
   /** The next record to read. */
   #position: number;
-  /** What the producer knows of it. */
+  /** The position that the producer knows. */
   #released: number;
   #readSincePause = 0;
 
@@ -78,7 +78,7 @@ export class SpscConsumer implements RingConsumerCore {
     let position = start;
     let count = 0;
     try {
-      // At most one lap, so that a producer that keeps up cannot hold the reader here for ever.
+      // At most one lap, so that a producer that keeps up cannot keep the reader here for ever.
       do {
         const index = position & mask;
         const aligned = (length + 7) & -8;
@@ -105,13 +105,13 @@ export class SpscConsumer implements RingConsumerCore {
     } finally {
       this.#counters[CONSUMER_RECORDS_COUNTER]! += count;
       this.#readSincePause += count;
-      // A producer that announces itself after this look has it at the end of the next read.
+      // A producer that goes to sleep after this look gets room at the end of the next read.
       if (this.writer.hasWaiters && position !== this.#released) this.#release();
     }
     return count;
   }
 
-  /** Has read everything: gives the room back. @returns Whether there are records now. */
+  /** Gives all room back once everything is read. @returns Whether there are records now. */
   #catchUp(): boolean {
     this.#release();
     this.#pause.take(this.#readSincePause);

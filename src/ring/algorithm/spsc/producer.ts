@@ -1,11 +1,12 @@
 /**
  * One producer, one consumer: wait-free on both sides.
  *
- * The consumer needs no position of the producer. It looks at the header where the next record will
- * be: length 0 is "nothing yet". So the header is the signal, and with a small record the payload
- * arrives in the same cache line: one transfer between the cores a message, and not two.
+ * The consumer does not read the producer's position. It looks at the header where the next record
+ * will be: length 0 is "nothing yet". So the header is the signal, and the payload of a small
+ * record arrives in the same cache line: each message costs one transfer between the cores, and not
+ * two.
  *
- * Invariants, each kept by the one who writes the words that it names:
+ * Invariants, each kept by the writer of the words that it names:
  *
  *   P1  The header at the producer's tail has length 0 whenever the records before it are
  *       published: the producer writes that terminator first, and then the length that lets the
@@ -17,9 +18,10 @@
  *   C1  The consumer reads only from its position to the terminator, and moves consumerPosition
  *       past a record only when its handler has returned or thrown (SYNC released).
  *
- * What a crash leaves: a producer killed anywhere leaves its published records and a terminator
- * (P1, P2); the next one finds its tail by walking there from consumerPosition. A consumer killed
- * anywhere leaves consumerPosition; the next one reads again what was read but not released.
+ * What a crash leaves: a producer killed at any instant leaves its published records and a
+ * terminator (P1, P2); the next one walks from consumerPosition to it, and so finds its tail. A
+ * consumer killed at any instant leaves consumerPosition; the next one reads again what was read
+ * but not released.
  *
  * Source: the terminator is that of MengRao's SPSC_Queue (SPSCVarQueueOPT.h); the claim, Agrona's.
  */
@@ -53,7 +55,7 @@ export class SpscProducer implements RingProducerCore {
   readonly #batch: number;
   /** Where the next record goes. */
   #tail: number;
-  /** The consumer's position as last read, plus the capacity: the tail stays below. */
+  /** The consumer's position as last read, plus the capacity: the tail stays below it. */
   #limit: number;
   #claimedLength = 0;
   #claimedType = 0;
@@ -65,9 +67,9 @@ export class SpscProducer implements RingProducerCore {
   #written: number;
 
   /**
-   * Goes on where the last producer ended. Walks over what is unread, once.
+   * Goes on where the last producer ended. Walks over the unread records once.
    *
-   * @param batch Publish after so many records.
+   * @param batch Publish after this many records.
    * @throws LayoutError when the bytes are no records.
    */
   constructor(memory: RingMemory, reader: Wakeable, batch = 1) {
@@ -110,7 +112,7 @@ export class SpscProducer implements RingProducerCore {
     const toEnd = this.#capacity - (this.#tail & this.#mask);
     const padding = needed > toEnd ? toEnd : 0;
     if (!this.#hasRoom(padding + needed)) {
-      // The reader may be at the end of what it was shown: nothing is held back from it now.
+      // The consumer may have read all that it was shown: nothing is held back from it now.
       this.flush();
       if (!this.#hasRoom(padding || needed)) return this.#full();
     }
@@ -127,7 +129,7 @@ export class SpscProducer implements RingProducerCore {
   #hasRoom(length: number): boolean {
     const wanted = length + RECORD_HEADER_LENGTH;
     if (((this.#limit - this.#tail) | 0) >= wanted) return true;
-    // SYNC released: pairs with the consumer's store. Its reads of the bytes are over.
+    // SYNC released: pairs with the consumer's store, after which it reads none of those bytes.
     const head = load(this.#control, CONSUMER_POSITION_WORD);
     const used = (this.#tail - head) | 0;
     if (used < 0 || used > this.#capacity || (head & 7) !== 0) {
