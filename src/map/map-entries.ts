@@ -1,4 +1,4 @@
-/** A walk over a map's entries, without a lock. */
+/** Walks over a map's entries without a lock. */
 import type { Placed } from "../segment/placed.ts";
 import type { ScratchCodec } from "../struct/scratch-codec.ts";
 import type { Scratch } from "../struct/scratch.ts";
@@ -7,7 +7,7 @@ import { ABSENT, type MapReader } from "./algorithm/map-reader.ts";
 import { slotsOf } from "./algorithm/map-stats.ts";
 import type { MapKeyValue } from "./map-options.ts";
 
-/** The entries of one handle's map. */
+/** The entries of a map, for one of its handles. */
 export class MapEntries<V, K extends MapKeyValue> {
   readonly #placed: Placed;
   readonly #memory: MapMemory;
@@ -15,10 +15,10 @@ export class MapEntries<V, K extends MapKeyValue> {
   readonly #found: Scratch;
   readonly #codec: ScratchCodec<V>;
   readonly #bytesKeys: boolean;
-  /** Bytes of the value at which the walk is. */
+  /** Bytes of the current entry's value. */
   #length = 0;
 
-  /** @param found Where `reader` copies to. */
+  /** @param found The scratch that `reader` copies to. */
   constructor(
     { placed, memory }: { readonly placed: Placed; readonly memory: MapMemory },
     { reader, found }: { readonly reader: MapReader; readonly found: Scratch },
@@ -32,7 +32,7 @@ export class MapEntries<V, K extends MapKeyValue> {
     this.#bytesKeys = bytesKeys;
   }
 
-  /** The key at which the walk is. */
+  /** @returns The current entry's key. */
   key(): K {
     const { keyLength } = this.#reader;
     const key = this.#bytesKeys
@@ -41,15 +41,15 @@ export class MapEntries<V, K extends MapKeyValue> {
     return key as K;
   }
 
-  /** The value at which the walk is. */
+  /** @returns The current entry's value. */
   value(): V {
     return this.#codec.decode(this.#found, (this.#reader.keyLength + 3) & ~3, this.#length);
   }
 
-  /** Gives what `make` makes of each entry. */
+  /** Yields what `make` returns for each entry. @throws ClosedError. */
   *walk<T>(make: (at: this) => T): Generator<T, void, void> {
     for (const [stripe, slot] of slotsOf(this.#memory)) {
-      // Whoever runs the loop may have closed the map.
+      // The body of the caller's loop may have closed the map.
       this.#placed.checkOpen();
       this.#length = this.#reader.readSlot(stripe, slot);
       if (this.#length !== ABSENT) yield make(this);

@@ -1,4 +1,4 @@
-/** A map's numbers in its header. */
+/** The header of a map: how it is written, read, and checked when a map is found. */
 import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import {
@@ -31,7 +31,7 @@ const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
 export const MAP_KIND: StructureKind = {
   noun: "map",
   kinds: { [SEGMENT_KINDS.map]: { layoutHash: HASH } },
-  // Readers mark what they read; and a private mapping stops following what others write.
+  // Reads store marks; and a private mapping stops following the writes of others.
   readable: false,
 };
 
@@ -39,16 +39,18 @@ const ABI_SHIFT = 8;
 
 const FLAGS_OFFSET = HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4;
 
-/** What a map's header says, checked. */
+/** The checked numbers of a map's header. */
 export interface MapNumbers {
   readonly shape: MapShape;
-  /** Of the hash. */
+  /** Both halves of the hash's seed. */
   readonly seeds: readonly [number, number];
-  readonly evict: boolean;
-  readonly bytesKeys: boolean;
+  /** Whether a full map evicts, and does not refuse. */
+  readonly evicts: boolean;
+  /** Whether keys are bytes, and not text. */
+  readonly hasBytesKeys: boolean;
 }
 
-/** The header of a new map, with seeds of its own. */
+/** @returns The header of a new map, with new seeds. @throws RangeError when it is too small. */
 export function mapHeader<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>): NewHeader {
   const { codec, key, whenFull } = options;
   const shape = shapeFor(options);
@@ -76,7 +78,7 @@ function shapeFor(
   return planMap(options.size - SEGMENT_HEADER_LENGTH, entryLength, unitLength);
 }
 
-/** The numbers of a map that is being made, or was found. */
+/** @returns The numbers in a map's header. @throws LayoutError when they make no map. */
 export function readMap({ what, header, placed }: Structure): MapNumbers {
   const { dataLength, dataOffset, parameters = [] } = header;
   const [stripeCount = 0, bucketCount = 0, unitCount = 0, unitWords = 0, low = 0, high = 0] =
@@ -93,15 +95,16 @@ export function readMap({ what, header, placed }: Structure): MapNumbers {
   return {
     shape,
     seeds: [low, high],
-    evict: (flags & MAP_EVICTS) !== 0,
-    bytesKeys: (flags & MAP_BYTES_KEYS) !== 0,
+    evicts: (flags & MAP_EVICTS) !== 0,
+    hasBytesKeys: (flags & MAP_BYTES_KEYS) !== 0,
   };
 }
 
 /**
  * Compares a map that was found with what the caller asked for.
  *
- * @throws LayoutError that names the option, what is there and what was asked for.
+ * @throws LayoutError that names the option, the value that is there, and the one that was asked
+ *   for.
  */
 export function checkFoundMap<V, K extends MapKeyValue>(
   structure: Structure,
@@ -109,19 +112,19 @@ export function checkFoundMap<V, K extends MapKeyValue>(
 ): void {
   const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
   structure.mustHaveCodec(codec.id, codecName(codec));
-  const { shape, evict, bytesKeys } = readMap(structure);
+  const { shape, evicts, hasBytesKeys } = readMap(structure);
   const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> ABI_SHIFT;
   structure.mustHave("libc or processor", FLAGS_OFFSET, abi, MUTEX_ABI);
   if (key !== codecs.raw) {
-    structure.mustHave("kind of keys", FLAGS_OFFSET, bytesKeys ? "bytes" : "utf8", key.id);
+    structure.mustHave("kind of keys", FLAGS_OFFSET, hasBytesKeys ? "bytes" : "utf8", key.id);
   }
-  structure.mustHave("whenFull", FLAGS_OFFSET, evict ? "evict" : "refuse", whenFull);
+  structure.mustHave("whenFull", FLAGS_OFFSET, evicts ? "evict" : "refuse", whenFull);
   structure.mustHave("unitLength", HEADER_PARAMETERS_OFFSET + 12, shape.unitWords * 4, unitLength);
   if (size === undefined) return;
   const planned = shapeFor({ size, entryLength, unitLength });
   if (isSame(planned, shape)) return;
   const found = structureLength(structure.header);
-  // What planning rounds off: a line and a unit of each stripe.
+  // Planning rounds each stripe down by less than 128 bytes and a unit.
   const rest = shape.stripeCount * (128 + shape.unitWords * 4);
   const fits = found <= size && size - found < rest;
   structure.mustHave("size", HEADER_PARAMETERS_OFFSET, fits ? size : found, size);

@@ -1,4 +1,4 @@
-/** The locks of a map's stripes: robust mutexes. */
+/** The locks of a map's stripes, which are robust mutexes. */
 import { RobustMutex } from "../locks/robust-mutex.ts";
 import type { Structure } from "../segment/structure.ts";
 import type { MapMemory } from "./algorithm/map-memory.ts";
@@ -7,7 +7,7 @@ import type { StripeLocks } from "./algorithm/map-writer.ts";
 export class RobustStripeLocks implements StripeLocks {
   readonly #locks: readonly RobustMutex[];
 
-  /** @param handle Of the map: when it is forgotten in the middle of a hold, the memory stays. */
+  /** @param handle The map's handle: the memory outlives a handle that is forgotten in a hold. */
   constructor(handle: object, { segment, dataOffset, what }: Structure, memory: MapMemory) {
     const hold = segment.holds.register(handle, `a lock of ${what}`, segment.mapping);
     this.#locks = Array.from({ length: memory.stripeMask + 1 }, (_, stripe) => {
@@ -16,7 +16,7 @@ export class RobustStripeLocks implements StripeLocks {
     });
   }
 
-  /** Makes the mutexes; once, before anybody else sees them. */
+  /** Makes the mutexes. Called once, before other processes can see them. */
   init(): void {
     for (const lock of this.#locks) lock.init();
   }
@@ -29,7 +29,7 @@ export class RobustStripeLocks implements StripeLocks {
     this.#locks[stripe]!.unlock();
   }
 
-  /** Runs a user's function while a stripe's lock is held: the segment stays mapped meanwhile. */
+  /** Runs a user's function under a stripe's lock; the segment refuses to be closed meanwhile. */
   holding<T>(stripe: number, call: () => T): T {
     return this.#locks[stripe]!.holding(call);
   }

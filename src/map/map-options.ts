@@ -1,4 +1,4 @@
-/** How a map is made and found. */
+/** The options of maps, and their checks. */
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
 import type {
@@ -8,58 +8,58 @@ import type {
 } from "../segment/placed.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
-/** What a map's keys are given as: text, or bytes. */
+/** A map's key: text, which stands for its UTF-8, or bytes. */
 export type MapKeyValue = string | Uint8Array;
 
-/** What is in a map. */
+/** What a map holds. */
 export interface SharedMapOptions<V, K extends MapKeyValue = string> {
-  /** What values are: one of `codecs`, a struct, or a codec of your own. */
+  /** The form of the values: one of `codecs`, a struct, or a codec of the caller's own. */
   readonly codec: Codec<V>;
   /**
-   * What `keys` and `entries` give keys as: `codecs.utf8`, the default, or `codecs.bytes`. A map
-   * has keys of one kind; a tool takes either as bytes, with `codecs.raw`.
+   * The form in which `keys` and `entries` yield keys: `codecs.utf8`, the default, or
+   * `codecs.bytes`. All keys of a map have one form; `codecs.raw` reads either as bytes, for tools.
    */
   readonly key?: Codec<K> | undefined;
 }
 
-/** How large a map is, and how it behaves. */
+/** How large a map is, and what it does when it is full. */
 export interface SharedMapNewOptions<V, K extends MapKeyValue = string> extends SharedMapOptions<
   V,
   K
 > {
-  /** Bytes of the whole map: all the memory that it ever has. From 16 KiB to 4 GiB. */
+  /** Bytes of the whole map, which never grows. From 16 KiB to 4 GiB. */
   readonly size: number;
-  /** "refuse": `set` answers false. "evict": what was not read lately goes. Default "refuse". */
+  /** "refuse": `set` returns false. "evict": entries not read lately are lost. Default "refuse". */
   readonly whenFull?: "refuse" | "evict" | undefined;
   /**
-   * Bytes of a typical key and its value together; decides how large the index is. Rather too small
-   * than too large: where entries are much smaller, the index is full before the memory. Default
-   * 96.
+   * Bytes of a typical key and its value together; decides how large the index is. Guess too little
+   * rather than too much: if entries are much smaller than this, the index is full before the
+   * memory. Default 96.
    */
   readonly entryLength?: number | undefined;
   /**
-   * Bytes of a unit, in which memory is given out; a power of two from 64 to 4096. Large values
-   * are faster in large units, small ones waste the rest of one. Default: the least that takes a
-   * whole typical entry, but at most 512.
+   * Bytes of a unit, in which memory is given out; a power of two from 64 to 4096. Large values are
+   * faster in large units; small values waste the rest of a unit. Default: the least that holds a
+   * whole typical entry, at most 512.
    */
   readonly unitLength?: number | undefined;
 }
 
-/** How a map of a segment of its own is made. */
+/** How to make a map in a segment of its own. */
 export interface SharedMapCreateOptions<V, K extends MapKeyValue = string>
   extends PlacedCreateOptions, SharedMapNewOptions<V, K> {}
 
-/** How a map is made inside a segment of the user's. */
+/** How to make a map inside the caller's segment. */
 export interface SharedMapInitOptions<V, K extends MapKeyValue = string>
   extends PlacedInitOptions, SharedMapNewOptions<V, K> {}
 
-/** How a map is found. */
+/** How to find a map that has a segment of its own. */
 export interface SharedMapOpenOptions<V, K extends MapKeyValue = string>
   extends PlacedOpenOptions, SharedMapOptions<V, K> {}
 
-/** What an entry is stored with. */
+/** How long an entry is valid. */
 export interface SetOptions {
-  /** Milliseconds after which the entry is gone. Default: it stays. */
+  /** Milliseconds after which the entry expires; above 0. Default: it does not expire. */
   readonly ttlMs?: number | undefined;
 }
 
@@ -113,7 +113,7 @@ function checkForms(action: string, { codec, key }: { codec?: unknown; key?: unk
   throw new TypeError(`${action}: its key must be codecs.utf8 or codecs.bytes, not ${shown(key)}`);
 }
 
-/** How long entries and units are planned to be. */
+/** @returns The lengths that a map is planned for, in bytes: those given, or the defaults. */
 export function lengthsOf({
   entryLength = DEFAULT_ENTRY_LENGTH,
   unitLength = defaultUnitLength(entryLength),
@@ -124,18 +124,22 @@ export function lengthsOf({
   return { entryLength, unitLength };
 }
 
-/** An entry in one unit is together in memory; beyond 512 bytes the waste matters more. */
+/** One unit keeps an entry together in memory; above 512 bytes the waste matters more. */
 function defaultUnitLength(entryLength: number): number {
   let length = 64;
   while (length < 512 && length < entryLength + FIRST_HEAD_WORDS * 4) length *= 2;
   return length;
 }
 
-/** When an entry expires, in ms since 1970. @throws RangeError, TypeError. */
+/**
+ * @param otherwise What to return when no time is given.
+ * @returns When an entry expires, in ms since 1970.
+ * @throws RangeError, TypeError for bad options.
+ */
 export function expiryOf(options: SetOptions | undefined, otherwise: number): number {
   const ttlMs = options?.ttlMs;
   if (ttlMs === undefined) {
-    // Only here, where it matters: an option with a typo would make an entry stay for ever.
+    // Checked only here, where it matters: a misspelt option would make an entry stay for ever.
     if (options !== undefined) checkOptions("Cannot store an entry", options, ["ttlMs"]);
     return otherwise;
   }
@@ -144,14 +148,14 @@ export function expiryOf(options: SetOptions | undefined, otherwise: number): nu
   throw new (typeof ttlMs === "number" ? RangeError : TypeError)(`Cannot store an entry: ${rule}`);
 }
 
-/** Checks what is added to a number. @throws TypeError, RangeError. */
+/** Checks the amount that is added to a number. @throws TypeError, RangeError. */
 export function checkAmount(by: unknown): void {
   if (Number.isFinite(by)) return;
   const wrong = typeof by === "number" ? RangeError : TypeError;
   throw new wrong(`Cannot increment by ${shown(by)}: it must be a finite number`);
 }
 
-/** A value that is added to; 0 for none. @throws TypeError when it is no number. */
+/** @returns The number to add to; 0 when there is no value. @throws TypeError for another value. */
 export function numberOf(value: unknown): number {
   if (value === undefined) return 0;
   if (typeof value === "number") return value;

@@ -30,22 +30,24 @@ import {
   numberOf,
 } from "./map-options.ts";
 
-/** Stands for the expiry that an entry has. */
+/** In the place of an expiry: the entry keeps the one that it has. */
 const KEPT = -1;
 
 /**
- * A hash map in shared memory: any number of processes read and write it.
+ * A hash map in shared memory, which any number of processes read and write.
  *
- * Readers take no lock, write nothing but a hint, and wait for nobody; what they return is a copy
- * of a value that was there during the call. Writers take turns in each of up to 64 stripes, by a
- * robust mutex. Memory is fixed at creation. An entry costs its key and value plus 32
- * bytes, rounded up to units, and about 8 bytes of index.
+ * Reads never block: they take no lock, store only a hint, and return a copy of a value that was
+ * there during the call and may be stale after it. Writers of one of up to 64 stripes take turns by
+ * a robust mutex, so a write blocks while another one copies or updates in the same stripe. The
+ * memory is fixed when the map is made. An entry takes its key and value plus 32 bytes, rounded up
+ * to units, and about 8 bytes of index.
  *
- * What a crash leaves: a writer killed at any instant leaves its key's old value or the new one,
- * and every other entry as it was; the next writer of the stripe tidies up. Readers notice nothing.
+ * What a crash leaves: a writer killed at any instant leaves the old or the new value of its key,
+ * and every other entry as it was. The next writer of the stripe repairs the rest; readers notice
+ * nothing.
  *
- * A TTL goes by the system's clock. Use a database when the data must outlive the machine's uptime
- * or need queries; Redis when several machines share them.
+ * The system's clock decides when an entry expires. Use a database when the data must outlive a
+ * restart of the machine or need queries; Redis when several machines share them.
  *
  * @example
  * ```ts
@@ -64,18 +66,18 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   readonly #codec: ScratchCodec<V>;
   readonly #entries: MapEntries<V, K>;
   readonly #key: MapKey;
-  /** What was read, and what is about to be written. */
+  /** Private memory: the value that was read, and the one that is about to be written. */
   readonly #found: Scratch = new Scratch(4096);
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
-  /** While a callback of `update` runs, which holds a lock. */
+  /** Whether a callback of `update` runs, which holds a lock. */
   #updating = false;
 
   private constructor(structure: Structure, { codec, key }: SharedMapOptions<V, K>) {
     const { placed, segment, dataOffset } = structure;
-    const { shape, seeds, evict, bytesKeys } = readMap(structure);
+    const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape);
     const locks = new RobustStripeLocks(this, structure, memory);
     this.#placed = placed;
@@ -83,20 +85,23 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     this.#codec = scratchForm(codec);
     this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
     this.#reader = new MapReader(memory, this.#found);
-    this.#writer = new MapWriter(memory, locks, evict);
+    this.#writer = new MapWriter(memory, locks, evicts);
     this.#locks = locks;
     this.#entries = new MapEntries(
       { placed, memory },
       { reader: this.#reader, found: this.#found },
-      { codec: this.#codec, bytesKeys: bytesKeys || (key as unknown) === codecs.raw },
+      { codec: this.#codec, bytesKeys: hasBytesKeys || (key as unknown) === codecs.raw },
     );
   }
 
   /**
-   * Makes a map in a segment of its own.
+   * Makes a map in a segment of its own. Does not block.
    *
-   * @throws SystemError EEXIST, ENOSPC, EACCES; UnsupportedError without robust mutexes (macOS).
-   * @throws RangeError, TypeError for bad options.
+   * @param name The segment's name, as `Segment.create` takes it.
+   * @returns A handle to close.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; UnsupportedError where there
+   *   are no robust mutexes (macOS).
+   * @throws RangeError, TypeError for a bad name or bad options.
    */
   static create<V, K extends MapKeyValue = string>(
     name: string,
@@ -108,10 +113,13 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Finds a map that has a segment of its own.
+   * Finds a map that has a segment of its own. Blocks for `waitMs` while there is no such name, and
+   * for about a second while its creator is at work.
    *
-   * @throws LayoutError when it has another codec or other keys, or something else has the name;
-   *   SystemError ENOENT, EACCES; StateError ENODATA.
+   * @returns A handle to close.
+   * @throws SystemError ENOENT, EACCES; LayoutError when the map has another codec or another form
+   *   of keys, or something else has the name; StateError ENODATA when its creator died half way.
+   * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<V, K extends MapKeyValue = string>(
     name: string,
@@ -122,8 +130,12 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Finds a map, or makes it: exactly one of those that come at once makes it.
-   * @throws As `create` and `open`; LayoutError when there is one with other options.
+   * Finds a map, or makes it: exactly one of several callers at the same time makes it, and
+   * `created` says which. Blocks like `open` while another caller is at work.
+   *
+   * @returns A handle to close.
+   * @throws The errors of `create` and `open`, except EEXIST and ENOENT; LayoutError also when the
+   *   map differs in an option that is given.
    */
   static openOrCreate<V, K extends MapKeyValue = string>(
     name: string,
@@ -134,17 +146,19 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return Structure.openOrCreate(MAP_KIND, name, mapHeader(options), options, fill, find);
   }
 
-  /** Removes a map's name; who has it open keeps it. @returns Whether there was one. */
+  /** Removes a map's name; open handles go on working. @returns Whether there was one. */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
   }
 
   /**
-   * Makes a map inside a segment of the user's.
+   * Makes a map inside the caller's segment. Blocks for about a second at most, while another
+   * process makes one there.
    *
-   * @param offset A multiple of 128, in bytes.
-   * @throws StateError EEXIST when one is there; RangeError, TypeError for bad options or a place
-   *   that cannot be.
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws StateError EEXIST when a map is there, unless `overwrite` is set.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
   static init<V, K extends MapKeyValue = string>(
     segment: Segment,
@@ -156,7 +170,15 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return Structure.init(MAP_KIND, segment, offset, mapHeader(options), options, fill);
   }
 
-  /** Finds a map inside a segment of the user's. @throws As `open`. */
+  /**
+   * Finds a map inside the caller's segment. Blocks for about a second while its maker is at work.
+   *
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws LayoutError when the map has another codec or another form of keys, or something else
+   *   is there; StateError ENODATA when nothing is there, or its maker died half way.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
+   */
   static at<V, K extends MapKeyValue = string>(
     segment: Segment,
     offset: number,
@@ -166,7 +188,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return Structure.at(MAP_KIND, segment, offset, SharedMap.#finder(options));
   }
 
-  /** Bytes that a map takes: its size. */
+  /** @returns The bytes that a map takes in a segment: its size. @throws RangeError, TypeError. */
   static byteLength<V, K extends MapKeyValue = string>(
     options: SharedMapInitOptions<V, K>,
   ): number {
@@ -174,7 +196,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return options.size;
   }
 
-  /** How a new map is filled. */
+  /** @returns The function that fills a new map. */
   static #filler<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       const map = new SharedMap(structure, options);
@@ -186,7 +208,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     };
   }
 
-  /** How a map is taken that was found. */
+  /** @returns The function that makes a handle of a map that was found. */
   static #finder<V, K extends MapKeyValue>(options: SharedMapOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       checkFoundMap(structure, options);
@@ -194,38 +216,38 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     };
   }
 
-  /** The name of its segment. */
+  /** The segment's name. */
   get name(): string {
     return this.#placed.name;
   }
 
-  /** The segment in which it lies. */
+  /** The segment in which the map lies. */
   get segment(): Segment {
     return this.#placed.segment;
   }
 
-  /** Where it lies in the segment, in bytes. */
+  /** Bytes from the segment's start to the map. */
   get offset(): number {
     return this.#placed.offset;
   }
 
-  /** Whether this handle made it. */
+  /** Whether this handle made the map. */
   get created(): boolean {
     return this.#placed.created;
   }
 
-  /** Whether this handle, or its segment, was closed. */
+  /** Whether this handle or its segment was closed, or the segment was mapped again. */
   get closed(): boolean {
     return this.#placed.closed;
   }
 
   /**
-   * A key's value. Never blocks; stale the moment it returns.
+   * Reads a key's value. Never blocks; the value is stale the moment it is returned.
    *
-   * @param key Text, which is its UTF-8, or bytes: at most 1024.
-   * @returns A copy, or undefined when the key is not there.
-   * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map;
-   *   ClosedError.
+   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them.
+   * @returns A copy of the value; undefined when the key is absent or its entry has expired.
+   * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map; the codec's
+   *   error; ClosedError.
    */
   get(key: MapKeyValue): V | undefined {
     this.#placed.checkOpen();
@@ -235,9 +257,10 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Copies a key's value, as bytes, into `target`: allocates nothing. Never blocks.
-   * @returns Its length in bytes, or undefined when the key is not there.
-   * @throws As `get`; RangeError when `target` is too small.
+   * Copies the bytes of a key's value into `target`; allocates nothing. Never blocks.
+   *
+   * @returns The number of bytes; undefined when the key is absent or its entry has expired.
+   * @throws The errors of `get`; RangeError also when `target` is too small.
    */
   getInto(key: MapKeyValue, target: Uint8Array): number | undefined {
     this.#placed.checkOpen();
@@ -254,7 +277,10 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return length;
   }
 
-  /** Whether a key is there; stale the moment it returns. Never blocks. */
+  /**
+   * Looks for a key. Never blocks; the answer is stale the moment it is returned.
+   * @returns Whether the key is there, and its entry valid. @throws The errors of `get`.
+   */
   has(key: MapKeyValue): boolean {
     this.#placed.checkOpen();
     this.#key.set(key);
@@ -262,17 +288,26 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Stores a value in one step: readers see the old one or the new one.
+   * Stores a value in one step: readers see the old one or the new one. Blocks this thread while
+   * another writer has the stripe.
    *
-   * @returns false when the map is full, and may not evict; then nothing has changed.
-   * @throws RangeError for what no map of this size could hold; TypeError for a value that is not
-   *   the codec's; StateError EDEADLK in a callback of `update`; ClosedError.
+   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them.
+   * @returns true when it is stored; false when the map is full and refuses: nothing changed then.
+   * @throws RangeError for a bad key, or an entry longer than a map of this size can hold;
+   *   TypeError for a bad key or option, or a value that is not the codec's; the codec's error;
+   *   StateError EDEADLK in a callback of `update`; LayoutError when the bytes are no map;
+   *   ClosedError.
    */
   set(key: MapKeyValue, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, false) === STORED;
   }
 
-  /** As `set`, if the key is not there. @returns false when it is, or when the map is full. */
+  /**
+   * Stores a value in one step, if the key is absent. Blocks like `set`.
+   *
+   * @returns true when it is stored; false when the key is there, or the map is full and refuses.
+   * @throws The errors of `set`.
+   */
   setIfAbsent(key: MapKeyValue, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, true) === STORED;
   }
@@ -286,7 +321,11 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
   }
 
-  /** Removes a key. @returns Whether it was there. */
+  /**
+   * Removes a key. Blocks like `set`.
+   * @returns Whether it was there.
+   * @throws The errors of `set`.
+   */
   delete(key: MapKeyValue): boolean {
     this.#mustBeFree("write to");
     this.#key.set(key);
@@ -294,13 +333,14 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Replaces a key's value by what `fn` makes of it, with no other write to it in between; removes
-   * it when `fn` answers undefined. `fn` is synchronous, holds up the writers of a stripe, and must
-   * not write to this map. If it throws, nothing changes. The entry keeps its expiry unless
-   * `ttlMs` is given.
+   * Replaces a key's value by what `fn` makes of it, with no other write to the key in between. The
+   * entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
    *
-   * @returns false when the map is full, and may not evict.
-   * @throws As `set`; TypeError when `fn` returns a promise.
+   * @param fn A synchronous function. It gets undefined when the key is absent; the entry is
+   *   removed when it returns undefined. It holds up the writers of the stripe, and must not write
+   *   to this map. If it throws, nothing changes.
+   * @returns true when the value is stored or removed; false when the map is full and refuses.
+   * @throws The errors of `set`; what `fn` throws; TypeError when `fn` returns a promise.
    */
   update(
     key: MapKeyValue,
@@ -317,7 +357,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     options: SetOptions | undefined,
   ): boolean {
     this.#mustBeFree("update");
-    // Looked at outside the lock: what throws here has touched nothing.
+    // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
     this.#key.set(key);
     const { hash } = this.#key;
@@ -328,7 +368,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
       const kept = length === ABSENT ? 0 : this.#reader.expiry;
       const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
       const value = this.#call(hash, fn, old);
-      // The callback may have looked other keys up.
+      // The callback may have read other keys.
       this.#key.set(key);
       if (value === undefined) {
         if (slot !== 0) this.#writer.remove(stripe, slot);
@@ -344,7 +384,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     }
   }
 
-  /** Runs a callback of `update`, whose stripe stays locked and mapped meanwhile. */
+  /** Runs a callback of `update` while its stripe is locked and stays mapped. */
   #call(
     hash: number,
     fn: (old: V | undefined) => V | undefined,
@@ -361,10 +401,12 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /**
-   * Adds to a number, which counts as 0 when the key is not there. One step, also for readers.
+   * Adds to a number, which counts as 0 when the key is absent. Readers see the old or the new
+   * number. The entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
    *
-   * @returns The new number, or undefined when the map is full, and may not evict.
-   * @throws TypeError when the value is no number; as `set`.
+   * @param by A finite number. Default 1.
+   * @returns The new number; undefined when the map is full and refuses.
+   * @throws The errors of `set`; TypeError when the value is no number.
    */
   increment(
     this: SharedMap<number, K>,
@@ -378,57 +420,70 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return stored ? sum : undefined;
   }
 
-  /** How many entries there are, those included that expired and were not reclaimed yet. */
+  /**
+   * The number of entries, including expired ones whose memory was not reclaimed yet. Never blocks;
+   * stale the moment it is returned. @throws ClosedError.
+   */
   get size(): number {
     this.#placed.checkOpen();
     return mapSize(this.#memory);
   }
 
-  /** Removes every entry, one stripe after the other. */
+  /** Removes every entry, one stripe after the other. Blocks like `set`. @throws The errors of `set`. */
   clear(): void {
     this.#mustBeFree("clear");
     this.#writer.clear();
   }
 
-  /** What the map holds and has seen; each number by itself is right, all are stale at once. */
+  /**
+   * Counts what the map holds and has done. Never blocks.
+   * @returns Numbers that are right one by one, and stale the moment they are returned.
+   * @throws ClosedError.
+   */
   stats(): MapStats {
     this.#placed.checkOpen();
     return mapStats(this.#memory);
   }
 
   /**
-   * Keys and values, in no order. Takes no lock: an entry that is there all the time is seen once;
-   * one that comes or goes meanwhile may be seen or not; each value is whole.
+   * Yields keys and values, in no order. Never blocks: an entry that is there all the time is seen
+   * once; one that comes or goes meanwhile may be seen or not. Each value is whole.
+   * @throws ClosedError, also when the map is closed during the loop; LayoutError; the codec's
+   *   error.
    */
   entries(): Generator<[K, V], void, void> {
     this.#placed.checkOpen();
     return this.#entries.walk((at) => [at.key(), at.value()]);
   }
 
-  /** As `entries`. */
+  /** Yields the same as `entries`. */
   [Symbol.iterator](): Generator<[K, V], void, void> {
     return this.entries();
   }
 
-  /** The keys, as `entries` gives them; values are not decoded. */
+  /** Yields the keys that `entries` yields; values are not decoded. @throws The errors of `entries`. */
   keys(): Generator<K, void, void> {
     this.#placed.checkOpen();
     return this.#entries.walk((at) => at.key());
   }
 
-  /** The values, as `entries` gives them. */
+  /** Yields the values that `entries` yields. @throws The errors of `entries`. */
   values(): Generator<V, void, void> {
     this.#placed.checkOpen();
     return this.#entries.walk((at) => at.value());
   }
 
-  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  /**
+   * Removes the segment's name, if the name still stands for this map's segment.
+   * @returns Whether this call removed it. @throws ClosedError; `SharedMap.unlink` works then.
+   */
   unlink(): boolean {
     return this.#placed.unlink();
   }
 
   /**
-   * Ends this handle's use, and its segment's if that was opened for it. The entries stay.
+   * Closes this handle, and the segment if this handle opened it. The entries stay. Does nothing
+   * when called again.
    * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {

@@ -1,4 +1,4 @@
-/** A record's numbers in its header. */
+/** The header of a record: how it is written, and checked when a record is found. */
 import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
@@ -17,17 +17,17 @@ export const RECORD_KIND: StructureKind = {
   readable: false,
 };
 
-/** Whether a record can have so many slots. */
+/** @returns Whether a record can have this many slots. */
 export function isSlotCount(count: number): boolean {
   return Number.isInteger(count) && count >= 2 && count <= 256 && (count & (count - 1)) === 0;
 }
 
-/** Bytes of a value in a slot. */
+/** @returns The bytes of a value in a slot: those of the struct, rounded up to 8. */
 export function valueLength({ byteLength }: Struct<Schema>): number {
   return (byteLength + 7) & ~7;
 }
 
-/** The header of a new record. */
+/** @returns The header of a new record. */
 export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
   return {
     kind: SEGMENT_KINDS.record,
@@ -39,11 +39,11 @@ export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
 }
 
 /**
- * Checks a record that was found.
+ * Checks the header of a record that was found.
  *
- * @param asked The slots that the caller wants; undefined for any.
- * @returns Its slots.
- * @throws LayoutError.
+ * @param asked The count of slots that the caller wants; undefined for any.
+ * @returns The count of slots.
+ * @throws LayoutError when the header makes no record, or differs from what the caller wants.
  */
 export function checkFoundRecord(
   structure: Structure,

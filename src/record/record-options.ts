@@ -1,4 +1,4 @@
-/** How a record is made and found. */
+/** The options of records, and their checks. */
 import { checkOptions, shown } from "../arguments.ts";
 import type {
   PlacedCreateOptions,
@@ -10,52 +10,52 @@ import { type Schema, type Struct, type StructValue, checkStruct } from "../stru
 import type { AsyncWaitOptions, WaitOptions } from "../waiting/wait-options.ts";
 import { isSlotCount } from "./record-header.ts";
 
-/** Which record. */
+/** What a record holds. */
 export interface SharedRecordOptions<S extends Schema> {
-  /** The struct whose value it is. */
+  /** The struct whose value the record holds. */
   readonly codec: Struct<S>;
 }
 
-/** How large a record is, and what it says at first. */
+/** How large a record is, and what it holds at first. */
 export interface SharedRecordNewOptions<S extends Schema> extends SharedRecordOptions<S> {
-  /** The value before the first write. Default: none, and `read` answers undefined. */
+  /** The value before the first write. Default: none, and `read` returns undefined. */
   readonly initial?: NoInfer<StructValue<S>> | undefined;
   /**
-   * How many versions there is room for; a power of two from 2 to 256. A reader has to copy again
-   * only when this many writes, less one, overtake it. Default 8.
+   * The number of versions that there is room for; a power of two from 2 to 256. A reader copies
+   * again only when this many writes, less one, overtake one copy. Default 8.
    */
   readonly slots?: number | undefined;
 }
 
-/** How a record of a segment of its own is made. */
+/** How to make a record in a segment of its own. */
 export interface SharedRecordCreateOptions<S extends Schema>
   extends PlacedCreateOptions, SharedRecordNewOptions<S> {}
 
-/** How a record is made inside a segment of the user's. */
+/** How to make a record inside the caller's segment. */
 export interface SharedRecordInitOptions<S extends Schema>
   extends PlacedInitOptions, SharedRecordNewOptions<S> {}
 
-/** How a record is found. */
+/** How to find a record that has a segment of its own. */
 export interface SharedRecordOpenOptions<S extends Schema>
   extends PlacedOpenOptions, SharedRecordOptions<S> {}
 
-/** How long a wait for another version lasts. */
+/** Which version a wait begins at, and how long it lasts. */
 export interface WaitChangedOptions extends WaitOptions {
-  /** The version that is known. Default: the one at the call. */
+  /** The version that the caller knows; the wait ends at another one. Default: the current one. */
   readonly since?: number | undefined;
 }
 
-/** How long a wait for another version lasts in the event loop. */
+/** Which version a wait in the event loop begins at, and how long it lasts. */
 export interface AsyncWaitChangedOptions extends AsyncWaitOptions {
-  /** The version that is known. Default: the one at the call. */
+  /** The version that the caller knows; the wait ends at another one. Default: the current one. */
   readonly since?: number | undefined;
 }
 
 /** What a record counts. */
 export interface RecordStats extends Stats {
-  /** Writes, mod 2^32 and without 0. */
+  /** The number of writes mod 2^32, never 0 after the first: the current version. */
   readonly in: number;
-  /** Versions that there is room for. */
+  /** The number of versions that there is room for. */
   readonly capacity: number;
 }
 

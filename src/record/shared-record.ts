@@ -33,17 +33,18 @@ import {
 const DEFAULT_SLOT_COUNT = 8;
 
 /**
- * The latest value of a struct, shared: readers copy it whole, and neither wait nor make wait.
+ * The latest value of a struct in shared memory, which readers copy whole without a lock.
  *
- * Any number of processes read, and any number write, one at a time (a robust mutex, held for the
- * length of a copy). What `read` returns was the newest value during the call, and may be old by
- * the time it is used. A value costs its bytes times `slots`.
+ * Any number of processes read and write it. Readers never wait, and hold nobody up. Writers take
+ * turns by a robust mutex, each for the length of a copy, so a write blocks for that long. What
+ * `read` returns was the newest value during the call, and may be stale when it is used. A record
+ * takes the bytes of its struct once for each of its `slots`.
  *
  * What a crash leaves: a writer killed at any instant leaves the value before its write, or the one
- * after it; readers notice nothing, and the next writer takes over at once.
+ * after it. Readers notice nothing, and the next writer goes on at once.
  *
- * Use a ring instead if every value matters and not only the newest; a SharedMap for many records
- * under keys; a Mutex when several things change together.
+ * Use a ring instead if every value matters and not only the newest one; a SharedMap for many
+ * records under keys; a Mutex when several things change together.
  *
  * @example
  * ```ts
@@ -58,19 +59,19 @@ const DEFAULT_SLOT_COUNT = 8;
  * ```
  */
 export class SharedRecord<S extends Schema> implements Disposable {
-  /** The struct whose value this is. */
+  /** The struct whose value the record holds. */
   readonly codec: Struct<S>;
   readonly #placed: Placed;
   readonly #slotCount: number;
   readonly #slots: RecordSlots;
   readonly #lock: RobustMutex;
   readonly #waitPoint: WaitPoint;
-  /** Where a reader's copy is decoded, and where a writer's value is put together. */
+  /** Where reads decode their copy; and, in the two fields after it, where writes encode. */
   readonly #readView: DataView;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #accessor: StructView<S> | undefined;
-  /** While a callback of `update` runs, which holds the lock. */
+  /** Whether a callback of `update` runs, which holds the lock. */
   #updating = false;
 
   private constructor(
@@ -98,9 +99,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Makes a record in a segment of its own.
+   * Makes a record in a segment of its own. Does not block.
    *
-   * @throws SystemError EEXIST, ENOSPC, EACCES; UnsupportedError without robust mutexes (macOS).
+   * @param name The segment's name, as `Segment.create` takes it.
+   * @returns A handle to close.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; UnsupportedError where there
+   *   are no robust mutexes (macOS).
    * @throws TypeError, RangeError for bad options, or an initial value that does not fit.
    */
   static create<S extends Schema>(
@@ -113,10 +117,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Finds a record that has a segment of its own.
+   * Finds a record that has a segment of its own. Blocks for `waitMs` while there is no such name,
+   * and for about a second while its creator is at work.
    *
-   * @throws LayoutError when it holds another struct, or something else has the name; SystemError
-   *   ENOENT, EACCES; StateError ENODATA.
+   * @returns A handle to close.
+   * @throws SystemError ENOENT, EACCES; LayoutError when the record holds another struct, or
+   *   something else has the name; StateError ENODATA when its creator died half way.
+   * @throws TypeError, RangeError for a bad name or bad options.
    */
   static open<S extends Schema>(
     name: string,
@@ -127,8 +134,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Finds a record, or makes it: exactly one of those that come at once makes it. `initial` is for
-   * a new one. @throws As `create` and `open`; LayoutError when there is one with other slots.
+   * Finds a record, or makes it: exactly one of several callers at the same time makes it, and
+   * `created` says which. Only a new record gets the value `initial`. Blocks like `open` while
+   * another caller is at work.
+   *
+   * @returns A handle to close.
+   * @throws The errors of `create` and `open`, except EEXIST and ENOENT; LayoutError also when the
+   *   record has another count of slots.
    */
   static openOrCreate<S extends Schema>(
     name: string,
@@ -146,17 +158,19 @@ export class SharedRecord<S extends Schema> implements Disposable {
     );
   }
 
-  /** Removes a record's name; who has it open keeps it. @returns Whether there was one. */
+  /** Removes a record's name; open handles go on working. @returns Whether there was one. */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
   }
 
   /**
-   * Makes a record inside a segment of the user's.
+   * Makes a record inside the caller's segment. Blocks for about a second at most, while another
+   * process makes one there.
    *
-   * @param offset A multiple of 128, in bytes.
-   * @throws StateError EEXIST when one is there; RangeError, TypeError for bad options or a place
-   *   that cannot be.
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws StateError EEXIST when a record is there, unless `overwrite` is set.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
   static init<S extends Schema>(
     segment: Segment,
@@ -168,7 +182,16 @@ export class SharedRecord<S extends Schema> implements Disposable {
     return Structure.init(RECORD_KIND, segment, offset, header, options, fill);
   }
 
-  /** Finds a record inside a segment of the user's. @throws As `open`. */
+  /**
+   * Finds a record inside the caller's segment. Blocks for about a second while its maker is at
+   * work.
+   *
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws LayoutError when the record holds another struct, or something else is there;
+   *   StateError ENODATA when nothing is there, or its maker died half way.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
+   */
   static at<S extends Schema>(
     segment: Segment,
     offset: number,
@@ -178,13 +201,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
     return Structure.at(RECORD_KIND, segment, offset, SharedRecord.#finder(options));
   }
 
-  /** Bytes that a record takes. */
+  /** @returns The bytes that a record takes in a segment. @throws RangeError, TypeError. */
   static byteLength<S extends Schema>(options: SharedRecordInitOptions<S>): number {
     checkRecordOptions("Cannot measure a record", "init", options);
     return structureLength(recordHeader(options.codec, options.slots ?? DEFAULT_SLOT_COUNT));
   }
 
-  /** A new record's header, and how it is filled. */
+  /** @returns The header of a new record, and the function that fills it. */
   static #plan<S extends Schema>({
     codec,
     initial,
@@ -199,53 +222,55 @@ export class SharedRecord<S extends Schema> implements Disposable {
     return { header: recordHeader(codec, slots), fill };
   }
 
-  /** How a record is taken that was found. */
+  /** @returns The function that makes a handle of a record that was found. */
   static #finder<S extends Schema>({ codec, slots }: SharedRecordNewOptions<S>) {
     return (structure: Structure): SharedRecord<S> =>
       new SharedRecord(structure, codec, checkFoundRecord(structure, codec, slots));
   }
 
-  /** The name of its segment. */
+  /** The segment's name. */
   get name(): string {
     return this.#placed.name;
   }
 
-  /** The segment in which it lies. */
+  /** The segment in which the record lies. */
   get segment(): Segment {
     return this.#placed.segment;
   }
 
-  /** Where it lies in the segment, in bytes. */
+  /** Bytes from the segment's start to the record. */
   get offset(): number {
     return this.#placed.offset;
   }
 
-  /** Whether this handle made it. */
+  /** Whether this handle made the record. */
   get created(): boolean {
     return this.#placed.created;
   }
 
-  /** Whether this handle, or its segment, was closed. */
+  /** Whether this handle or its segment was closed, or the segment was mapped again. */
   get closed(): boolean {
     return this.#placed.closed;
   }
 
   /**
-   * Counts the writes, mod 2^32 and without 0, which means never written. Stale the moment it
-   * returns; never blocks. @throws ClosedError.
+   * The number of writes mod 2^32; 0 means never written, and later counts leave 0 out. Never
+   * blocks; stale the moment it is returned. @throws ClosedError.
    */
   get version(): number {
     this.#placed.checkOpen();
     return this.#slots.version >>> 0;
   }
 
-  /** What was counted since it was made. @throws ClosedError. */
+  /** @returns What the record has counted since it was made. Never blocks. @throws ClosedError. */
   stats(): RecordStats {
     return { in: this.version, capacity: this.#slotCount };
   }
 
   /**
-   * The newest value, or undefined before the first write. Never blocks.
+   * Reads the newest value. Never blocks; the value is stale the moment it is returned.
+   *
+   * @returns A new object; undefined before the first write.
    * @throws LayoutError when the bytes are no record; ClosedError.
    */
   read(): StructValue<S> | undefined {
@@ -254,8 +279,11 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * As `read`, into an object that is there: allocates nothing for scalar fields.
-   * @returns Whether there was a value.
+   * Reads the newest value into an object of the caller's; allocates nothing for scalar fields.
+   * Never blocks.
+   *
+   * @returns true when there was a value; false before the first write, which leaves `target`.
+   * @throws The errors of `read`.
    */
   readInto(target: StructValue<S>): boolean {
     this.#placed.checkOpen();
@@ -265,12 +293,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Copies the newest value to this handle's own memory, and returns an accessor over it: always
-   * the same one, changed only by the next read of this handle. The fastest way to look at a few
-   * fields. The copy stays readable after `close`, as it was.
+   * Copies the newest value to this handle's own memory, and returns an accessor over the copy. The
+   * fastest way to look at a few fields. Never blocks.
    *
-   * @returns undefined before the first write.
-   * @throws As `read`.
+   * @returns Always the same accessor; the next read of this handle changes what it shows, and
+   *   `close` does not. undefined before the first write.
+   * @throws The errors of `read`.
    */
   peek(): StructView<S> | undefined {
     this.#placed.checkOpen();
@@ -279,11 +307,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Publishes a value. Waits for other writers, each for the length of a copy; never for readers.
+   * Publishes a value. Blocks this thread while another writer copies or updates, and never for
+   * readers.
    *
-   * @returns Its version.
+   * @returns The version of the value.
    * @throws RangeError, TypeError for a value that does not fit; nothing is published then.
-   * @throws StateError EDEADLK in a callback of `update`; ClosedError.
+   * @throws StateError EDEADLK in a callback of this handle's `update`; ClosedError.
    */
   write(value: StructValue<S>): number {
     this.#mustBeFree("write to");
@@ -297,12 +326,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Replaces the newest value by what `fn` makes of it, with no other write in between. `fn` is
-   * synchronous, holds up all writers, and must not write to this record. If it throws, nothing
-   * changes.
+   * Replaces the newest value by what `fn` makes of it, with no other write in between. Blocks this
+   * thread while another writer copies or updates.
    *
-   * @returns The version written.
-   * @throws As `write`; TypeError when `fn` returns a promise.
+   * @param fn A synchronous function. It holds all writers up, and must not write to this record.
+   *   If it throws, nothing changes. It gets undefined before the first write.
+   * @returns The version of the new value.
+   * @throws The errors of `write`; what `fn` throws; TypeError when `fn` returns a promise.
    */
   update(fn: (value: StructValue<S> | undefined) => StructValue<S>): number {
     this.#mustBeFree("update");
@@ -328,10 +358,10 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Blocks this thread until the version is another than `since`.
+   * Blocks this thread until the version differs from `since`.
    *
-   * @returns false when the time was over.
-   * @throws The reason of a signal that is aborted; ClosedError.
+   * @returns true when it differs; false when it did not within `timeoutMs`.
+   * @throws The signal's reason when it is aborted already; ClosedError; TypeError, RangeError.
    */
   waitChanged(options?: WaitChangedOptions): boolean {
     const since = this.#sinceOf(options, WAIT_OPTIONS);
@@ -339,10 +369,11 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * As `waitChanged`, in the event loop.
+   * Waits in the event loop until the version differs from `since`.
    *
-   * @returns false when the time was over. Rejects with the signal's reason, and with ClosedError
-   *   when this handle is closed meanwhile.
+   * @returns true when it differs; false when it did not within `timeoutMs`.
+   * @throws The signal's reason; ClosedError, also when this handle is closed during the wait;
+   *   TypeError, RangeError for bad options.
    */
   async waitChangedAsync(options?: AsyncWaitChangedOptions): Promise<boolean> {
     const since = this.#sinceOf(options, ASYNC_WAIT_OPTIONS);
@@ -350,7 +381,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     try {
       changed = await this.#waitPoint.waitAsync(() => this.version !== since, options);
     } finally {
-      // However it ended: memory that is gone meanwhile is closed, and nothing else.
+      // However the wait ended: if the memory is gone, the caller learns only that it is closed.
       this.#placed.checkOpen();
     }
     return changed;
@@ -365,14 +396,20 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * The newest value now, and each newer one that is there when the loop comes back: a slow loop
-   * skips what was overwritten meanwhile. Ends by `break`, or with `values({ signal })`.
+   * Yields the newest value, and then a newer one each time the loop comes back for it: a slow loop
+   * skips the values in between. `break` ends it, and so does a signal of `values({ signal })`.
+   * @throws ClosedError.
    */
   [Symbol.asyncIterator](): AsyncGenerator<StructValue<S>, void, void> {
     return this.values();
   }
 
-  /** As `for await (… of record)`; the loop throws the signal's reason when it is aborted. */
+  /**
+   * Yields the newest value, and waits in the event loop for newer ones, like `for await`.
+   *
+   * @returns An iterator. It throws the signal's reason, and ClosedError once the record is closed.
+   * @throws ClosedError; TypeError for bad options; the signal's reason when it is aborted already.
+   */
   values(
     options: Pick<AsyncWaitOptions, "signal" | "ref"> = {},
   ): AsyncGenerator<StructValue<S>, void, void> {
@@ -395,14 +432,18 @@ export class SharedRecord<S extends Schema> implements Disposable {
     }
   }
 
-  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  /**
+   * Removes the segment's name, if the name still stands for this record's segment.
+   * @returns Whether this call removed it. @throws ClosedError; `SharedRecord.unlink` works then.
+   */
   unlink(): boolean {
     return this.#placed.unlink();
   }
 
   /**
-   * Ends this handle's use, and its segment's if that was opened for it. The value stays; waits of
-   * this handle end with ClosedError. @throws StateError EBUSY in a callback of `update`.
+   * Closes this handle, and the segment if this handle opened it. The value stays; async waits of
+   * this handle end with ClosedError. Does nothing when called again.
+   * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {
     if (this.#updating) {

@@ -1,22 +1,23 @@
 /*
- * The latest value of something, over bytes: slots, each with the version that it holds, and a word
- * that says which version is the newest.
+ * The latest value of something, over bytes: slots, each with the number of the version that it
+ * holds, and a word that says which version is the newest.
  *
  *     latest ──────────────┐
  *     slot   0    1    2   3    4    5    6    7
  *     holds  v8   v9   …  v11  v4   v5   v6   v7        version v lies in slot v mod 8
  *
- * The writer takes the slot after the newest, which is the oldest, and empties its version word;
- * copies the bytes in; writes the version word; and publishes the version. A reader copies the slot
- * of the newest version, and keeps the copy if the slot still says that version.
+ * The writer takes the slot after the newest one, which holds the oldest version. It empties the
+ * slot's version word, copies the bytes in, writes the version word, and then publishes the version
+ * as the latest. A reader copies the slot of the latest version, and keeps the copy if the slot
+ * still holds that version.
  *
- * Why nobody starves: the bytes of the newest version are overwritten only by the write that is
- * `count` versions younger. A reader fails only when the writer completes `count - 1` further
- * writes and begins another within one copy, which takes about as long as one of those writes.
- * A plain seqlock fails whenever a single write overlaps.
+ * Why no reader starves: the bytes of a version are overwritten only by the write that is `count`
+ * versions later. A reader fails only when the writer completes `count - 1` further writes and
+ * begins another one within one copy, which takes about as long as one of those writes. A plain
+ * seqlock fails whenever a single write overlaps.
  *
- * Why a dead writer harms nobody: until `latest` is stored, no reader looks at the slot, and the
- * next writer begins with the same slot again.
+ * Why a dead writer harms nobody: no reader looks at a slot before `latest` is stored, and the next
+ * writer begins with the same slot again.
  */
 import { LayoutError } from "../../errors.ts";
 import {
@@ -27,22 +28,22 @@ import {
 } from "../../layout/shared-record-layout.ts";
 import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
 
-/** Only a segment that is not a record at all fails this often. */
+/** A read that fails this often meets bytes that are no record. */
 const MAX_ATTEMPTS = 100_000;
 
-/** Bytes from one slot to the next: the version, the value, and no line shared with a neighbour. */
+/** @returns The bytes from one slot to the next, which share no cache line. */
 function recordStride(valueLength: number): number {
   return (SLOT_VALUE_OFFSET + valueLength + 127) & ~127;
 }
 
-/** Bytes of a record. */
+/** @returns The bytes of a record. */
 export function recordLength(valueLength: number, slotCount: number): number {
   return SHARED_RECORD_SLOTS_OFFSET + slotCount * recordStride(valueLength);
 }
 
-/** A record at an offset of a buffer: one writer at a time, whom the caller sees to. */
+/** A record at an offset of a buffer. The caller makes sure that writers take turns. */
 export class RecordSlots {
-  /** Where `read` leaves the value: this reader's own bytes. */
+  /** Where `read` puts the value: private memory. */
   readonly copy: Uint8Array;
 
   readonly #words: Int32Array;
@@ -76,9 +77,9 @@ export class RecordSlots {
   }
 
   /**
-   * Copies the newest value to `target`. Takes no lock, and writes nothing to shared memory.
+   * Copies the newest value to `target`. Takes no lock, and stores nothing in shared memory.
    *
-   * @returns Its version; 0 when nothing was written yet, and `target` is as it was.
+   * @returns The version of the value; 0 when nothing was written yet, and `target` is unchanged.
    * @throws LayoutError when the bytes are no record.
    */
   read(target: Uint8Array = this.copy): number {
@@ -103,12 +104,12 @@ export class RecordSlots {
   }
 
   /**
-   * Publishes a value. The caller holds the writer's role.
-   * @returns Its version, as a signed word, never 0.
+   * Publishes a value. The caller holds the writers' lock.
+   * @returns The version of the value, as a signed word; never 0.
    */
   write(value: Uint8Array): number {
     const words = this.#words;
-    // The version after -1 is 1, in the slot after the next: it leaves 0 to mean never.
+    // The version after -1 is 1, since 0 means that nothing was written. One slot is left out then.
     const version = (load(words, this.#latest) + 1) | 0 || 1;
     const slot = version & this.#mask;
     const versionIndex = this.#versions[slot]!;
