@@ -1,4 +1,4 @@
-/** The table of names: which words and counters there are. */
+/** The table of names, which says which words and counters there are. */
 import { shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
@@ -25,7 +25,7 @@ export interface AtomicsNames<W extends string, C extends string> {
   readonly counters?: readonly C[] | undefined;
 }
 
-/** One entry of the table. */
+/** One entry of the table of names. */
 export interface Named {
   readonly kind: number;
   readonly name: string;
@@ -41,7 +41,7 @@ export const ATOMICS_KIND: StructureKind = {
   readable: false,
 };
 
-/** Checks names. @throws TypeError, RangeError that name the bad one. */
+/** @returns The checked names: words first. @throws TypeError, RangeError that show the bad one. */
 export function checkNames(
   action: string,
   { words = [], counters = [] }: AtomicsNames<string, string>,
@@ -78,13 +78,13 @@ function namesOf(action: string, option: string, names: unknown, kind: number): 
   });
 }
 
-/** The header of so many words and counters. */
+/** @returns The header for this many words and counters. */
 export function atomicsHeader(count: number): NewHeader {
   const dataLength = atomicsLength(count);
   return { kind: SEGMENT_KINDS.atomics, layoutHash: HASH, dataLength, parameters: [count] };
 }
 
-/** Writes the table, and 0 to all cells. */
+/** Writes the table of names, and 0 to all cells. */
 export function writeNames({ segment, dataOffset }: Structure, names: readonly Named[]): void {
   const { view, bytes } = segment;
   bytes.fill(0, dataOffset, dataOffset + atomicsLength(names.length));
@@ -97,7 +97,7 @@ export function writeNames({ segment, dataOffset }: Structure, names: readonly N
   }
 }
 
-/** Reads the table. @throws LayoutError when it is none. */
+/** Reads the table of names. @throws LayoutError when it is corrupt. */
 export function readNames({ what, segment, header, placed, dataOffset }: Structure): Named[] {
   const { dataLength, parameters = [] } = header;
   const count = parameters[0] ?? 0;
@@ -125,7 +125,7 @@ export function readNames({ what, segment, header, placed, dataOffset }: Structu
   });
 }
 
-/** @throws LayoutError when a name that the caller uses is missing. */
+/** @throws LayoutError when a name that the caller asked for is missing. */
 export function mustHaveNames(
   { what, dataOffset }: Structure,
   found: readonly Named[],

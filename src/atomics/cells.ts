@@ -1,13 +1,13 @@
-/** The words that a handle changes, and how their use ends. */
+/** The memory of words and counters, and how their use ends. */
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import { Segment } from "../segment/segment.ts";
 
 const CLOSED = new Int32Array(0);
 
-/** The words of a segment for one handle: all that it gave out ends with it. */
+/** The words of a segment for one handle. Every word and counter of the handle ends with it. */
 export class Cells {
-  /** For messages: `atomics "/x"`. */
+  /** What it is, for messages: `atomics "/x"`. */
   readonly what: string;
   #words: Int32Array;
 
@@ -30,10 +30,12 @@ export class Cells {
 }
 
 /**
- * The words of a segment of the user's, for one word or counter.
+ * Checks the place of one word or counter in the caller's segment.
  *
- * @param noun For messages, as in "word".
- * @param byteLength Of it, and its alignment.
+ * @param noun What it is, for messages: "word".
+ * @param offset Bytes from the segment's start.
+ * @param byteLength The bytes that it takes, and its alignment.
+ * @returns The words of the segment.
  * @throws TypeError, RangeError for a place that cannot be.
  */
 export function cellsAt(noun: string, segment: unknown, offset: number, byteLength: number): Cells {

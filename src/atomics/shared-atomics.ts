@@ -21,25 +21,26 @@ import { Cells } from "./cells.ts";
 import { SharedCounter } from "./shared-counter.ts";
 import { SharedWord } from "./shared-word.ts";
 
-/** How words and counters of a segment of their own are made. */
+/** How to make words and counters in a segment of their own. */
 export interface SharedAtomicsCreateOptions<W extends string, C extends string>
   extends PlacedCreateOptions, AtomicsNames<W, C> {}
 
-/** How words and counters are made inside a segment of the user's. */
+/** How to make words and counters inside the caller's segment. */
 export interface SharedAtomicsInitOptions<W extends string, C extends string>
   extends PlacedInitOptions, AtomicsNames<W, C> {}
 
-/** How words and counters are found; without names, all that are there. */
+/** How to find words and counters that have a segment of their own; by default, all of them. */
 export interface SharedAtomicsOpenOptions<W extends string, C extends string>
   extends PlacedOpenOptions, AtomicsNames<W, C> {}
 
 const NAMES: readonly string[] = ["words", "counters"];
 
 /**
- * Named atomic words and counters, 128 bytes apart, so that processes that change different ones do
- * not slow each other down.
+ * Named atomic words and counters in shared memory. They lie 128 bytes apart, so that processes
+ * that change different ones do not slow each other down.
  *
- * Any number of processes; nothing here blocks. What a crash leaves: each word as it was.
+ * Any number of processes use them at the same time, and no operation on them blocks. What a crash
+ * leaves: each change was made as a whole, or not at all.
  *
  * @example
  * ```ts
@@ -57,9 +58,9 @@ export class SharedAtomics<
   W extends string = string,
   C extends string = string,
 > implements Disposable {
-  /** The words by name. They end with this handle. */
+  /** The words by name. Once this handle is closed, they throw a ClosedError. */
   readonly words: Readonly<Record<W, SharedWord>>;
-  /** The counters by name. They end with this handle. */
+  /** The counters by name. Once this handle is closed, they throw a ClosedError. */
   readonly counters: Readonly<Record<C, SharedCounter>>;
   readonly #structure: Structure;
   readonly #cells: Cells;
@@ -81,9 +82,12 @@ export class SharedAtomics<
   }
 
   /**
-   * Makes words and counters, all 0, in a segment of their own.
+   * Makes words and counters, all 0, in a segment of their own. Does not block.
    *
-   * @throws SystemError EEXIST, ENOSPC, EACCES; RangeError, TypeError for bad names or options.
+   * @param name The segment's name, as `Segment.create` takes it.
+   * @returns A handle to close.
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES.
+   * @throws RangeError, TypeError for bad names or options.
    */
   static create<const W extends string = never, const C extends string = never>(
     name: string,
@@ -96,10 +100,13 @@ export class SharedAtomics<
   }
 
   /**
-   * Finds words and counters that have a segment of their own.
+   * Finds words and counters that have a segment of their own. Blocks for `waitMs` while there is
+   * no such name, and for about a second while their creator is at work.
    *
-   * @throws LayoutError when a name is missing, or something else lies there; SystemError ENOENT,
-   *   EACCES; StateError ENODATA.
+   * @returns A handle to close.
+   * @throws SystemError ENOENT, EACCES; LayoutError when one of the names is missing, or something
+   *   else has the segment's name; StateError ENODATA when their creator died half way.
+   * @throws RangeError, TypeError for bad names or options.
    */
   static open<const W extends string = string, const C extends string = string>(
     name: string,
@@ -110,8 +117,11 @@ export class SharedAtomics<
   }
 
   /**
-   * Finds them, or makes them: exactly one of those that come at once makes them.
-   * @throws As `create` and `open`.
+   * Finds words and counters, or makes them: exactly one of several callers at the same time makes
+   * them, and `created` says which. Blocks like `open` while another caller is at work.
+   *
+   * @returns A handle to close.
+   * @throws The errors of `create` and `open`, except EEXIST and ENOENT.
    */
   static openOrCreate<const W extends string = never, const C extends string = never>(
     name: string,
@@ -124,17 +134,19 @@ export class SharedAtomics<
     return Structure.openOrCreate(ATOMICS_KIND, name, header, options, fill, find);
   }
 
-  /** Removes the name; who has them open keeps them. @returns Whether there was one. */
+  /** Removes a segment's name; open handles go on working. @returns Whether there was one. */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
   }
 
   /**
-   * Makes words and counters, all 0, inside a segment of the user's.
+   * Makes words and counters, all 0, inside the caller's segment. Blocks for about a second at
+   * most, while another process makes some there.
    *
-   * @param offset A multiple of 128, in bytes.
-   * @throws StateError EEXIST when some are there; RangeError, TypeError for bad options or a place
-   *   that cannot be.
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws StateError EEXIST when some are there, unless `overwrite` is set.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
   static init<const W extends string = never, const C extends string = never>(
     segment: Segment,
@@ -147,7 +159,16 @@ export class SharedAtomics<
     return Structure.init(ATOMICS_KIND, segment, offset, header, options, fill);
   }
 
-  /** Finds words and counters inside a segment of the user's. @throws As `open`. */
+  /**
+   * Finds words and counters inside the caller's segment. Blocks for about a second while their
+   * maker is at work.
+   *
+   * @param offset Bytes from the segment's start; a multiple of 128.
+   * @returns A handle; closing it leaves the segment open.
+   * @throws LayoutError when one of the names is missing, or something else is there; StateError
+   *   ENODATA when nothing is there, or their maker died half way.
+   * @throws RangeError, TypeError for bad options or a place that cannot be.
+   */
   static at<const W extends string = string, const C extends string = string>(
     segment: Segment,
     offset: number,
@@ -157,13 +178,13 @@ export class SharedAtomics<
     return Structure.at(ATOMICS_KIND, segment, offset, SharedAtomics.#finder(list));
   }
 
-  /** Bytes that words and counters of these names take. */
+  /** @returns The bytes that they take in a segment. @throws RangeError, TypeError. */
   static byteLength(options: SharedAtomicsInitOptions<string, string>): number {
     const list = checkNewOptions("Cannot measure atomics", options, "overwrite");
     return structureLength(atomicsHeader(list.length));
   }
 
-  /** How new ones are filled. */
+  /** @returns The function that fills new ones. */
   static #filler<W extends string, C extends string>(list: readonly Named[]) {
     return (structure: Structure): SharedAtomics<W, C> => {
       writeNames(structure, list);
@@ -171,7 +192,7 @@ export class SharedAtomics<
     };
   }
 
-  /** How those are taken that were found. */
+  /** @returns The function that makes a handle of those that were found. */
   static #finder<W extends string, C extends string>(asked: readonly Named[]) {
     return (structure: Structure): SharedAtomics<W, C> => {
       const found = readNames(structure);
@@ -180,7 +201,7 @@ export class SharedAtomics<
     };
   }
 
-  /** The name of their segment. */
+  /** The segment's name. */
   get name(): string {
     return this.#structure.placed.name;
   }
@@ -190,7 +211,7 @@ export class SharedAtomics<
     return this.#structure.segment;
   }
 
-  /** Where they lie in the segment, in bytes. */
+  /** Bytes from the segment's start to them. */
   get offset(): number {
     return this.#structure.placed.offset;
   }
@@ -200,17 +221,23 @@ export class SharedAtomics<
     return this.#structure.placed.created;
   }
 
-  /** Whether this handle, or its segment, was closed. */
+  /** Whether this handle or its segment was closed, or the segment was mapped again. */
   get closed(): boolean {
     return this.#structure.placed.closed;
   }
 
-  /** Removes the segment's name; who has it open keeps it. @returns Whether this call did. */
+  /**
+   * Removes the segment's name, if the name still stands for this segment.
+   * @returns Whether this call removed it. @throws ClosedError; `SharedAtomics.unlink` works then.
+   */
   unlink(): boolean {
     return this.#structure.placed.unlink();
   }
 
-  /** Ends the use of all its words and counters, which keep their values for others. */
+  /**
+   * Closes this handle with its words and counters, and the segment if this handle opened it. The
+   * values stay. Does nothing when called again.
+   */
   close(): void {
     this.#structure.placed.close();
     this.#cells.close();

@@ -6,11 +6,21 @@ import { type Cells, cellsAt } from "./cells.ts";
 const COUNTER_LENGTH = 8;
 
 /**
- * A count that only grows, up to 2^63, exact as a number up to 2^53. An addition costs one 32-bit
- * atomic addition and no BigInt. Any number of processes add and read; nobody blocks.
+ * A count in shared memory that only grows, up to 2^63, and is exact as a number up to 2^53.
  *
- * `value` is exact at one instant of the call. A process killed at any instant has added its amount
- * or has not; nothing else is lost. For what goes up and down use a SharedWord, or two counters.
+ * Any number of processes add and read at the same time, and no call blocks. An addition costs one
+ * 32-bit atomic addition and no BigInt. What a crash leaves: a process killed at any instant has
+ * added its amount, or has not. For a number that goes up and down use a SharedWord, or two
+ * counters. `SharedAtomics` has named ones.
+ *
+ * @example
+ * ```ts
+ * using segment = Segment.create("/visits", { size: 4096 });
+ * const visits = SharedCounter.at(segment, 0);
+ * visits.add();
+ * console.log(visits.value); // 1
+ * segment.unlink();
+ * ```
  */
 export class SharedCounter {
   readonly #cells: Cells;
@@ -21,30 +31,32 @@ export class SharedCounter {
     this.#index = offset >> 2;
   }
 
-  /** One of a handle's cells. @internal */
+  /** Made by `SharedAtomics`. @internal */
   static of(cells: Cells, offset: number): SharedCounter {
     return new SharedCounter(cells, offset);
   }
 
   /**
-   * The counter at an offset of a segment; bytes that are all 0 are a counter at 0.
+   * Finds the counter at an offset of a segment; eight bytes of 0 are a counter at 0.
    *
-   * @param offset A multiple of 8, in bytes.
+   * @param offset Bytes from the segment's start; a multiple of 8.
+   * @returns The counter; it needs no closing.
    * @throws RangeError, TypeError for a place that cannot be.
    */
   static at(segment: Segment, offset: number): SharedCounter {
     return new SharedCounter(cellsAt("counter", segment, offset, COUNTER_LENGTH), offset);
   }
 
-  /** Bytes that a counter takes. */
+  /** @returns The bytes that a counter takes. */
   static byteLength(): number {
     return COUNTER_LENGTH;
   }
 
   /**
-   * Adds.
+   * Adds to the count. Never blocks.
+   *
    * @param amount An integer from 0 to 2^24. Default 1.
-   * @throws RangeError, TypeError for another; ClosedError.
+   * @throws RangeError, TypeError for another amount, which adds nothing; ClosedError.
    */
   add(amount = 1): void {
     if (!Number.isInteger(amount) || amount < 0 || amount > MAX_ADDITION) {
@@ -53,7 +65,10 @@ export class SharedCounter {
     addToCounter(this.#cells.words, this.#index, amount);
   }
 
-  /** The count; stale the moment it returns. @throws ClosedError. */
+  /**
+   * The count, exact at one instant of the call. Never blocks; stale the moment it is returned.
+   * @throws ClosedError.
+   */
   get value(): number {
     return readCounter(this.#cells.words, this.#index);
   }

@@ -5,19 +5,31 @@ import { type Cells, cellsAt } from "./cells.ts";
 
 const WORD_LENGTH = 4;
 
-/** A number as a word: from -2^31 to 2^32 - 1, which wraps to a signed one. */
+/**
+ * @returns The number, if it fits a word: an integer from -2^31 to 2^32 - 1.
+ * @throws RangeError.
+ */
 function wordOf(value: number): number {
   if (typeof value === "number" && ((value | 0) === value || value >>> 0 === value)) return value;
   return checkInteger("Cannot change a word", "the value", value, -(2 ** 31), 2 ** 32 - 1);
 }
 
 /**
- * A 32-bit word that any number of processes change, each change in one indivisible step. Values
- * are signed; arithmetic wraps around. What is given is an integer from -2^31 to 2^32 - 1, and an
- * unsigned one is the signed one of the same bits.
+ * A 32-bit word in shared memory that any number of processes change, each in one atomic step.
  *
- * Nothing here blocks. Every method throws a RangeError or a TypeError for what is no such integer,
- * and changes nothing then; and a ClosedError when the memory was closed.
+ * Methods return signed values, and arithmetic wraps around. They take integers from -2^31 to 2^32
+ * - 1; one of 2^31 or more stands for the signed integer of the same bits. A method throws a
+ * RangeError or a TypeError for any other argument, and changes nothing then; and a ClosedError
+ * when the memory was closed. No method blocks, and what it returns is stale at once. What a crash
+ * leaves: each change was made as a whole, or not at all.
+ *
+ * @example
+ * ```ts
+ * using segment = Segment.create("/ready", { size: 4096 });
+ * const ready = SharedWord.at(segment, 128);
+ * console.log(ready.compareExchange(0, 1)); // 0: this call set it
+ * segment.unlink();
+ * ```
  */
 export class SharedWord {
   readonly #cells: Cells;
@@ -28,57 +40,61 @@ export class SharedWord {
     this.#index = offset >> 2;
   }
 
-  /** One of a handle's cells. @internal */
+  /** Made by `SharedAtomics`. @internal */
   static of(cells: Cells, offset: number): SharedWord {
     return new SharedWord(cells, offset);
   }
 
   /**
-   * The word at an offset of a segment, whatever it holds.
+   * Finds the word at an offset of a segment, whatever it holds.
    *
-   * @param offset A multiple of 4, in bytes.
+   * @param offset Bytes from the segment's start; a multiple of 4.
+   * @returns The word; it needs no closing.
    * @throws RangeError, TypeError for a place that cannot be.
    */
   static at(segment: Segment, offset: number): SharedWord {
     return new SharedWord(cellsAt("word", segment, offset, WORD_LENGTH), offset);
   }
 
-  /** Bytes that a word takes. */
+  /** @returns The bytes that a word takes. */
   static byteLength(): number {
     return WORD_LENGTH;
   }
 
-  /** The value now. */
+  /** @returns The value now. */
   load(): number {
     return load(this.#cells.words, this.#index);
   }
 
-  /** Sets the value; whoever loads it sees all that this process wrote before. */
+  /** Sets the value. A process that loads it then sees all that this process wrote before. */
   store(value: number): void {
     store(this.#cells.words, this.#index, wordOf(value));
   }
 
-  /** Adds. @returns The value before. */
+  /** Adds to the value. @returns The value before. */
   add(amount: number): number {
     return add(this.#cells.words, this.#index, wordOf(amount));
   }
 
-  /** Bitwise and. @returns The value before. */
+  /** Clears the bits that are not in `mask`. @returns The value before. */
   and(mask: number): number {
     return and(this.#cells.words, this.#index, wordOf(mask));
   }
 
-  /** Bitwise or. @returns The value before. */
+  /** Sets the bits of `mask`. @returns The value before. */
   or(mask: number): number {
     return or(this.#cells.words, this.#index, wordOf(mask));
   }
 
-  /** Sets the value. @returns The one before. */
+  /** Sets the value. @returns The value before. */
   exchange(value: number): number {
     return exchange(this.#cells.words, this.#index, wordOf(value));
   }
 
-  /** Sets the value if it is `expected`. @returns The one before, which tells whether it did. */
+  /**
+   * Sets the value if it is `expected`.
+   * @returns The value before: `expected` if this call set it.
+   */
   compareExchange(expected: number, replacement: number): number {
     const from = wordOf(expected);
     return compareExchange(this.#cells.words, this.#index, from, wordOf(replacement));

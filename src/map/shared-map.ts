@@ -429,7 +429,10 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return mapSize(this.#memory);
   }
 
-  /** Removes every entry, one stripe after the other. Blocks like `set`. @throws The errors of `set`. */
+  /**
+   * Removes every entry, one stripe after the other. Blocks like `set`.
+   * @throws The errors of `set`.
+   */
   clear(): void {
     this.#mustBeFree("clear");
     this.#writer.clear();
@@ -461,7 +464,10 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     return this.entries();
   }
 
-  /** Yields the keys that `entries` yields; values are not decoded. @throws The errors of `entries`. */
+  /**
+   * Yields the keys that `entries` yields; values are not decoded.
+   * @throws The errors of `entries`.
+   */
   keys(): Generator<K, void, void> {
     this.#placed.checkOpen();
     return this.#entries.walk((at) => at.key());

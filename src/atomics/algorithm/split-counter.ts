@@ -1,20 +1,20 @@
 /*
  * A counter of 63 bits in two 32-bit words, without a BigInt.
  *
- *     low    the count mod 2^32; everybody adds to it
- *     half   how often the count passed a multiple of 2^31; follows
+ *     low    the count mod 2^32; every process adds to it
+ *     half   how often the count passed a multiple of 2^31; it follows `low`
  *
  * The two overlap in one bit: bit 31 of `low` and bit 0 of `half` are both the parity of the count
- * divided by 2^31. They differ exactly while the step of `half` is missing, and whoever sees that
- * makes it. So a process that dies between its addition and the step has lost nothing: the count is
- * known from the two words at every instant.
+ * divided by 2^31. They differ exactly while a step of `half` is missing, and any process that sees
+ * that makes the step. So a process that dies between its addition and the step loses nothing: the
+ * two words give the count at every instant.
  *
  *     count = h * 2^31 + (low mod 2^31),   h = half if the parities agree, else half + 1
  *
- * That holds as long as `low` never gets a whole 2^31 ahead of `half`: what has been added and not
- * settled by anybody must stay below 2^31. Additions are of at most 2^24, and each that passes a
- * multiple of 2^28 settles, so it would take 112 processes that are all stopped, or killed, between
- * those two steps, with nobody reading or passing the next multiple.
+ * That holds as long as `low` never gets a whole 2^31 ahead of `half`: the amounts that were added
+ * and not settled must stay below 2^31. An addition is of at most 2^24, and each one that passes a
+ * multiple of 2^28 settles. So it would take 112 processes that are all stopped, or killed, between
+ * those two steps, while nobody reads or passes the next multiple.
  */
 import { add, compareExchange, load } from "../../memory/atomics.ts";
 
@@ -30,15 +30,15 @@ export function addToCounter(words: Int32Array, low: number, amount: number): vo
   if ((old ^ (old + amount)) >>> 28 !== 0) settle(words, low);
 }
 
-/** Makes the step of `half` that is missing, if one is. */
+/** Makes the missing step of `half`, if there is one. */
 function settle(words: Int32Array, low: number): void {
   const half = load(words, low + 1);
   const parity = load(words, low) >>> 31;
-  // Who is late fails here, since the word has moved on.
+  // A process that comes late fails here, since the word has moved on.
   if ((half & 1) !== parity) compareExchange(words, low + 1, half, (half + 1) | 0);
 }
 
-/** The count, exact at one instant of the call; exact as a number up to 2^53. */
+/** @returns The count, exact at one instant of the call, and as a number up to 2^53. */
 export function readCounter(words: Int32Array, low: number): number {
   for (;;) {
     const half = load(words, low + 1);

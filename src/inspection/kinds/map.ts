@@ -15,14 +15,11 @@ import {
   HEADER_PARAMETERS_OFFSET,
   codecIdOf,
 } from "../../layout/segment-header.ts";
-import { stripeWords } from "../../map/algorithm/map-shape.ts";
+import { MAX_STRIPES, stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed } from "./header.ts";
 import type { Inspector } from "./kind.ts";
-
-/** More stripes than any map has. */
-const MAX_STRIPES = 64;
 
 function activity(words: ObjectWords): Activity {
   const [stripeCount, bucketCount, unitCount, unitWords] = [0, 4, 8, 12].map((at) =>

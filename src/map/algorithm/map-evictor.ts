@@ -1,9 +1,10 @@
 /*
- * Making room: expired entries first, and then the clock.
+ * How a map makes room: it removes expired entries first, and then evicts by a clock.
  *
- * A hand goes around the slots of a stripe. An entry that was read since the hand last passed loses
- * its mark and stays; one that was not is taken. A new entry has no mark: what is written and never
- * read goes before what is read now and then, which plain LRU cannot tell apart.
+ * The clock's hand goes around the slots of a stripe. An entry that was read since the hand last
+ * passed loses its mark and stays; any other entry is evicted. A new entry has no mark, so entries
+ * that are written and never read go before those that are read now and then. Plain LRU cannot tell
+ * the two apart.
  * Source: F. J. Corbató, "A Paging Experiment with the Multics System", 1968 (CLOCK).
  */
 import {
@@ -23,10 +24,10 @@ import { store } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { freeEntry } from "./map-units.ts";
 
-/** Least time between two walks through a stripe in search of expired entries, in ms. */
+/** The least time between two sweeps of a stripe for expired entries, in ms. */
 const SWEEP_PERIOD_MS = 100;
 
-/** Takes entries out of a stripe whose lock the caller holds. */
+/** Removes entries of a stripe whose lock the caller holds. */
 export class MapEvictor {
   readonly #memory: MapMemory;
   readonly #words: Int32Array;
@@ -36,7 +37,7 @@ export class MapEvictor {
     this.#words = memory.words;
   }
 
-  /** Takes an entry out: the slot first, so that from here on it is gone. */
+  /** Removes an entry: empties its slot first, so that no reader finds the entry from then on. */
   remove(stripe: number, slot: number): void {
     const words = this.#words;
     const reference = words[slot]!;
@@ -47,12 +48,15 @@ export class MapEvictor {
     freeEntry(this.#memory, stripe, unit);
   }
 
-  /** Evicts the next entry that the clock finds, but not the one at `keep`. @returns Whether. */
+  /**
+   * Evicts the next entry that the clock finds, except the one at `keep`.
+   * @returns Whether there was one.
+   */
   evictOne(stripe: number, keep: number): boolean {
     const words = this.#words;
     const slots = (this.#memory.bucketMask + 1) * BUCKET_SLOTS;
     let hand = words[stripe + HAND_WORD]! >>> 0;
-    // Once around clears every mark, twice around finds every entry.
+    // The first lap clears every mark, so the second one finds an entry if there is any.
     for (let seen = 0; seen <= 2 * slots; seen++) {
       if (++hand >= slots) hand = 0;
       const start = stripe + STRIPE_HEAD_WORDS + Math.trunc(hand / BUCKET_SLOTS) * BUCKET_WORDS;
@@ -68,7 +72,7 @@ export class MapEvictor {
     return false;
   }
 
-  /** Evicts one entry of a full bucket. @returns The word of the slot that is free now. */
+  /** Evicts one entry of a full bucket. @returns The index of the word of its slot, now free. */
   evictFrom(stripe: number, bucket: number): number {
     const words = this.#words;
     const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
@@ -83,7 +87,7 @@ export class MapEvictor {
     return start + victim;
   }
 
-  /** Whether an entry was read since the last look; it has to be read again to be spared again. */
+  /** @returns Whether an entry was read since the last look. The mark is cleared. */
   #spare(start: number, index: number): boolean {
     const used = this.#words[start + BUCKET_USED_WORD]!;
     if ((used & (1 << index)) === 0) return false;
@@ -91,21 +95,21 @@ export class MapEvictor {
     return true;
   }
 
-  /** Keeps the time at which the next entry expires. */
+  /** Notes when an entry expires, for the next sweep. */
   noteExpiry(stripe: number, expiry: number): void {
     const { floats } = this.#memory;
     const next = floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
     if (next === 0 || expiry < next) floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = expiry;
   }
 
-  /** Sweeps when something has expired and the last sweep is a while ago. */
+  /** Sweeps if something has expired and the last sweep is long enough ago. */
   sweepNowAndThen(stripe: number, nextExpiry: number, keep: number): void {
     const now = Date.now();
     const last = this.#memory.floats[(stripe + LAST_SWEEP_WORD) >> 1]!;
     if (nextExpiry <= now && Math.abs(now - last) >= SWEEP_PERIOD_MS) this.sweep(stripe, keep);
   }
 
-  /** Takes every expired entry out, but not the one at `keep`, which is about to be replaced. */
+  /** Removes every expired entry except the one at `keep`, which is about to be replaced. */
   sweep(stripe: number, keep: number): void {
     const memory = this.#memory;
     const { floats } = memory;

@@ -1,27 +1,28 @@
-/** The key that a handle looks for, in memory of its own. */
+/** The key that a handle looks for, in private memory. */
 import { shown } from "../../arguments.ts";
 import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
 const encoder = new TextEncoder();
 
-/** Up to this length a loop over the characters is faster than a call of the encoder. */
-const SHORT_KEY = 16;
+/** Up to this many characters, a loop is faster than a call of the encoder. */
+const SHORT_LENGTH = 16;
 
 /** A key as words, with its hash. */
 export class MapKey {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
-  /** Bytes. */
+  /** Bytes of the key. */
   length = 0;
-  /** Words; the last is filled up with zero. */
+  /** Words of the key; the last one is filled up with zeros. */
   wordCount = 0;
   hash = 0;
   readonly #k0: number;
   readonly #k1: number;
 
   constructor(k0: number, k1: number) {
-    // UTF-8 takes up to three bytes for each unit of a string, which encodeInto wants room for.
+    // encodeInto writes a character only if all its bytes fit: room for a few more tells a key of
+    // the longest length from a longer one.
     const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
@@ -29,7 +30,10 @@ export class MapKey {
     this.#k1 = k1;
   }
 
-  /** @throws RangeError for a key of more than 1024 bytes; TypeError for what is no key. */
+  /**
+   * Takes a key over, and hashes it.
+   * @throws RangeError when it has more than 1024 bytes; TypeError when it is no key.
+   */
   set(key: string | Uint8Array): void {
     let length: number;
     if (typeof key === "string") {
@@ -56,11 +60,11 @@ export class MapKey {
     this.hash = sipHash(this.words, length, this.#k0, this.#k1);
   }
 
-  /** Writes a string as UTF-8. @returns Its bytes; more than KEY_MAX when it is too long. */
+  /** Writes text as UTF-8. @returns Its bytes; more than MAX_KEY_LENGTH when it is too long. */
   #encode(key: string): number {
     const { bytes } = this;
     const { length } = key;
-    if (length <= SHORT_KEY) {
+    if (length <= SHORT_LENGTH) {
       let at = 0;
       for (; at < length; at++) {
         const code = key.charCodeAt(at);

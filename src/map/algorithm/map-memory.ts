@@ -1,4 +1,4 @@
-/** Where the parts of a map lie, and what a corrupt one is answered with. */
+/** Where the parts of a map lie, and the error for corrupt ones. */
 import {
   BUCKET_WORDS,
   NEXT_WORD,
@@ -9,16 +9,16 @@ import {
 import { LayoutError } from "../../errors.ts";
 import { type MapShape, stripeWords } from "./map-shape.ts";
 
-/** The words of a map in a buffer. Its numbers are this process's own, checked once. */
+/** The words of a map in a buffer. Its other numbers are private copies, which were checked. */
 export class MapMemory {
   readonly words: Int32Array;
-  /** The same memory; word `i` of an f64 is `floats[i >> 1]`. */
+  /** The same memory: the f64 at word `i` is `floats[i >> 1]`. */
   readonly floats: Float64Array;
   readonly shape: MapShape;
-  /** First word of stripe 0, and words from one to the next. */
+  /** The index of the first word of stripe 0; and the words from one stripe to the next. */
   readonly start: number;
   readonly stride: number;
-  /** Words from a stripe's start to its units. */
+  /** The words from a stripe's start to its units. */
   readonly unitsOffset: number;
   readonly unitWords: number;
   readonly unitCount: number;
@@ -38,17 +38,17 @@ export class MapMemory {
     this.bucketMask = shape.bucketCount - 1;
   }
 
-  /** First word of the stripe of a hash: its low bits. */
+  /** @returns The index of the first word of a hash's stripe, which the hash's low bits choose. */
   stripeOf(hash: number): number {
     return this.start + (hash & this.stripeMask) * this.stride;
   }
 
-  /** The home bucket of a hash, by bits 6 to 25; the tag has those above, the rest overlaps. */
+  /** @returns The home bucket of a hash, by its bits from 6 up; a large map's overlap the tag. */
   bucketOf(hash: number): number {
     return (hash >>> 6) & this.bucketMask;
   }
 
-  /** Throws what a number that cannot be right is answered with. */
+  /** @throws LayoutError, always: a word holds a number that cannot be right. */
   corrupt(what: string, word: number): never {
     throw new LayoutError(`Cannot use the map: ${what} is corrupt`, {
       expected: "a number in range",
@@ -58,7 +58,10 @@ export class MapMemory {
   }
 }
 
-/** Copies `count` words of an entry's payload, from word `skip` on; false when it is cut. */
+/**
+ * Copies `count` words of an entry's payload, from word `skip` on.
+ * @returns false: it ends early.
+ */
 export function copyOut(
   memory: MapMemory,
   units: number,
@@ -92,7 +95,7 @@ export function copyOut(
   return true;
 }
 
-/** Whether an entry's payload starts with these words. */
+/** @returns Whether an entry's payload starts with these words. */
 export function startsWith(
   memory: MapMemory,
   units: number,

@@ -1,19 +1,19 @@
 /*
- * Reading a map takes no lock.
+ * How a map is read without a lock.
  *
- * A slot's word leads to a unit that may be freed, and used for another entry, at any moment. So:
+ * The unit that a slot refers to may be freed, and used for another entry, at any moment. So:
  *
  *     read the slot · read the unit's sequence · the slot still says the same    (1)
  *     compare the key, copy the value
  *     the unit's sequence is the same                                            (2)
  *
- * A writer takes an entry out of its slot before it raises the unit's sequence, and raises that
+ * A writer removes an entry from its slot before it raises the unit's sequence, and raises that
  * before the unit can be written again. By (1) the sequence is the one that the unit had while the
  * slot referred to it, and by (2) nothing was freed until after the copy. SYNC map-slot and SYNC
  * map-sequence name the pairs.
  *
- * An entry stays in its slot as long as it lives, and a new value of a key takes its old value's
- * slot. A reader that finds no slot with the key has thus seen a moment without it.
+ * An entry stays in its slot as long as it lives, and a new value of a key takes the slot of the
+ * old value. So a reader that finds no slot with the key has seen a moment without the key.
  */
 import {
   BUCKET_LIMIT_WORD,
@@ -35,12 +35,12 @@ import type { MapKey } from "./map-key.ts";
 import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry } from "./map-shape.ts";
 
-/** Answers instead of a length. */
+/** Results that stand in the place of a length. */
 export const ABSENT = -1;
 const CHANGED = -2;
 const OTHER_KEY = -3;
 
-/** A slot that changes this often under one reader belongs to no map. */
+/** A read that fails this often meets bytes that are no map. */
 const MAX_ATTEMPTS = 100_000;
 
 /** Looks entries up, and copies them out. */
@@ -48,14 +48,14 @@ export class MapReader {
   readonly #memory: MapMemory;
   readonly #words: Int32Array;
   readonly #value: Scratch;
-  /** No value has more bytes. */
+  /** The bytes of the longest value that a map of this shape can hold. */
   readonly #longest: number;
-  /** When the entry that was read last expires; 0: never. */
+  /** When the entry that was read last expires, in ms since 1970; 0: never. */
   expiry = 0;
-  /** Bytes of the key that `readSlot` read last; they are at the start of `value`. */
+  /** Bytes of the key that `readSlot` read last, which starts the scratch. */
   keyLength = 0;
 
-  /** @param value Where values are copied to. */
+  /** @param value The scratch that values are copied to. */
   constructor(memory: MapMemory, value: Scratch) {
     this.#memory = memory;
     this.#words = memory.words;
@@ -65,7 +65,7 @@ export class MapReader {
 
   /**
    * Copies a key's value to the scratch.
-   * @returns Its length in bytes, or ABSENT.
+   * @returns The value's length in bytes; ABSENT without a valid entry.
    * @throws LayoutError when the bytes are no map.
    */
   read(key: MapKey): number {
@@ -105,7 +105,7 @@ export class MapReader {
       if (length === CHANGED) continue;
       if (length >= 0) {
         const used = words[bucket + BUCKET_USED_WORD]!;
-        // A bit lost to a concurrent writer costs an entry its second chance, and nothing else.
+        // A bit that a concurrent store overwrites costs an entry its second chance, and no more.
         if ((used & (1 << slot)) === 0) words[bucket + BUCKET_USED_WORD] = used | (1 << slot);
       }
       return length;
@@ -137,8 +137,9 @@ export class MapReader {
   }
 
   /**
-   * Copies an entry's payload without its first `skip` words: `keyWords` and the value's.
-   * @returns The value's length.
+   * Copies an entry's payload, without its first `skip` words: `keyWords` words of the key, and the
+   * value.
+   * @returns The value's length in bytes; ABSENT when it has expired; CHANGED when it was freed.
    */
   #copy(units: number, first: number, skip: number, keyWords: number, sequence: number): number {
     const memory = this.#memory;
@@ -146,7 +147,7 @@ export class MapReader {
     const length = this.#words[first + VALUE_LENGTH_WORD]!;
     if (length >= 0 && length <= this.#longest) {
       if (this.#value.lacks(length + MAX_KEY_LENGTH)) {
-        // A length that is torn must not make this process allocate.
+        // A torn length must not make this process allocate.
         if (load(this.#words, first + SEQUENCE_WORD) !== sequence) return CHANGED;
         this.#value.reserve(length + MAX_KEY_LENGTH);
       }
@@ -161,11 +162,10 @@ export class MapReader {
   }
 
   /**
-   * Copies the key, and then the value, of the entry at a slot to the scratch, key first, the value
-   * at the next word.
+   * Copies the entry at a slot to the scratch: the key, and the value from the next whole word on.
    *
-   * @param slot Its word.
-   * @returns The value's length, or ABSENT when nothing lives there.
+   * @param slot The index of the slot's word.
+   * @returns The value's length in bytes; ABSENT without a valid entry.
    */
   readSlot(stripe: number, slot: number): number {
     const memory = this.#memory;

@@ -1,4 +1,4 @@
-/** Rebuilds all of a stripe that can be derived from its index. */
+/** Rebuilds the parts of a stripe that follow from its index. */
 import {
   BUCKET_LIMIT_WORD,
   BUCKET_WORDS,
@@ -21,12 +21,12 @@ import type { MapMemory } from "./map-memory.ts";
 import { entryUnits } from "./map-units.ts";
 
 /**
- * Makes free list and counts again, after their writer died, or for the first time. The caller
+ * Makes the free list and the counts: for a new stripe, or again after its writer died. The caller
  * holds the stripe's lock. A writer that dies in here leaves as much to do as it found.
  *
- * Every unit that no entry has gets a new sequence: a reader may be at an entry that the dead
- * writer had just taken out of its slot. A slot whose entry makes no sense is emptied, which only
- * ever happens to a segment that was written by something else.
+ * Every unit outside of an entry gets a new sequence, since a reader may be at an entry that the
+ * dead writer had just removed from its slot. A slot whose entry makes no sense is emptied; only a
+ * program that is not this package writes such a slot.
  */
 export function rebuild(memory: MapMemory, stripe: number): void {
   const { words, unitCount, unitWords } = memory;
@@ -70,7 +70,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   memory.floats[(stripe + LAST_SWEEP_WORD) >> 1] = 0;
 }
 
-/** Whether a slot refers to a whole entry of its own, in reach of its home; marks its units. */
+/** @returns Whether a slot refers to a whole entry, within reach of its home. Marks its units. */
 function isEntry(
   memory: MapMemory,
   stripe: number,

@@ -10,12 +10,12 @@
  *              [ sequence | next | hash | key length | value length | 0 | expiry (f64) | payload ]
  *
  * The payload is the key, filled up to a word, and then the value. Any unit fits any value, so
- * memory never falls to pieces: what is lost is the rest of each entry's last unit.
+ * memory does not fragment: only the rest of each entry's last unit is lost.
  *
- * The index is the truth. An entry is in the map exactly while a slot refers to it, and a slot is
- * one word: to set is to write a chain of free units and store the slot, to delete is to store 0.
- * All else (free list, counts) can be rebuilt from the index, which is what the next writer does
- * when one died. An entry never changes and never moves while a slot refers to it.
+ * The index decides what is in the map. An entry is in it exactly while a slot refers to the entry,
+ * and a slot is one word: `set` writes a chain of free units and stores the slot, `delete` stores
+ * 0. Everything else (free list, counts) can be rebuilt from the index, and the next writer does so
+ * after one has died. An entry never changes and never moves while a slot refers to it.
  */
 
 import {
@@ -25,40 +25,40 @@ import {
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 
-/** The numbers that a map is made of; stored in its header. */
+/** How a map's memory is divided; its header holds these numbers. */
 export interface MapShape {
   readonly stripeCount: number;
-  /** In each stripe; a power of two. */
+  /** Buckets in each stripe; a power of two. */
   readonly bucketCount: number;
-  /** In each stripe; unit 0 is never used, since a slot of 0 is empty. */
+  /** Units in each stripe; unit 0 is never used, since a slot of 0 is empty. */
   readonly unitCount: number;
   readonly unitWords: number;
 }
 
-/** Words from one stripe to the next. */
+/** @returns The words from one stripe to the next. */
 export function stripeWords({ bucketCount, unitCount, unitWords }: MapShape): number {
   return (STRIPE_HEAD_WORDS + bucketCount * BUCKET_WORDS + unitCount * unitWords + 31) & ~31;
 }
 
-/** Bytes of all stripes. */
+/** @returns The bytes of all stripes. */
 export function mapLength(shape: MapShape): number {
   return shape.stripeCount * stripeWords(shape) * 4;
 }
 
-/** Units that an entry takes. */
+/** @returns The units that an entry takes. */
 export function unitsFor(payloadWords: number, unitWords: number): number {
   const more = payloadWords - (unitWords - FIRST_HEAD_WORDS);
   return more <= 0 ? 1 : 1 + Math.ceil(more / (unitWords - OTHER_HEAD_WORDS));
 }
 
-/** The longest entry, in units: a stripe holds several, whatever they are. */
+/** @returns The most units of an entry: a stripe has room for several entries of any length. */
 export function longestEntry({ unitCount }: MapShape): number {
   return Math.max(1, unitCount >> 2);
 }
 
 const isPowerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
-/** Whether numbers from a header make a map of exactly `byteLength` bytes. */
+/** @returns Whether numbers from a header make a map of exactly `byteLength` bytes. */
 export function isShape(shape: MapShape, byteLength: number): boolean {
   const { stripeCount, bucketCount, unitCount, unitWords } = shape;
   return (
@@ -75,22 +75,26 @@ export function isShape(shape: MapShape, byteLength: number): boolean {
   );
 }
 
-const MAX_STRIPES = 64;
+/** The most stripes of a map. */
+export const MAX_STRIPES = 64;
 /**
- * Two writers meet less often with more stripes, but a value must fit into a quarter of one, and
- * the smaller they are the less evenly they fill. Below 128 KiB: a size of 2^n gives 2^m stripes.
+ * More stripes let writers meet less often, but a value must fit into a quarter of one, and smaller
+ * stripes fill less evenly. A little under 128 KiB, so that a size of 2^n gives 2^m stripes.
  */
 const MIN_STRIPE_LENGTH = 120_000;
-/** So many entries in a stripe spread evenly enough: one is full when the others nearly are. */
+/** Stripes of this many entries fill evenly: when one is full, the others are nearly full too. */
 const MIN_STRIPE_ENTRIES = 1000;
-/** Entries that a bucket of 14 is planned for: of 100,000 entries, 1 in 500 lies further on. */
+/** Entries planned for a bucket of 14 slots: 1 in 500 of 100,000 entries lies in another bucket. */
 const ENTRIES_PER_BUCKET = 8;
 
 /**
- * The largest map in `byteLength` bytes.
+ * Divides memory.
  *
- * @param entryLength Bytes of a typical key and value: decides how large the index is.
- * @throws RangeError when there is no room for even a small one.
+ * @param byteLength Bytes of all stripes together, at most.
+ * @param entryLength Bytes of a typical key and value, which decides how large the index is.
+ * @param unitLength Bytes of a unit.
+ * @returns The largest map that fits.
+ * @throws RangeError when not even a small map fits.
  */
 export function planMap(byteLength: number, entryLength: number, unitLength: number): MapShape {
   let stripeCount = 1;

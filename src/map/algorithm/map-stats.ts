@@ -13,13 +13,13 @@ import {
 import { load } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 
-/** What a map holds and has seen since it was made; counts of events are mod 2^32. */
+/** What a map holds, and has done since it was made; counts of events are mod 2^32. */
 export interface MapStats {
-  /** Entries, those included that expired and were not reclaimed yet. */
+  /** Entries, including expired ones whose memory was not reclaimed yet. */
   readonly depth: number;
-  /** Slots of the index: there are never more entries. */
+  /** Slots of the index, and so the most entries. */
   readonly capacity: number;
-  /** Writes that found the map full, and were refused. */
+  /** Writes that were refused because the map was full. */
   readonly full: number;
   /** Entries that were evicted. */
   readonly lost: number;
@@ -27,10 +27,12 @@ export interface MapStats {
   readonly expired: number;
   /** Stripes that were repaired after a writer died. */
   readonly repaired: number;
-  /** Bytes that entries can take in all, and those that are free. */
+  /** Bytes of all units. */
   readonly byteLength: number;
+  /** Bytes of the free units. */
   readonly freeBytes: number;
   readonly stripes: number;
+  /** Bytes of a unit. */
   readonly unitLength: number;
 }
 
@@ -42,7 +44,7 @@ function sum(memory: MapMemory, word: number): number {
   return total;
 }
 
-/** Entries of all stripes. */
+/** @returns The number of entries in all stripes. */
 export function mapSize(memory: MapMemory): number {
   return sum(memory, ENTRY_COUNT_WORD);
 }
@@ -63,7 +65,7 @@ export function mapStats(memory: MapMemory): MapStats {
   };
 }
 
-/** Every stripe's start with every slot in it, as words. */
+/** Yields each slot: the indices of the first word of its stripe, and of its own word. */
 export function* slotsOf(memory: MapMemory): Generator<[stripe: number, slot: number], void, void> {
   for (let index = 0; index <= memory.stripeMask; index++) {
     const stripe = memory.stripeOf(index);

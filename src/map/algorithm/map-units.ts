@@ -1,4 +1,4 @@
-/** The units of a stripe: a stack of free ones, chains of used ones. Under the stripe's lock. */
+/** The units of a stripe: a stack of free ones, chains of used ones. Callers hold its lock. */
 import {
   EXPIRY_WORD,
   FIRST_HEAD_WORDS,
@@ -17,7 +17,7 @@ import { unitsFor } from "./map-shape.ts";
 import type { MapKey } from "./map-key.ts";
 import type { Scratch } from "../../struct/scratch.ts";
 
-/** Takes a free unit. @throws LayoutError when the stack leads astray. */
+/** Takes a free unit. @returns The unit. @throws LayoutError when the stack is corrupt. */
 function take(memory: MapMemory, stripe: number): number {
   const { words } = memory;
   const unit = words[stripe + FREE_HEAD_WORD]!;
@@ -30,8 +30,10 @@ function take(memory: MapMemory, stripe: number): number {
 }
 
 /**
- * Writes an entry into free units, of which there are enough; nobody sees it yet.
- * @returns Its first unit.
+ * Writes an entry into free units, of which there must be enough. No reader sees it yet.
+ *
+ * @param expiry When it expires, in ms since 1970; 0: never.
+ * @returns The entry's first unit.
  */
 export function writeEntry(
   memory: MapMemory,
@@ -96,7 +98,7 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
   }
 }
 
-/** How many units an entry has, by its lengths; more than there are when those are corrupt. */
+/** @returns The units of an entry by its lengths; more than there are if those are corrupt. */
 export function entryUnits(memory: MapMemory, first: number): number {
   const { words, unitWords } = memory;
   const keyLength = words[first + KEY_LENGTH_WORD]! >>> 0;

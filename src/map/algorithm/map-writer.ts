@@ -1,12 +1,12 @@
 /*
- * Writing a map: one writer in a stripe at a time, by its lock.
+ * How a map is written: by one writer at a time in each stripe, which holds the stripe's lock.
  *
  *     set      write the entry into free units · store the slot · free the old entry's units
  *     delete   store 0 into the slot · free the units
  *
- * Killed before the slot is stored, a writer leaves the old value; after it, the new one. The units
- * that it had in hand belong to nobody until the next writer, to whom the lock reports the death,
- * rebuilds the free list from the index.
+ * A writer that is killed before it stores the slot leaves the old value; after that, the new one.
+ * The units that it had in hand belong to nobody until the next writer rebuilds the free list from
+ * the index; the lock tells that writer of the death.
  */
 import {
   BUCKET_LIMIT_WORD,
@@ -33,14 +33,14 @@ import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry, unitsFor } from "./map-shape.ts";
 import { freeEntry, writeEntry } from "./map-units.ts";
 
-/** The locks of the stripes; what a pthread mutex is, or a test's stand-in. */
+/** The locks of the stripes: robust mutexes, or a test's stand-in. */
 export interface StripeLocks {
-  /** @returns Whether the last owner died while it held the lock. */
+  /** Takes a lock. @returns Whether the last owner died while it held the lock. */
   lock(stripe: number): boolean;
   unlock(stripe: number): void;
 }
 
-/** What `put` answers. */
+/** The results of `put` and `set`. */
 export const STORED = 1;
 export const REFUSED = 0;
 const EXISTS = -1;
@@ -52,10 +52,10 @@ export class MapWriter {
   readonly #locks: StripeLocks;
   readonly #evict: boolean;
   readonly #evictor: MapEvictor;
-  /** Units that only new values of keys that are there may take, so that a full map can change. */
+  /** Units kept for new values of existing keys, so that a full map's values can still change. */
   readonly #reserve: number;
   readonly #longest: number;
-  /** Where `find` saw the first free slot, and how far from home; 0 when there is none. */
+  /** Where `find` saw the first free slot, 0 when there is none; and its distance from home. */
   #freeSlot = 0;
   #freeDistance = 0;
 
@@ -69,7 +69,10 @@ export class MapWriter {
     this.#longest = longestEntry(memory.shape);
   }
 
-  /** Takes the lock of a key's stripe, and repairs what a dead owner left. @returns The stripe. */
+  /**
+   * Takes the lock of a hash's stripe, and repairs what a dead owner left.
+   * @returns The index of the stripe's first word.
+   */
   lock(hash: number): number {
     const index = hash & this.#memory.stripeMask;
     const stripe = this.#memory.stripeOf(hash);
@@ -84,20 +87,20 @@ export class MapWriter {
     this.#locks.unlock(hash & this.#memory.stripeMask);
   }
 
-  /** Stores a value, in the one step of storing its slot. */
-  set(key: MapKey, value: Scratch, length: number, expiry: number, absent: boolean): number {
+  /** Stores a value; to readers it appears in one step. @returns STORED, REFUSED or EXISTS. */
+  set(key: MapKey, value: Scratch, length: number, expiry: number, ifAbsent: boolean): number {
     const need = this.checkLength(key, length);
     const stripe = this.lock(key.hash);
     try {
       const slot = this.find(stripe, key);
-      if (absent && slot !== 0 && !this.isExpired(stripe, slot)) return EXISTS;
+      if (ifAbsent && slot !== 0 && !this.isExpired(stripe, slot)) return EXISTS;
       return this.put(stripe, slot, key, value, length, expiry, need);
     } finally {
       this.unlock(key.hash);
     }
   }
 
-  /** @returns Whether there was such an entry. */
+  /** Removes a key. @returns Whether its entry was there, and valid. */
   delete(key: MapKey): boolean {
     const stripe = this.lock(key.hash);
     try {
@@ -122,7 +125,7 @@ export class MapWriter {
           for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
             if (words[slot] !== 0) store(words, slot, 0);
           }
-          // Readers that still walk by the old limit find empty slots.
+          // Readers that still use the old limit find empty slots.
           store(words, start + BUCKET_LIMIT_WORD, 0);
         }
         rebuild(this.#memory, stripe);
@@ -132,7 +135,7 @@ export class MapWriter {
     }
   }
 
-  /** Units that an entry takes. @throws RangeError when no map of this shape could hold it. */
+  /** @returns The units that an entry takes. @throws RangeError when this map cannot hold it. */
   checkLength(key: MapKey, length: number): number {
     const { unitWords } = this.#memory;
     const need = unitsFor(key.wordCount + ((length + 3) >> 2), unitWords);
@@ -143,7 +146,7 @@ export class MapWriter {
     );
   }
 
-  /** The word of a key's slot, or 0. The caller holds the lock, here and below. */
+  /** @returns The index of a key's slot, or 0. The caller holds the lock, here and below. */
   find(stripe: number, key: MapKey): number {
     const memory = this.#memory;
     const words = this.#words;
@@ -155,7 +158,7 @@ export class MapWriter {
     const last = limit >= 0 && limit < MAX_PROBE_DISTANCE ? limit : MAX_PROBE_DISTANCE;
     this.#freeSlot = 0;
     for (let distance = 0; distance <= MAX_PROBE_DISTANCE; distance++) {
-      // Beyond the limit there is only a free slot to be found.
+      // Beyond the limit there can only be a free slot.
       if (distance > last && this.#freeSlot !== 0) return 0;
       const bucket =
         stripe + STRIPE_HEAD_WORDS + ((home + distance) & memory.bucketMask) * BUCKET_WORDS;
@@ -185,12 +188,12 @@ export class MapWriter {
     return 0;
   }
 
-  /** Takes the entry of a slot out. */
+  /** Removes the entry of a slot. */
   remove(stripe: number, slot: number): void {
     this.#evictor.remove(stripe, slot);
   }
 
-  /** When the entry of a slot expires; 0: never. */
+  /** @returns When the entry of a slot expires, in ms since 1970; 0: never. */
   expiryOf(stripe: number, slot: number): number {
     const memory = this.#memory;
     const unit = this.#words[slot]! & 0xffffff;
@@ -204,9 +207,9 @@ export class MapWriter {
   }
 
   /**
-   * Stores an entry at the slot that `find` found; at the free one that it saw if it found none.
+   * Stores an entry in the slot that `find` returned, or else in the free slot that it saw.
    *
-   * @param need Units, as `checkLength` answered.
+   * @param need The units that the entry takes, as `checkLength` returned them.
    * @returns STORED or REFUSED.
    */
   put(
@@ -245,7 +248,7 @@ export class MapWriter {
     const old = words[target]!;
     const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
     if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
-    // SYNC map-slot: everything above is written when a reader finds the unit here.
+    // SYNC map-slot: a reader that finds the unit here sees everything above.
     store(words, target, (key.hash & 0xff000000) | unit);
     if (old === 0) words[stripe + ENTRY_COUNT_WORD]!++;
     else freeEntry(this.#memory, stripe, old & 0xffffff);
@@ -266,7 +269,7 @@ export class MapWriter {
     return true;
   }
 
-  /** SYNC map-limit: before the slot is stored, which lies this far from home. */
+  /** SYNC map-limit: raised before the slot is stored that lies this far from home. */
   #raiseLimit(stripe: number, hash: number, distance: number): void {
     const words = this.#words;
     const home = stripe + STRIPE_HEAD_WORDS + this.#memory.bucketOf(hash) * BUCKET_WORDS;

@@ -1,12 +1,12 @@
-/** HalfSipHash-1-3: a keyed hash that whoever does not know the seed cannot make collide. */
+/** HalfSipHash-1-3: a keyed hash. Without its seed nobody can choose keys that collide. */
 
 const rotate = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
 
 /**
- * The hash of `byteLength` bytes, given as words whose last is filled up with zero.
+ * Hashes `byteLength` bytes, given as words whose last one is filled up with zeros.
  *
- * One round for each word and three at the end, as SipHash-1-3 has and as Rust, Python and Ruby use
- * against flooding; halves, since JavaScript's fast integers have 32 bits.
+ * It does one round for each word and three at the end, like SipHash-1-3, which Rust, Python and
+ * Ruby use against flooding. It works on halves, since JavaScript's fast integers have 32 bits.
  * Source: J.-P. Aumasson and D. J. Bernstein, https://github.com/veorq/SipHash (halfsiphash.c).
  */
 export function sipHash(words: Int32Array, byteLength: number, k0: number, k1: number): number {
