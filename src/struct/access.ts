@@ -4,7 +4,7 @@ import { ClosedError } from "../errors.ts";
 import { BASE, type Cursor, type FieldKind, VIEW } from "./field.ts";
 import { type Misfit, misfitError, within } from "./misfit.ts";
 
-/** Where a field lies. */
+/** A field of one struct: its name, its place and its kind. */
 export interface Member {
   readonly name: string;
   /** Bytes from the struct's start. */
@@ -14,13 +14,13 @@ export interface Member {
 
 type Plain = Record<string, unknown>;
 
-/** The ways to get at all fields of a struct at offset `base` of a view. */
+/** The functions that read and write all fields of a struct at offset `base` of a view. */
 export interface StructAccess {
-  /** As a field in another struct: `get`, `put` and `misfit` of FieldKind. */
+  /** What a struct does as a field of another one: `get`, `put` and `misfit` of FieldKind. */
   get(view: DataView, base: number): Plain;
   put(view: DataView, base: number, value: Plain): void;
   misfit(value: unknown): Misfit | undefined;
-  /** As a user calls it. */
+  /** What users call: these check everything that they are given. */
   read(view: DataView, base: number): Plain;
   readInto(view: DataView, base: number, target: Plain): Plain;
   write(view: DataView, base: number, value: Plain): void;
@@ -29,8 +29,11 @@ export interface StructAccess {
 }
 
 /**
- * What an access throws instead of what the engine threw: memory that is gone is closed, and not a
- * type that is wrong.
+ * Puts the engine's error of an access into words: detached memory is closed, and no wrong type.
+ *
+ * @param base Where the access was to begin, in bytes from the view's start.
+ * @param length The bytes of the access.
+ * @returns The error to throw.
  */
 export function reaching(error: unknown, view: unknown, base: unknown, length: number): unknown {
   if (!(view instanceof DataView)) {
@@ -45,12 +48,12 @@ export function reaching(error: unknown, view: unknown, base: unknown, length: n
 }
 
 /**
- * Straight-line code for one struct, as one would write it by hand. Eight fields are read in 12 ns;
- * a loop over fields takes 63 to 98 ns, since neither its calls nor its stores can be inlined.
+ * Compiles straight-line code for one struct, as one would write it by hand. It reads eight fields
+ * in 12 ns; a loop over fields takes 63 to 98 ns, since its calls and stores cannot be inlined.
  *
- * The text is made of numbers, of the scalars' code in field.ts, and of field names, which are
- * checked to be identifiers. A write reads every value once, checks it, and touches the last byte
- * of the struct before it writes the first: what throws has written nothing.
+ * The text is made of numbers, of the scalars' code in field.ts, and of field names, which were
+ * checked to be identifiers. A write reads every value once, checks all of them, and touches the
+ * last byte of the struct before it writes the first one: a write that throws has written nothing.
  */
 export function compileAccess(members: readonly Member[], byteLength: number): StructAccess {
   const reads: string[] = [];
@@ -85,7 +88,7 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
   const into = reads.map((read) => `target[${read.replace(": ", "] = ")};`).join(" ");
   const put = `${values.join(" ")} ${writes.join(" ")}`;
   const isObject = 'typeof value === "object" && value !== null';
-  // DataView takes NaN, "8" and 1.5 for offsets; what is thrown is put into words by `reach`.
+  // DataView takes NaN, "8" and 1.5 for offsets; `reach` puts the error into words.
   const checkBase = 'if ((base >>> 0) !== base) throw new RangeError("an offset");';
   const guarded = (code: string): string =>
     `try { ${checkBase} ${code} } catch (error) { reach(error, view, base); }`;
@@ -123,7 +126,7 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
   return { ...access, properties: members.map((each, at) => access.properties[at] ?? live(each)) };
 }
 
-/** A property that is a cursor itself: made once for an accessor, and moved along with it. */
+/** @returns A property that is a cursor itself: made once for an accessor, and moved with it. */
 function live({ offset, kind }: Member): PropertyDescriptor {
   const key = Symbol("cursor");
   return {

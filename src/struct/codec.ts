@@ -1,15 +1,16 @@
-/** How values become bytes, and bytes values again. */
+/** Codecs: how values become bytes, and bytes become values again. */
 import { deserialize, serialize } from "bun:jsc";
 import { checkBytes, shown } from "../arguments.ts";
 import { MAX_CODEC_ID_LENGTH } from "../layout/segment-header.ts";
 import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
 
 /**
- * A form of values in shared memory: one of `codecs`, a `struct`, or the user's own.
+ * A form of values in shared memory: one of `codecs`, a `struct`, or an object of the user's own.
  *
- * The id is written into the header of whatever is made with the codec, and an opener with another
- * one is refused. Both functions are synchronous, and must not use the structure whose values they
- * convert. What `decode` throws comes to whoever reads; the record counts as read.
+ * A structure that is made with a codec keeps the codec's id in its header, and refuses to be
+ * opened with another one. Both functions are synchronous, and must not use the structure whose
+ * values they convert. An error of `encode` reaches the writer, and nothing is written; an error of
+ * `decode` reaches the reader, and a ring's record counts as read.
  *
  * @example
  * ```ts
@@ -24,11 +25,11 @@ import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts
  * ```
  */
 export interface Codec<T> {
-  /** Names the form, for other processes: 1 to 64 bytes of UTF-8, as in "orders/1". */
+  /** Names the form to other processes: 1 to 64 bytes of UTF-8, such as "orders/1". */
   readonly id: string;
-  /** The value as bytes, which are copied at once. */
+  /** @returns The value as bytes, which the caller copies at once. */
   encode(value: T): Uint8Array;
-  /** The value of bytes, which are good for this call only: keep copies. */
+  /** @param bytes Valid during this call only: keep copies. @returns The value. */
   decode(bytes: Uint8Array): T;
 }
 
@@ -132,28 +133,31 @@ const json: Codec<unknown> = withScratchForm(
 const clone: Codec<unknown> = {
   id: "clone",
   encode: (value) => new Uint8Array(serialize(value)),
-  // A copy, since deserialize takes a whole buffer.
+  // A copy, since deserialize takes a whole ArrayBuffer.
   decode: (encoded) => deserialize(encoded.slice().buffer),
 };
 
-/** The codecs of this package, as the type of `codecs` says them. */
+/** The type of `codecs`. */
 export interface Codecs {
-  /** Bytes as they are; each value read is a copy of its own. */
+  /** Bytes as they are. Each value that is read is a copy. */
   readonly bytes: Codec<Uint8Array>;
-  /** Text as UTF-8; bytes that are none read as U+FFFD. */
+  /** Text as UTF-8. Bytes that are no UTF-8 read as U+FFFD. */
   readonly utf8: Codec<string>;
-  /** Numbers as 8 bytes, NaN and Infinity too. */
+  /** Numbers as 8 bytes, including NaN and Infinity. */
   readonly number: Codec<number>;
-  /** JSON, of a type that the caller knows: `codecs.json<Order>()`. Nothing checks what is read. */
+  /**
+   * Makes the codec of JSON for a type that the caller names: `codecs.json<Order>()`. Nothing
+   * checks that the values that are read have that type.
+   */
   json<T = unknown>(): Codec<T>;
   /**
-   * The structured clone algorithm: Map, Set, Date, typed arrays, cycles. Between Bun processes of
-   * one version, and never from a process that is not trusted.
+   * Makes the codec of the structured clone algorithm: Map, Set, Date, typed arrays, cycles. Use it
+   * only between Bun processes of one version that trust each other.
    */
   clone<T = unknown>(): Codec<T>;
   /**
-   * The bytes of values whatever their codec is: for tools. It opens everything, and what is made
-   * with it can be opened with every codec.
+   * The bytes of values of any codec, for tools. It opens every structure, and every codec opens a
+   * structure that was made with it.
    */
   readonly raw: Codec<Uint8Array>;
 }
@@ -168,7 +172,7 @@ export const codecs: Codecs = {
   raw,
 };
 
-/** @throws TypeError when a codec lacks something, and says what. */
+/** @throws TypeError that says what a codec lacks. */
 export function checkCodec(action: string, codec: unknown): void {
   const { id, encode, decode } = Object(codec) as Partial<Codec<unknown>>;
   if (typeof encode !== "function" || typeof decode !== "function") {

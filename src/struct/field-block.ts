@@ -6,12 +6,12 @@ import { misfitError, within } from "./misfit.ts";
 
 const MAX_COUNT = 2 ** 24;
 
-/** Bytes of a view, for the length of one call. */
+/** @returns Some bytes of a view, to be used at once. */
 function window(view: DataView, offset: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
 
-/** `length` bytes: in C `uint8_t name[length]`. Written whole. */
+/** @returns The kind of a field of exactly `length` bytes: in C `uint8_t name[length]`. */
 export function bytesField(length: number): FieldKind<Uint8Array> {
   checkInteger("Cannot make a byteArray", "its length", length, 1, MAX_COUNT);
   const rule = `a Uint8Array of ${length} bytes`;
@@ -33,7 +33,7 @@ export function bytesField(length: number): FieldKind<Uint8Array> {
 
 const encoder = new TextEncoder();
 
-/** Text of at most `length` UTF-8 bytes, filled up with NUL: in C `char name[length]`. */
+/** @returns The kind of a field of text, filled up with NUL: in C `char name[length]`. */
 export function utf8Field(length: number): FieldKind<string> {
   checkInteger("Cannot make a charArray", "its length", length, 1, MAX_COUNT);
   // The bytes are copied before they are decoded: another process may write them meanwhile.
@@ -70,15 +70,15 @@ export function utf8Field(length: number): FieldKind<string> {
   };
 }
 
-/** An accessor's array: elements by index, nothing allocated. */
+/** The live view of an accessor's array: reads and writes elements, and allocates nothing. */
 export interface ArrayView<T> extends Iterable<T> {
   readonly length: number;
-  /** The element at `index`. @throws RangeError beyond the end; ClosedError. */
+  /** @returns The element at `index`. @throws RangeError beyond the end; ClosedError. */
   get(index: number): T;
   /**
    * Writes the element at `index`.
-   * @throws RangeError beyond the end; RangeError, TypeError for a value that does not fit;
-   *   ClosedError.
+   * @throws RangeError beyond the end; RangeError, TypeError for a value that does not fit, and
+   *   nothing is written; ClosedError.
    */
   set(index: number, value: T): void;
 }
@@ -135,7 +135,7 @@ class ArrayCursor<T> implements ArrayView<T>, Cursor {
   }
 }
 
-/** `count` values of one kind: in C `type name[count]`. */
+/** @returns The kind of a field of exactly `count` values: in C `type name[count]`. */
 export function arrayField<T>(element: FieldKind<T>, count: number): FieldKind<T[]> {
   checkInteger("Cannot make an arrayOf", "its count", count, 1, MAX_COUNT);
   const stride = element.byteLength;
@@ -152,7 +152,7 @@ export function arrayField<T>(element: FieldKind<T>, count: number): FieldKind<T
       }
     },
     misfit(value) {
-      // A typed array is as good as a plain one.
+      // A typed array is accepted like a plain one.
       if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) {
         return { path: "", found: shown(value), rule, error: TypeError };
       }

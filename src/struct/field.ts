@@ -1,20 +1,22 @@
-/** The fields of a struct: what each takes in memory, in C, and how it is read and written. */
+/**
+ * The kinds of a struct's fields: their size, their type in C, and how they are read and written.
+ */
 import { shown } from "../arguments.ts";
 import type { Misfit } from "./misfit.ts";
 
-/** Names of the fixed-size values that C knows too. */
+/** The names of the scalars: values of fixed size, which C has too. */
 export type Scalar =
   "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64" | "u64" | "i64" | "bool";
 
 declare const VALUE: unique symbol;
 
-/** A type of field of fixed length: made by `byteArray`, `charArray`, `arrayOf` or `struct`. */
+/** The type of a field of fixed size: made by `byteArray`, `charArray`, `arrayOf` or `struct`. */
 export interface StructField<T> {
-  /** Bytes. */
+  /** Bytes that the field takes. */
   readonly byteLength: number;
-  /** The offset of the field is a multiple of it, as C aligns it. */
+  /** The field's offset is a multiple of this many bytes, as in C. */
   readonly alignment: number;
-  /** The declaration in C: `cType("x")` is `uint32_t x`. */
+  /** @returns The declaration in C: `cType("x")` is `uint32_t x`. */
   cType(name: string): string;
   readonly [VALUE]?: T;
 }
@@ -23,46 +25,49 @@ export interface StructField<T> {
 export const VIEW: unique symbol = Symbol("view");
 export const BASE: unique symbol = Symbol("base");
 
-/** Where an accessor looks: a view, and the offset of its struct in it. */
+/** What an accessor shows: a view, and the offset of its struct in that view. */
 export interface Cursor {
   [VIEW]: DataView;
   [BASE]: number;
 }
 
-/** How a field's accesses are spelled in code that is compiled for one struct. */
+/** The text of a field's accesses in the code that is compiled for one struct. */
 export interface FieldCode {
-  /** An expression. */
+  /** @returns The text of an expression. */
   read(view: string, offset: string): string;
-  /** A statement. */
+  /** @returns The text of a statement. */
   write(view: string, offset: string, value: string): string;
-  /** A condition. */
+  /** @returns The text of a condition. */
   fits(value: string): string;
 }
 
-/** What a type of field can do. Nothing here looks where a view ends: the engine does. */
+/** What a kind of field can do. Nothing here checks where a view ends: the engine does. */
 export interface FieldKind<T> extends StructField<T> {
-  /** Reads the value; arrays, bytes and strings are copies. Little-endian. */
+  /** Reads the value, little-endian. @returns The value; arrays, bytes and strings are copies. */
   get(view: DataView, offset: number): T;
   /** Writes a value that fits. */
   put(view: DataView, offset: number, value: T): void;
-  /** Why a value does not fit; undefined when it does. */
+  /** @returns Why a value does not fit; undefined when it does. */
   misfit(value: unknown): Misfit | undefined;
-  /** Of a scalar. */
+  /** Only a scalar has it. */
   readonly code?: FieldCode;
-  /** What an accessor has in the value's place, if it is a live view of its own. */
+  /**
+   * Makes the live view that an accessor shows in the place of a value; only where there is one.
+   */
   cursor?(view: DataView): Cursor;
 }
 
-/** One scalar in C, in DataView's methods, and what it holds. */
+/** One scalar: its type in C, its methods in DataView, and its values. */
 interface ScalarRow {
+  /** The type in C. */
   readonly c: string;
   readonly byteLength: number;
   readonly type: "number" | "bigint" | "boolean";
-  /** Behind `get` and `set` in the names of DataView's methods. */
+  /** What follows `get` and `set` in the names of DataView's methods. */
   readonly method: string;
-  /** A condition on a value `v` of the type; "" when all fit. */
+  /** The text of a condition on a value `v` of the type; "" when all values fit. */
   readonly range: string;
-  /** What the values are, for messages. */
+  /** What a value must be, for messages. */
   readonly rule: string;
 }
 
@@ -105,7 +110,7 @@ const ROWS: Readonly<Record<Scalar, ScalarRow>> = {
     byteLength: 4,
     type: "number",
     method: "Float32",
-    // NaN and the infinities are the numbers of which v - v is no 0.
+    // NaN and the infinities are the numbers for which v - v is not 0.
     range: `(Math.abs(v) < ${F32_END} || v - v !== 0)`,
     rule: "a number that a float holds",
   },
@@ -151,8 +156,8 @@ function codeOf({ byteLength, type, method, range }: ScalarRow): FieldCode {
 
 function scalar(row: ScalarRow): FieldKind<unknown> {
   const code = codeOf(row);
-  // Each scalar has functions of its own: a call site that always meets one method of DataView is
-  // inlined to a load or a store, one that meets several is not.
+  // Each scalar gets its own functions: the engine inlines a call site that always calls one method
+  // of DataView to a load or a store, and does not inline one that calls several.
   const made = new Function(`return {
     get: (view, offset) => ${code.read("view", "offset")},
     put: (view, offset, value) => { ${code.write("view", "offset", "value")} },

@@ -1,32 +1,33 @@
-/** How codecs convert in a handle's own memory, for calls that must not allocate. */
+/** How codecs convert in a handle's private memory, for calls that must not allocate. */
 import { LayoutError } from "../errors.ts";
 import { checkBytes } from "../arguments.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** A codec's form for a scratch. */
+/** A codec that converts in a scratch. */
 export interface ScratchCodec<T> {
-  /** Writes the value to the start of the scratch. @returns Its length in bytes. */
+  /** Writes a value to the start of the scratch. @returns The number of its bytes. */
   encode(value: T, scratch: Scratch): number;
-  /** Reads the value at an offset, a multiple of 4. */
+  /** @param offset Bytes from the scratch's start; a multiple of 4. @returns The value there. */
   decode(scratch: Scratch, offset: number, length: number): T;
 }
 
-/** What every codec has. */
+/** The functions that every codec has. */
 interface Converter<T> {
   encode(value: T): Uint8Array;
   decode(bytes: Uint8Array): T;
 }
 
-// By the codec itself, and no property of it: a copy with another `encode` has none of these forms.
+// Kept by the identity of the codec, and not in a property: a copy of a codec that has another
+// `encode` must not have the form of the original.
 const forms = new WeakMap<object, unknown>();
 
-/** Keeps the form of one of this package's codecs. @returns The codec. */
+/** Keeps the scratch form of one of this package's codecs. @returns The codec. */
 export function withScratchForm<T, C extends Converter<T>>(codec: C, form: ScratchCodec<T>): C {
   forms.set(codec, form);
   return codec;
 }
 
-/** The form of any codec: a user's own converts by its two functions. */
+/** @returns The scratch form of a codec; a user's codec converts by its own two functions. */
 export function scratchForm<T>(codec: Converter<T>): ScratchCodec<T> {
   const form = forms.get(codec) as ScratchCodec<T> | undefined;
   if (form !== undefined) return form;
@@ -37,7 +38,7 @@ export function scratchForm<T>(codec: Converter<T>): ScratchCodec<T> {
   };
 }
 
-/** Copies bytes to the start of a scratch. @returns Their number. @throws TypeError. */
+/** Copies bytes to the start of a scratch. @returns The number of bytes. @throws TypeError. */
 export function copyIn(bytes: Uint8Array, scratch: Scratch): number {
   checkBytes("Cannot encode a value", "it", bytes);
   scratch.reserve(bytes.length);
@@ -47,13 +48,13 @@ export function copyIn(bytes: Uint8Array, scratch: Scratch): number {
 
 const encoder = new TextEncoder();
 
-/** Writes text as UTF-8 to the start of a scratch. @returns Its bytes. */
+/** Writes text as UTF-8 to the start of a scratch. @returns The number of bytes. */
 export function textIn(text: string, scratch: Scratch): number {
   scratch.reserve(text.length * 3);
   return encoder.encodeInto(text, scratch.bytes).written;
 }
 
-/** @throws LayoutError when a value has another length than all of its form. */
+/** @throws LayoutError when a value does not have the length of all values of its form. */
 export function checkLength(form: string, expected: number, found: number): void {
   if (found === expected) return;
   throw new LayoutError(`Cannot decode a value as ${form}: it has another length`, {

@@ -1,24 +1,24 @@
-/** Private memory of one handle, for values on their way in and out. */
+/** The private memory of one handle, for values on their way into and out of shared memory. */
 
-/** Bytes that grow when more are wanted. */
+/** Bytes, of which there are more when more are reserved. */
 export class Scratch {
   buffer!: ArrayBuffer;
   words!: Int32Array;
   bytes!: Uint8Array;
   view!: DataView;
-  /** The same bytes, with Node's ways to make strings of them. @internal */
+  /** The same bytes, with Node's methods that make strings of them. @internal */
   node!: Buffer;
 
   constructor(length: number) {
     this.#grow(length);
   }
 
-  /** Whether there is no room for `length` bytes and a word. */
+  /** @returns Whether there is no room for `length` bytes and a word. */
   lacks(length: number): boolean {
     return length + 4 > this.bytes.length;
   }
 
-  /** Makes room for `length` bytes and a word; what was there is kept. */
+  /** Makes room for `length` bytes and a word, and keeps what was there. */
   reserve(length: number): void {
     if (this.lacks(length)) this.#grow(length);
   }

@@ -15,13 +15,13 @@ import {
 } from "./field.ts";
 import { checkLength, withScratchForm } from "./scratch-codec.ts";
 
-/** What stands for a field in a schema: a scalar's name, another struct, or a field made here. */
+/** The type of a field: a scalar's name, another struct, or what the functions here make. */
 export type FieldType = Scalar | StructField<unknown>;
 
 /** Field names and their types, in the order in which they lie in memory. */
 export type Schema = Readonly<Record<string, FieldType>>;
 
-/** The value that a field type stands for. */
+/** The type of a field's values. */
 export type FieldValue<F> = F extends "u64" | "i64"
   ? bigint
   : F extends "bool"
@@ -32,7 +32,7 @@ export type FieldValue<F> = F extends "u64" | "i64"
         ? T
         : never;
 
-/** The plain object that a schema stands for. */
+/** The type of a struct's values: plain objects. */
 export type StructValue<S extends Schema> = { -readonly [K in keyof S]: FieldValue<S[K]> };
 
 declare const ELEMENT: unique symbol;
@@ -57,17 +57,35 @@ export type StructView<S extends Schema> = {
       : never;
 };
 
-/** Exactly `length` bytes; in C `uint8_t name[length]`. Reading copies. */
+/**
+ * Makes a field of exactly `length` bytes; in C `uint8_t name[length]`.
+ *
+ * @param length Bytes, from 1 to 2^24.
+ * @returns The field. Its value is a Uint8Array; what is read is a copy.
+ * @throws RangeError, TypeError for a bad length.
+ */
 export function byteArray(length: number): StructField<Uint8Array> {
   return bytesField(length);
 }
 
-/** Text of at most `length` bytes in UTF-8, filled up with NUL; in C `char name[length]`. */
+/**
+ * Makes a field of text, filled up with NUL; in C `char name[length]`.
+ *
+ * @param length The most bytes of the text's UTF-8, from 1 to 2^24.
+ * @returns The field. Its value is a string.
+ * @throws RangeError, TypeError for a bad length.
+ */
 export function charArray(length: number): StructField<string> {
   return utf8Field(length);
 }
 
-/** Exactly `count` values of one type; in C `type name[count]`. */
+/**
+ * Makes a field of exactly `count` values of one type; in C `type name[count]`.
+ *
+ * @param count Elements, from 1 to 2^24.
+ * @returns The field. Its value is an array; an accessor has an ArrayView in its place.
+ * @throws RangeError, TypeError for a bad count or element type.
+ */
 export function arrayOf<const F extends FieldType>(
   element: F,
   count: number,
@@ -85,8 +103,11 @@ export interface StructMember {
 }
 
 /**
- * A struct type: its layout, and how its values are read and written. Made by `struct`. It is a
- * codec too, for rings, maps and records: its id says which layout it is.
+ * A struct type: its layout, and the functions that read and write its values. Made by `struct`. It
+ * is also a codec for rings, maps and records; its id stands for its layout.
+ *
+ * No function blocks, and none is atomic: a struct that another process writes meanwhile may be
+ * read half old and half new.
  */
 export interface Struct<S extends Schema>
   extends StructField<StructValue<S>>, Codec<StructValue<S>> {
@@ -96,31 +117,43 @@ export interface Struct<S extends Schema>
   readonly signature: string;
 
   /**
-   * The struct at `offset` as an object; arrays, bytes and strings are copies. A struct that
-   * another process writes meanwhile may be read half old and half new.
+   * Reads the struct at `offset`.
    *
    * @param offset Bytes from the view's start. Default 0.
-   * @throws RangeError when the view ends before; ClosedError when its memory was closed.
+   * @returns A new object; arrays, bytes and strings are copies.
+   * @throws RangeError when the view ends too early, or for a bad offset; TypeError for a bad view;
+   *   ClosedError when the view's memory was closed.
    */
   read(view: DataView, offset?: number): StructValue<S>;
-  /** As `read`, into an object that is there: nothing is allocated for scalars. */
+  /**
+   * Reads the struct at `offset` into an existing object; allocates nothing for scalars.
+   * @returns That object. @throws The errors of `read`.
+   */
   readInto(view: DataView, offset: number, target: StructValue<S>): StructValue<S>;
   /**
-   * Writes every field. Properties of the value that are no fields are left out.
+   * Writes every field. Other properties of the value are ignored.
    *
-   * @throws RangeError, TypeError for a value that does not fit, or is missing; RangeError when the
-   *   view ends before; ClosedError when its memory was closed. Nothing is written then.
+   * @param offset Bytes from the view's start.
+   * @throws RangeError, TypeError for a field that does not fit, or is missing; also the errors of
+   *   `read`. Nothing is written then.
    */
   write(view: DataView, offset: number, value: StructValue<S>): void;
   /**
-   * A live accessor of the struct at `offset`. Make it once and `move` it: reading or writing a
-   * property costs what the DataView call costs. A value that does not fit is refused as by
-   * `write`; once the memory is closed, properties throw a ClosedError.
+   * Makes a live accessor of the struct at `offset`. Make one and `move` it: reading or writing a
+   * property costs what the DataView call costs.
+   *
+   * @param offset Bytes from the view's start. Default 0.
+   * @returns The accessor. A property refuses a value that does not fit, like `write`, and throws a
+   *   RangeError beyond the view's end, and a ClosedError once the view's memory is closed.
+   * @throws RangeError, TypeError for a bad offset or view.
    */
   at(view: DataView, offset?: number): StructView<S>;
-  /** Lets an accessor look at another offset, of another view if given; returns it. */
+  /**
+   * Points an accessor at another offset, and at another view if one is given.
+   * @returns The accessor. @throws RangeError, TypeError for a bad offset or view.
+   */
   move(accessor: StructView<S>, offset: number, view?: DataView): StructView<S>;
-  /** The declaration in C11, for a header: `typedef struct { … } name;`. */
+  /** @returns The declaration in C11, for a header: `typedef struct { … } name;`. */
   toC(name: string): string;
 }
 
@@ -133,7 +166,7 @@ const align = (offset: number, alignment: number): number =>
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 function kindOf(name: string, type: unknown): FieldKind<unknown> {
-  // What was made here has these; a user's own object does not.
+  // What this package made has these methods; an object of the user's own does not.
   if (typeof type === "object" && type !== null && "misfit" in type && "put" in type) {
     return type as FieldKind<unknown>;
   }
@@ -153,7 +186,7 @@ function layOut(schema: Schema): { members: Member[]; byteLength: number; alignm
   let offset = 0;
   let alignment = 1;
   const members = Object.entries(schema).map(([name, type]): Member => {
-    // Integer-like keys would come first whatever their place, and C takes identifiers only.
+    // Integer-like keys would come first wherever they stand, and C takes only identifiers.
     if (!IDENTIFIER.test(name) || name === "__proto__") {
       throw new TypeError(`Cannot name a field ${shown(name)}: C takes [A-Za-z_0-9] only`);
     }
@@ -175,10 +208,10 @@ export function checkStruct(action: string, codec: unknown): asserts codec is St
   throw new TypeError(`${action}: its codec must be a struct, not ${shown(codec)}`);
 }
 
-/** Most of a signature that a message shows. */
+/** The most characters of a signature that a message shows. */
 const SIGNATURE_SHOWN = 120;
 
-/** A codec as a message names it: by its id, and a struct also by what is in it. */
+/** @returns What a message calls a codec: its id, and the fields of a struct. */
 export function codecName(codec: { readonly id: string }): string {
   if (!structs.has(codec)) return codec.id;
   const fields = (codec as Struct<Schema>).signature.replaceAll(/\s+/g, " ").trim();
@@ -197,9 +230,11 @@ function checkPlace(view: unknown, offset: unknown): void {
  * Describes a struct: fixed-size fields at C's offsets (natural alignment, little-endian), so that
  * a C program that includes `toC(name)` reads the same bytes.
  *
- * Nothing here is atomic: over shared memory use it inside a SharedRecord, a SharedMap, a record of
- * a ring, or under a Mutex.
+ * Nothing here is atomic: in shared memory, use it inside a SharedRecord, a SharedMap or a record
+ * of a ring, or under a Mutex.
  *
+ * @param schema The fields' names and types, in the order in which they lie in memory.
+ * @returns The struct type.
  * @throws TypeError for an unknown type, a name that C does not take, or no field at all.
  * @example
  * ```ts

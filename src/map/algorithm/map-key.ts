@@ -21,8 +21,7 @@ export class MapKey {
   readonly #k1: number;
 
   constructor(k0: number, k1: number) {
-    // encodeInto writes a character only if all its bytes fit: room for a few more tells a key of
-    // the longest length from a longer one.
+    // Behind the longest key there is room for the zeros that fill up its last word.
     const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
