@@ -72,7 +72,7 @@
 typedef struct bun_shm_segment_header {
   /* "BSHM". Written last, with release: all else is valid then. */
   uint32_t magic;
-  /* Of the binary contract. */
+  /* The version of the binary contract. */
   uint32_t version;
   /* For people; nothing relies on it. */
   uint32_t creator_pid;
@@ -86,7 +86,7 @@ typedef struct bun_shm_segment_header {
   uint32_t data_offset;
   /* Bytes of data. */
   uint32_t data_length;
-  /* Of the kind. */
+  /* Their meaning depends on the kind. */
   uint32_t parameters[8];
   /* Id of the values' form, UTF-8; empty: any form. */
   uint8_t codec[64];
@@ -110,12 +110,12 @@ BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, codec) == 64, "segment_header.co
 #define BUN_SHM_WAKE_INCREMENT 4
 #define BUN_SHM_BELL_COUNT 31
 
-/* Where processes wait for what others publish. 128-byte aligned. */
+/* Where processes wait for what others publish, at a multiple of 128. */
 typedef struct bun_shm_wait_point {
   /* wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a
    * wake, by compare-and-swap. A futex. */
   uint32_t state;
-  /* Doorbell ids of waiting event loops, or 0. Each waiter its own, a waker a dead one. */
+  /* Ids of waiting event loops' doorbells, or 0. Each waiter its own; a waker, dead ones. */
   uint32_t bells[31];
 } bun_shm_wait_point;
 BUN_SHM_ASSERT(sizeof(bun_shm_wait_point) == 128, "wait_point");
@@ -211,7 +211,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 #define BUN_SHM_PADDING 0xff000000u
 #define BUN_SHM_MPSC_LAYOUT_HASH 0xffb6480eu
 
-/* At byte 640 of a ring with many producers. Consumer only. */
+/* At byte 640 of a ring with many producers. Only the consumer writes it. */
 typedef struct bun_shm_mpsc_release {
   /* Number of the release under way. One above `done`: its cells may be freed in part. */
   uint32_t intent;
@@ -225,7 +225,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, intent) == 0, "mpsc_release.intent
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, done) == 4, "mpsc_release.done");
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, versions) == 8, "mpsc_release.versions");
 
-/* One word for each 16 bytes of data, from byte 1024. See the states in the text. */
+/* One word for each 16 bytes of data, from byte 1024. The text above has its states. */
 typedef struct bun_shm_mpsc_cell {
   /* Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer. */
   uint32_t word;
@@ -244,13 +244,13 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 #define BUN_SHM_BROADCAST_MIN_CAPACITY 256
 #define BUN_SHM_BROADCAST_LAYOUT_HASH 0xf1f9f2e0u
 
-/* At byte 168 of a broadcast ring. Producer only. */
+/* At byte 168 of a broadcast ring. Only the producer writes them. */
 typedef struct bun_shm_broadcast {
-  /* End of what may be being written. Before the bytes, with a fence. */
+  /* End of the writes going on. Stored before the bytes, with a fence. */
   uint32_t tail_intent;
   /* Changes of the top bit of tail_intent (overwrite) or tail (block). */
   uint32_t half_laps;
-  /* Where the tail may go; above no consumer's position by more than capacity. */
+  /* Where the tail may go: at most one capacity beyond each consumer's position. */
   uint32_t limit;
   /* Two times: tail, number of the next record (low, high). */
   uint32_t tail_numbers[6];
@@ -264,7 +264,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, limit) == 8, "broadcast.limit");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, tail_numbers) == 12, "broadcast.tail_numbers");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, quarter_marks) == 36, "broadcast.quarter_marks");
 
-/* 32 of them from byte 1024, where consumers block. Its consumer only. */
+/* 32 of them from byte 1024, where consumers block. Only its consumer writes one. */
 typedef struct bun_shm_broadcast_slot {
   /* Bytes that its consumer has given back. With release. */
   uint32_t position;
@@ -315,7 +315,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "br
 #define BUN_SHM_QUEUE_MAY_HAVE_TOKEN 128
 #define BUN_SHM_QUEUE_NONE_INCREMENT 256
 
-/* Starts a queue of any geometry; the slots follow at once. */
+/* Starts a queue of any geometry; the slots follow immediately. */
 typedef struct bun_shm_message_queue_header {
   /* 0x4D51534D. The creator, last. */
   uint32_t magic;
@@ -358,7 +358,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, tail) == 12, "message_queue.tail"
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, count) == 16, "message_queue.count");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slots");
 
-/* The bookkeeping of Bun's handles, at the first multiple of 128 behind the slots. */
+/* The bookkeeping of Bun's handles, at the first multiple of 128 after the slots. */
 typedef struct bun_shm_message_queue_book {
   /* "BOOK". Whoever makes the bookkeeping, last. */
   uint32_t magic;
@@ -366,7 +366,7 @@ typedef struct bun_shm_message_queue_book {
   uint32_t version;
   /* How many slots there are. Whoever makes it. */
   uint32_t slots;
-  /* Bytes of a slot, its NUL included. Likewise. */
+  /* Bytes of a slot, including its NUL. Likewise. */
   uint32_t slot_size;
   /* Where the semaphores are: `QUEUE_MODE_…`. Likewise. */
   uint32_t mode;
@@ -375,9 +375,9 @@ typedef struct bun_shm_message_queue_book {
   uint8_t reserved_at_24[40];
   /* Repairs after a death, mod 2^32. Whoever repairs. */
   uint32_t repaired;
-  /* Most messages seen. The lock's holder. */
+  /* The most messages queued. The lock's holder. */
   uint32_t high_water;
-  /* Ended ones, mod 2^32. The lock's holder. */
+  /* Those that ended, mod 2^32. The lock's holder. */
   uint32_t operations;
   uint8_t reserved_at_76[52];
   /* 0, or the holder's participant number + 1. By CAS from 0. */
@@ -387,14 +387,14 @@ typedef struct bun_shm_message_queue_book {
   uint8_t reserved_at_136[120];
   /* See the wait point. */
   uint32_t lock_wait_point[32];
-  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with 1. Everybody. */
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts. Starts at 1. All handles. */
   uint8_t mutex[64];
-  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with 0. Everybody. */
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts. Starts at 0. All handles. */
   uint8_t items[64];
-  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts; begins with the number of
-   * slots. Everybody. */
+  /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts. Starts at the number of slots.
+   * All handles. */
   uint8_t spaces[64];
-  /* 64 of `message_queue_participant`. Each its own. */
+  /* 64 of `message_queue_participant`. Each handle its own. */
   uint32_t participants[192];
   uint8_t reserved_at_1344[64];
 } bun_shm_message_queue_book;
@@ -434,13 +434,13 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, process_id) == 8, "me
 
 /* The latest value of a struct. The slots follow, each a multiple of 128 bytes. */
 typedef struct bun_shm_shared_record {
-  /* The newest version, 0 before the first; the writer, last. SYNC record-published. */
+  /* The newest version, 0 before the first. The writer, last. SYNC record-published. */
   uint32_t latest;
   uint8_t reserved_at_4[124];
-  /* The writer's role: a robust, process-shared, errorcheck pthread_mutex_t. */
+  /* The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t. */
   uint32_t lock[16];
   uint8_t reserved_at_192[64];
-  /* A wait point: rung after each write. */
+  /* A wait point, woken after each write. */
   uint32_t changed[32];
 } bun_shm_shared_record;
 BUN_SHM_ASSERT(sizeof(bun_shm_shared_record) == 384, "shared_record");
@@ -459,7 +459,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_shared_record_slot, version) == 0, "shared_recor
 
 /* ---- Shared map ---- */
 
-/* Starts each stripe of a map; buckets and units follow. By the lock's owner. */
+/* Starts each stripe of a map; buckets and units follow. The lock's owner writes it. */
 typedef struct bun_shm_map_stripe {
   /* A robust, process-shared, errorcheck pthread_mutex_t. */
   uint32_t lock[16];
@@ -467,7 +467,7 @@ typedef struct bun_shm_map_stripe {
   uint32_t free_head;
   /* Free units. Derived. */
   uint32_t free_count;
-  /* Entries, expired ones too. Derived. */
+  /* Entries, including expired ones. Derived. */
   uint32_t entry_count;
   /* Where the eviction clock stands, in slots. */
   uint32_t hand;
@@ -502,7 +502,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, repairs) == 108, "map_stripe.repairs
 typedef struct bun_shm_map_bucket {
   /* Stored with release by the stripe's writer. SYNC map-slot. */
   uint32_t slots[14];
-  /* Bit i: slot i was read since the hand passed. Anybody; a hint. */
+  /* Bit i: slot i was read since the hand passed. Any process; a hint. */
   uint32_t used;
   /* Buckets further that entries of this home lie. SYNC map-limit. */
   uint32_t limit;
@@ -552,11 +552,11 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, kind) == 0, "atomic_name.kind");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, length) == 4, "atomic_name.length");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, text) == 8, "atomic_name.text");
 
-/* A word uses only `low`; a counter both. Anybody, atomically. */
+/* A word uses only `low`, a counter both. Any process writes them, atomically. */
 typedef struct bun_shm_atomic_cell {
   /* The word; or the count mod 2^32. */
   uint32_t low;
-  /* How often the count passed a multiple of 2^31; src/atomics/algorithm/ says how. */
+  /* How often the count passed a multiple of 2^31. The text below says how. */
   uint32_t half;
   uint8_t reserved_at_8[120];
 } bun_shm_atomic_cell;
@@ -569,7 +569,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, half) == 4, "atomic_cell.half");
 #define BUN_SHM_MUTEX_MAGIC 0x5854554du
 #define BUN_SHM_RW_LOCK_MAGIC 0x4b4c5752u
 
-/* libc's own mutex, with a guard, and a place to wait for it in an event loop. */
+/* libc's own mutex, with a mark, and a wait point for event loops. */
 typedef struct bun_shm_mutex {
   /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. */
   uint8_t mutex[64];
@@ -577,9 +577,9 @@ typedef struct bun_shm_mutex {
   uint32_t magic;
   /* libc << 16 | processor. The creator. */
   uint32_t abi;
-  /* Owners that died holding it, mod 2^32. The owner that found out. */
+  /* Owners that died holding it, mod 2^32. The next owner. */
   uint32_t deaths;
-  /* 1 once a repair failed; never back to 0. Whoever finds out. */
+  /* 1 once a repair failed; it stays 1. Whoever finds out. */
   uint32_t lost;
   uint8_t reserved_at_80[48];
   /* See the wait point. */
@@ -593,17 +593,17 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mutex, deaths) == 72, "mutex.deaths");
 BUN_SHM_ASSERT(offsetof(bun_shm_mutex, lost) == 76, "mutex.lost");
 BUN_SHM_ASSERT(offsetof(bun_shm_mutex, wait_point) == 128, "mutex.wait_point");
 
-/* A mutex for writers, and a row of places of which a reader takes one and a writer all. */
+/* A mutex for writers, and a row of places: a reader takes one, and a writer takes all. */
 typedef struct bun_shm_rw_lock {
   /* See the mutex. */
   uint8_t writers[256];
   /* The creator, right before the mutex's own, which is last. */
   uint32_t magic;
-  /* How many readers at once. The creator. */
+  /* The most readers at a time. The creator. */
   uint32_t places;
-  /* 0 free, 1 wanted, 2 writing, 3 lost. Who has the writers' mutex. */
+  /* 0 free, 1 wanted, 2 writing, 3 lost. The owner of the writers' mutex. */
   uint32_t state;
-  /* 1 since a writer died while writing. The same. */
+  /* 1 since a writer died writing. The same owner. */
   uint32_t unrepaired;
   /* Locks taken after a wait, mod 2^32. Whoever waited. */
   uint32_t turns;
@@ -640,11 +640,11 @@ BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock_place, mutex) == 0, "rw_lock_place.mutex
 typedef struct bun_shm_condition {
   /* The creator, last, with release. */
   uint32_t magic;
-  /* `notifyAll`s, mod 2^32. Who has the mutex. */
+  /* Calls of `notifyAll`, mod 2^32. The mutex's owner. */
   uint32_t epoch;
-  /* Of this epoch; the dead stay counted. Who has the mutex. */
+  /* Those of this epoch, including dead ones. The mutex's owner. */
   uint32_t waiters;
-  /* `notifyOne`s not taken yet, at most `waiters`. Both sides. */
+  /* Calls of `notifyOne` not taken yet, at most `waiters`. Both sides. */
   uint32_t signals;
   uint8_t reserved_at_16[112];
   /* See the wait point. */
@@ -657,13 +657,13 @@ BUN_SHM_ASSERT(offsetof(bun_shm_condition, waiters) == 8, "condition.waiters");
 BUN_SHM_ASSERT(offsetof(bun_shm_condition, signals) == 12, "condition.signals");
 BUN_SHM_ASSERT(offsetof(bun_shm_condition, wait_point) == 128, "condition.wait_point");
 
-/* An event, auto or manual reset. */
+/* An event, of automatic or manual reset. */
 typedef struct bun_shm_event {
   /* The creator, last, with release. */
   uint32_t magic;
   /* 1 auto, 2 manual reset. The creator. */
   uint32_t kind;
-  /* 0 or 1. Anyone; a wait for an auto event takes it back to 0. */
+  /* 0 or 1. Any process; a wait for an auto event stores 0. */
   uint32_t set;
   uint8_t reserved_at_12[116];
   /* See the wait point. */
@@ -677,15 +677,15 @@ BUN_SHM_ASSERT(offsetof(bun_shm_event, wait_point) == 128, "event.wait_point");
 
 /* A barrier for a number of parties, each with a seat. */
 typedef struct bun_shm_barrier {
-  /* Over everything below. See the mutex. */
+  /* Guards everything below. See the mutex. */
   uint8_t mutex[256];
   /* The creator, right before the mutex's own, which is last. */
   uint32_t magic;
   /* How many meet. The creator. */
   uint32_t parties;
-  /* 0 or 1. Who has the mutex. */
+  /* 0 or 1. The mutex's owner. */
   uint32_t broken;
-  /* 1 while the last to arrive lets the others go. Who has the mutex. */
+  /* 1 while the last to arrive lets the others go. The mutex's owner. */
   uint32_t releasing;
   uint8_t reserved_at_272[112];
   /* See the wait point. */
@@ -701,9 +701,9 @@ BUN_SHM_ASSERT(offsetof(bun_shm_barrier, wait_point) == 384, "barrier.wait_point
 
 /* `parties` of them follow the barrier. */
 typedef struct bun_shm_barrier_seat {
-  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held while one takes part. */
+  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held by whoever takes part. */
   uint8_t mutex[64];
-  /* 0 idle, 1 arrived, 2 passed, 3 broken. Who has the mutex, or the seat. */
+  /* 0 idle, 1 arrived, 2 passed, 3 broken. The owner of the mutex, or of the seat. */
   uint32_t state;
   uint8_t reserved_at_68[60];
 } bun_shm_barrier_seat;
@@ -711,17 +711,17 @@ BUN_SHM_ASSERT(sizeof(bun_shm_barrier_seat) == 128, "barrier_seat");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, mutex) == 0, "barrier_seat.mutex");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state");
 
-/* What is told about a role's holder; the kernel's lock says who it is. */
+/* Describes the holder of a role; the kernel's lock says who holds it. */
 typedef struct bun_shm_lease {
   /* The creator, last, with release. */
   uint32_t magic;
-  /* Which of the two tokens counts, 0 or 1. The holder, like all below. */
+  /* Which of the two tokens is valid, 0 or 1. The holder, as for all fields below. */
   uint32_t current;
-  /* Two fencing tokens, each low word, high word. */
+  /* Two fencing tokens, each a low and a high word. */
   uint32_t tokens[4];
   /* Odd while what follows is written. */
   uint32_t version;
-  /* For people. */
+  /* For people; nothing relies on it. */
   uint32_t pid;
   /* Milliseconds since 1970. */
   double since;

@@ -1,4 +1,4 @@
-/** include/bun_shm.h: the generated declarations, put into the hand-written template. */
+/** Makes include/bun_shm.h: puts the generated declarations into the hand-written template. */
 import { type Field, type Layout, fieldLength } from "../../src/layout/description.ts";
 import { type Chapter, constantsOf } from "./registry.ts";
 import { showNumber } from "./show-number.ts";
@@ -51,7 +51,7 @@ function literal(value: number): string {
   return `${text}${value >= 2 ** 32 ? "ull" : "u"}`;
 }
 
-/** The text of include/bun_shm.h. */
+/** @returns The text of include/bun_shm.h. */
 export function cHeader(template: string, chapters: readonly Chapter[]): string {
   const [before, after, ...more] = template.split(MARK);
   if (before === undefined || after === undefined || more.length > 0) {

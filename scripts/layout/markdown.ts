@@ -6,17 +6,18 @@ import { showNumber } from "./show-number.ts";
 
 const INTRODUCTION = `# Layout
 
-What lies where in shared memory. \`bun run layout\` writes this file and \`include/bun_shm.h\` from
-the descriptions in \`src/layout/\`; do not edit either.
+This document says what lies where in shared memory. \`bun run layout\` writes it and
+\`include/bun_shm.h\` from the descriptions in \`src/layout/\`; do not edit either file.
 
-All words are little-endian and naturally aligned. Offsets and lengths are in bytes. A field that
-only its own writer reads back is called a report: others may read it, and base no decision on it.
-Every number that is read out of shared memory is checked before it is used.
+All words are little-endian and naturally aligned. Offsets and lengths are in bytes. The meaning of
+a field names the one who writes it. "With release" means that whoever loads the field sees all that
+its writer stored before. A report is a field that others may read, but base no decision on. Every
+number that is read out of shared memory is checked before it is used.
 `;
 
 const LINE_LENGTH = 100;
 
-/** Wraps the paragraphs of a text; what is indented stays as it is. */
+/** Wraps the paragraphs of a text. Indented ones stay as they are. */
 function wrap(text: string): string {
   const paragraphs = text.trim().split(/\n{2,}/);
   return paragraphs.map((each) => (/^ {4}/m.test(each) ? each : wrapParagraph(each))).join("\n\n");
@@ -24,7 +25,7 @@ function wrap(text: string): string {
 
 function wrapParagraph(text: string): string {
   const lines = [""];
-  // What would begin a list or a heading stays behind the word before it.
+  // A word that would begin a list or a heading stays on the line of the word before it.
   for (const word of text.replaceAll(/\s+([-+*#>]|\d+[.)])(?=\s)/g, "\u00a0$1").split(/[ \n]+/)) {
     const line = lines.at(-1)!;
     if (line !== "" && line.length + 1 + word.length > LINE_LENGTH) lines.push(word);
@@ -35,7 +36,7 @@ function wrapParagraph(text: string): string {
 
 type Align = "left" | "right";
 
-/** A table as the formatter leaves it: columns padded. */
+/** @returns A table with padded columns, as the formatter leaves it. */
 function table(
   head: readonly string[],
   rows: readonly string[][],
@@ -95,7 +96,7 @@ function lockTable(lockBytes: readonly LockByte[]): string {
   ]);
 }
 
-/** The text of docs/LAYOUT.md. */
+/** @returns The text of docs/LAYOUT.md. */
 export function markdown(chapters: readonly Chapter[]): string {
   const parts = chapters.flatMap(({ title, text, layouts, constants, lockBytes }) => {
     const numbers = Object.entries(constants).map(([name, n]) => [`\`${name}\``, showNumber(n)]);

@@ -25,7 +25,7 @@ export interface Chapter {
   /** Paragraphs of Markdown. */
   readonly text: string;
   readonly layouts: readonly Layout[];
-  /** By the names that TypeScript gives them; C puts BUN_SHM_ before. */
+  /** The constants by their names in TypeScript; in C they begin with BUN_SHM_. */
   readonly constants: Readonly<Record<string, number>>;
   readonly lockBytes: readonly LockByte[];
 }
@@ -37,7 +37,7 @@ const chapter = (
   constants: Readonly<Record<string, number>> = {},
 ): Chapter => ({ title, text, layouts, constants, lockBytes: [] });
 
-/** All numbers of a chapter that have names. */
+/** @returns All named numbers of a chapter. */
 export function constantsOf({ constants, lockBytes }: Chapter): [string, number][] {
   return [
     ...Object.entries(constants),
@@ -45,7 +45,7 @@ export function constantsOf({ constants, lockBytes }: Chapter): [string, number]
   ];
 }
 
-/** The named numbers of a module. */
+/** @returns Some of a module's constants, by name. */
 function pick<Name extends string>(
   module: Readonly<Record<Name, unknown>>,
   ...names: readonly Name[]
@@ -53,7 +53,7 @@ function pick<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, Number(module[name])]));
 }
 
-/** `spsc: 1` of the table of kinds is KIND_SPSC. */
+/** The kinds as constants: `spsc: 1` becomes KIND_SPSC. */
 const kinds: Record<string, number> = Object.fromEntries(
   Object.entries(header.SEGMENT_KINDS).map(([name, kind]) => [
     `KIND_${name.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`,

@@ -1,4 +1,4 @@
-/** How the generated files spell a constant: hexadecimal where its bits matter. */
+/** @returns A constant as the generated files write it: in hexadecimal where its bits matter. */
 export function showNumber(value: number): string {
   if (value >= 2 ** 32) return `0x${value.toString(16)}`;
   const small = value >= -1000 && value <= 1 << 16;

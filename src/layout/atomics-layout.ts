@@ -1,14 +1,14 @@
 /** Named words and counters: after the segment's header, a table of names, and then the cells. */
 import type { Layout } from "./description.ts";
 
-/** Bytes of a name in the table: its kind, its length, and UTF-8. */
+/** Bytes of an entry of the table of names: kind, length, and the name as UTF-8. */
 export const NAME_ENTRY_LENGTH = 64;
 export const NAME_KIND_OFFSET = 0;
 export const NAME_LENGTH_OFFSET = 4;
 export const NAME_TEXT_OFFSET = 8;
-/** Longest name in bytes. */
+/** Bytes of the longest name. */
 export const MAX_ATOMIC_NAME_LENGTH: number = NAME_ENTRY_LENGTH - NAME_TEXT_OFFSET;
-/** Bytes from one cell to the next: two cache lines, since adjacent ones are fetched in pairs. */
+/** Bytes from one cell to the next: two cache lines, since processors fetch them in pairs. */
 export const CELL_LENGTH = 128;
 
 export const WORD_KIND = 1;
@@ -33,7 +33,7 @@ export const ATOMIC_NAME: Layout = {
 
 export const ATOMIC_CELL: Layout = {
   name: "atomic_cell",
-  text: "A word uses only `low`; a counter both. Anybody, atomically.",
+  text: "A word uses only `low`, a counter both. Any process writes them, atomically.",
   length: CELL_LENGTH,
   fields: [
     { name: "low", type: "uint32_t", offset: 0, text: "The word; or the count mod 2^32." },
@@ -41,17 +41,17 @@ export const ATOMIC_CELL: Layout = {
       name: "half",
       type: "uint32_t",
       offset: 4,
-      text: "How often the count passed a multiple of 2^31; src/atomics/algorithm/ says how.",
+      text: "How often the count passed a multiple of 2^31. The text below says how.",
     },
   ],
 };
 
-/** Bytes of a table and its cells. */
+/** @returns The bytes of a table of names and its cells. */
 export function atomicsLength(count: number): number {
   return cellsOffset(count) + count * CELL_LENGTH;
 }
 
-/** Bytes from the start of the data to the first cell. */
+/** @returns The bytes from the start of the data to the first cell. */
 export function cellsOffset(count: number): number {
   return Math.ceil((count * NAME_ENTRY_LENGTH) / CELL_LENGTH) * CELL_LENGTH;
 }

@@ -1,10 +1,10 @@
 /**
- * How a layout is described: once, as data. The constants that code uses, the tables of
- * docs/LAYOUT.md, the C header and the hash in each segment all come from these descriptions.
+ * Descriptions of layouts, as data. The tables of docs/LAYOUT.md, the C header and the hash in each
+ * segment all come from them, and they use the same constants as the code.
  */
 import { fnv1a } from "./hash.ts";
 
-/** What a field is in C. */
+/** The type of a field in C. */
 export type CType = "uint32_t" | "int32_t" | "uint64_t" | "uint8_t" | "double";
 
 const FIELD_SIZES: Readonly<Record<CType, number>> = {
@@ -17,20 +17,20 @@ const FIELD_SIZES: Readonly<Record<CType, number>> = {
 
 /** One field of a structure. */
 export interface Field {
-  /** As C spells it: snake_case. */
+  /** The name in C: snake_case. */
   readonly name: string;
   readonly type: CType;
   /** Bytes from the start of the structure. */
   readonly offset: number;
-  /** Elements of an array; absent for a single value. */
+  /** The elements of an array; absent for a single value. */
   readonly count?: number;
-  /** Meaning and unit, who writes it, and which ordering readers may rely on. */
+  /** Meaning and unit, who writes it, and on which order of stores readers may rely. */
   readonly text: string;
 }
 
 /** One structure of the binary contract. */
 export interface Layout {
-  /** As C spells it, without the prefix: snake_case. */
+  /** The name in C, without the prefix: snake_case. */
   readonly name: string;
   readonly text: string;
   /** Bytes; what comes next starts at a multiple of the largest alignment inside. */
@@ -38,24 +38,24 @@ export interface Layout {
   readonly fields: readonly Field[];
 }
 
-/** A field of one 32-bit word, or of several. */
+/** @returns A field of one 32-bit word, or of several. */
 export function u32(name: string, offset: number, text: string, count?: number): Field {
   return { name, type: "uint32_t", offset, text, ...(count === undefined ? {} : { count }) };
 }
 
-/** A field of bytes. */
+/** @returns A field of bytes. */
 export function bytes(name: string, offset: number, count: number, text: string): Field {
   return { name, type: "uint8_t", offset, count, text };
 }
 
-/** Bytes that a field occupies. */
+/** @returns The bytes that a field takes. */
 export function fieldLength(field: Field): number {
   return FIELD_SIZES[field.type] * (field.count ?? 1);
 }
 
 /**
- * A number that changes when any name, type, offset or length does. Builds whose hashes differ
- * refuse each other's segments.
+ * @returns A number that changes when any name, type, offset or length changes. Builds whose hashes
+ *   differ refuse each other's segments.
  */
 export function layoutHash(...layouts: readonly Layout[]): number {
   const texts = layouts.map(({ name, length, fields }) => {

@@ -1,7 +1,7 @@
-/** One hash for all texts that are compared by their hash. */
+/** The hash of all texts that are compared by a hash. */
 
 /**
- * FNV-1a, 32 bits, over a text's UTF-8: tells texts apart, and withstands nobody.
+ * Hashes a text's UTF-8 with FNV-1a to 32 bits. It tells texts apart, and resists no attacker.
  *
  * Source: Fowler, Noll and Vo.
  */

@@ -1,6 +1,6 @@
 /**
- * The lease. Who holds it is known by the kernel's lock on the byte at its own offset; the bytes
- * here only tell about the holder.
+ * The lease. The kernel's lock on the byte at the lease's own offset says who holds it; the bytes
+ * here only describe the holder.
  */
 import { type Layout, bytes, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
@@ -13,27 +13,27 @@ export const LEASE_PID_OFFSET = 28;
 export const LEASE_SINCE_OFFSET = 32;
 export const LEASE_TEXT_LENGTH_OFFSET = 40;
 export const LEASE_TEXT_OFFSET = 64;
-/** Longest text of a holder, in bytes. */
+/** Bytes of the longest text of a holder. */
 export const MAX_LEASE_TEXT_LENGTH = 320;
 export const LEASE_WAIT_POINT_OFFSET: number = LEASE_TEXT_OFFSET + MAX_LEASE_TEXT_LENGTH;
 
-/** Bytes in a lease. */
+/** Bytes of a lease. */
 export const LEASE_LENGTH: number = LEASE_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
 
 export const LEASE: Layout = {
   name: "lease",
-  text: "What is told about a role's holder; the kernel's lock says who it is.",
+  text: "Describes the holder of a role; the kernel's lock says who holds it.",
   length: LEASE_LENGTH,
   fields: [
     u32("magic", LEASE_MAGIC_OFFSET, "The creator, last, with release."),
     u32(
       "current",
       LEASE_CURRENT_OFFSET,
-      "Which of the two tokens counts, 0 or 1. The holder, like all below.",
+      "Which of the two tokens is valid, 0 or 1. The holder, as for all fields below.",
     ),
-    u32("tokens", LEASE_TOKENS_OFFSET, "Two fencing tokens, each low word, high word.", 4),
+    u32("tokens", LEASE_TOKENS_OFFSET, "Two fencing tokens, each a low and a high word.", 4),
     u32("version", LEASE_VERSION_OFFSET, "Odd while what follows is written."),
-    u32("pid", LEASE_PID_OFFSET, "For people."),
+    u32("pid", LEASE_PID_OFFSET, "For people; nothing relies on it."),
     { name: "since", type: "double", offset: LEASE_SINCE_OFFSET, text: "Milliseconds since 1970." },
     u32("text_length", LEASE_TEXT_LENGTH_OFFSET, "Bytes."),
     bytes("text", LEASE_TEXT_OFFSET, MAX_LEASE_TEXT_LENGTH, "UTF-8."),

@@ -1,10 +1,10 @@
 /**
- * The lock bytes: part of the binary contract, though no data lies there.
+ * The lock bytes. They are part of the binary contract, although no data lies there.
  *
  * A lock byte is a one-byte open-file-description lock (`F_OFD_SETLK`) on the object, at an offset
- * that is a name and no place: the byte need not exist. The kernel releases it with its holder,
- * however that ends, so it says who lives. The bytes of a structure are counted from its own start
- * in the segment, so that several in one segment do not meet.
+ * that only names the lock: the byte need not exist. The kernel releases the lock when its holder
+ * ends, in whatever way, so it says who lives. The bytes of a structure are counted from its own
+ * start in the segment, so that several structures in one segment do not collide.
  */
 
 export const RING_PRODUCER_BYTE = 0;
@@ -22,10 +22,10 @@ export const MAKER_BYTE: number = 2 ** 40 + 1;
 
 /** One lock byte, or the first of a row of them. */
 export interface LockByte {
-  /** The constant that has it. */
+  /** The name of its constant. */
   readonly name: string;
   readonly byte: number;
-  /** Where 0 is: the structure's start, or the object's. */
+  /** What the byte is counted from: the structure's start, or the object's. */
   readonly from: "structure" | "object";
   /** Who holds it. */
   readonly text: string;
@@ -38,7 +38,7 @@ const lockByte = (name: string, byte: number, from: LockByte["from"], text: stri
   text,
 });
 
-/** All of them, for docs/LAYOUT.md and the C header. */
+/** All lock bytes, for docs/LAYOUT.md and the C header. */
 export const LOCK_BYTES: readonly LockByte[] = [
   lockByte("RING_PRODUCER_BYTE", RING_PRODUCER_BYTE, "structure", "A ring's only producer."),
   lockByte("RING_CONSUMER_BYTE", RING_CONSUMER_BYTE, "structure", "A ring's only consumer."),
@@ -46,7 +46,7 @@ export const LOCK_BYTES: readonly LockByte[] = [
     "RING_FIRST_SLOT_BYTE",
     RING_FIRST_SLOT_BYTE,
     "structure",
-    "The first of the slots of an mpsc ring's producers, or of consumers that block a broadcast.",
+    "The first slot of an mpsc ring's producers, or of a broadcast ring's blocking consumers.",
   ),
   lockByte(
     "QUEUE_FIRST_PARTICIPANT_BYTE",
@@ -58,7 +58,7 @@ export const LOCK_BYTES: readonly LockByte[] = [
     "QUEUE_CREATOR_BYTE",
     QUEUE_CREATOR_BYTE,
     "structure",
-    "A message queue's creator while it lives; then whoever removes the queue.",
+    "A message queue's creator while it lives; later whoever removes the queue.",
   ),
   lockByte(
     "QUEUE_BOOKKEEPER_BYTE",
@@ -77,6 +77,6 @@ export const LOCK_BYTES: readonly LockByte[] = [
     "MAKER_BYTE",
     MAKER_BYTE,
     "structure",
-    "Whoever makes a structure. Free, while the structure is not finished: its maker died.",
+    "Whoever makes a structure. If it is free and the structure is unfinished, the maker died.",
   ),
 ];

@@ -1,10 +1,10 @@
 /**
- * The marks of what lies in a segment without a header: a magic word at an offset of its own, which
- * is written last.
+ * The marks of structures that have no header: a magic word, at another offset in each structure,
+ * which is written last.
  *
- * The readers-writer lock and the barrier begin with a mutex, which has a mark of its own: they are
- * finished when both marks are there, and theirs is written first. So a mutex that is alone is
- * never taken for one of them, nor one of them for a mutex.
+ * The readers-writer lock and the barrier begin with a mutex, which has a mark too. They are
+ * finished when both marks are there, and their own mark is written first. So a mutex is never
+ * taken for one of them, nor one of them for a mutex.
  */
 import { hex } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
@@ -17,14 +17,14 @@ import { MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "./mutex-layout.ts";
 import { RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "./rw-lock-layout.ts";
 import { HEADER_KIND_OFFSET, SEGMENT_MAGIC, kindName } from "./segment-header.ts";
 
-/** By what a structure is known. */
+/** How a structure is recognised. */
 export interface Mark {
-  /** For messages: "mutex". */
+  /** What it is, for messages: "mutex". */
   readonly noun: string;
   readonly magic: number;
   /** Bytes from the structure's start to the magic word. */
   readonly offset: number;
-  /** Whether it begins with a mutex. */
+  /** Whether the structure begins with a mutex. */
   readonly hasMutex: boolean;
 }
 
@@ -44,7 +44,7 @@ export const RW_LOCK_MARK: Mark = mark(
 export const BARRIER_MARK: Mark = mark("barrier", BARRIER_MAGIC, BARRIER_MAGIC_OFFSET, true);
 export const MUTEX_MARK: Mark = mark("mutex", MUTEX_MAGIC, MUTEX_MAGIC_OFFSET);
 
-// Those whose first word is the mark come first: a mutex never has such a value there.
+// Structures whose first word is the mark come first: a mutex never has such a value there.
 const MARKS: readonly Mark[] = [
   CONDITION_MARK,
   EVENT_MARK,
@@ -54,20 +54,20 @@ const MARKS: readonly Mark[] = [
   MUTEX_MARK,
 ];
 
-/** What is finished there, if anything is. SYNC lock-made: pairs with `publishMark`. */
+/** @returns The finished structure there, if any. SYNC lock-made: pairs with `publishMark`. */
 function markAt(words: Int32Array): Mark | undefined {
   const has = ({ magic, offset }: Mark): boolean =>
     words.length > offset >> 2 && load(words, offset >> 2) === magic;
   return MARKS.find((each) => has(each) && (!each.hasMutex || has(MUTEX_MARK)));
 }
 
-/** Says that the structure is finished. SYNC lock-made: pairs with `markAt`. */
+/** Marks the structure as finished. SYNC lock-made: pairs with `markAt`. */
 export function publishMark(words: Int32Array, { magic, offset, hasMutex }: Mark): void {
   store(words, offset >> 2, magic);
   if (hasMutex) store(words, MUTEX_MARK.offset >> 2, MUTEX_MARK.magic);
 }
 
-/** Takes the marks away, and then everything else. */
+/** Clears the marks, and then everything else. */
 export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void {
   if (hasMutex) store(words, MUTEX_MARK.offset >> 2, 0);
   store(words, offset >> 2, 0);
@@ -75,12 +75,11 @@ export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void
 }
 
 /**
- * Whether a finished structure with this mark lies there.
- *
- * @param words From its start to the end of the segment.
- * @param what As in `mutex "/x"`.
- * @param offset Of its start in the segment.
- * @throws LayoutError when it is something else.
+ * @param words The words from the structure's start to the end of the segment.
+ * @param what What it is, for messages: `mutex "/x"`.
+ * @param offset Bytes from the segment's start to the structure.
+ * @returns Whether a finished structure with this mark lies there.
+ * @throws LayoutError when something else lies there.
  */
 export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: number): boolean {
   const found = markAt(words);

@@ -5,51 +5,51 @@
  */
 import type { Layout } from "./description.ts";
 
-/** Words of a bucket, and how many of them are slots. */
+/** The words of a bucket, and how many of them are slots. */
 export const BUCKET_WORDS = 16;
 export const BUCKET_SLOTS = 14;
-/** Words in a bucket: bit i says that slot i was read since the hand last passed. */
+/** Bit i says that slot i was read since the hand last passed. */
 export const BUCKET_USED_WORD = 14;
-/** How many buckets further entries of this home bucket may lie; only ever grows. */
+/** How many buckets further on the entries of this home bucket may lie; it only grows. */
 export const BUCKET_LIMIT_WORD = 15;
-/** The most that a probe limit may be. */
+/** The largest value of a bucket's limit. */
 export const MAX_PROBE_DISTANCE = 7;
 
-/** Words in a stripe's head: offsets from its start. The lock has the first 16. */
+/** Words from a stripe's start. The first 16 are the lock's. */
 export const FREE_HEAD_WORD = 16;
 export const FREE_COUNT_WORD = 17;
 export const ENTRY_COUNT_WORD = 18;
 /** The slot at which the eviction hand stands. */
 export const HAND_WORD = 19;
-/** When the next entry expires, in ms since 1970 (f64); 0 when none will. */
+/** When the next entry expires, in ms since 1970 (f64); 0: never. */
 export const NEXT_EXPIRY_WORD = 20;
-/** When expired entries were last looked for (f64). */
+/** When the last sweep for expired entries was, in ms since 1970 (f64). */
 export const LAST_SWEEP_WORD = 22;
 export const EVICTIONS_WORD = 24;
 export const EXPIRATIONS_WORD = 25;
 export const REFUSALS_WORD = 26;
 export const REPAIRS_WORD = 27;
-/** Words before the buckets. */
+/** The words before the buckets. */
 export const STRIPE_HEAD_WORDS = 32;
 
-/** Words in a unit. */
+/** Words from a unit's start. */
 export const SEQUENCE_WORD = 0;
 export const NEXT_WORD = 1;
 export const HASH_WORD = 2;
 export const KEY_LENGTH_WORD = 3;
 export const VALUE_LENGTH_WORD = 4;
 export const EXPIRY_WORD = 6;
-/** Words before the payload, in an entry's first unit and in the others. */
+/** The words before the payload, in an entry's first unit and in its others. */
 export const FIRST_HEAD_WORDS = 8;
 export const OTHER_HEAD_WORDS = 2;
 
-/** Where the flags are among the parameters of a map's header. */
+/** The index of the flags among the parameters of a map's header. */
 export const MAP_FLAGS_PARAMETER = 6;
-/** Bits in the flags: it evicts; its keys are bytes and no text. From bit 8 on: the mutex ABI. */
+/** Flags: the map evicts; its keys are bytes, and not text. The mutex's ABI starts at bit 8. */
 export const MAP_EVICTS = 1;
 export const MAP_BYTES_KEYS = 2;
 
-/** Longest key in bytes. */
+/** Bytes of the longest key. */
 export const MAX_KEY_LENGTH = 1024;
 
 type Fields = Layout["fields"];
@@ -66,13 +66,13 @@ const words = (...described: Described[]): Fields =>
 
 export const MAP_STRIPE: Layout = {
   name: "map_stripe",
-  text: "Starts each stripe of a map; buckets and units follow. By the lock's owner.",
+  text: "Starts each stripe of a map; buckets and units follow. The lock's owner writes it.",
   length: STRIPE_HEAD_WORDS * 4,
   fields: words(
     ["lock", 0, "A robust, process-shared, errorcheck pthread_mutex_t.", 16],
     ["free_head", FREE_HEAD_WORD, "First free unit; 0 when there is none. Derived."],
     ["free_count", FREE_COUNT_WORD, "Free units. Derived."],
-    ["entry_count", ENTRY_COUNT_WORD, "Entries, expired ones too. Derived."],
+    ["entry_count", ENTRY_COUNT_WORD, "Entries, including expired ones. Derived."],
     ["hand", HAND_WORD, "Where the eviction clock stands, in slots."],
     ["next_expiry", NEXT_EXPIRY_WORD, "When the next entry expires; 0 never.", "double"],
     [
@@ -94,7 +94,11 @@ export const MAP_BUCKET: Layout = {
   length: BUCKET_WORDS * 4,
   fields: words(
     ["slots", 0, "Stored with release by the stripe's writer. SYNC map-slot.", BUCKET_SLOTS],
-    ["used", BUCKET_USED_WORD, "Bit i: slot i was read since the hand passed. Anybody; a hint."],
+    [
+      "used",
+      BUCKET_USED_WORD,
+      "Bit i: slot i was read since the hand passed. Any process; a hint.",
+    ],
     ["limit", BUCKET_LIMIT_WORD, "Buckets further that entries of this home lie. SYNC map-limit."],
   ),
 };

@@ -1,10 +1,10 @@
 /**
- * The message queue: a header and slots as the classic C program lays them out, and behind them the
+ * The message queue: a header and slots as the classic C program lays them out, and after them the
  * bookkeeping by which Bun's handles survive each other's death. C programs do not look there.
  *
- * The bookkeeping starts at the next multiple of 128, and is the end of the object. With 10 slots
- * of 256 bytes everything fits one page of 4096: a C producer that truncates the object to its 2580
- * bytes clears the bookkeeping, and ends no process with a SIGBUS.
+ * The bookkeeping starts at the next multiple of 128, and ends the object. With 10 slots of 256
+ * bytes everything fits into one page of 4096: a C producer that truncates the object to its 2580
+ * bytes clears the bookkeeping, and no process gets a SIGBUS.
  */
 import { type Layout, bytes, u32 } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
@@ -22,17 +22,17 @@ export const COUNT_WORD = 4;
 /** Bytes before the first slot. */
 export const QUEUE_HEADER_LENGTH = 20;
 export const DEFAULT_SLOTS = 10;
-/** Bytes. */
+/** Bytes of a slot by default. */
 export const DEFAULT_SLOT_SIZE = 256;
-/** Most slots: their numbers and a flag share one word of the journal. */
+/** The most slots: a slot's number and a flag share one word of the journal. */
 export const MAX_SLOTS: number = 2 ** 24;
-/** Longest slot, in bytes. */
+/** Bytes of the longest slot. */
 export const MAX_SLOT_SIZE: number = 2 ** 30;
 
 /** The words before the slots, which are the same in every geometry. */
 export const MESSAGE_QUEUE_HEADER: Layout = {
   name: "message_queue_header",
-  text: "Starts a queue of any geometry; the slots follow at once.",
+  text: "Starts a queue of any geometry; the slots follow immediately.",
   length: QUEUE_HEADER_LENGTH,
   fields: [
     u32("magic", MAGIC_WORD * 4, "0x4D51534D. The creator, last."),
@@ -59,19 +59,19 @@ export const MESSAGE_QUEUE: Layout = {
   ],
 };
 
-/** Shape of a queue. */
+/** The shape of a queue. */
 export interface QueueGeometry {
   readonly slots: number;
-  /** Bytes of a slot, the NUL included. */
+  /** Bytes of a slot, including the NUL. */
   readonly slotSize: number;
 }
 
-/** Bytes of what C sees. */
+/** @returns The bytes that a C program sees. */
 export function queueLength({ slots, slotSize }: QueueGeometry): number {
   return QUEUE_HEADER_LENGTH + slots * slotSize;
 }
 
-/** Offset of the bookkeeping. */
+/** @returns The offset of the bookkeeping, in bytes. */
 export function bookOffset(geometry: QueueGeometry): number {
   return Math.ceil(queueLength(geometry) / 128) * 128;
 }
@@ -79,7 +79,7 @@ export function bookOffset(geometry: QueueGeometry): number {
 /** The name of the classic program's queue. */
 export const DEFAULT_QUEUE_NAME = "/messagequeue";
 
-/** The names of a queue's semaphores: mutex, items, spaces. */
+/** @returns The names of a queue's semaphores: mutex, items, spaces. */
 export function queueSemaphores(name: string): readonly [string, string, string] {
   const prefix = name === DEFAULT_QUEUE_NAME ? "/mq" : name;
   return [`${prefix}_mutex`, `${prefix}_items`, `${prefix}_spaces`];
@@ -106,12 +106,12 @@ export const BOOK_PARTICIPANTS_WORD = 144;
 
 /** Bytes from the start of the bookkeeping. */
 export const BOOK_WAIT_POINT_OFFSET = 256;
-/** Mutex, items, spaces, one behind the other. */
+/** The semaphores mutex, items and spaces, one after the other. */
 export const BOOK_SEMAPHORES_OFFSET = 384;
-/** Bytes for each; a `sem_t` takes 32, and at most 64 elsewhere. */
+/** Bytes for each semaphore; a `sem_t` takes 32 here, and at most 64 elsewhere. */
 export const BOOK_SEMAPHORE_LENGTH = 64;
 
-/** Most handles of one queue. */
+/** The most handles of one queue. */
 export const QUEUE_PARTICIPANTS = 64;
 export const QUEUE_PARTICIPANT_LENGTH = 12;
 /** Indices of words from the start of a participant. */
@@ -135,23 +135,23 @@ const semaphore = (name: string, which: number, value: string): Layout["fields"]
     name,
     BOOK_SEMAPHORES_OFFSET + which * BOOK_SEMAPHORE_LENGTH,
     BOOK_SEMAPHORE_LENGTH,
-    `Mode 2: an unnamed \`sem_t\`; mode 3: its first word counts; begins with ${value}. Everybody.`,
+    `Mode 2: an unnamed \`sem_t\`; mode 3: its first word counts. Starts at ${value}. All handles.`,
   );
 
 export const MESSAGE_QUEUE_BOOK: Layout = {
   name: "message_queue_book",
-  text: "The bookkeeping of Bun's handles, at the first multiple of 128 behind the slots.",
+  text: "The bookkeeping of Bun's handles, at the first multiple of 128 after the slots.",
   length: QUEUE_BOOK_LENGTH,
   fields: [
     u32("magic", BOOK_MAGIC_WORD * 4, '"BOOK". Whoever makes the bookkeeping, last.'),
     u32("version", BOOK_VERSION_WORD * 4, "1. Whoever makes it."),
     u32("slots", BOOK_SLOTS_WORD * 4, "How many slots there are. Whoever makes it."),
-    u32("slot_size", BOOK_SLOT_SIZE_WORD * 4, "Bytes of a slot, its NUL included. Likewise."),
+    u32("slot_size", BOOK_SLOT_SIZE_WORD * 4, "Bytes of a slot, including its NUL. Likewise."),
     u32("mode", BOOK_MODE_WORD * 4, "Where the semaphores are: `QUEUE_MODE_…`. Likewise."),
     u32("creator", BOOK_CREATOR_WORD * 4, "Who made the queue: `QUEUE_CREATOR_…`. Likewise."),
     u32("repaired", BOOK_REPAIRED_WORD * 4, "Repairs after a death, mod 2^32. Whoever repairs."),
-    u32("high_water", BOOK_HIGH_WATER_WORD * 4, "Most messages seen. The lock's holder."),
-    u32("operations", BOOK_OPERATIONS_WORD * 4, "Ended ones, mod 2^32. The lock's holder."),
+    u32("high_water", BOOK_HIGH_WATER_WORD * 4, "The most messages queued. The lock's holder."),
+    u32("operations", BOOK_OPERATIONS_WORD * 4, "Those that ended, mod 2^32. The lock's holder."),
     u32("lock", BOOK_LOCK_WORD * 4, "0, or the holder's participant number + 1. By CAS from 0."),
     u32("journal", BOOK_JOURNAL_WORD * 4, "slot << 4 | `QUEUE_JOURNAL_…`. The lock's holder."),
     u32("lock_wait_point", BOOK_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
@@ -161,7 +161,7 @@ export const MESSAGE_QUEUE_BOOK: Layout = {
     u32(
       "participants",
       BOOK_PARTICIPANTS_WORD * 4,
-      "64 of `message_queue_participant`. Each its own.",
+      "64 of `message_queue_participant`. Each handle its own.",
       (QUEUE_PARTICIPANTS * QUEUE_PARTICIPANT_LENGTH) / 4,
     ),
   ],
@@ -171,12 +171,12 @@ export const MESSAGE_QUEUE_BOOK: Layout = {
 export const QUEUE_MODE_NAMED = 1;
 /** `mode`: semaphores inside the bookkeeping. */
 export const QUEUE_MODE_IN_SEGMENT = 2;
-/** `mode`: plain words that are looked at again and again. */
+/** `mode`: plain words, which waiters poll. */
 export const QUEUE_MODE_POLLING = 3;
 
 /** `creator`: a handle, which holds the creator's lock byte for as long as it is open. */
 export const QUEUE_CREATOR_BUN = 1;
-/** `creator`: a program that has no bookkeeping, and holds no lock. */
+/** `creator`: a program that keeps no books, and holds no lock. */
 export const QUEUE_CREATOR_FOREIGN = 2;
 
 /** `journal`: the mutex may be held or not, and no field is being changed. */
@@ -185,12 +185,12 @@ export const QUEUE_JOURNAL_NONE = 0;
 export const QUEUE_JOURNAL_ENQUEUE = 1;
 /** `journal`: the mutex is held, and the slot is being emptied. */
 export const QUEUE_JOURNAL_DEQUEUE = 2;
-/** `journal`: where the slot's number begins, in bits. */
+/** `journal`: the lowest bit of the slot's number. */
 export const QUEUE_JOURNAL_SLOT_SHIFT = 4;
 
-/** A participant's word of one semaphore: how many tokens it has in hand … */
+/** In a participant's token word: how many tokens it has in hand. */
 export const QUEUE_TOKENS_MASK = 0x7f;
-/** … whether it waits, and so may have one that it could not note yet … */
+/** In a participant's token word: it waits, and so may have a token that it has not noted yet. */
 export const QUEUE_MAY_HAVE_TOKEN = 0x80;
-/** … and a count of the moments at which it had none. */
+/** In a participant's token word: counts the moments at which it had no token. */
 export const QUEUE_NONE_INCREMENT = 0x100;

@@ -1,13 +1,13 @@
 /**
- * A ring with many producers: what it has beside the words of every ring.
+ * The layout of an mpsc ring: many producers, one consumer. It adds to the words of every ring:
  *
  *     640    release words    written by the consumer only
  *     1024   cells            one 32-bit word for each 16 bytes of data
  *     …      data             `capacity` bytes
  *
- * Each record has a cell, in the order of the claims; the cells are a ring of their own. A record
- * takes at least 16 bytes, so cells never run out before bytes do. A cell says everything about its
- * record that others need, in one word, so that one compare-and-swap is the whole claim:
+ * Each record has a cell, in the order of the claims; the cells form a ring too. A record takes at
+ * least 16 bytes, so cells never run out before bytes do. A cell holds in one word everything that
+ * others need to know of its record, so that one compare-and-swap is the whole claim:
  *
  *     free       00 lap(30)                    claimable in this lap, and in no other
  *     claimed    10 slot(6) units(24)          being written by the holder of the slot's lock
@@ -21,10 +21,10 @@ import { type Layout, layoutHash } from "./description.ts";
 import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
-/** Offsets in bytes from the start of the segment. */
+/** Offsets in bytes from the start of the ring. */
 export const RELEASE_INTENT_OFFSET: number = KIND_WORDS_OFFSET;
 export const RELEASE_DONE_OFFSET: number = KIND_WORDS_OFFSET + 4;
-/** Two versions of where the consumer is; `RELEASE_DONE & 1` says which one holds. */
+/** Two versions of the consumer's place; bit 0 of `done` says which one is valid. */
 export const RELEASE_VERSIONS_OFFSET: number = KIND_WORDS_OFFSET + 8;
 export const RELEASE_VERSION_LENGTH = 12;
 export const CELLS_OFFSET: number = RING_DATA_OFFSET;
@@ -40,16 +40,16 @@ export const COMMITTED: number = 0xc0000000 | 0;
 export const STATE_MASK: number = 0xc0000000 | 0;
 export const SLOT_SHIFT = 24;
 export const SLOT_MASK = 0x3f;
-/** How many producers can have the ring open at a time, dead ones not counted. */
+/** The most live producers of a ring. */
 export const PRODUCER_SLOT_COUNT = 63;
-/** In the place of a slot: not a record. */
+/** The slot number of padding, which no producer has. */
 const PADDING_SLOT = 63;
-/** A whole cell but for its units. */
+/** A cell of padding, without its units. */
 export const PADDING: number = COMMITTED | (PADDING_SLOT << SLOT_SHIFT);
 
 export const MPSC_RELEASE: Layout = {
   name: "mpsc_release",
-  text: "At byte 640 of a ring with many producers. Consumer only.",
+  text: "At byte 640 of a ring with many producers. Only the consumer writes it.",
   length: 32,
   fields: [
     {
@@ -76,7 +76,7 @@ export const MPSC_RELEASE: Layout = {
 
 export const MPSC_CELL: Layout = {
   name: "mpsc_cell",
-  text: "One word for each 16 bytes of data, from byte 1024. See the states in the text.",
+  text: "One word for each 16 bytes of data, from byte 1024. The text above has its states.",
   length: 4,
   fields: [
     {
@@ -96,22 +96,22 @@ export const MPSC_LAYOUT_HASH: number = layoutHash(
   MPSC_CELL,
 );
 
-/** Number of cells. */
+/** @returns The number of cells. */
 export function cellCount(capacity: number): number {
   return capacity >> UNIT_SHIFT;
 }
 
-/** Where the data starts, in bytes from the start of the segment; a multiple of 128. */
+/** @returns Where the data starts, in bytes from the start of the ring; a multiple of 128. */
 export function mpscDataOffset(capacity: number): number {
   return (CELLS_OFFSET + cellCount(capacity) * 4 + 127) & -128;
 }
 
-/** The longest payload, in bytes: what 24 bits of units can say is the limit of huge rings. */
+/** @returns The longest payload, in bytes; 24 bits of units limit it in huge rings. */
 export function mpscMaxRecordLength(capacity: number): number {
   return Math.min(maxRecordLength(capacity), UNITS_MASK * UNIT_LENGTH - RECORD_HEADER_LENGTH);
 }
 
-/** Units that a record with this payload takes. */
+/** @returns The units that a record with this payload takes. */
 export function unitsOf(payloadLength: number): number {
   return (payloadLength + (RECORD_HEADER_LENGTH + UNIT_LENGTH - 1)) >>> UNIT_SHIFT;
 }

@@ -1,13 +1,13 @@
-/** The classic header: 64 bytes, so that the data after it starts a cache line. */
+/** The header of portable segments: 64 bytes, so that the data after it starts a cache line. */
 import type { Layout } from "./description.ts";
 
 /** "PSHM" as bytes in memory. */
 export const PORTABLE_MAGIC = 0x4d485350;
 export const PORTABLE_VERSION = 1;
 export const PORTABLE_HEADER_LENGTH = 64;
-/** Index of the magic's word. */
+/** The index of the magic's word. */
 export const PORTABLE_MAGIC_WORD = 0;
-/** Offsets in bytes. */
+/** Offsets in bytes from the start of the segment. */
 export const PORTABLE_VERSION_OFFSET = 4;
 export const PORTABLE_CREATOR_PID_OFFSET = 8;
 const PORTABLE_RESERVED_OFFSET = 12;

@@ -1,5 +1,5 @@
 /**
- * A ring in a segment:
+ * The layout of a ring:
  *
  *     0     segment header
  *     128   producer's words         written by the producers only
@@ -9,15 +9,15 @@
  *     640   reserved for the kind    (claims of many producers, cursors of many consumers)
  *     1024  data                     `capacity` bytes, a power of two
  *
- * Words that different processes write are 128 bytes apart: two cache lines, since adjacent ones
- * are fetched in pairs. Positions count bytes since the ring was made, modulo 2^32, and are
- * compared by wrapping subtraction; `position & (capacity - 1)` is an index into the data.
+ * Words that different processes write are 128 bytes apart: two cache lines, since processors fetch
+ * them in pairs. Positions count bytes since the ring was made, modulo 2^32, and are compared by
+ * wrapping subtraction; `position & (capacity - 1)` is an index into the data.
  */
 import { type Field, type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
-/** Offsets in bytes from the start of the segment. Counters are doubles: exact up to 2^53. */
+/** Offsets in bytes from the start of the ring. Counters are doubles: exact up to 2^53. */
 export const PRODUCER_POSITION_OFFSET = 128;
 export const PRODUCER_HIGH_WATER_OFFSET = 132;
 export const PRODUCER_RECORDS_OFFSET = 136;
@@ -33,13 +33,13 @@ export const CONSUMER_LOST_OFFSET = 296;
 export const CONSUMER_RECOVERED_OFFSET = 304;
 export const DATA_WAIT_POINT_OFFSET = 384;
 export const SPACE_WAIT_POINT_OFFSET = 512;
-/** Where a kind keeps words that the others do not have. */
+/** The words that only one kind of ring has. */
 export const KIND_WORDS_OFFSET = 640;
-/** Where the data of an SPSC or MPSC ring starts; other kinds may need more before it. */
+/** Where the data of an SPSC ring starts; some kinds keep more words before their data. */
 export const RING_DATA_OFFSET = 1024;
 
 export const MIN_CAPACITY = 64;
-/** Half the range of positions would do; a quarter leaves a margin that can be checked. */
+/** A quarter of the range of positions: half would do, and this leaves a margin for checks. */
 export const MAX_CAPACITY: number = 2 ** 30;
 
 const count = (name: string, offset: number, text: string): Field => ({
@@ -92,7 +92,7 @@ export const RING: Layout = {
 /** The hash in the header of an SPSC ring. */
 export const SPSC_LAYOUT_HASH: number = layoutHash(SEGMENT_HEADER, RING, RECORD_HEADER);
 
-/** Why a capacity is refused, or undefined. */
+/** @returns Why a capacity is refused; undefined when it is not. */
 export function capacityProblem(capacity: number): string | undefined {
   if (!Number.isInteger(capacity) || capacity < MIN_CAPACITY || capacity > MAX_CAPACITY) {
     return `it must be a power of two from ${MIN_CAPACITY} to ${MAX_CAPACITY} bytes`;
@@ -101,8 +101,8 @@ export function capacityProblem(capacity: number): string | undefined {
 }
 
 /**
- * The longest payload. A quarter of the ring, so that a record always finds room in an empty one,
- * wherever the end of the ring falls and whatever padding that costs.
+ * @returns The longest payload, in bytes: a quarter of the ring, so that a record always finds room
+ *   in an empty ring, wherever its end falls and whatever padding that costs.
  */
 export function maxRecordLength(capacity: number): number {
   return capacity >> 2;

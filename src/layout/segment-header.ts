@@ -1,9 +1,9 @@
 /**
  * The first 128 bytes of every structured segment: what it is, and whether it is finished.
  *
- * The creator fills everything else in, and writes `magic` last. An opener that reads the magic
- * therefore sees all that the creator wrote before (SYNC header-ready: the atomic store of `magic`
- * in `publishHeader` pairs with the atomic load in `isHeaderReady`).
+ * The creator fills in everything else, and writes `magic` last. So an opener that reads the magic
+ * sees all that the creator wrote before it (SYNC header-ready: the atomic store of `magic` in
+ * `publishHeader` pairs with the atomic load in `isHeaderReady`).
  */
 import { hex } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
@@ -14,10 +14,10 @@ import { type Layout, bytes, u32 } from "./description.ts";
 export const SEGMENT_MAGIC = 0x4d485342;
 /** Counts incompatible changes of the binary contract as a whole. */
 export const SEGMENT_VERSION = 1;
-/** Bytes; the structure's own fields come after. */
+/** Bytes of the header; the structure's own fields come after it. */
 export const SEGMENT_HEADER_LENGTH = 128;
 
-/** Offsets in bytes. */
+/** Offsets in bytes from the structure's start. */
 const HEADER_MAGIC_OFFSET = 0;
 const HEADER_VERSION_OFFSET = 4;
 const HEADER_CREATOR_PID_OFFSET = 8;
@@ -30,17 +30,17 @@ export const HEADER_PARAMETERS_OFFSET = 32;
 
 export const HEADER_CODEC_OFFSET = 64;
 
-/** How many numbers of its own a kind can keep in the header. */
+/** How many parameters a kind can keep in the header. */
 const PARAMETER_COUNT = 8;
-/** Longest id of a codec, in bytes of UTF-8. */
+/** Bytes of the longest id of a codec, as UTF-8. */
 export const MAX_CODEC_ID_LENGTH = 64;
 
-/** `state`: in use. */
+/** `state`: the structure is in use. */
 export const STATE_OPEN = 1;
-/** `state`: whoever finds it should make a new one; for structures that can be retired. */
+/** `state`: a finder should make a new one; for structures that can be retired. */
 export const STATE_RETIRED = 2;
 
-/** What `kind` says. A number is never used again for another layout. */
+/** The values of `kind`. A number is never used again for another layout. */
 export const SEGMENT_KINDS = {
   spsc: 1,
   mpsc: 2,
@@ -63,7 +63,7 @@ export const SEGMENT_HEADER: Layout = {
       HEADER_MAGIC_OFFSET,
       '"BSHM". Written last, with release: all else is valid then.',
     ),
-    u32("version", HEADER_VERSION_OFFSET, "Of the binary contract."),
+    u32("version", HEADER_VERSION_OFFSET, "The version of the binary contract."),
     u32("creator_pid", HEADER_CREATOR_PID_OFFSET, "For people; nothing relies on it."),
     u32("state", HEADER_STATE_OFFSET, "1 open, 2 retired."),
     u32("kind", HEADER_KIND_OFFSET, "Which structure this is."),
@@ -78,7 +78,12 @@ export const SEGMENT_HEADER: Layout = {
       "Bytes from the start of the segment to the data.",
     ),
     u32("data_length", HEADER_DATA_LENGTH_OFFSET, "Bytes of data."),
-    u32("parameters", HEADER_PARAMETERS_OFFSET, "Of the kind.", PARAMETER_COUNT),
+    u32(
+      "parameters",
+      HEADER_PARAMETERS_OFFSET,
+      "Their meaning depends on the kind.",
+      PARAMETER_COUNT,
+    ),
     bytes(
       "codec",
       HEADER_CODEC_OFFSET,
@@ -88,7 +93,7 @@ export const SEGMENT_HEADER: Layout = {
   ],
 };
 
-/** A kind as people call it: what a message says, and never the number. */
+/** @returns What a message calls a kind, which is never its number. */
 export function kindName(kind: number): string {
   return KIND_NAMES[kind] ?? `an unknown structure (kind ${kind})`;
 }
@@ -105,28 +110,28 @@ const KIND_NAMES: Readonly<Record<number, string>> = {
   [SEGMENT_KINDS.broadcastBlock]: "a broadcast ring that blocks",
 };
 
-/** What a header says of its structure. Offsets are from the structure's start. */
+/** What a header says of its structure. Offsets count from the structure's start. */
 export interface SegmentHeader {
   readonly kind: number;
   readonly layoutHash: number;
-  /** Bytes to the data. */
+  /** Bytes from the structure's start to the data. */
   readonly dataOffset: number;
   /** Bytes of data. */
   readonly dataLength: number;
   /** At most 8 numbers of 32 bits; the rest is 0. */
   readonly parameters?: readonly number[];
-  /** Id of the codec of the values; "" where they may have any form. */
+  /** The id of the values' codec; "" where values may have any form. */
   readonly codec?: string;
 }
 
-/** A structure's bytes, from its start on, and where that is in the segment. */
+/** A structure's bytes, and where they start in the segment. */
 export interface StructureBytes {
   readonly view: DataView;
-  /** Bytes from the segment's start. */
+  /** Bytes from the segment's start to the structure. */
   readonly offset: number;
 }
 
-/** Fills everything in but the magic. */
+/** Fills in everything except the magic. */
 export function writeHeader(view: DataView, header: SegmentHeader, creatorPid: number): void {
   view.setUint32(HEADER_VERSION_OFFSET, SEGMENT_VERSION, true);
   view.setUint32(HEADER_CREATOR_PID_OFFSET, creatorPid, true);
@@ -146,23 +151,25 @@ function codecBytes({ buffer, byteOffset }: DataView): Uint8Array {
   return new Uint8Array(buffer, byteOffset + HEADER_CODEC_OFFSET, MAX_CODEC_ID_LENGTH);
 }
 
-/** The codec's id in a copy of the bytes at HEADER_CODEC; hostile bytes read as U+FFFD. */
+/** @returns The codec's id in a copy of its bytes; bytes that are no UTF-8 read as U+FFFD. */
 export function codecIdOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** Says that the structure is finished. SYNC header-ready: pairs with `isHeaderReady`. */
+/** Marks the structure as finished. SYNC header-ready: pairs with `isHeaderReady`. */
 export function publishHeader(words: Int32Array): void {
   store(words, HEADER_MAGIC_OFFSET >> 2, SEGMENT_MAGIC);
 }
 
 /**
- * Whether the creator has finished. SYNC header-ready: pairs with `publishHeader`.
+ * Looks whether the creator has finished. SYNC header-ready: pairs with `publishHeader`.
  *
- * @param words The structure's, from its start on.
- * @param what As in `ring "/x"`.
- * @throws LayoutError when something else than a structure of this package is there.
+ * @param words The words from the structure's start on.
+ * @param what What it is, for messages: `ring "/x"`.
+ * @param offset Bytes from the segment's start to the structure.
+ * @returns Whether the header is finished; false while only zeros are there.
+ * @throws LayoutError when the bytes are no structure of this package.
  */
 export function isHeaderReady(words: Int32Array, what: string, offset: number): boolean {
   if (words.length < SEGMENT_HEADER_LENGTH >> 2) {
@@ -183,10 +190,11 @@ export function isHeaderReady(words: Int32Array, what: string, offset: number): 
 }
 
 /**
- * Reads a finished header, and checks it against what the caller's build would write: version, kind
- * (one of `kinds`), hash, and that the data lies inside the segment.
+ * Reads a finished header, and checks it against what the caller's build would write: the version,
+ * the kind (one of `kinds`), the hash, and that the data lies inside the segment.
  *
- * @throws LayoutError with both values and the offset of the first that is wrong.
+ * @returns The header.
+ * @throws LayoutError with both values and the offset of the first field that is wrong.
  */
 export function readHeader(
   { view, offset }: StructureBytes,

@@ -1,14 +1,14 @@
-/** A shared record: after the segment's header, one writer's lock, a wait point, and the slots. */
+/** A shared record: after the segment's header, the writers' lock, a wait point, and the slots. */
 import type { Layout } from "./description.ts";
 
 /** Offsets in bytes from the start of the record's data. */
 export const SHARED_RECORD_LATEST_OFFSET = 0;
 export const SHARED_RECORD_LOCK_OFFSET = 128;
 export const SHARED_RECORD_WAIT_POINT_OFFSET = 256;
-/** Offset of slot 0: on another pair of cache lines than `latest`. */
+/** The offset of slot 0, which lies on another pair of cache lines than `latest`. */
 export const SHARED_RECORD_SLOTS_OFFSET = 384;
 
-/** In a slot: offset of its version, and of its bytes. */
+/** Offsets in bytes from the start of a slot. */
 export const SLOT_VERSION_OFFSET = 0;
 export const SLOT_VALUE_OFFSET = 8;
 
@@ -21,21 +21,21 @@ export const SHARED_RECORD: Layout = {
       name: "latest",
       type: "uint32_t",
       offset: SHARED_RECORD_LATEST_OFFSET,
-      text: "The newest version, 0 before the first; the writer, last. SYNC record-published.",
+      text: "The newest version, 0 before the first. The writer, last. SYNC record-published.",
     },
     {
       name: "lock",
       type: "uint32_t",
       offset: SHARED_RECORD_LOCK_OFFSET,
       count: 16,
-      text: "The writer's role: a robust, process-shared, errorcheck pthread_mutex_t.",
+      text: "The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t.",
     },
     {
       name: "changed",
       type: "uint32_t",
       offset: SHARED_RECORD_WAIT_POINT_OFFSET,
       count: 32,
-      text: "A wait point: rung after each write.",
+      text: "A wait point, woken after each write.",
     },
   ],
 };

@@ -1,26 +1,26 @@
 /** The wait point: where processes sleep until another has published something. */
 import type { Layout } from "./description.ts";
 
-/** Bytes in a wait point; it starts at a multiple of this, so that it shares no cache line. */
+/** Bytes of a wait point; it starts at a multiple of this, so that it shares no cache line. */
 export const WAIT_POINT_LENGTH = 128;
 
-/** Somebody sleeps on the state word. */
+/** A flag: a thread sleeps on the state word. */
 export const BLOCKED = 1;
-/** Somebody waits in an event loop for a ring of its doorbell. */
+/** A flag: an event loop waits until its doorbell rings. */
 export const BELL = 2;
-/** Either flag. */
+/** Both flags. */
 export const WAITING: number = BLOCKED | BELL;
-/** One wake: the sequence starts above the flags. */
+/** Counts one wake: the number of wakes lies above the flags. */
 export const WAKE_INCREMENT = 4;
 
-/** Index of the first doorbell id, in words from the start of the wait point. */
+/** The index of the first doorbell id, in words from the start of the wait point. */
 export const FIRST_BELL_WORD = 1;
-/** How many event loops (one a thread) can wait at one point and be rung. */
+/** How many event loops (each thread has one) can wait at a point and be rung. */
 export const BELL_COUNT = 31;
 
 export const WAIT_POINT: Layout = {
   name: "wait_point",
-  text: "Where processes wait for what others publish. 128-byte aligned.",
+  text: "Where processes wait for what others publish, at a multiple of 128.",
   length: WAIT_POINT_LENGTH,
   fields: [
     {
@@ -36,7 +36,7 @@ export const WAIT_POINT: Layout = {
       type: "uint32_t",
       offset: FIRST_BELL_WORD * 4,
       count: BELL_COUNT,
-      text: "Doorbell ids of waiting event loops, or 0. Each waiter its own, a waker a dead one.",
+      text: "Ids of waiting event loops' doorbells, or 0. Each waiter its own; a waker, dead ones.",
     },
   ],
 };

@@ -1,7 +1,7 @@
 /**
  * Many producers, one consumer, one order of records: lock-free between producers.
  *
- * The claim of a record is one compare-and-swap of its cell, from "free in this lap" to "claimed by
+ * The claim of a record is one compare-and-swap of its cell: "free in this lap" becomes "claimed by
  * this slot, this many units". So there is no instant at which a record is claimed but its length
  * or its owner is unknown, and a producer that dies leaves nothing to guess. (A design that first
  * advances a tail word and then writes a header has such an instant.)
