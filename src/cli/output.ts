@@ -39,6 +39,11 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
+/**
+ * The most bytes that are read at once: an object may be larger than memory should be taken for.
+ */
+export const PIECE_LENGTH: number = 1 << 20;
+
 const encoder = new TextEncoder();
 
 /** Prints text and a line end. */

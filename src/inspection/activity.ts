@@ -1,14 +1,14 @@
 import type { Stats } from "../segment/stats.ts";
 
 /**
- * What moved through a structure since it was made, and what is in it now, as its bytes tell.
- * Counts wrap at 2^32.
+ * What moved through a structure since it was made, and what is in it now, read from its bytes.
+ * Counts of maps, records and queues wrap at 2^32.
  */
 export interface Activity extends Stats {
-  /** What it can hold. */
+  /** The most that it can hold. */
   readonly capacity?: number;
-  /** Entries of a map whose time was over. */
+  /** Expired entries of a map whose memory was reclaimed. */
   readonly expired?: number;
-  /** What `depth`, `highWater` and `capacity` count. */
+  /** The unit of `depth`, `highWater` and `capacity`. */
   readonly unit?: "bytes" | "messages" | "entries";
 }

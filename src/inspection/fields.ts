@@ -1,19 +1,20 @@
-/** Reads the fields of a layout out of bytes. */
+/** Reads the fields of known layouts from an object's bytes. */
 import { type Field, fieldLength } from "../layout/description.ts";
 import type { Part } from "./kinds/kind.ts";
 import type { ObjectWords } from "./object-words.ts";
 
-/** One field of a known layout, as it is in an object now. */
+/** One field of a known layout, with its value in an object. */
 export interface InspectedField {
-  /** The layout's name, as docs/LAYOUT.md has it. */
+  /** The layout's name in docs/LAYOUT.md. */
   readonly structure: string;
   readonly name: string;
   /** Bytes from the object's start. */
   readonly offset: number;
-  /** As C spells it: "uint32_t", "uint8_t[64]" … */
+  /** The type in C: "uint32_t", "uint8_t[64]" … */
   readonly type: string;
-  /** undefined when the object ends before it. */
+  /** The value; undefined when the object ends before the field does. */
   readonly value: number | bigint | readonly (number | bigint)[] | undefined;
+  /** The meaning, in the words of docs/LAYOUT.md. */
   readonly text: string;
 }
 
@@ -32,7 +33,7 @@ function readOne(view: DataView, type: Field["type"], offset: number): number | 
   }
 }
 
-/** Every field of a structure's parts, in order. */
+/** @returns Every field of a structure's parts, in order. */
 export function readFields(parts: readonly Part[], words: ObjectWords): InspectedField[] {
   return parts.flatMap(({ layout, offset }) => {
     const bytes = words.bytes(offset, layout.length);

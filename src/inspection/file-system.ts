@@ -1,23 +1,27 @@
 /** The file system that holds the objects, and the limits around it. */
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 
-/** What can be known of the file system that holds the objects. */
+/** The file system that holds the objects. */
 export interface FileSystemInfo {
+  /** The directory in which objects are files: "/dev/shm". */
   readonly directory: string;
-  /** "tmpfs" where all is well. */
+  /** The type of the mount, which should be "tmpfs". */
   readonly type: string;
-  /** "rw", "nosuid", "size=65536k" … */
+  /** The options of the mount: "rw", "nosuid", "size=65536k" … */
   readonly options: readonly string[];
-  /** Bytes. */
+  /** Bytes in all. */
   readonly size: number;
+  /** Bytes that are in use. */
   readonly used: number;
   /** Bytes that this user can still take. */
   readonly free: number;
+  /** The most files that there can be, and so the most objects. */
   readonly files: number;
+  /** Files that can still be made. */
   readonly filesFree: number;
 }
 
-/** The text of a file, such as one under /proc; undefined when it cannot be read. */
+/** @returns The text of a file, such as one in /proc; undefined when it cannot be read. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
@@ -31,7 +35,7 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-/** How a directory is mounted: the last line wins, as the last mount does. */
+/** @returns How a directory is mounted. The last line counts, since the last mount hides others. */
 function mountOf(directory: string): Mount | undefined {
   let found: Mount | undefined;
   for (const line of readText("/proc/self/mounts")?.split("\n") ?? []) {
@@ -41,7 +45,7 @@ function mountOf(directory: string): Mount | undefined {
   return found;
 }
 
-/** @throws Error ENOENT when there is no such directory. */
+/** @returns What the file system says. @throws Error ENOENT when there is no such directory. */
 export function fileSystemInfo(directory: string): FileSystemInfo {
   const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(directory);
   const mount = mountOf(directory);
@@ -57,7 +61,7 @@ export function fileSystemInfo(directory: string): FileSystemInfo {
   };
 }
 
-/** Why this looks like a container, or undefined. */
+/** @returns What this container seems to be: "docker", "podman" …; undefined outside of one. */
 export function containerSign(): string | undefined {
   if (existsSync("/.dockerenv")) return "docker";
   if (existsSync("/run/.containerenv")) return "podman";
@@ -65,7 +69,7 @@ export function containerSign(): string | undefined {
   return process.env["container"];
 }
 
-/** The memory limit of the control group in bytes; undefined without one. */
+/** @returns The memory limit of the control group, in bytes; undefined when there is none. */
 export function memoryLimit(): number | undefined {
   const text =
     readText("/sys/fs/cgroup/memory.max") ??
@@ -75,7 +79,10 @@ export function memoryLimit(): number | undefined {
   return text !== undefined && Number.isFinite(limit) && limit < 2 ** 60 ? limit : undefined;
 }
 
-/** A soft limit of this process by its name in /proc/self/limits; Infinity when unlimited. */
+/**
+ * @param name As /proc/self/limits has it: "Max open files".
+ * @returns A soft limit of this process; Infinity when it is unlimited, undefined when unknown.
+ */
 export function processLimit(name: string): number | undefined {
   const line = readText("/proc/self/limits")
     ?.split("\n")
@@ -85,7 +92,7 @@ export function processLimit(name: string): number | undefined {
   return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
-/** A kernel setting under /proc/sys as a number; the biggest ones are rounded. */
+/** @returns A kernel setting of /proc/sys as a number; one above 2^53 is rounded. */
 export function sysctl(name: string): number | undefined {
   const text = readText(`/proc/sys/${name.replaceAll(".", "/")}`);
   return text === undefined ? undefined : Number(text.split(/\s+/)[0]);

@@ -1,4 +1,4 @@
-/** Recognises what is in an object by its first bytes. */
+/** Recognises the structure that starts an object by its first bytes. */
 import { QUEUE_MAGIC } from "../layout/message-queue-layout.ts";
 import { PORTABLE_MAGIC } from "../layout/portable-layout.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./kinds/ring.ts";
 import type { ObjectWords } from "./object-words.ts";
 
-/** By the kind in the segment's header. */
+/** The inspectors by the kind in the segment's header. */
 const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.spsc, RING_INSPECTOR],
   [SEGMENT_KINDS.mpsc, MPSC_INSPECTOR],
@@ -34,10 +34,10 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
 ]);
 
-/** A structure of which no more is known than its header. */
+/** The inspector of a structure of which only the header is known. */
 const UNKNOWN: Inspector = headed("unknown");
 
-/** What an object holds, or undefined for raw memory. */
+/** @returns The inspector of the structure that starts an object; undefined for raw memory. */
 export function identify(words: ObjectWords): Inspector | undefined {
   const magic = words.u32(0);
   if (magic === QUEUE_MAGIC) return QUEUE_INSPECTOR;

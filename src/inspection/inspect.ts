@@ -1,4 +1,4 @@
-/** The one way into an object of shared memory of which nothing but its name is known. */
+/** Looks into objects of which only the name is known, and opens them. */
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { RING_FIRST_SLOT_BYTE, RING_PRODUCER_BYTE } from "../layout/lock-bytes.ts";
@@ -29,11 +29,11 @@ import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./pee
 import { isAlive } from "../memory/processes.ts";
 
 /**
- * An object that was opened to be looked at. It is read with `pread` and never mapped: nothing in
- * it changes, nobody who uses it notices, and no truncation by others ends this process.
+ * An object that was opened only to look into it. It is read with `pread` and never mapped: nothing
+ * in it changes, its users notice nothing, and a truncation by others does not end this process.
  *
- * Nothing blocks, and what is returned is stale at once. Each call reads the object again; what
- * others write meanwhile may be seen half done.
+ * No method blocks, and what they return is stale at once. Each call reads the object again, and
+ * may see a write of another process half done. Any number of processes may look at the same time.
  */
 export class InspectedObject implements Disposable {
   readonly #reader: ObjectReader;
@@ -53,31 +53,33 @@ export class InspectedObject implements Disposable {
     }
   }
 
+  /** The name that it was opened by. */
   get name(): string {
     return this.#reader.name;
   }
 
-  /** What it was when it was opened: "ring", "map" …; "raw" where no known structure starts it. */
+  /** What it was when it was opened: "ring", "map" …; "raw" when no known structure starts it. */
   get kind(): ObjectKind {
     return this.#inspector?.kind ?? "raw";
   }
 
+  /** Whether `close` was called. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Bytes now. @throws ClosedError. */
+  /** The object's size now, in bytes. @throws ClosedError. */
   get size(): number {
     return this.#open.size();
   }
 
   /**
-   * Reads bytes.
+   * Reads bytes of the object.
    *
-   * @param offset First byte.
-   * @param length How many bytes.
-   * @returns A copy; shorter where the object ends before.
-   * @throws ClosedError; RangeError, TypeError.
+   * @param offset Bytes from the object's start.
+   * @param length The number of bytes.
+   * @returns A copy of the bytes; shorter when the object ends early.
+   * @throws ClosedError; RangeError, TypeError for a bad offset or length.
    */
   read(offset: number, length: number): Uint8Array {
     const action = `Cannot read ${shown(this.name)}`;
@@ -86,22 +88,26 @@ export class InspectedObject implements Disposable {
     return this.#open.read(offset, length);
   }
 
-  /** Every field of the known layout, in order; none in raw memory. @throws ClosedError. */
+  /**
+   * @returns Every field of the known layout, in order; none in raw memory.
+   * @throws ClosedError.
+   */
   fields(): InspectedField[] {
     const words = this.#words();
     return readFields(this.#inspector?.parts(words) ?? [], words);
   }
 
-  /** What the structure counts; nothing in raw memory. @throws ClosedError. */
+  /** @returns What the structure has counted; nothing in raw memory. @throws ClosedError. */
   activity(): Activity {
     const words = this.#words();
     return this.#inspector?.activity(words) ?? {};
   }
 
   /**
-   * The roles that live processes hold, by the kernel's word: "producer", "participant 3" …
+   * Asks the kernel which roles live processes hold.
    *
-   * @returns undefined where a structure has no roles, or byte locks cannot be seen.
+   * @returns The roles: "producer", "participant 3" …; undefined when the structure has no roles,
+   *   or this system does not show byte locks.
    * @throws ClosedError.
    */
   roles(): string[] | undefined {
@@ -117,15 +123,17 @@ export class InspectedObject implements Disposable {
     return held;
   }
 
-  /** What is impossible in it, in words; undefined when it looks sound. @throws ClosedError. */
+  /** @returns What cannot be right in it, in words; undefined when all is. @throws ClosedError. */
   damage(): string | undefined {
     const words = this.#words();
     return this.#inspector?.damage(words);
   }
 
   /**
-   * The process that made it, as it noted itself, and whether a process of that id lives here; ids
-   * are reused. @returns undefined where nobody noted it. @throws ClosedError.
+   * Reads the process id that the object's creator noted; ids are reused.
+   *
+   * @returns The id, and whether a process of that id lives here; undefined when none was noted.
+   * @throws ClosedError.
    */
   creator(): { readonly pid: number; readonly alive: boolean } | undefined {
     const field = this.fields().find(({ name }) => name === "creator_pid");
@@ -133,16 +141,17 @@ export class InspectedObject implements Disposable {
     return pid > 0 ? { pid, alive: isAlive(pid) } : undefined;
   }
 
-  /** The names of the semaphores that belong to a message queue by default; none for others. */
+  /** @returns The names that a message queue's semaphores have by default; none for other kinds. */
   semaphores(): readonly string[] {
     return this.kind === "queue" ? queueSemaphores(this.name) : [];
   }
 
   /**
-   * What is in a ring with one consumer, or in a queue, oldest first. A ring is copied for the
-   * look, and the copy is read: its consumer notices nothing.
+   * Reads what is in a ring with one consumer, or in a queue, and takes nothing. A ring is copied
+   * first, and the copy is read: the ring's consumer notices nothing.
    *
-   * @throws UnsupportedError for what has no such records, or is a ring of over 256 MiB.
+   * @returns The records, oldest first.
+   * @throws UnsupportedError when the object has no such records, or is a ring of over 256 MiB.
    * @throws LayoutError when the ring is corrupt; ClosedError.
    */
   peek(): readonly SeenRecord[] {
@@ -150,14 +159,16 @@ export class InspectedObject implements Disposable {
   }
 
   /**
-   * What came into a ring or queue since the call before; nothing at the first call.
-   * @throws As `peek`.
+   * Reads what came into a ring or queue since the last call, and takes nothing.
+   *
+   * @returns The new records, oldest first; none at the first call.
+   * @throws The errors of `peek`.
    */
   fresh(): FreshRecords {
     return this.#records().fresh();
   }
 
-  /** Ends the look. Again is harmless. */
+  /** Closes the object. Does nothing when called again. */
   close(): void {
     this.#closed = true;
     this.#reader.close();
@@ -187,11 +198,12 @@ export class InspectedObject implements Disposable {
 }
 
 /**
- * Opens an object to look at it, whatever it is and whoever made it. Does not block.
+ * Opens an object only to look into it, whatever it is and whoever made it. Does not block.
  *
- * @param name As `Segment.open` takes it.
+ * @param name The object's name, as `Segment.open` takes it.
+ * @returns The object, to be closed.
  * @throws SystemError ENOENT, EACCES; UnsupportedError for `memfd:`, which has no name.
- * @throws RangeError, TypeError for a name that cannot be.
+ * @throws RangeError, TypeError for a bad name.
  *
  * @example
  * ```ts
@@ -207,8 +219,9 @@ export function openObject(name: string): InspectedObject {
 }
 
 /**
- * What `openAny` opened: `kind` says what it is, and `handle` is its own. A map's `codec` is the id
- * of its values' form: bytes, text, numbers and JSON are read as such, all else as bytes.
+ * What `openAny` opened: `kind` says what the object is, and `handle` is a handle of that kind. A
+ * map's `codec` is the id of its codec: bytes, text, numbers and JSON are decoded, and values of
+ * other codecs are read as bytes.
  */
 export type AnyObject =
   | { readonly kind: "queue"; readonly handle: MessageQueue }
@@ -231,14 +244,15 @@ export type AnyObject =
   | { readonly kind: "raw" | "record" | "condition" | "unknown"; readonly handle: Segment };
 
 /**
- * Finds out what an object is, and opens it as that: a ring, a queue, a map, a lock … Raw memory
- * comes as a `Segment`, and so does what takes more to open than its name: a record (its struct), a
- * condition (its mutex). Blocks for a second at most, while only zeros are there: somebody may be
- * making a structure.
+ * Finds out what an object is, and opens it as that: as a ring, a queue, a map, a lock … Raw memory
+ * is opened as a `Segment`, and so are the kinds that take more than a name to open: a record (its
+ * struct) and a condition (its mutex). Blocks for about a second while the object begins with
+ * zeros, since another process may be making a structure there.
  *
- * @param name As `Segment.open` takes it.
+ * @param name The object's name, as `Segment.open` takes it.
  * @returns The kind, and a handle to close.
- * @throws SystemError ENOENT, EACCES; LayoutError when it is corrupt, or of another build.
+ * @throws SystemError ENOENT, EACCES; LayoutError when it is corrupt, or another build made it.
+ * @throws RangeError, TypeError for a bad name; UnsupportedError for `memfd:`.
  *
  * @example
  * ```ts
@@ -280,7 +294,7 @@ export function openAny(name: string): AnyObject {
   }
 }
 
-/** The kind of an object; one that is still zeros is waited for, since its magic comes last. */
+/** @returns The kind of an object. Waits while it begins with 0, since makers write that last. */
 function finishedKind(name: string): InspectedKind | "raw" {
   using reader = openReader(name);
   const look = (): InspectedKind | "raw" | undefined => {
@@ -290,7 +304,7 @@ function finishedKind(name: string): InspectedKind | "raw" {
   return waitUntil(look, FOR_CREATOR) ?? "raw";
 }
 
-/** The codecs that convert values of any program; others are opened as bytes. */
+/** The codecs of which every program knows the values' type; others are opened as bytes. */
 const CODECS: readonly Codec<unknown>[] = [
   codecs.bytes as Codec<unknown>,
   codecs.utf8 as Codec<unknown>,
@@ -306,12 +320,12 @@ function openMap(name: string): AnyObject {
   return { kind: "map", codec: id, handle: SharedMap.open(name, { codec, key }) };
 }
 
-/** A kind as a sentence calls it: "mpsc-ring" is "a ring of many producers". */
+/** @returns What a sentence calls a kind: "mpsc-ring" is "a ring of many producers". */
 export function kindText(kind: ObjectKind): string {
   return KIND_TEXTS[kind];
 }
 
-/** Whether a live process has a producer's role of a ring, by the kernel's word. */
+/** @returns Whether the kernel says that a live process has a producer's role of a ring. */
 export function hasProducer({ kind, segment }: RingBuffer): boolean {
   const [first, count] =
     kind === "mpsc" ? [RING_FIRST_SLOT_BYTE, PRODUCER_SLOT_COUNT] : [RING_PRODUCER_BYTE, 1];
@@ -319,7 +333,20 @@ export function hasProducer({ kind, segment }: RingBuffer): boolean {
   return false;
 }
 
-/** Which memory a name stands for, by its form. */
+/** The prefix of the files that glibc keeps semaphores in. */
+const SEMAPHORE_PREFIX = "sem.";
+
+/** @returns What a file in the directory of the objects holds, and its name for `open`. */
+export function objectOfFile(file: string): {
+  readonly type: "segment" | "semaphore";
+  readonly name: string;
+} {
+  return file.startsWith(SEMAPHORE_PREFIX)
+    ? { type: "semaphore", name: `/${file.slice(SEMAPHORE_PREFIX.length)}` }
+    : { type: "segment", name: `/${file}` };
+}
+
+/** @returns The kind of memory that a name stands for, by its form. */
 export function backingOf(name: string): NameKind {
   return nameKind(name);
 }

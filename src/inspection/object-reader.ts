@@ -1,6 +1,6 @@
 /**
- * Reads an object's bytes without mapping them: with pread there is no SIGBUS, whatever others do
- * to the object meanwhile, and permission to read is all it takes.
+ * Reads an object's bytes without mapping them. `pread` raises no SIGBUS, whatever others do to the
+ * object meanwhile, and needs only the permission to read.
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { UnsupportedError } from "../errors.ts";
@@ -12,20 +12,20 @@ import { shmRead, shmStat } from "../libc/shm.ts";
 import { type SysvName, parseSegmentName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
 
-/** What can be read of an object of any backing. */
+/** Reads an object of any backing. */
 export interface ObjectReader {
   readonly name: string;
-  /** Bytes now. */
+  /** @returns The object's size now, in bytes. */
   size(): number;
-  /** As many of the bytes as there are; fewer when the object is shorter. */
+  /** @returns A copy of the bytes; fewer when the object ends early. */
   read(offset: number, length: number): Uint8Array;
-  /** Whether a live process holds a lock byte; undefined where that cannot be seen. */
+  /** @returns Whether a live process holds a lock byte; undefined when that cannot be seen. */
   isLocked(byte: number): boolean | undefined;
   close(): void;
   [Symbol.dispose](): void;
 }
 
-/** Opens an object to look into it. @throws SystemError ENOENT, EACCES. */
+/** Opens an object to read it. @throws SystemError ENOENT, EACCES; UnsupportedError for a memfd. */
 export function openReader(name: string): ObjectReader {
   const parsed = parseSegmentName(name);
   if (parsed.kind === "sysv") return openSysv(parsed);
@@ -50,7 +50,7 @@ export function openReader(name: string): ObjectReader {
   return new DescriptorReader(name, descriptor);
 }
 
-/** What to do next about a failed look. */
+/** @returns What to do about an object that cannot be opened. */
 function hintOf(result: number): string | undefined {
   if (result === -E.ENOENT) return "`bun-shm ls` lists what there is";
   return result === -E.EACCES ? "It belongs to another user: ask them, or root" : undefined;

@@ -1,10 +1,10 @@
-/** Words of an object, read page by page as they are asked for: one look, and no mapping. */
+/** The words of an object, read page by page when they are asked for, each page once. */
 import type { ObjectReader } from "./object-reader.ts";
 
 const PAGE = 4096;
 
 export class ObjectWords {
-  /** Bytes of the object. */
+  /** Bytes of the object, when the look began. */
   readonly size: number;
   readonly #reader: ObjectReader;
   readonly #pages = new Map<number, DataView>();
@@ -24,14 +24,14 @@ export class ObjectWords {
     return view;
   }
 
-  /** The word at a byte offset that is a multiple of 4; 0 beyond the end of the object. */
+  /** @returns The word at a byte offset, a multiple of 4; 0 beyond the end of the object. */
   u32(offset: number): number {
     const view = this.#page(offset);
     const at = offset % PAGE;
     return at + 4 <= view.byteLength ? view.getUint32(at, true) : 0;
   }
 
-  /** The double at a byte offset that is a multiple of 8, a counter; 0 where there is none. */
+  /** @returns The counter, a double, at a byte offset, a multiple of 8; 0 when it is no counter. */
   f64(offset: number): number {
     const view = this.#page(offset);
     const at = offset % PAGE;
@@ -39,7 +39,7 @@ export class ObjectWords {
     return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0;
   }
 
-  /** Any bytes; fewer when the object ends before. */
+  /** @returns A copy of bytes, read again; fewer when the object ends early. */
   bytes(offset: number, length: number): Uint8Array {
     return this.#reader.read(offset, length);
   }

@@ -1,6 +1,6 @@
 /**
- * Reads what is in a ring or a queue without taking it. The object is copied, and the copy is read
- * by the ring's own algorithms: nothing in the object changes, and its consumer notices nothing.
+ * Reads what is in a ring or a queue without taking it. A ring is copied, and the ring's own
+ * algorithm reads the copy: nothing in the object changes, and its consumer notices nothing.
  */
 import { shown } from "../arguments.ts";
 import { UnsupportedError } from "../errors.ts";
@@ -23,34 +23,35 @@ import { queueGeometry } from "./kinds/queue.ts";
 
 /** A record or message that was seen in a ring or queue. */
 export interface SeenRecord {
-  /** Of a ring: its number since the ring was made. Of a queue: its place, 0 for the oldest. */
+  /** In a ring, its number since the ring was made; in a queue, its place, 0 for the oldest. */
   readonly number: number;
-  /** A copy. */
+  /** A copy of its bytes. */
   readonly bytes: Uint8Array;
-  /** What the producer gave it; 0 in a queue. */
+  /** The type that its producer gave it; 0 in a queue. */
   readonly type: number;
 }
 
 /** What came into a ring or queue between two looks. */
 export interface FreshRecords {
   readonly records: readonly SeenRecord[];
-  /** Records of a ring that came and were taken between the two looks. */
+  /** The number of records that came into a ring and were taken between the two looks. */
   readonly missed: number;
 }
 
-/** How the records of one kind are looked at. */
+/** Looks at the records of an object. */
 export interface Peeker {
-  /** What is in it now, oldest first. */
+  /** @returns The records that are in it now, oldest first. */
   records(): readonly SeenRecord[];
-  /** What came since the call before; the first call answers what comes from now on. */
+  /** @returns The records that came since the last call; none at the first call. */
   fresh(): FreshRecords;
 }
 
-/** The largest ring that is copied for a look, in bytes. */
+/** Bytes of the largest ring that is copied for a look. */
 const MAX_COPY_LENGTH = 2 ** 28;
-const ATTEMPTS = 5;
+/** How often a ring is copied again that changed during the copy. */
+const MAX_ATTEMPTS = 5;
 
-/** @returns undefined for what has no records, or none that can be read without its consumer. */
+/** @returns The object's peeker; undefined when its records cannot be read beside its consumer. */
 export function peekerOf(reader: ObjectReader, kind: ObjectKind): Peeker | undefined {
   if (kind === "queue") return new QueuePeeker(reader);
   return kind === "ring" || kind === "mpsc-ring" ? new RingPeeker(reader, kind) : undefined;
@@ -70,11 +71,12 @@ function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
     const bytes = new Uint8Array(buffer, byteOffset + index, length).slice();
     records.push({ number: records.length, bytes, type });
   };
-  // Reading the copy counts in the copy.
+  // Read before the consumer runs, which counts in the copy.
   const taken = counters.getFloat64(CONSUMER_RECORDS_OFFSET, true);
   const consumer = ringConsumer(kind, memory);
   while (consumer.read(keep, 2 ** 30) > 0);
-  // One producer counts what it published, also what was read and lies there still. Many do not.
+  // A single producer's count tells the number of the first record, even when the copy still has
+  // records that were read. Many producers have no common count.
   const first =
     kind === "ring"
       ? Math.max(0, counters.getFloat64(PRODUCER_RECORDS_OFFSET, true) - records.length)
@@ -86,7 +88,7 @@ function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
 class RingPeeker implements Peeker {
   readonly #reader: ObjectReader;
   readonly #kind: RingObject;
-  /** Number of the record that comes next. */
+  /** The number of the next record that is new; -1 before the first look. */
   #next = -1;
 
   constructor(reader: ObjectReader, kind: RingObject) {
@@ -108,7 +110,10 @@ class RingPeeker implements Peeker {
     return { records: fresh, missed };
   }
 
-  /** Records that were taken while the ring was copied are left out; `first` is the next taken. */
+  /**
+   * Copies the ring and reads the copy, without records that were taken meanwhile.
+   * @returns The records, and the number of the first one that was not taken.
+   */
   #look(): { records: SeenRecord[]; first: number } {
     for (let attempt = 1; ; attempt++) {
       const memory = this.#copy();
@@ -117,8 +122,8 @@ class RingPeeker implements Peeker {
         const records = recordsOf(this.#kind, memory);
         return { records: records.filter(({ number }) => number >= first), first };
       } catch (error) {
-        // The ring went on while it was copied; a corrupt one stays so.
-        if (attempt === ATTEMPTS) throw error;
+        // The ring changed while it was copied; a corrupt one fails each time.
+        if (attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
@@ -146,7 +151,7 @@ class RingPeeker implements Peeker {
 
 class QueuePeeker implements Peeker {
   readonly #reader: ObjectReader;
-  /** The slot that the producer fills next. */
+  /** The slot that is filled next; -1 before the first look. */
   #tail = -1;
 
   constructor(reader: ObjectReader) {
@@ -157,11 +162,11 @@ class QueuePeeker implements Peeker {
     return this.#look().records;
   }
 
-  /** Its messages have no numbers: fresh are those in the slots that the producer has passed. */
+  /** Messages have no numbers: the new ones are those from the last look's tail on. */
   fresh(): FreshRecords {
     if (this.#tail < 0) this.#tail = this.#look().tail;
     const { records, head, slots } = this.#look();
-    // How many of the queued messages lie behind the last tail.
+    // How many of the queued messages were there before the last look's tail.
     const old = Math.min((this.#tail - head + slots) % slots, records.length);
     const full = records.length === slots && this.#tail === head;
     this.#tail = (head + records.length) % slots;

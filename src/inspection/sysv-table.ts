@@ -1,10 +1,10 @@
-/** The tables that `ipcs` shows, out of /proc/sysvipc. */
+/** Reads the tables of /proc/sysvipc, which `ipcs` shows. */
 import { readText } from "./file-system.ts";
 
-/** One line of such a table, by the names in its first line. */
+/** One line of such a table; the keys are the names in its first line. */
 export type SysvRow = Readonly<Record<string, number>>;
 
-/** Reads /proc/sysvipc/shm or sem; empty where there is none. */
+/** @returns The lines of /proc/sysvipc/shm or sem; none where there is no such table. */
 export function readSysvTable(which: "shm" | "sem"): SysvRow[] {
   const text = readText(`/proc/sysvipc/${which}`) ?? "";
   const [head = "", ...lines] = text.split("\n");

@@ -1,9 +1,9 @@
-/** Names of users by their numbers. */
+/** The names of users by their numbers. */
 import { readText } from "./file-system.ts";
 
 let names: Map<number, string> | undefined;
 
-/** The login name, or the number as text where the machine knows none. */
+/** @returns A user's login name; the number as text when the machine knows no name. */
 export function userName(uid: number): string {
   if (names === undefined) {
     names = new Map();

@@ -10,13 +10,13 @@ export interface StructureActivity {
 }
 
 /**
- * What every structure in shared memory counts. Reads their bytes and disturbs nobody; does not
- * block; stale the moment it returns. What vanishes meanwhile, and what this user may not read, is
- * left out.
+ * Reads what every structure in shared memory has counted. It only reads bytes, and disturbs
+ * nobody. Does not block; the result is stale the moment it is returned. Objects that vanish
+ * meanwhile, and those that this user may not read, are left out.
  *
- * @param objects Default: all of this machine's shared memory, now.
- * @returns One for each structure; raw memory counts nothing.
- * @throws TypeError for what are no objects.
+ * @param objects What `usage` returned. Default: all of this machine's shared memory, now.
+ * @returns The counts of each structure; none for raw memory.
+ * @throws TypeError when `objects` is no array.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
  *
  * @example
@@ -35,7 +35,7 @@ export function activities(objects: readonly ObjectUsage[] = usage()): Structure
   return found;
 }
 
-/** Looks into every segment that holds a structure; what vanishes meanwhile is left out. */
+/** Looks into every segment that holds a structure, and leaves out those that vanish meanwhile. */
 export function forEachStructure(
   objects: readonly ObjectUsage[],
   look: (object: ObjectUsage, inspected: InspectedObject) => void,
@@ -46,7 +46,7 @@ export function forEachStructure(
       using inspected = openObject(object.name);
       if (inspected.kind !== "raw") look(object, inspected);
     } catch {
-      // Gone meanwhile, or another user's: there is nothing to see.
+      // It is gone by now, or this user may not read it.
     }
   }
 }

@@ -14,23 +14,23 @@ import { posixName } from "../memory/objects/segment-name.ts";
 import { forEachStructure } from "./activities.ts";
 import { usage } from "./usage.ts";
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
-  /** A short name: "size", "permissions" … */
+  /** A short name of the check: "size", "permissions" … */
   readonly check: string;
-  /** "mend": it will fail, or fails now. "note": worth knowing. */
+  /** "mend": something fails, or will fail. "note": something is worth knowing. */
   readonly status: "ok" | "note" | "mend";
-  /** One plain sentence. */
+  /** What was found, in one plain sentence. */
   readonly text: string;
-  /** The command that mends it. */
+  /** The command, or the step, that mends it. */
   readonly fix?: string;
 }
 
 const MIB = 2 ** 20;
-/** Less room than this is as good as none. */
-const SCARCE = MIB;
-/** A container that was given no size has this. */
-const CONTAINER_DEFAULT = 64 * MIB;
+/** With less room than this, the file system counts as full. */
+const SCARCE_LENGTH = MIB;
+/** The size of /dev/shm in a container that was given none. */
+const CONTAINER_DEFAULT_LENGTH = 64 * MIB;
 
 const ok = (check: string, text: string): Finding => ({ check, status: "ok", text });
 const note = (check: string, text: string, fix?: string): Finding =>
@@ -46,10 +46,10 @@ const inMib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
 
 /**
  * Checks everything on this machine that makes shared memory fail: runtime, libc, /dev/shm, its
- * size and permissions, limits, leftover objects. Makes one small object for an instant. Does not
- * block.
+ * size and permissions, limits, leftover objects. It makes one small object for an instant. Does
+ * not block; the result is stale the moment it is returned.
  *
- * @returns A finding for each check; those of status "mend" have to be seen to.
+ * @returns A finding for each check; those of status "mend" need to be mended.
  *
  * @example
  * ```ts
@@ -134,11 +134,11 @@ function checkSize({ directory, size, free }: FileSystemInfo): Finding {
     container === undefined
       ? `bun-shm df --grow ${inMib(Math.max(size * 2, 256 * MIB)).replace(" MiB", "M")}`
       : "start the container with a larger --shm-size (Kubernetes: an emptyDir of medium Memory)";
-  if (free < SCARCE) {
+  if (free < SCARCE_LENGTH) {
     const text = `${directory} is full: ${free} of ${size} bytes are free.`;
     return mend("size", text, `bun-shm prune, or ${grow}`);
   }
-  if (size <= CONTAINER_DEFAULT) {
+  if (size <= CONTAINER_DEFAULT_LENGTH) {
     const text = `${directory} has ${inMib(size)}, the small default of containers.`;
     return note("size", text, grow);
   }
@@ -160,7 +160,7 @@ function checkPermission(): Finding[] {
     const { code, message } = error as SystemError;
     const denied = code === "EACCES" || code === "EPERM";
     const fix = denied ? "chmod 1777 /dev/shm" : `Look up ${code} for shm_open`;
-    // The check of the size says so.
+    // The check of the size reports a full file system.
     if (code === "ENOSPC") return [];
     if (code === "EFBIG") {
       return [mend("permissions", `No object can be sized: ${message}`, "ulimit -f unlimited")];

@@ -1,30 +1,32 @@
-/** Which shared memory objects there are, as the file system shows them. */
+/** Lists the shared memory objects that the file system shows. */
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { objectOfFile } from "../inspection/inspect.ts";
 import { objectDirectory } from "./room.ts";
 
-/** What is known of an object without opening it. */
+/** What can be known of an object without opening it. */
 export interface SegmentInfo {
+  /** The name, as `Segment.open` takes it. */
   readonly name: string;
-  /** Bytes. */
+  /** Bytes of the object. */
   readonly size: number;
-  /** Permission bits. */
+  /** The permission bits. */
   readonly mode: number;
-  /** Numeric owner. */
+  /** The owner's number. */
   readonly uid: number;
-  /** Numeric group. */
+  /** The group's number. */
   readonly gid: number;
-  /** When it was made, or last changed in size or mode. */
+  /** When the object was made, or its size or mode last changed. */
   readonly changed: Date;
 }
 
 /**
- * Lists every POSIX shared memory object of this machine, in order of name.
+ * Lists every POSIX shared memory object of this machine.
  *
- * Does not block. Any process may call it; what it answers is stale the moment it returns.
- * Semaphores are not objects in this sense; `usage` has them, System V segments, and who uses what.
+ * Does not block. Any process may call it; the list is stale the moment it is returned. It has no
+ * semaphores; `usage` lists them too, and System V segments, and the users of each.
  *
- * @returns One entry an object; empty when there is none.
+ * @returns An entry for each object, in order of name; empty when there is none.
  * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
  *
  * @example
@@ -36,12 +38,13 @@ export function listSegments(): SegmentInfo[] {
   const directory = objectDirectory("Cannot list segments");
   const found: SegmentInfo[] = [];
   for (const file of readdirSync(directory).sort()) {
-    if (file.startsWith("sem.")) continue;
+    const { type, name } = objectOfFile(file);
+    if (type === "semaphore") continue;
     // An object may vanish between the two looks.
     const stat = lstatSync(join(directory, file), { throwIfNoEntry: false });
     if (!stat?.isFile()) continue;
     const { size, mode, uid, gid, ctime } = stat;
-    found.push({ name: `/${file}`, size, mode: mode & 0o7777, uid, gid, changed: ctime });
+    found.push({ name, size, mode: mode & 0o7777, uid, gid, changed: ctime });
   }
   return found;
 }

@@ -4,13 +4,13 @@ import { activities } from "./activities.ts";
 import { objectDirectory } from "./room.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
-/** One measured value and what it belongs to. */
+/** One measured value, and the labels of what it belongs to. */
 export interface MetricSample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** One family of values, in Prometheus's sense. */
+/** One family of metrics, in Prometheus's sense. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
@@ -55,7 +55,7 @@ const FAMILIES = {
   repaired_total: ["counter", ["name", "kind"], "Repairs after a process died."],
 } as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
 
-/** Every family that `metrics` can give. @internal */
+/** Every family that `metrics` can return. @internal */
 export const METRIC_FAMILIES: readonly MetricFamily[] = Object.entries(FAMILIES).map(
   ([name, [type, labels, help]]) => ({ name: `bun_shm_${name}`, type, labels, help }),
 );
@@ -74,11 +74,11 @@ function add(
 }
 
 /**
- * What every structure in shared memory counts, and how full the memory is: objects of this user,
- * whoever made them. Reads their bytes and disturbs nobody; does not block; stale the moment it
- * returns. Counters are 32 bits wide and start again at 0, which Prometheus takes as a reset.
+ * Measures every structure in shared memory that this user may read, and how full the memory is. It
+ * only reads bytes, and disturbs nobody. Does not block; the result is stale the moment it is
+ * returned. Some counters wrap to 0 at 2^32, which Prometheus takes for a reset.
  *
- * @returns Each family that has samples.
+ * @returns The families that have samples.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
  *
  * @example

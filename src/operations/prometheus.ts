@@ -8,11 +8,11 @@ const escapeLabel = (text: string): string => escapeHelp(text).replaceAll('"', '
 export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Metrics in Prometheus's text format, version 0.0.4. Does not block.
+ * Writes metrics in Prometheus's text format, version 0.0.4. Does not block.
  *
- * @param families Default: all of this machine's shared memory, now.
- * @returns The text, with a line end at its end.
- * @throws TypeError for what are no families; UnsupportedError as `metrics`.
+ * @param families What `metrics` returned. Default: all of this machine's shared memory, now.
+ * @returns The text, which ends with a line end.
+ * @throws TypeError when `families` is no array; the errors of `metrics`.
  *
  * @example
  * ```ts
@@ -40,13 +40,13 @@ export function prometheusText(families: readonly Metric[] = metrics()): string 
   return `${lines.join("\n")}\n`;
 }
 
-/** As much of prom-client's metrics as is needed. */
+/** The part of prom-client's metrics that this package uses. */
 export interface PromMetric {
   inc(labels: Record<string, string>, value: number): void;
   reset(): void;
 }
 
-/** As much of its metric classes as is needed. */
+/** The part of prom-client's metric classes that this package uses. */
 export type PromConstructor = new (configuration: {
   name: string;
   help: string;
@@ -55,7 +55,7 @@ export type PromConstructor = new (configuration: {
   collect?: () => void;
 }) => PromMetric;
 
-/** As much of the module prom-client as is needed: `await import("prom-client")`. */
+/** The part of the module prom-client that this package uses: `await import("prom-client")`. */
 export interface PromClient {
   Gauge: PromConstructor;
   Counter: PromConstructor;
@@ -63,12 +63,13 @@ export interface PromClient {
 }
 
 /**
- * Adds this machine's shared memory to a prom-client registry: each scrape reads it again.
- * prom-client is an optional peer: this package does not import it, the caller hands it in.
+ * Adds the metrics of this machine's shared memory to a prom-client registry; each scrape measures
+ * again. prom-client is an optional peer: the caller passes it, and this package does not import
+ * it. Does not block.
  *
  * @param client The module prom-client.
- * @param registry Where to add; default the client's own.
- * @throws TypeError when the client is not prom-client.
+ * @param registry The registry to add to. Default: the client's own.
+ * @throws TypeError when `client` is not prom-client; what prom-client throws.
  *
  * @example
  * ```ts
@@ -91,7 +92,7 @@ export function registerMetrics(client: PromClient, registry?: unknown): void {
   };
   for (const { name, help, type, labels } of METRIC_FAMILIES) {
     const Family = type === "gauge" ? client.Gauge : client.Counter;
-    // The first one reads for all: a registry collects in the order of registration.
+    // The first metric measures for all: a registry collects in the order of registration.
     const collect = registered.size === 0 ? { collect: fill } : {};
     const registers = [registry ?? client.register] as never[];
     registered.set(

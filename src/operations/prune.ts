@@ -6,42 +6,42 @@ import { Semaphore } from "../semaphore/semaphore.ts";
 import { SystemVSemaphore } from "../semaphore/system-v-semaphore.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
-/** What to remove. */
+/** Which objects to remove. */
 export interface PruneOptions {
-  /** Say what would be removed, and remove nothing. Default false. */
+  /** Report what would be removed, and remove nothing. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Remove what is in use too: its users keep their memory and lose the name. Default false. */
   readonly force?: boolean | undefined;
   /** Include System V segments. Default false. */
   readonly sysv?: boolean | undefined;
-  /** Only names that this says yes to. Default: all. */
+  /** Remove only the objects for which this returns true. Default: all. */
   readonly only?: ((object: ObjectUsage) => boolean) | undefined;
 }
 
 /** What became of each object that was looked at. */
 export interface PruneResult {
-  /** Removed; with `dryRun`, what would be. */
+  /** The objects that were removed; with `dryRun`, those that would be. */
   readonly removed: readonly ObjectUsage[];
-  /** Not removed, and why: "in use", "unknown", "too young". */
+  /** The objects that were kept, and why: "in use", "unknown", "too young". */
   readonly kept: readonly { readonly object: ObjectUsage; readonly reason: string }[];
-  /** Could not be removed: mostly other users' objects. */
+  /** The objects that could not be removed: mostly other users' objects. */
   readonly failed: readonly { readonly object: ObjectUsage; readonly error: Error }[];
 }
 
-/** An empty object this young, in ms, may be one that its creator is about to lock and size. */
+/** The creator of an empty object that is younger than this, in ms, may be about to size it. */
 const YOUNG_MS = 2000;
 
 /**
- * Removes every segment and named semaphore that no live process has, by the kernel's word: the
- * lock that each user of this package holds, and every mapping and descriptor in /proc. An object
- * whose mode lets other users in is kept as "unknown" while some of them have processes that this
- * user may not look into; root's hidden processes are taken to hold none but by the lock.
+ * Removes every segment and named semaphore that no live process has. The kernel says who has one:
+ * by the lock that each user of this package holds, and by every mapping and descriptor in /proc.
+ * An object whose mode lets other users in is kept as "unknown" while other users have processes
+ * that this user may not look into; of root's hidden processes, only the lock counts.
  *
- * Reads /proc twice; blocks for that. A process that opens an object in the instant of its removal
- * keeps the memory and loses the name, as with any unlink.
+ * It reads /proc twice, and blocks for that. A process that opens an object in the instant of its
+ * removal keeps the memory and loses the name, as with any unlink.
  *
- * @returns What was removed, kept and why, and what could not be removed.
- * @throws TypeError for a wrong option.
+ * @returns What was removed, what was kept and why, and what could not be removed.
+ * @throws TypeError for bad options; what `only` throws.
  * @throws UnsupportedError where the system does not show its objects.
  *
  * @example

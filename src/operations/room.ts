@@ -9,20 +9,23 @@ import {
 } from "../inspection/file-system.ts";
 import { PLATFORM } from "../libc/platform.ts";
 
-/** What bounds shared memory besides the size of its file system; undefined without a bound. */
+/** What bounds shared memory besides its file system; undefined where there is no limit. */
 export interface RoomLimits {
-  /** Why this looks like a container: "docker", "kubernetes" … */
+  /** What this container seems to be: "docker", "kubernetes" …; undefined outside of one. */
   readonly container: string | undefined;
   /** The control group's memory, in bytes. */
   readonly memory: number | undefined;
-  /** The largest object (ulimit -f) and locked memory (ulimit -l), in bytes. */
+  /** The largest object (ulimit -f), in bytes. */
   readonly fileSize: number | undefined;
+  /** The most locked memory (ulimit -l), in bytes. */
   readonly lockedMemory: number | undefined;
-  /** How many descriptors can be open (ulimit -n). */
+  /** The most open descriptors (ulimit -n). */
   readonly openFiles: number | undefined;
-  /** Of System V: bytes of a segment, pages in all, how many segments. */
+  /** The largest System V segment, in bytes. */
   readonly shmmax: number | undefined;
+  /** The most System V memory, in pages. */
   readonly shmall: number | undefined;
+  /** The most System V segments. */
   readonly shmmni: number | undefined;
 }
 
@@ -32,9 +35,10 @@ export interface Room extends FileSystemInfo {
 }
 
 /**
- * How much shared memory there can be, and what bounds it. Does not block; stale at once.
+ * Tells how much shared memory there can be, and what bounds it. Does not block; the result is
+ * stale the moment it is returned.
  *
- * @returns Bytes in all, used, and free for this user; and the limits.
+ * @returns The bytes in all, in use, and free for this user; and the limits.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD); the
  *   file system's error ENOENT when there is no such directory.
  *
@@ -66,7 +70,7 @@ function bound(limit: string): number | undefined {
   return value === Number.POSITIVE_INFINITY ? undefined : value;
 }
 
-/** Where objects are files. @throws UnsupportedError where they are none. */
+/** @returns The directory in which objects are files. @throws UnsupportedError without one. */
 export function objectDirectory(action: string): string {
   const directory = PLATFORM?.directory;
   if (directory !== undefined) return directory;

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { checkBoolean, checkOptions } from "../arguments.ts";
-import { openObject } from "../inspection/inspect.ts";
+import { objectOfFile, openObject } from "../inspection/inspect.ts";
 import type { ObjectKind } from "../inspection/kinds/kind.ts";
 import { openReader } from "../inspection/object-reader.ts";
 import {
@@ -20,48 +20,52 @@ import { objectDirectory } from "./room.ts";
 
 /** One object of shared memory, and who has it. */
 export interface ObjectUsage {
-  /** As `Segment.open` or `Semaphore.open` takes it. */
+  /** The name, as `Segment.open` or `Semaphore.open` takes it. */
   readonly name: string;
   readonly type: "segment" | "semaphore";
   readonly backing: "posix" | "sysv";
   /** What is in it: "raw", "queue", "ring" …; "unreadable" when this user may not look. */
   readonly kind: ObjectKind;
-  /** Bytes. */
+  /** Bytes of the object; of a System V semaphore, the number of semaphores in its set. */
   readonly size: number;
   /** Bytes of memory that it takes now; less than `size` while parts were never touched. */
   readonly used: number;
-  /** Permission bits. */
+  /** The permission bits. */
   readonly mode: number;
+  /** The owner's number. */
   readonly uid: number;
+  /** The owner's login name, or the number as text. */
   readonly owner: string;
-  /** When it was made, or last changed in size or mode. */
+  /** When the object was made, or its size or mode last changed. */
   readonly changed: Date;
-  /** Processes that have it mapped or open, as far as this user may see. */
+  /** The processes that have it mapped or open, as far as this user may see them. */
   readonly users: readonly ObjectUser[];
   /**
-   * "in use": a live process has it, by the kernel's word. "orphaned": none has. "unknown": none
-   * that can be seen, but processes of other users may have it, since its mode lets them.
+   * "in use": the kernel says that a live process has it. "orphaned": no live process has it.
+   * "unknown": none that this user can see has it, but processes of other users may, since the
+   * object's mode lets them in.
    */
   readonly state: "in use" | "orphaned" | "unknown";
-  /** A semaphore's value. */
+  /** The value of a POSIX semaphore. */
   readonly value?: number;
 }
 
-/** What to look at. */
+/** Which objects to look at, and how closely. */
 export interface UsageOptions {
   /** Include System V segments and semaphores. Default false. */
   readonly sysv?: boolean | undefined;
-  /** Look into each object for its kind. Default true. */
+  /** Look into each object for its kind; otherwise segments are "raw". Default true. */
   readonly kinds?: boolean | undefined;
 }
 
 /**
- * Everything in shared memory that this user can see: segments and named semaphores, whoever made
- * them, in order of name. Reads /proc once; does not block; stale the moment it returns. What
- * vanishes meanwhile is left out.
+ * Lists everything in shared memory that this user can see: segments and named semaphores, whoever
+ * made them. It reads /proc once, and does not block; the list is stale the moment it is returned.
+ * Objects that vanish meanwhile are left out.
  *
- * @returns One for each object, and whether it is in use.
- * @throws TypeError for a wrong option.
+ * @returns An entry for each object, and who uses it; POSIX objects in order of name, then System
+ *   V.
+ * @throws TypeError for bad options.
  * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
  *
  * @example
@@ -95,15 +99,15 @@ function describeFile(
   const path = join(directory, file);
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat?.isFile()) return undefined;
-  const isSemaphore = file.startsWith("sem.");
-  const name = isSemaphore ? `/${file.slice("sem.".length)}` : `/${file}`;
+  const { type, name } = objectOfFile(file);
+  const isSemaphore = type === "semaphore";
   const users = table.users.get(objectKey(stat.dev, stat.ino)) ?? [];
   const mode = stat.mode & 0o7777;
   const locked = users.length > 0 || isLocked(`/${file}`);
   const value = isSemaphore ? readSemaphoreValue(`/${file}`) : undefined;
   return {
     name,
-    type: isSemaphore ? "semaphore" : "segment",
+    type,
     backing: "posix",
     kind: isSemaphore ? "semaphore" : kinds ? kindOf(name) : "raw",
     size: stat.size,
@@ -122,7 +126,7 @@ function isLocked(name: string): boolean {
   try {
     return posixObjects.hasUsers(posixName(name));
   } catch {
-    // Another user's object: only /proc can tell then.
+    // It is another user's object: only /proc can tell then.
     return false;
   }
 }

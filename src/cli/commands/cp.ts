@@ -2,16 +2,13 @@ import { closeSync, openSync } from "node:fs";
 import { type InspectedObject, openObject } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { answer, writeAll } from "../output.ts";
-
-/** An object may be larger than memory should be taken for. */
-const PIECE = 1 << 20;
+import { PIECE_LENGTH, answer, writeAll } from "../output.ts";
 
 /** @returns How many bytes were copied. */
 function copy(object: InspectedObject, target: number): number {
   let copied = 0;
   for (;;) {
-    const bytes = object.read(copied, PIECE);
+    const bytes = object.read(copied, PIECE_LENGTH);
     if (bytes.length === 0) return copied;
     writeAll(target, bytes);
     copied += bytes.length;

@@ -2,7 +2,7 @@ import { type InspectedField, type InspectedObject, openObject } from "../../ind
 import { type Call, type Command, parseBytes } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { tableLines } from "../format.ts";
-import { paint, print, printJson, writeAll } from "../output.ts";
+import { PIECE_LENGTH, paint, print, printJson, writeAll } from "../output.ts";
 
 const LINE = 16;
 
@@ -128,10 +128,8 @@ export const dump: Command = {
       printJson({ name, offset, bytes });
       return EXIT.ok;
     }
-    // In pieces: an object may be larger than memory should be taken for.
-    const piece = 1 << 20;
-    for (let at = 0; at < length; at += piece) {
-      const bytes = object.read(offset + at, Math.min(piece, length - at));
+    for (let at = 0; at < length; at += PIECE_LENGTH) {
+      const bytes = object.read(offset + at, Math.min(PIECE_LENGTH, length - at));
       if (call.has("raw")) writeAll(1, bytes);
       else if (bytes.length > 0) print([...hexLines(bytes, offset + at)].join("\n"));
       if (bytes.length === 0) break;

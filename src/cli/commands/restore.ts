@@ -4,14 +4,11 @@ import type { Call, Command } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
 import { objectName } from "../names.ts";
 import { MODE, modeOf } from "../options.ts";
-import { answer } from "../output.ts";
-
-/** Bytes that are read at once. */
-const PIECE = 1 << 20;
+import { PIECE_LENGTH, answer } from "../output.ts";
 
 function fill(bytes: Uint8Array, source: number): void {
   for (let at = 0; at < bytes.length;) {
-    const count = readSync(source, bytes, at, Math.min(PIECE, bytes.length - at), at);
+    const count = readSync(source, bytes, at, Math.min(PIECE_LENGTH, bytes.length - at), at);
     if (count === 0) return;
     at += count;
   }

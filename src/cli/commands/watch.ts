@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, watch as watchDirectory } from "node:fs";
 import { room } from "../../index.ts";
+import { objectOfFile } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { safeText } from "../format.ts";
@@ -34,9 +35,7 @@ function show(event: Event, json: boolean): void {
 
 /** Compares what is there now with what was known of one file. */
 function* eventsOf(directory: string, file: string, known: Map<string, number>): Generator<Event> {
-  const isSemaphore = file.startsWith("sem.");
-  const name = `/${isSemaphore ? file.slice("sem.".length) : file}`;
-  const type = isSemaphore ? "semaphore" : "segment";
+  const { type, name } = objectOfFile(file);
   const before = known.get(file);
   const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
   if (size === undefined) {

@@ -18,13 +18,13 @@ import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed, headerDamage } from "./header.ts";
 import type { Part, Inspector } from "./kind.ts";
 
-/** How many there are; 0 when the header's number cannot be true. */
+/** @returns How many words and counters there are; 0 when the header's number cannot be true. */
 function countOf(words: ObjectWords): number {
   const count = words.u32(HEADER_PARAMETERS_OFFSET);
   return words.u32(HEADER_DATA_LENGTH_OFFSET) === atomicsLength(count) ? count : 0;
 }
 
-/** A field for each word and counter, by the names in the table. */
+/** @returns A field for each word and counter, named as in the table of names. */
 function fieldsOf(words: ObjectWords): Field[] {
   const count = countOf(words);
   return Array.from({ length: count }, (_, at) => {

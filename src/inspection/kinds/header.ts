@@ -1,4 +1,4 @@
-/** What the structures with a segment's header have in common. */
+/** What all structures with a segment's header have in common. */
 import {
   HEADER_DATA_LENGTH_OFFSET,
   HEADER_DATA_OFFSET_OFFSET,
@@ -9,19 +9,19 @@ import type { Part, Inspector, InspectedKind } from "./kind.ts";
 
 export const HEADER: Part = { layout: SEGMENT_HEADER, offset: 0 };
 
-/** Where the structure's own fields start, in bytes. */
+/** @returns Where the structure's data starts, in bytes from the object's start. */
 export function dataOffset(words: ObjectWords): number {
   return words.u32(HEADER_DATA_OFFSET_OFFSET);
 }
 
-/** @returns What is wrong with the place of the data, or undefined. */
+/** @returns What is wrong with the place of the data; undefined when nothing is. */
 export function headerDamage(words: ObjectWords): string | undefined {
   const end = dataOffset(words) + words.u32(HEADER_DATA_LENGTH_OFFSET);
   if (end <= words.size) return undefined;
   return `its data ends at ${end}, and the object at ${words.size}`;
 }
 
-/** A structure with a header, and what is known beyond it. */
+/** @returns The inspector of a structure with a header. @param more What it knows beyond that. */
 export function headed(kind: InspectedKind, more: Partial<Inspector> = {}): Inspector {
   return {
     kind,

@@ -1,9 +1,9 @@
-/** What is known of one kind of structure. */
+/** The kinds of objects, and how one kind of structure is inspected. */
 import type { Layout } from "../../layout/description.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 
-/** What an object is: "raw" where no known structure starts it. */
+/** What an object is: "raw" when no known structure starts it. */
 export type ObjectKind =
   | "raw"
   | "ring"
@@ -27,13 +27,13 @@ export type ObjectKind =
   | "unreadable"
   | "gone";
 
-/** What starts with a known structure. */
+/** The kinds of objects that begin with a structure of this package. */
 export type InspectedKind = Exclude<
   ObjectKind,
   "raw" | "semaphore" | "sysv-locks" | "unreadable" | "gone"
 >;
 
-/** Each kind as a sentence calls it. */
+/** What a sentence calls each kind. */
 export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   raw: "raw memory",
   ring: "a ring",
@@ -58,25 +58,27 @@ export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   gone: "an object that is gone",
 };
 
-/** A layout, and where in the object it lies. */
+/** A layout, and where it lies in the object. */
 export interface Part {
   readonly layout: Layout;
   /** Bytes from the object's start. */
   readonly offset: number;
 }
 
-/** One kind of structure that can be recognised. */
+/** Reads objects of one kind of structure. It changes nothing in them, and trusts no number. */
 export interface Inspector {
   readonly kind: InspectedKind;
+  /** @returns The layouts in an object. */
   parts(words: ObjectWords): readonly Part[];
+  /** @returns What an object has counted. */
   activity(words: ObjectWords): Activity;
-  /** The byte locks by which live processes hold roles, and each role's name. */
+  /** The lock bytes by which live processes hold roles, and each role's name. */
   readonly roles: readonly (readonly [byte: number, role: string])[];
-  /** What is impossible in it, or undefined when it looks sound. */
+  /** @returns What cannot be right in an object; undefined when all is. */
   damage(words: ObjectWords): string | undefined;
 }
 
-/** The byte locks of a role that several can have, each with its number. */
+/** @returns The lock bytes of a role that several can have, each with its number. */
 export function numbered(first: number, count: number, role: string): [number, string][] {
   return Array.from({ length: count }, (_, at) => [first + at, `${role} ${at}`]);
 }

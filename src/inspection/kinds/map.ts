@@ -49,7 +49,7 @@ export const MAP_INSPECTOR: Inspector = headed("map", {
   activity,
 });
 
-/** In what form a map's values and keys are. */
+/** @returns The forms of a map's values and keys. */
 export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
   const codec = codecIdOf(words.bytes(HEADER_CODEC_OFFSET, MAX_CODEC_ID_LENGTH));
   const flags = words.u32(HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4);

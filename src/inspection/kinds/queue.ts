@@ -1,4 +1,4 @@
-/** The message queue, be it Bun's or the classic C program's, as far as its bytes tell. */
+/** The message queue, both Bun's and the classic C program's. */
 import type { Layout } from "../../layout/description.ts";
 import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
 import {
@@ -25,20 +25,20 @@ import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { type Inspector, numbered } from "./kind.ts";
 
-/** The single numbers of the bookkeeping: its places and semaphores say nothing to people. */
+/** The single numbers of the bookkeeping: its participants and semaphores tell people nothing. */
 const BOOK: Layout = {
   ...MESSAGE_QUEUE_BOOK,
   fields: MESSAGE_QUEUE_BOOK.fields.filter(({ count }) => count === undefined),
 };
 
-/** Offset of the bookkeeping, which ends the object; undefined in a C program's queue. */
+/** @returns The offset of the bookkeeping, which ends the object; undefined when there is none. */
 function findBook(words: ObjectWords): number | undefined {
   const offset = words.size - QUEUE_BOOK_LENGTH;
   if (offset < QUEUE_HEADER_LENGTH || offset % 4 !== 0) return undefined;
   return words.u32(offset + BOOK_MAGIC_WORD * 4) === QUEUE_BOOK_MAGIC ? offset : undefined;
 }
 
-/** The shape of a queue, as its bookkeeping says; the classic one without any. */
+/** @returns The shape that a queue's bookkeeping gives; without bookkeeping, the classic one. */
 export function queueGeometry(words: ObjectWords): QueueGeometry {
   const classic = { slots: DEFAULT_SLOTS, slotSize: DEFAULT_SLOT_SIZE };
   const book = findBook(words);

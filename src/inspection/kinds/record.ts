@@ -4,6 +4,6 @@ import type { Inspector } from "./kind.ts";
 
 export const RECORD_INSPECTOR: Inspector = headed("record", {
   parts: (words) => [HEADER, { layout: SHARED_RECORD, offset: dataOffset(words) }],
-  // A record's version counts its writes.
+  // The version counts the writes.
   activity: (words) => ({ in: words.u32(dataOffset(words) + SHARED_RECORD_LATEST_OFFSET) }),
 });

@@ -1,4 +1,4 @@
-/** The rings: one producer or many, one consumer or many. */
+/** The rings of all kinds. */
 import {
   BROADCAST,
   CONSUMER_SLOT_COUNT,
@@ -40,10 +40,10 @@ const words = { layout: RING, offset: 0 };
 const broadcast = { layout: BROADCAST, offset: TAIL_INTENT_OFFSET };
 const release = { layout: MPSC_RELEASE, offset: KIND_WORDS_OFFSET };
 
-/** A ring up to this size is copied to be looked at as a whole, in bytes. */
+/** Bytes of the largest ring that is copied in order to count its unread records. */
 const MAX_COPY_LENGTH = 2 ** 26;
 
-/** What every ring counts. */
+/** @returns What rings of all kinds count. */
 function common(ring: ObjectWords): Activity {
   return {
     in: ring.f64(PRODUCER_RECORDS_OFFSET),
@@ -55,7 +55,7 @@ function common(ring: ObjectWords): Activity {
   };
 }
 
-/** What its only consumer has left of what came in; it counts at other instants. */
+/** @returns What the only consumer counts. It counts at other instants than the producers do. */
 function consumed(ring: ObjectWords, unread: number): Activity {
   const depth = Math.min(Math.max(0, unread), ring.u32(HEADER_DATA_LENGTH_OFFSET));
   return {
@@ -72,7 +72,7 @@ function spscActivity(ring: ObjectWords): Activity {
   return { ...common(ring), ...consumed(ring, unread) };
 }
 
-/** Many producers share no counter: what is unread is counted in a copy of the ring. */
+/** Many producers share no counter: unread records are counted in a copy of the ring. */
 function mpscActivity(ring: ObjectWords): Activity {
   const [dataOffset, capacity] = [
     ring.u32(HEADER_DATA_OFFSET_OFFSET),
@@ -94,7 +94,7 @@ function mpscActivity(ring: ObjectWords): Activity {
   };
 }
 
-/** Each consumer of a broadcast ring is elsewhere: there is no one depth. */
+/** Each consumer of a broadcast ring has its own position, so there is no depth. */
 function overwriteActivity(ring: ObjectWords): Activity {
   return { ...common(ring), lost: ring.f64(CONSUMER_LOST_OFFSET) };
 }
@@ -133,7 +133,7 @@ export const BROADCAST_INSPECTOR: Inspector = headed("broadcast", {
   damage,
 });
 
-/** Its consumers have slots, since they hold the producer back. */
+/** Blocking consumers hold the producer back, so they have slots. */
 export const BROADCAST_BLOCK_INSPECTOR: Inspector = {
   ...BROADCAST_INSPECTOR,
   kind: "broadcast-block",
