@@ -1,4 +1,4 @@
-/** The figures of this machine: what `bun-shm bench` measures, and the process at the other end. */
+/** What `bun-shm bench` measures, and the process at the other end. */
 import { availableParallelism, cpus } from "node:os";
 import { RingBuffer, Segment, Semaphore } from "../index.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -20,7 +20,7 @@ function summarize(name: string, unit: string, values: readonly number[]): Figur
   return { name, unit, median: at(0.5), min: at(0), max: at(1) };
 }
 
-/** Time of one call in ns: as many as fill a slice, several times. */
+/** Measures the time of one call, in batches, for a second. */
 function timed(name: string, call: () => void, batch: number, unit: "ns" | "µs"): Figure {
   const values: number[] = [];
   const end = performance.now() + 1000;
@@ -32,7 +32,7 @@ function timed(name: string, call: () => void, batch: number, unit: "ns" | "µs"
   return summarize(name, unit, values);
 }
 
-/** What the other process does: echoes "ping" to "pong", and swallows "flow". */
+/** What the other process does: it answers pings, counts the flow, and reports the count. */
 export function benchmarkPeer(prefix: string): void {
   using pings = RingBuffer.open(`${prefix}-ping`);
   using pongs = RingBuffer.open(`${prefix}-pong`);
@@ -56,7 +56,7 @@ export function benchmarkPeer(prefix: string): void {
       },
       { timeoutMs: PATIENCE_MS },
     );
-    // A parent that says nothing for so long is dead.
+    // A parent that sends nothing for so long is dead.
     if (ended || count === 0) return;
   }
 }
@@ -103,7 +103,7 @@ function measureTogether(prefix: string): Figure[] {
   return figures;
 }
 
-/** Measures everything; about ten seconds. `peer` starts the other process. */
+/** Measures everything, in about ten seconds. @param peer Starts the other process. */
 export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] {
   const prefix = `/bun-shm-bench-${process.pid}`;
   const figures: Figure[] = [];
@@ -148,7 +148,7 @@ export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] 
   return figures;
 }
 
-/** The machine's name for people. */
+/** @returns The machine in a few words. */
 export function machineText(): string {
   const model = cpus()[0]?.model ?? "unknown processor";
   return `${model}, ${availableParallelism()} cores, Bun ${Bun.version}`;

@@ -1,30 +1,32 @@
-/** Where `send` writes and `recv` reads: a ring or a queue, whichever is there. */
+/** What `send` writes to and `recv` reads from: a ring or a queue, whichever is there. */
 import { type AnyObject, MessageQueue, RingBuffer, openAny } from "../index.ts";
 import { hasProducer, kindText } from "../inspection/inspect.ts";
 import { EXIT, Failure, UsageError } from "./failure.ts";
 
-/** The type of a record that holds bytes as they came, and is no line. */
+/** The type of a record that holds a block of bytes, and not a line. */
 export const RAW_TYPE = 0x72_61_77_01;
 
-/** Blocking calls come up this often, in ms, so that signals are served. */
+/** How long a call blocks at most, in ms, so that signals are served. */
 const SLICE_MS = 100;
 
+/** Writes records. */
 export interface Outlet extends Disposable {
   /** The longest record, in bytes. */
   readonly limit: number;
   /** Blocks while there is no room. */
   write(bytes: Uint8Array, type: number): void;
-  /** Makes everything visible that was written. */
+  /** Publishes everything that was written. */
   flush(): void;
 }
 
-/** Receives one record; the bytes are good until it returns. */
+/** Receives one record; the bytes are valid until it returns. */
 export type Sink = (bytes: Uint8Array, type: number) => void;
 
+/** Takes records. */
 export interface Inlet extends Disposable {
-  /** Hands over what is there, or comes within the time. @returns How many records. */
+  /** Takes the records that are there, or come in time. @returns The number of records. */
   read(sink: Sink, limit: number, timeoutMs: number): number;
-  /** Whether somebody alive has it open for writing, as far as the structure tells. */
+  /** @returns Whether a live process has it open for writing, as far as the structure tells. */
   hasWriter(): boolean;
 }
 
@@ -109,7 +111,7 @@ function queueInlet(queue: MessageQueue): Inlet {
       }
       return count;
     },
-    // Producers and consumers look alike to a queue, and C programs leave no trace of their role.
+    // A queue does not tell producers from consumers, and C programs leave no trace of their role.
     hasWriter: () => true,
     [Symbol.dispose]: () => queue.close(),
   };

@@ -1,11 +1,11 @@
-/** What a command is: its words, its options, and what it does. */
+/** Commands: their words and options, what they do, and how a command line is parsed. */
 import { parseArgs } from "node:util";
 import { UsageError } from "./failure.ts";
 import { objectName } from "./names.ts";
 
 /** One option of a command. */
 export interface Option {
-  /** A placeholder such as "SIZE" for an option that takes a value; absent for a switch. */
+  /** A placeholder such as "SIZE" of an option that takes a value; absent for a switch. */
   readonly value?: string;
   readonly short?: string;
   readonly text: string;
@@ -13,25 +13,25 @@ export interface Option {
 
 /** One command. */
 export interface Command {
-  /** As it is typed; may have two words: "sem get". */
+  /** What is typed; it may have two words: "sem get". */
   readonly name: string;
   readonly summary: string;
-  /** Operands as the usage line shows them: "NAME [OFFSET]". */
+  /** The operands, as the usage line shows them: "NAME [OFFSET]". */
   readonly operands?: string;
-  /** Fewest and most operands. */
+  /** The fewest and the most operands. */
   readonly count: readonly [number, number];
   readonly options?: Readonly<Record<string, Option>>;
-  /** A command line, and what it does. */
-  readonly examples: readonly (readonly [string, string])[];
-  /** What its operands are, for shell completion. */
+  /** Command lines, and what each one does. */
+  readonly examples: readonly (readonly [line: string, text: string])[];
+  /** What the operands are, for shell completion. */
   readonly completes?: "objects" | "semaphores" | "files";
   /** @returns The exit code. */
   run(call: Call): number | Promise<number>;
 }
 
-/** The longest time that can be typed, in seconds: timers end there. */
+/** The longest time that can be typed, in seconds: longer timers overflow. */
 const MAX_SECONDS = 2_000_000;
-/** The largest count that can be typed: what a signed word of C holds. */
+/** The largest count that can be typed: the largest int in C. */
 export const MAX_COUNT: number = 2 ** 31 - 1;
 
 /** A parsed command line. */
@@ -50,23 +50,23 @@ export class Call {
     this.#values = values;
   }
 
-  /** The operand NAME, with its slash. */
+  /** The first operand, as an object's name with its slash. */
   get object(): string {
     return objectName(this.operands[0]!);
   }
 
-  /** Whether a switch is set. */
+  /** @returns Whether a switch is set. */
   has(option: string): boolean {
     return this.#values[option] === true;
   }
 
-  /** An option's value. */
+  /** @returns An option's value; undefined when it is not given. */
   text(option: string): string | undefined {
     const value = this.#values[option];
     return typeof value === "string" ? value : undefined;
   }
 
-  /** An option's value as one of a few words; the first without the option. */
+  /** @returns An option's value as one of a few words; the first one when it is not given. */
   oneOf<const T extends string>(option: string, words: readonly [T, ...T[]]): T {
     const text = this.text(option) ?? words[0];
     const word = words.find((each) => each === text);
@@ -74,7 +74,7 @@ export class Call {
     throw new UsageError(`--${option} is "${text}", and must be ${words.join(" or ")}`);
   }
 
-  /** An option's value as a count of 1 or more. */
+  /** @returns An option's value as a count of 1 or more; undefined when it is not given. */
   count(option: string): number | undefined {
     const text = this.text(option);
     if (text === undefined) return undefined;
@@ -83,21 +83,21 @@ export class Call {
     throw new UsageError(`--${option} is "${text}", and must be a whole number`);
   }
 
-  /** An option's value, which is typed in seconds, in milliseconds. */
+  /** @returns An option's value, which is typed in seconds, in milliseconds. */
   milliseconds(option: string, least = 0): number | undefined {
     const text = this.text(option);
     if (text === undefined) return undefined;
     return parseNumber(`--${option}`, text, least, MAX_SECONDS) * 1000;
   }
 
-  /** An option's value as a number of bytes: 4096, 0x1000, 64K, 1M, 2G. */
+  /** @returns An option's value as a number of bytes: 4096, 0x1000, 64K, 1M, 2G. */
   bytes(option: string): number | undefined {
     const text = this.text(option);
     return text === undefined ? undefined : parseBytes(`--${option}`, text);
   }
 }
 
-/** A number that was typed. @throws UsageError when it is none, or out of range. */
+/** @returns A number that was typed. @throws UsageError when it is none, or out of range. */
 export function parseNumber(what: string, text: string, least: number, most: number): number {
   const number = Number(text);
   const isNumber = text.trim() !== "" && Number.isFinite(number);
@@ -108,7 +108,7 @@ export function parseNumber(what: string, text: string, least: number, most: num
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
-/** A number of bytes that was typed. @throws UsageError. */
+/** @returns A number of bytes that was typed. @throws UsageError. */
 export function parseBytes(what: string, text: string): number {
   const match = /^(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());
   const bytes = match ? Number(match[1]) * UNITS[match[2]!.toLowerCase()]! : Number.NaN;
@@ -135,7 +135,7 @@ export function parseCall(command: Command, args: readonly string[]): Call {
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    // Its first line says what is wrong; the others say it again.
+    // The first line says what is wrong, and the others repeat it.
     throw new UsageError((error as Error).message.split("\n")[0]!.replace(/\.$/, ""));
   }
   const values = parsed.values as Record<string, string | boolean>;

@@ -1,15 +1,15 @@
-/** What the shells may complete: one function here, three lines of script in each shell. */
+/** Shell completion: one function here, and a few lines of script in each shell. */
 import { usage } from "../index.ts";
 import { COMMON_OPTIONS, type Command } from "./command.ts";
 
-/** Objects as they are typed: without the slash, which shells take for a path. */
+/** @returns Names as they are typed: without the slash, which shells take for a path. */
 function objectNames(semaphores: boolean): string[] {
   return usage({ kinds: false })
     .filter(({ type }) => !semaphores || type === "semaphore")
     .map(({ name }) => name.slice(1));
 }
 
-/** Candidates for the last of the words, which may be empty. */
+/** @returns The candidates for the last of the words, which may be empty. */
 export function candidates(commands: readonly Command[], words: readonly string[]): string[] {
   const done = words.slice(0, -1);
   const current = words.at(-1) ?? "";

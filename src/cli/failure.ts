@@ -1,10 +1,10 @@
-/** How the command fails: exit codes, and what it says. */
+/** How the command fails: its exit codes and its messages. */
 import { SystemError } from "../index.ts";
 
-/** How the process ends. Documented in docs/CLI.md, and stable. */
+/** The exit codes. docs/CLI.md documents them, and they are stable. */
 export const EXIT = {
   ok: 0,
-  /** The answer is no: nothing found, timed out, something to be mended. */
+  /** The answer is no: nothing was found, a wait timed out, something must be mended. */
   no: 1,
   /** The command line makes no sense. */
   usage: 2,
@@ -12,13 +12,13 @@ export const EXIT = {
   missing: 3,
   /** Permission is missing. */
   denied: 4,
-  /** Somebody alive has the object. */
+  /** A live process has the object, or the name is taken. */
   busy: 5,
   /** Anything else that the system refused. */
   failed: 6,
 } as const;
 
-/** The command's own refusal, and the exit code of it. */
+/** A refusal of the command itself, with its exit code. */
 export class Failure extends Error {
   override readonly name: string = "Failure";
   readonly exit: number;
@@ -29,7 +29,7 @@ export class Failure extends Error {
   }
 }
 
-/** The command line is wrong; said with the way to the help. */
+/** The command line is wrong. The message is followed by the way to the help. */
 export class UsageError extends Failure {
   override readonly name = "UsageError";
 
@@ -47,31 +47,31 @@ const EXITS: Readonly<Record<string, number>> = {
   EEXIST: EXIT.busy,
 };
 
-/** The `code` of an error; "" without one. */
+/** @returns The `code` of an error; "" when it has none. */
 export function codeOf(error: unknown): string {
   const { code } = Object(error) as { code?: unknown };
   return typeof code === "string" ? code : "";
 }
 
-/** The exit code that says which sort of failure it was. */
+/** @returns The exit code for an error. */
 export function exitOf(error: unknown): number {
   if (error instanceof Failure) return error.exit;
   if (error instanceof RangeError || error instanceof TypeError) return EXIT.usage;
   return EXITS[codeOf(error)] ?? EXIT.failed;
 }
 
-/** What the library says to programs: its names, and options as an object. */
+/** Finds the library's advice to programs: its names, and options as an object. */
 const FOR_PROGRAMS =
   /\b(?:Segment|Semaphore|RingBuffer|MessageQueue|SharedMap)\b|\b(?:openOrCreate|unlink)\b|\{ /;
 
-/** What the command says instead. */
+/** The command's advice instead. */
 const HINTS: Readonly<Record<string, string>> = {
   ENOENT: "`bun-shm ls` lists what there is",
   EEXIST: "`bun-shm rm` removes it",
   EPERM: "It takes the owner of the object, or root",
 };
 
-/** An error in a sentence or two, with a way out that can be typed. */
+/** @returns An error in a sentence or two, with a way out that can be typed. */
 export function textOf(error: unknown): string {
   const message = (error as { message?: string }).message ?? String(error);
   // The library's own hint follows what failed, as a sentence of its own.

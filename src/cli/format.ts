@@ -1,4 +1,4 @@
-/** Numbers, ages and tables as people read them. */
+/** Formats numbers, ages, modes and tables for people. */
 import { paint, terminalWidth } from "./output.ts";
 
 const SUFFIXES = ["B", "K", "M", "G", "T"];
@@ -41,27 +41,28 @@ export function modeText(mode: number): string {
     .join("");
 }
 
-/** Names come from the file system: what would move the cursor is shown as an escape. */
+/** @returns Text without control characters, which could move the cursor: they become escapes. */
 export function safeText(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (control) => {
     return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
 }
 
-/** A column of a table; numbers stand to the right. */
+/** A column of a table. */
 export interface Column<Row> {
   readonly head: string;
+  /** Whether the text is aligned to the right, as numbers are. */
   readonly right?: boolean;
   text(row: Row): string;
   style?(row: Row): Parameters<typeof paint>[0] | undefined;
 }
 
-/** Cuts text to a width, with an ellipsis. */
+/** @returns Text that is cut to a width, with an ellipsis. */
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** Rows under a head; the last column takes what the terminal leaves. */
+/** @returns The lines of a table; the last column takes the width that the terminal has left. */
 export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
   const cells = rows.map((row) => columns.map((column) => safeText(column.text(row))));
   const widths = columns.map(({ head }, at) =>

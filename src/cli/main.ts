@@ -8,7 +8,7 @@ import { EXIT, exitOf, textOf } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { complain, print } from "./output.ts";
 
-/** The command whose name the arguments start with, and what follows. */
+/** @returns The command that the arguments begin with, and the arguments after its name. */
 function find(args: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
   for (const words of [2, 1]) {
     const name = args.slice(0, words).join(" ");
@@ -18,7 +18,7 @@ function find(args: readonly string[]): { command: Command; rest: readonly strin
   return undefined;
 }
 
-/** Says what failed in a sentence. @returns The exit code. */
+/** Prints what failed in a sentence. @returns The exit code. */
 function report(error: unknown, command: Command): number {
   const exit = exitOf(error);
   const text = textOf(error);
@@ -26,7 +26,7 @@ function report(error: unknown, command: Command): number {
   return exit;
 }
 
-/** What the command line means that names no command. @returns The exit code. */
+/** Answers a command line that names no command. @returns The exit code. */
 function explain(first: string | undefined): number {
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     print(generalHelp(COMMANDS));

@@ -1,4 +1,4 @@
-/** Options that several commands have, and what they mean. */
+/** The options that several commands have. */
 import type { Call, Option } from "./command.ts";
 import { UsageError } from "./failure.ts";
 
@@ -8,7 +8,7 @@ export const FORCE_IN_USE: Option = {
 };
 export const COUNT_RECORDS: Option = { value: "N", text: "End after N records." };
 
-/** The permission bits of `--mode`, as an option of the library. */
+/** @returns The permission bits of `--mode`, as an option of the library. @throws UsageError. */
 export function modeOf(call: Call): { readonly mode?: number } {
   const text = call.text("mode");
   if (text === undefined) return {};

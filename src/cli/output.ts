@@ -1,11 +1,11 @@
-/** Standard output and error: whole writes, quiet ends, colour where a person looks. */
+/** Standard output and error: whole writes, a quiet end of pipes, colour on terminals. */
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
-/** Whether to colour: only on a terminal, and never against NO_COLOR. */
+/** Whether to colour: on terminals only, and not if NO_COLOR is set. */
 const COLOR: boolean = isatty(1) && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
 
-/** Columns of the terminal; wide for pipes, which nobody wraps. */
+/** @returns The columns of the terminal; Infinity for pipes, where nothing is cut. */
 export function terminalWidth(): number {
   if (!isatty(1)) return Number.POSITIVE_INFINITY;
   return process.stdout.columns || 80;
@@ -13,17 +13,17 @@ export function terminalWidth(): number {
 
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, cyan: 36, inverse: 7 };
 
-/** Text in a colour, or as it is. */
+/** @returns Text in a style; plain text where there is no colour. */
 export function paint(style: keyof typeof CODES, text: string): string {
   return COLOR ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
 }
 
-/** Whoever read our output has enough (`head`): the end, without a word. */
+/** Ends the process without a word: the reader of its output, such as `head`, has enough. */
 function endQuietly(): never {
   process.exit(0);
 }
 
-/** Writes every byte to a descriptor. A reader that went away ends the process quietly. */
+/** Writes every byte to a descriptor. If the reader went away, it ends the process quietly. */
 export function writeAll(descriptor: number, bytes: Uint8Array): void {
   let written = 0;
   while (written < bytes.length) {
@@ -33,7 +33,7 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
       const { code } = error as { code?: string };
       if (code === "EPIPE") endQuietly();
       if (code !== "EAGAIN") throw error;
-      // Somebody made the pipe non-blocking: let its reader run.
+      // The pipe is non-blocking and full: let its reader run.
       Bun.sleepSync(1);
     }
   }
@@ -51,7 +51,7 @@ export function print(text: string): void {
   writeAll(1, encoder.encode(`${text}\n`));
 }
 
-/** Prints a value as JSON, with big integers as numbers in text. */
+/** Prints a value as JSON; bigints become strings. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? v.toString() : v), 2));
 }
@@ -62,11 +62,11 @@ export function complain(text: string): void {
   try {
     writeSync(2, `bun-shm: ${painted}\n`);
   } catch {
-    // Nobody listens.
+    // There is no standard error to print to.
   }
 }
 
-/** Prints an answer: as JSON if that is asked for, else as text. */
+/** Prints an answer: as JSON if `json` is set, and otherwise as text. */
 export function answer(json: boolean, value: unknown, text: string): void {
   if (json) printJson(value);
   else print(text);

@@ -1,9 +1,9 @@
-/** A full-screen view: drawn without flicker, and always put away again. */
+/** A full-screen view, which draws without flicker, and always restores the terminal. */
 import { paint, writeAll } from "./output.ts";
 
 const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
-// Terminals that know synchronized updates show a frame at once; others ignore the words.
+// Terminals with synchronized updates show a frame at once; others ignore the sequences.
 const BEGIN = "\x1b[?2026h\x1b[H";
 const END = "\x1b[J\x1b[?2026l";
 
@@ -16,7 +16,7 @@ export class Screen implements Disposable {
 
   constructor(onKey: (key: string) => void, onResize: () => void) {
     write(ENTER);
-    // However the process ends, the terminal is as it was.
+    // The terminal is restored however the process ends.
     process.once("exit", this.#restore);
     process.stdin.setRawMode?.(true);
     process.stdin.setEncoding("utf8");
@@ -52,7 +52,7 @@ export class Screen implements Disposable {
   }
 }
 
-/** A level as a bar of this many columns. */
+/** @returns A level as a bar of `width` columns. */
 export function barText(part: number, whole: number, width: number): string {
   if (whole <= 0) return " ".repeat(width);
   const share = Math.min(1, part / whole);

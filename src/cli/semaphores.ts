@@ -1,4 +1,4 @@
-/** Semaphores by name, of POSIX and of System V, whoever made them. */
+/** Opens and removes semaphores by name, both POSIX and System V ones. */
 import { Semaphore, SystemVSemaphore } from "../index.ts";
 import { backingOf } from "../inspection/inspect.ts";
 import { EXIT, Failure, codeOf } from "./failure.ts";
@@ -12,7 +12,7 @@ export interface AnySemaphore extends Disposable {
 
 const isSystemV = (name: string): boolean => backingOf(name) === "sysv";
 
-/** Opens a semaphore. A System V one is not undone when this process ends: that is the point. */
+/** Opens a semaphore. The kernel must not undo changes of a System V one when this process ends. */
 export function openSemaphore(name: string): AnySemaphore {
   try {
     if (isSystemV(name)) return SystemVSemaphore.open(name, { undo: false });
@@ -24,7 +24,7 @@ export function openSemaphore(name: string): AnySemaphore {
   }
 }
 
-/** @returns Whether there was one. */
+/** Removes a semaphore. @returns Whether there was one. */
 export function removeSemaphore(name: string): boolean {
   return isSystemV(name) ? SystemVSemaphore.unlink(name) : Semaphore.unlink(name);
 }

@@ -1,6 +1,6 @@
-/** Waits until somebody wants the command to end. */
+/** The signals that ask a command to end. */
 
-/** @returns A promise of the first signal that asks for an end. */
+/** @returns A promise that is fulfilled by the first such signal. */
 export function untilSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)

@@ -6,7 +6,7 @@ import { paint, print, printJson } from "../output.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
 
-/** What takes most of the room. */
+/** @returns The objects that take most of the room. */
 function largestObjects(): Largest[] {
   return usage({ kinds: false })
     .sort((a, b) => b.used - a.used)
@@ -30,7 +30,7 @@ function bar(part: number, whole: number, width = 30): string {
   return `[${"#".repeat(filled)}${".".repeat(width - filled)}]`;
 }
 
-/** Mounts the directory with another size. @throws UsageError, Failure. */
+/** Remounts the directory with another size. @throws UsageError, Failure. */
 function grow(size: string, directory: string): void {
   if (!/^\d+[kmg%]?$/i.test(size)) {
     throw new UsageError(`--grow is "${size}", and must be a size, such as 512M, 2G or 50%`);

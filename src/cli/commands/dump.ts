@@ -6,7 +6,7 @@ import { PIECE_LENGTH, paint, print, printJson, writeAll } from "../output.ts";
 
 const LINE = 16;
 
-/** One line of hex and text; bytes that differ from `before` are highlighted. */
+/** @returns A line of hex and text, in which bytes that differ from `before` are highlighted. */
 function hexLine(bytes: Uint8Array, offset: number, address: number, before?: Uint8Array): string {
   let hex = "";
   let text = "";
@@ -26,7 +26,7 @@ function hexLine(bytes: Uint8Array, offset: number, address: number, before?: Ui
   return `${paint("dim", address.toString(16).padStart(8, "0"))} ${hex}  |${text}|`;
 }
 
-/** The whole dump; equal lines after the first are one "*", as in xxd and hexdump. */
+/** Yields the lines of a dump; repeated lines become one "*", as in hexdump. */
 function* hexLines(bytes: Uint8Array, start: number): Generator<string> {
   let starred = false;
   for (let offset = 0; offset < bytes.length; offset += LINE) {

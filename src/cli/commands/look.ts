@@ -1,4 +1,4 @@
-/** cat and tail: what is in a ring or queue, without taking it. */
+/** cat and tail: show what is in a ring or queue, and take nothing. */
 import { type SeenRecord, openObject } from "../../index.ts";
 import { RAW_TYPE } from "../channel.ts";
 import type { Call, Command } from "../command.ts";
@@ -32,7 +32,7 @@ export const cat: Command = {
   },
 };
 
-/** How often `tail` looks, in ms: it must not disturb, so nobody wakes it. */
+/** How often `tail` looks, in ms: nobody wakes it, since it must not disturb anybody. */
 const LOOK_MS = 10;
 
 export const tail: Command = {

@@ -5,12 +5,12 @@ import { type Column, ageText, bytesText, modeText, tableLines } from "../format
 import { fitsAny } from "../names.ts";
 import { paint, print, printJson } from "../output.ts";
 
-/** "4711 bun producer.ts, 4712 …": the users of an object in few words. */
+/** @returns The users of an object in a few words: "4711 bun producer.ts, 4712 …". */
 export function usersText({ users }: Pick<ObjectUsage, "users">): string {
   return users.map(({ pid, command }) => `${pid} ${shortCommand(command)}`).join(", ");
 }
 
-/** The program's own name and its first argument: paths say little in a narrow column. */
+/** @returns A program's name and its first argument, without paths, for a narrow column. */
 function shortCommand(command: string): string {
   const [program = "", ...rest] = command.split(" ");
   const words = [program, ...rest.slice(0, 1)].map((word) => word.split("/").at(-1) ?? word);

@@ -1,4 +1,4 @@
-/** get, set, del and keys: a map's entries. */
+/** get, set, del and keys: read and change a map's entries. */
 import { type AnyObject, openAny } from "../../index.ts";
 import { kindText } from "../../inspection/inspect.ts";
 import { type Call, type Command, parseNumber } from "../command.ts";
@@ -8,7 +8,7 @@ import { print, printJson, writeAll } from "../output.ts";
 
 type OpenMap = Extract<AnyObject, { kind: "map" }>;
 
-/** Opens the map, and hands it over until `use` returns. */
+/** Opens the map for a call of `use`. @returns What `use` returns. @throws Failure. */
 function withMap(call: Call, use: (opened: OpenMap) => number): number {
   const name = call.object;
   const opened = openAny(name);
@@ -18,13 +18,13 @@ function withMap(call: Call, use: (opened: OpenMap) => number): number {
   throw new Failure(EXIT.failed, `Cannot use "${name}" as a map: it is ${what}`);
 }
 
-/** A value as text; bytes in hex. */
+/** @returns A value as text; bytes in hex. */
 function textOf(value: unknown, { codec }: OpenMap): string {
   if (codec === "json") return JSON.stringify(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 }
 
-/** What was typed, as the map's codec wants it. @throws UsageError. */
+/** @returns What was typed, as a value of the map's codec. @throws UsageError. */
 function valueOf(text: string, { codec }: OpenMap): unknown {
   if (codec === "utf8") return text;
   if (codec === "bytes") return new TextEncoder().encode(text);

@@ -1,4 +1,4 @@
-/** send and recv: the shell's pipes, through shared memory. */
+/** send and recv: pipes of the shell through shared memory. */
 import { readSync } from "node:fs";
 import { RingBuffer, Segment, codecs } from "../../index.ts";
 import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
@@ -10,7 +10,7 @@ import { complain, writeAll } from "../output.ts";
 const NEWLINE = 10;
 const BLOCK = 1 << 16;
 
-/** Reads a block of standard input; 0 at its end. */
+/** Reads a block of standard input. @returns The number of bytes; 0 at its end. */
 function readInput(block: Uint8Array): number {
   for (;;) {
     try {
@@ -37,7 +37,7 @@ function sendRaw(outlet: Outlet): void {
 /** Sends each line as a record, without its line end. */
 function sendLines(outlet: Outlet): void {
   const block = new Uint8Array(BLOCK);
-  // The beginning of a line whose end has not come yet.
+  // The bytes of a line whose end has not come yet.
   let rest = new Uint8Array(0);
   for (;;) {
     const length = readInput(block);
@@ -64,7 +64,7 @@ const CREATE_OPTIONS = {
   wait: { value: "SECONDS", text: "How long to wait for the object to appear; default 0." },
 } as const;
 
-/** Makes or awaits the object, as the options say. What is there already stays as it is. */
+/** Makes the object or waits for it, as the options say. An existing object stays as it is. */
 function prepare(call: Call, name: string): void {
   const waitMs = call.milliseconds("wait") ?? 0;
   const capacity = call.bytes("capacity") ?? 1 << 20;
@@ -104,7 +104,7 @@ export const send: Command = {
   },
 };
 
-/** Gathers small records into large writes. */
+/** Collects small records for large writes. */
 class Gatherer {
   readonly #block = new Uint8Array(BLOCK);
   #length = 0;
@@ -157,7 +157,7 @@ function receive(name: string, { count, idleMs, follow }: Until): boolean {
     if (performance.now() - last >= idleMs) return true;
     if (follow) continue;
     const writing = inlet.hasWriter();
-    // What the last writer wrote is there before its role is free: one more look, and the end.
+    // A writer's records are there before its role is free: one more look, and then it is the end.
     if (!writing && seen && take(0) === 0) return false;
     seen ||= writing;
   }

@@ -8,7 +8,7 @@ import { complain, print, printJson } from "../output.ts";
 import { removeSemaphore } from "../semaphores.ts";
 import { usersText } from "./ls.ts";
 
-/** Removes one object. @throws Failure that says why not. */
+/** Removes one object. @throws Failure that says why it was not removed. */
 function remove(object: ObjectUsage | undefined, name: string, force: boolean): void {
   if (object !== undefined && object.state === "in use" && !force) {
     const who = usersText(object) || "a live process";

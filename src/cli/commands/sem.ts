@@ -1,4 +1,4 @@
-/** sem ls, sem get, sem post, sem wait. */
+/** sem ls, sem get, sem post and sem wait: use named semaphores. */
 import { type ObjectUsage, Semaphore, usage } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";

@@ -5,7 +5,7 @@ import { EXIT } from "../failure.ts";
 import { ageText, bytesText, modeText, safeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 
-/** Everything that is known of one object: the form of --json. */
+/** Everything that is known of one object, in the form of --json. */
 interface Description extends Partial<ObjectUsage> {
   readonly name: string;
   readonly kind: ObjectUsage["kind"];
@@ -44,7 +44,7 @@ function describe(name: string): Description {
   };
 }
 
-/** The values of those semaphores that there are. */
+/** @returns The values of those semaphores that exist. */
 function valuesOf(
   names: readonly string[],
   known: readonly ObjectUsage[],

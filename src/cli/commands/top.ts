@@ -8,7 +8,7 @@ import { Screen, barText } from "../screen.ts";
 import { untilSignal } from "../signals.ts";
 import { usersText } from "./ls.ts";
 
-/** One structure between two looks. */
+/** What one structure did between two looks. */
 interface TopRow {
   readonly name: string;
   readonly kind: string;
@@ -33,10 +33,10 @@ function look(): Look {
   return { at: performance.now(), structures };
 }
 
-/** What came between two readings of a counter, a second. */
+/** @returns How much a counter grew between two looks, a second. */
 function rate(before: number | undefined, after: number | undefined, seconds: number): number {
   if (before === undefined || after === undefined || seconds <= 0) return 0;
-  // A counter that went back belongs to a new object of the same name.
+  // A counter that shrank belongs to a new object of the same name, or has wrapped.
   return Math.max(0, after - before) / seconds;
 }
 
@@ -105,7 +105,7 @@ function rowText(row: TopRow, columns: number, width: number): string {
 function frame(rows: readonly TopRow[], sort: Sort, columns: number): string[] {
   const time = new Date().toTimeString().slice(0, 8);
   const title = `bun-shm top  ${time}  ${rows.length} structures  sorted by ${sort}`;
-  // Names as wide as the other columns let them be.
+  // The names take the width that the other columns leave.
   const longest = Math.max(22, ...rows.map(({ name }) => name.length));
   const width = Math.min(longest, Math.max(22, columns - 105), 60);
   const keys = "q quit  s next sort  r rate  d depth  l lost  n name";

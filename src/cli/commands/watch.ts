@@ -18,7 +18,7 @@ interface Event {
 
 const STYLES = { create: "green", delete: "red", resize: "yellow" } as const;
 
-/** glibc makes a semaphore under a name of this form, and gives it its own name after. */
+/** glibc makes a semaphore under a name of this form, and gives it its real name afterwards. */
 const TEMPORARY = /^sem\.[A-Za-z0-9]{6}$/;
 
 function show(event: Event, json: boolean): void {
@@ -33,7 +33,7 @@ function show(event: Event, json: boolean): void {
   print(`${time.slice(11, 23)}  ${word}  ${what}${safeText(event.name)}  ${size} bytes`);
 }
 
-/** Compares what is there now with what was known of one file. */
+/** Yields how one file differs from what was known of it, and updates `known`. */
 function* eventsOf(directory: string, file: string, known: Map<string, number>): Generator<Event> {
   const { type, name } = objectOfFile(file);
   const before = known.get(file);
