@@ -63,8 +63,7 @@ export interface UsageOptions {
  * made them. It reads /proc once, and does not block; the list is stale the moment it is returned.
  * Objects that vanish meanwhile are left out.
  *
- * @returns An entry for each object, and who uses it; POSIX objects in order of name, then System
- *   V.
+ * @returns An entry for each object, in order of file name; those of System V come last.
  * @throws TypeError for bad options.
  * @throws UnsupportedError where the system does not show them (macOS, FreeBSD).
  *
