@@ -356,7 +356,7 @@ function checkGeometry({ what, header, placed }: Structure, kind: RingKind): voi
   const { dataOffset, dataLength: capacity } = header;
   const problem = ringCapacityProblem(kind.name, capacity);
   if (problem !== undefined) {
-    throw new LayoutError(`Cannot open ${what}: its capacity cannot be, ${problem}`, {
+    throw new LayoutError(`Cannot open ${what}: its capacity is wrong, since ${problem}`, {
       expected: "a power of two",
       found: String(capacity),
       offset: placed.offset + HEADER_DATA_LENGTH_OFFSET,
@@ -364,7 +364,7 @@ function checkGeometry({ what, header, placed }: Structure, kind: RingKind): voi
   }
   const expected = kind.dataOffset(capacity);
   if (dataOffset === expected) return;
-  throw new LayoutError(`Cannot open ${what}: its data lie elsewhere`, {
+  throw new LayoutError(`Cannot open ${what}: its data is elsewhere`, {
     expected: String(expected),
     found: String(dataOffset),
     offset: placed.offset + HEADER_DATA_OFFSET_OFFSET,

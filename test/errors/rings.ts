@@ -133,14 +133,14 @@ export const RINGS: readonly ErrorRow[] = [
       RingBuffer.open(poked(ring(name).segment, HEADER_DATA_OFFSET_OFFSET, 256).name),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open ring "NAME": its data lie elsewhere: expected 1024 at offset 24, found 256',
+    text: 'Cannot open ring "NAME": its data is elsewhere: expected 1024 at offset 24, found 256',
   },
   {
     provoke: (name) =>
       RingBuffer.open(poked(ring(name).segment, HEADER_DATA_LENGTH_OFFSET, 96).name),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open ring "NAME": its capacity cannot be, it must be a power of two: expected a power of two at offset 28, found 96',
+    text: 'Cannot open ring "NAME": its capacity is wrong, since it must be a power of two: expected a power of two at offset 28, found 96',
   },
   {
     provoke: (name) => twice(ring(name), (one) => one.consumer()),
@@ -303,14 +303,14 @@ export const RINGS: readonly ErrorRow[] = [
       RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION_OFFSET, 12).name).producer(),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a multiple of 8 at offset 256, found 12',
+    text: `Cannot use ring "NAME": it is corrupt, its consumer's position is wrong: expected a multiple of 8 at offset 256, found 12`,
   },
   {
     provoke: (name) =>
       RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION_OFFSET, 12).name).consumer(),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, its position cannot be: expected a multiple of 8 at offset 256, found 12',
+    text: `Cannot use ring "NAME": it is corrupt, its consumer's position is wrong: expected a multiple of 8 at offset 256, found 12`,
   },
   {
     provoke: (name) => {
@@ -320,7 +320,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 7000',
+    text: 'Cannot use ring "NAME": it is corrupt, a record is wrong: expected a length that ends within the ring at offset 1024, found 7000',
   },
   {
     provoke: (name) => {
@@ -376,14 +376,14 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a position from -256 to 768 at offset 256, found 960',
+    text: `Cannot use ring "NAME": it is corrupt, its consumer's position is wrong: expected a position from -256 to 768 at offset 256, found 960`,
   },
   {
     provoke: (name) =>
       RingBuffer.open(poked(ring(name).segment, RING_DATA_OFFSET, 4).name).producer(),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 4',
+    text: 'Cannot use ring "NAME": it is corrupt, a record is wrong: expected a length that ends within the ring at offset 1024, found 4',
   },
   {
     provoke: (name) => {
@@ -393,7 +393,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, the consumer cannot be there: expected a lap, a cell below 64 and a multiple of 16 at offset 648, found 0, 64 and 0',
+    text: `Cannot use ring "NAME": it is corrupt, its consumer's position is wrong: expected a lap, a cell below 64 and a multiple of 16 at offset 648, found 0, 64 and 0`,
   },
   {
     provoke: (name) => {
@@ -403,7 +403,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, a cell makes no sense: expected a cell that is free in its lap, or a record within the ring at offset 1024, found 0xc0000000',
+    text: 'Cannot use ring "NAME": it is corrupt, a cell is wrong: expected a cell that is free in its lap, or a record within the ring at offset 1024, found 0xc0000000',
   },
   {
     provoke: (name) => {
@@ -413,7 +413,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, its tail cannot be: expected a tail whose record number is known at offset 128, found 16',
+    text: 'Cannot use ring "NAME": it is corrupt, its tail is wrong: expected a tail whose record number is known at offset 128, found 16',
   },
   {
     provoke: (name) => {
@@ -423,7 +423,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, what is announced cannot be: expected at most 1024 bytes after the tail at offset 168, found -16',
+    text: 'Cannot use ring "NAME": it is corrupt, its announced end is wrong: expected at most 1024 bytes after the tail at offset 168, found -16',
   },
   {
     provoke: (name) => {
@@ -434,7 +434,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 1024, found 8',
+    text: 'Cannot use ring "NAME": it is corrupt, a record is wrong: expected a length that ends within the ring at offset 1024, found 8',
   },
   {
     provoke: (name) => {
@@ -445,7 +445,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, its tail cannot be: expected at most 1024 bytes after what was read at offset 128, found 5000',
+    text: 'Cannot use ring "NAME": it is corrupt, its tail is wrong: expected at most 1024 bytes after what was read at offset 128, found 5000',
   },
   {
     provoke: (name) => {
@@ -456,7 +456,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, there is no record: expected a length that ends within the ring at offset 5120, found 8',
+    text: 'Cannot use ring "NAME": it is corrupt, a record is wrong: expected a length that ends within the ring at offset 5120, found 8',
   },
   {
     provoke: (name) => {
@@ -466,6 +466,6 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, no such release can be under way: expected an intent that is the last release or the next at offset 640, found 5',
+    text: 'Cannot use ring "NAME": it is corrupt, its release is wrong: expected an intent that is the last release or the next at offset 640, found 5',
   },
 ];

@@ -407,11 +407,11 @@ describe("RingBuffer", () => {
     view.setUint32(28, 4096, true);
     view.setUint32(24, 2048, true);
     expect(() => RingBuffer.open(name)).toThrow(
-      `Cannot open ring "${name}": its data lie elsewhere: expected 1024 at offset 24, found 2048`,
+      `Cannot open ring "${name}": its data is elsewhere: expected 1024 at offset 24, found 2048`,
     );
     view.setUint32(28, 4097, true);
     expect(() => RingBuffer.open(name)).toThrow(
-      `Cannot open ring "${name}": its capacity cannot be, it must be a power of two`,
+      `Cannot open ring "${name}": its capacity is wrong, since it must be a power of two`,
     );
     view.setUint32(20, 1, true);
     expect(() => RingBuffer.open(name)).toThrow("another build made it, with another layout");

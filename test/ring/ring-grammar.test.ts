@@ -177,7 +177,7 @@ describe("RingBuffer with other parameters than what is there", () => {
     const what = `ring at 2048 in segment "${segment.name}"`;
     const error = thrown(() => consumer.tryTake());
     expect(error).toMatchObject({ name: "LayoutError", offset: 2048 + RING_DATA_OFFSET });
-    expect(error.message).toStartWith(`Cannot use ${what}: it is corrupt, there is no record`);
+    expect(error.message).toStartWith(`Cannot use ${what}: it is corrupt, a record is wrong`);
     consumer.close();
     segment.view.setInt32(2048 + CONSUMER_POSITION_OFFSET, 4, true);
     expect(thrown(() => ring.consumer())).toMatchObject({

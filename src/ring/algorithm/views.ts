@@ -70,5 +70,5 @@ export function corruptRecord(
   expected = "a length that ends within the ring",
 ): LayoutError {
   const offset = memory.dataOffset + index;
-  return corrupt(memory, "there is no record", { expected, found, offset });
+  return corrupt(memory, "a record is wrong", { expected, found, offset });
 }

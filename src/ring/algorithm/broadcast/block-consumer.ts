@@ -69,7 +69,7 @@ export class BlockConsumer implements RingConsumerCore {
         return;
       }
     }
-    throw corrupt(this.#memory, "it cannot be joined", {
+    throw corrupt(this.#memory, "no consumer can join it", {
       expected: "a limit near the tail",
       found: load(control, word.LIMIT),
       offset: layout.LIMIT_OFFSET,
@@ -99,7 +99,7 @@ export class BlockConsumer implements RingConsumerCore {
     const available = (load(this.#control, word.TAIL) - this.#position) | 0;
     if (available === 0) return 0;
     if (available < 0 || available > capacity) {
-      throw corrupt(this.#memory, "its tail cannot be", {
+      throw corrupt(this.#memory, "its tail is wrong", {
         expected: `at most ${capacity} bytes after what was read`,
         found: available,
         offset: layout.TAIL_OFFSET,

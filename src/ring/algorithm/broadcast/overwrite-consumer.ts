@@ -212,7 +212,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   }
 
   #corruptTail(expected: string, found: number): LayoutError {
-    return corrupt(this.#memory, "its tail cannot be", {
+    return corrupt(this.#memory, "its tail is wrong", {
       expected,
       found,
       offset: layout.TAIL_OFFSET,

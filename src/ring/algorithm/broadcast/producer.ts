@@ -119,7 +119,7 @@ export class BroadcastProducer implements RingProducerCore {
     this.#quarterShift = 31 - Math.clz32(memory.capacity) - 2;
     const found = word.readTailNumber(views.control);
     if (found === undefined || found.tail % layout.BROADCAST_ALIGNMENT !== 0) {
-      throw corrupt(memory, "its tail cannot be", {
+      throw corrupt(memory, "its tail is wrong", {
         expected: "a tail whose record number is known",
         found: load(views.control, word.TAIL),
         offset: layout.TAIL_OFFSET,
@@ -137,7 +137,7 @@ export class BroadcastProducer implements RingProducerCore {
     this.#bound = load(views.control, measured);
     const ahead = (this.#bound - this.#tail) | 0;
     if (ahead < 0 || ahead > memory.capacity) {
-      throw corrupt(memory, "what is announced cannot be", {
+      throw corrupt(memory, "its announced end is wrong", {
         expected: `at most ${memory.capacity} bytes after the tail`,
         found: ahead,
         offset: layout.TAIL_INTENT_OFFSET,

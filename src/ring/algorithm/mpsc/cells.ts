@@ -51,7 +51,7 @@ export function readVersion(views: MpscViews, release: number, into: Place): voi
     cell >= views.cells.length ||
     position % layout.UNIT_LENGTH !== 0
   ) {
-    throw corrupt(views.memory, "the consumer cannot be there", {
+    throw corrupt(views.memory, "its consumer's position is wrong", {
       expected: `a lap, a cell below ${views.cells.length} and a multiple of ${layout.UNIT_LENGTH}`,
       found: `${lap}, ${cell} and ${position}`,
       offset: at << 2,
@@ -83,7 +83,7 @@ export function advance(place: Place, units: number, cellCount: number): void {
 }
 
 export function corruptCell({ memory }: MpscViews, cell: number, word: number): LayoutError {
-  return corrupt(memory, "a cell makes no sense", {
+  return corrupt(memory, "a cell is wrong", {
     expected: "a cell that is free in its lap, or a record within the ring",
     found: hex(word),
     offset: layout.CELLS_OFFSET + cell * 4,
@@ -113,7 +113,7 @@ export function mpscUnread(memory: RingMemory): { records: number; bytes: number
 }
 
 export function corruptRelease({ memory }: MpscViews, found: number): LayoutError {
-  return corrupt(memory, "no such release can be under way", {
+  return corrupt(memory, "its release is wrong", {
     expected: "an intent that is the last release or the next",
     found,
     offset: layout.RELEASE_INTENT_OFFSET,

@@ -51,7 +51,7 @@ export class SpscConsumer implements RingConsumerCore {
     this.#releaseStep = memory.capacity / RELEASES_PER_LAP;
     this.#position = load(this.#control, CONSUMER_POSITION_WORD);
     if ((this.#position & 7) !== 0) {
-      throw corrupt(memory, "its position cannot be", {
+      throw corrupt(memory, "its consumer's position is wrong", {
         expected: "a multiple of 8",
         found: this.#position,
         offset: layout.CONSUMER_POSITION_OFFSET,

@@ -133,7 +133,7 @@ export class SpscProducer implements RingProducerCore {
     const head = load(this.#control, CONSUMER_POSITION_WORD);
     const used = (this.#tail - head) | 0;
     if (used < 0 || used > this.#capacity || (head & 7) !== 0) {
-      throw corrupt(this.#memory, "the consumer cannot be there", {
+      throw corrupt(this.#memory, "its consumer's position is wrong", {
         expected: `a position from ${(this.#tail - this.#capacity) | 0} to ${this.#tail}`,
         found: head,
         offset: layout.CONSUMER_POSITION_OFFSET,
@@ -199,7 +199,7 @@ function findTail(memory: RingMemory, words: Int32Array, head: number): number {
   if ((head & 7) !== 0) {
     const expected = "a multiple of 8";
     const offset = layout.CONSUMER_POSITION_OFFSET;
-    throw corrupt(memory, "the consumer cannot be there", { expected, found: head, offset });
+    throw corrupt(memory, "its consumer's position is wrong", { expected, found: head, offset });
   }
   let position = head;
   while (((position - head) | 0) < capacity) {
