@@ -225,7 +225,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, intent) == 0, "mpsc_release.intent
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, done) == 4, "mpsc_release.done");
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, versions) == 8, "mpsc_release.versions");
 
-/* One word for each 16 bytes of data, from byte 1024. The text above has its states. */
+/* One word for each 16 bytes of data, from byte 1024. docs/LAYOUT.md has its states. */
 typedef struct bun_shm_mpsc_cell {
   /* Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer. */
   uint32_t word;
@@ -556,7 +556,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_name, text) == 8, "atomic_name.text");
 typedef struct bun_shm_atomic_cell {
   /* The word; or the count mod 2^32. */
   uint32_t low;
-  /* How often the count passed a multiple of 2^31. The text below says how. */
+  /* How often the count passed a multiple of 2^31. docs/LAYOUT.md says how. */
   uint32_t half;
   uint8_t reserved_at_8[120];
 } bun_shm_atomic_cell;

@@ -1,5 +1,5 @@
 /** Named words and counters: after the segment's header, a table of names, and then the cells. */
-import type { Layout } from "./description.ts";
+import { type Layout, u32 } from "./description.ts";
 
 /** Bytes of an entry of the table of names: kind, length, and the name as UTF-8. */
 export const NAME_ENTRY_LENGTH = 64;
@@ -19,8 +19,8 @@ export const ATOMIC_NAME: Layout = {
   text: "One entry of the table of names. Written once, by the creator.",
   length: NAME_ENTRY_LENGTH,
   fields: [
-    { name: "kind", type: "uint32_t", offset: NAME_KIND_OFFSET, text: "1 word, 2 counter." },
-    { name: "length", type: "uint32_t", offset: NAME_LENGTH_OFFSET, text: "Bytes of the name." },
+    u32("kind", NAME_KIND_OFFSET, "1 word, 2 counter."),
+    u32("length", NAME_LENGTH_OFFSET, "Bytes of the name."),
     {
       name: "text",
       type: "uint8_t",
@@ -36,13 +36,8 @@ export const ATOMIC_CELL: Layout = {
   text: "A word uses only `low`, a counter both. Any process writes them, atomically.",
   length: CELL_LENGTH,
   fields: [
-    { name: "low", type: "uint32_t", offset: 0, text: "The word; or the count mod 2^32." },
-    {
-      name: "half",
-      type: "uint32_t",
-      offset: 4,
-      text: "How often the count passed a multiple of 2^31. The text below says how.",
-    },
+    u32("low", 0, "The word; or the count mod 2^32."),
+    u32("half", 4, "How often the count passed a multiple of 2^31. docs/LAYOUT.md says how."),
   ],
 };
 

@@ -17,7 +17,7 @@
  * A unit is 16 bytes. Memory that is all zero is a ring whose cells are free in lap 0.
  */
 import { KIND_WORDS_OFFSET, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
-import { type Layout, layoutHash } from "./description.ts";
+import { type Layout, layoutHash, u32 } from "./description.ts";
 import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
@@ -52,39 +52,31 @@ export const MPSC_RELEASE: Layout = {
   text: "At byte 640 of a ring with many producers. Only the consumer writes it.",
   length: 32,
   fields: [
-    {
-      name: "intent",
-      type: "uint32_t",
-      offset: 0,
-      text: "Number of the release under way. One above `done`: its cells may be freed in part.",
-    },
-    {
-      name: "done",
-      type: "uint32_t",
-      offset: 4,
-      text: "Number of the last release. With release.",
-    },
-    {
-      name: "versions",
-      type: "uint32_t",
-      offset: 8,
-      count: 6,
-      text: "Two times lap, cell and position (bytes, mod 2^32) of the first unread record.",
-    },
+    u32(
+      "intent",
+      0,
+      "Number of the release under way. One above `done`: its cells may be freed in part.",
+    ),
+    u32("done", 4, "Number of the last release. With release."),
+    u32(
+      "versions",
+      8,
+      "Two times lap, cell and position (bytes, mod 2^32) of the first unread record.",
+      6,
+    ),
   ],
 };
 
 export const MPSC_CELL: Layout = {
   name: "mpsc_cell",
-  text: "One word for each 16 bytes of data, from byte 1024. The text above has its states.",
+  text: "One word for each 16 bytes of data, from byte 1024. docs/LAYOUT.md has its states.",
   length: 4,
   fields: [
-    {
-      name: "word",
-      type: "uint32_t",
-      offset: 0,
-      text: "Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer.",
-    },
+    u32(
+      "word",
+      0,
+      "Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer.",
+    ),
   ],
 };
 

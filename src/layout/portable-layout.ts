@@ -1,5 +1,5 @@
 /** The header of portable segments: 64 bytes, so that the data after it starts a cache line. */
-import type { Layout } from "./description.ts";
+import { type Layout, u32 } from "./description.ts";
 
 /** "PSHM" as bytes in memory. */
 export const PORTABLE_MAGIC = 0x4d485350;
@@ -17,14 +17,9 @@ export const PORTABLE_HEADER: Layout = {
   text: "Starts a portable segment; the data follows, aligned to 64 bytes.",
   length: PORTABLE_HEADER_LENGTH,
   fields: [
-    { name: "magic", type: "uint32_t", offset: 0, text: '"PSHM". Written last, with release.' },
-    { name: "version", type: "uint32_t", offset: PORTABLE_VERSION_OFFSET, text: "1." },
-    {
-      name: "creator_pid",
-      type: "uint32_t",
-      offset: PORTABLE_CREATOR_PID_OFFSET,
-      text: "For people; ids are reused.",
-    },
-    { name: "reserved", type: "uint32_t", offset: PORTABLE_RESERVED_OFFSET, count: 13, text: "0." },
+    u32("magic", 0, '"PSHM". Written last, with release.'),
+    u32("version", PORTABLE_VERSION_OFFSET, "1."),
+    u32("creator_pid", PORTABLE_CREATOR_PID_OFFSET, "For people; ids are reused."),
+    u32("reserved", PORTABLE_RESERVED_OFFSET, "0.", 13),
   ],
 };

@@ -1,5 +1,5 @@
 /** A shared record: after the segment's header, the writers' lock, a wait point, and the slots. */
-import type { Layout } from "./description.ts";
+import { type Layout, u32 } from "./description.ts";
 
 /** Offsets in bytes from the start of the record's data. */
 export const SHARED_RECORD_LATEST_OFFSET = 0;
@@ -17,26 +17,18 @@ export const SHARED_RECORD: Layout = {
   text: "The latest value of a struct. The slots follow, each a multiple of 128 bytes.",
   length: SHARED_RECORD_SLOTS_OFFSET,
   fields: [
-    {
-      name: "latest",
-      type: "uint32_t",
-      offset: SHARED_RECORD_LATEST_OFFSET,
-      text: "The newest version, 0 before the first. The writer, last. SYNC record-published.",
-    },
-    {
-      name: "lock",
-      type: "uint32_t",
-      offset: SHARED_RECORD_LOCK_OFFSET,
-      count: 16,
-      text: "The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t.",
-    },
-    {
-      name: "changed",
-      type: "uint32_t",
-      offset: SHARED_RECORD_WAIT_POINT_OFFSET,
-      count: 32,
-      text: "A wait point, woken after each write.",
-    },
+    u32(
+      "latest",
+      SHARED_RECORD_LATEST_OFFSET,
+      "The newest version, 0 before the first. The writer, last. SYNC record-published.",
+    ),
+    u32(
+      "lock",
+      SHARED_RECORD_LOCK_OFFSET,
+      "The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t.",
+      16,
+    ),
+    u32("changed", SHARED_RECORD_WAIT_POINT_OFFSET, "A wait point, woken after each write.", 32),
   ],
 };
 
@@ -45,11 +37,10 @@ export const SHARED_RECORD_SLOT: Layout = {
   text: "Starts a slot; the value follows. Version v lies in slot v mod the number of slots.",
   length: SLOT_VALUE_OFFSET,
   fields: [
-    {
-      name: "version",
-      type: "uint32_t",
-      offset: SLOT_VERSION_OFFSET,
-      text: "The version that the slot holds; 0 while it is written. SYNC record-slot.",
-    },
+    u32(
+      "version",
+      SLOT_VERSION_OFFSET,
+      "The version that the slot holds; 0 while it is written. SYNC record-slot.",
+    ),
   ],
 };

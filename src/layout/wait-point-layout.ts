@@ -1,5 +1,5 @@
 /** The wait point: where processes sleep until another has published something. */
-import type { Layout } from "./description.ts";
+import { type Layout, u32 } from "./description.ts";
 
 /** Bytes of a wait point; it starts at a multiple of this, so that it shares no cache line. */
 export const WAIT_POINT_LENGTH = 128;
@@ -23,20 +23,17 @@ export const WAIT_POINT: Layout = {
   text: "Where processes wait for what others publish, at a multiple of 128.",
   length: WAIT_POINT_LENGTH,
   fields: [
-    {
-      name: "state",
-      type: "uint32_t",
-      offset: 0,
-      text:
-        "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a " +
+    u32(
+      "state",
+      0,
+      "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a " +
         "wake, by compare-and-swap. A futex.",
-    },
-    {
-      name: "bells",
-      type: "uint32_t",
-      offset: FIRST_BELL_WORD * 4,
-      count: BELL_COUNT,
-      text: "Ids of waiting event loops' doorbells, or 0. Each waiter its own; a waker, dead ones.",
-    },
+    ),
+    u32(
+      "bells",
+      FIRST_BELL_WORD * 4,
+      "Ids of waiting event loops' doorbells, or 0. Each waiter its own; a waker, dead ones.",
+      BELL_COUNT,
+    ),
   ],
 };
