@@ -1137,7 +1137,7 @@ static inline int bun_shm_spsc_create_steps(bun_shm_spsc *ring, uint32_t capacit
   /* This process was stopped for so long that another process adopted the object. */
   if (status.st_size > 0) return -EEXIST;
   if (fchmod(ring->descriptor, mode) != 0) return -errno;
-  /* Reserve memory for every byte, so that a full file system is an error now, and no SIGBUS later. */
+  /* Reserves memory for every byte: a full file system is an error now, and no SIGBUS later. */
   while ((result = posix_fallocate(ring->descriptor, 0, (off_t)size)) == EINTR) continue;
   if (result != 0) return -result;
   if ((result = bun_shm_flock(ring->descriptor, LOCK_SH)) < 0) return result;
@@ -1178,7 +1178,7 @@ typedef struct bun_shm_producer {
   uint32_t capacity;
   uint32_t batch;
   int lock;
-  /* Where the next record goes; and the limit of that, the consumer's position plus the capacity. */
+  /* Where the next record goes; and its limit, the consumer's position plus the capacity. */
   uint32_t tail;
   uint32_t limit;
   /* The open claim: bytes with the header; 0 for none. */
