@@ -60,7 +60,7 @@ export class MapMemory {
 
 /**
  * Copies `count` words of an entry's payload, from word `skip` on.
- * @returns false: it ends early.
+ * @returns Whether they were all there; not when the chain of units ends early.
  */
 export function copyOut(
   memory: MapMemory,

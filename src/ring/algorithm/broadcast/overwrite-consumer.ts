@@ -114,7 +114,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     return count;
   }
 
-  /** Copies whole records, validates them, and moves past them. @returns false: there are none. */
+  /** Copies whole records, validates them, and moves past them. @returns Whether there were any. */
   #copy(): boolean {
     const { control, bytes } = this.#views;
     const capacity = this.#capacity;

@@ -51,7 +51,7 @@ import * as word from "./words.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
 import { type RingMemory, corrupt, viewsOf } from "../views.ts";
 
-/** Runs an action while it holds a slot's lock. @returns false when a live consumer has it. */
+/** Runs an action under a slot's lock. @returns Whether it did; not when a live consumer has it. */
 export type WhileHeld = (slot: number, action: () => void) => boolean;
 
 /** Claims that find no room between two searches for dead consumers, which cost system calls. */

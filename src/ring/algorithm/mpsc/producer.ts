@@ -218,7 +218,7 @@ export class MpscProducer implements RingProducerCore {
     copyPlace(place, this.#certain);
   }
 
-  /** Begins the walk again. @returns false when it is the very walk that has just failed. */
+  /** Begins the walk again. @returns Whether it differs from the walk that has just failed. */
   #restart(): boolean {
     this.#readHead();
     const isNews = this.#readStart() || !samePlace(this.#certain, this.#start);
