@@ -8,7 +8,10 @@ export type Scalar =
 
 declare const VALUE: unique symbol;
 
-/** A type of field of fixed length: made by `byteArray`, `charArray`, `arrayOf` or `struct`. */
+/**
+ * A type of field of fixed length. Only `byteArray`, `charArray`, `arrayOf` and `struct` make one:
+ * the last property exists for the compiler only, so that no other object passes for a field.
+ */
 export interface StructField<T> {
   /** Bytes. */
   readonly byteLength: number;
@@ -16,7 +19,7 @@ export interface StructField<T> {
   readonly alignment: number;
   /** The declaration in C: `cType("x")` is `uint32_t x`. */
   cType(name: string): string;
-  readonly [VALUE]?: T;
+  readonly [VALUE]: T;
 }
 
 /** Keys that no field name can collide with. */
@@ -40,7 +43,7 @@ export interface FieldCode {
 }
 
 /** What a type of field can do. Nothing here looks where a view ends: the engine does. */
-export interface FieldKind<T> extends StructField<T> {
+export interface FieldKind<T> extends Omit<StructField<T>, typeof VALUE> {
   /** Reads the value; arrays, bytes and strings are copies. Little-endian. */
   get(view: DataView, offset: number): T;
   /** Writes a value that fits. */
@@ -51,6 +54,11 @@ export interface FieldKind<T> extends StructField<T> {
   readonly code?: FieldCode;
   /** What an accessor has in the value's place, if it is a live view of its own. */
   cursor?(view: DataView): Cursor;
+}
+
+/** A type of field as its user sees it. */
+export function asField<T>(kind: FieldKind<T>): StructField<T> {
+  return kind as FieldKind<T> & StructField<T>;
 }
 
 /** One scalar in C, in DataView's methods, and what it holds. */

@@ -12,6 +12,7 @@ import {
   type Scalar,
   type StructField,
   VIEW,
+  asField,
 } from "./field.ts";
 import { checkLength, withScratchForm } from "./scratch-codec.ts";
 
@@ -59,12 +60,12 @@ export type StructView<S extends Schema> = {
 
 /** Exactly `length` bytes; in C `uint8_t name[length]`. Reading copies. */
 export function byteArray(length: number): StructField<Uint8Array> {
-  return bytesField(length);
+  return asField(bytesField(length));
 }
 
 /** Text of at most `length` bytes in UTF-8, filled up with NUL; in C `char name[length]`. */
 export function charArray(length: number): StructField<string> {
-  return utf8Field(length);
+  return asField(utf8Field(length));
 }
 
 /** Exactly `count` values of one type; in C `type name[count]`. */
@@ -72,7 +73,7 @@ export function arrayOf<const F extends FieldType>(
   element: F,
   count: number,
 ): ArrayField<FieldValue<F>> {
-  return arrayField(kindOf("element", element), count) as ArrayField<FieldValue<F>>;
+  return asField(arrayField(kindOf("element", element), count)) as ArrayField<FieldValue<F>>;
 }
 
 /** One field of a struct, and where it lies. */
@@ -238,7 +239,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
   type Value = StructValue<S>;
   const { get, put, misfit, readInto, write } = access;
 
-  const type: Struct<S> & FieldKind<Value> = {
+  const made: Omit<Struct<S>, keyof StructField<Value>> & FieldKind<Value> = {
     schema,
     fields: members.map(({ name, offset, kind }) => {
       return { name, offset, byteLength: kind.byteLength, alignment: kind.alignment };
@@ -277,6 +278,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     misfit,
     cursor: (view) => new Accessor(view, 0),
   };
+  const type = made as typeof made & Struct<S>;
   structs.add(type);
   return withScratchForm<Value, typeof type>(type, {
     encode(value, scratch) {
