@@ -222,12 +222,12 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   /**
    * A key's value. Never blocks; stale the moment it returns.
    *
-   * @param key Text, which is its UTF-8, or bytes: at most 1024.
+   * @param key At most 1024 bytes: text, which is its UTF-8, or bytes where `keys` gives bytes.
    * @returns A copy, or undefined when the key is not there.
    * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map;
    *   ClosedError.
    */
-  get(key: MapKeyValue): V | undefined {
+  get(key: K | string): V | undefined {
     this.#placed.checkOpen();
     this.#key.set(key);
     const length = this.#reader.read(this.#key);
@@ -239,7 +239,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @returns Its length in bytes, or undefined when the key is not there.
    * @throws As `get`; RangeError when `target` is too small.
    */
-  getInto(key: MapKeyValue, target: Uint8Array): number | undefined {
+  getInto(key: K | string, target: Uint8Array): number | undefined {
     this.#placed.checkOpen();
     checkBytes("Cannot copy a value", "the target", target);
     this.#key.set(key);
@@ -255,7 +255,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** Whether a key is there; stale the moment it returns. Never blocks. */
-  has(key: MapKeyValue): boolean {
+  has(key: K | string): boolean {
     this.#placed.checkOpen();
     this.#key.set(key);
     return this.#reader.read(this.#key) !== ABSENT;
@@ -268,12 +268,12 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws RangeError for what no map of this size could hold; TypeError for a value that is not
    *   the codec's; StateError EDEADLK in a callback of `update`; ClosedError.
    */
-  set(key: MapKeyValue, value: V, options?: SetOptions): boolean {
+  set(key: K | string, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, false) === STORED;
   }
 
   /** As `set`, if the key is not there. @returns false when it is, or when the map is full. */
-  setIfAbsent(key: MapKeyValue, value: V, options?: SetOptions): boolean {
+  setIfAbsent(key: K | string, value: V, options?: SetOptions): boolean {
     return this.#set(key, value, options, true) === STORED;
   }
 
@@ -287,7 +287,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** Removes a key. @returns Whether it was there. */
-  delete(key: MapKeyValue): boolean {
+  delete(key: K | string): boolean {
     this.#mustBeFree("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
@@ -303,7 +303,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws As `set`; TypeError when `fn` returns a promise.
    */
   update(
-    key: MapKeyValue,
+    key: K | string,
     fn: (value: V | undefined) => V | undefined,
     options?: SetOptions,
   ): boolean {
@@ -312,7 +312,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   #update(
-    key: MapKeyValue,
+    key: K | string,
     fn: (value: V | undefined) => V | undefined,
     options: SetOptions | undefined,
   ): boolean {
@@ -368,7 +368,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    */
   increment(
     this: SharedMap<number, K>,
-    key: MapKeyValue,
+    key: K | string,
     by = 1,
     options?: SetOptions,
   ): number | undefined {
