@@ -1,5 +1,6 @@
 /** df, doctor, metrics, completion, help, and what another user may do. */
 import { describe, expect, test } from "bun:test";
+import manifest from "../../package.json" with { type: "json" };
 import parsePrometheus from "parse-prometheus-text-format";
 import * as client from "prom-client";
 import {
@@ -220,6 +221,15 @@ describe("the command line", () => {
     });
     const { stdout } = await shm("--help");
     for (const { name } of COMMANDS) expect(stdout).toContain(`  ${name} `);
+  });
+
+  test("says its version", async () => {
+    for (const flag of ["--version", "-V"]) {
+      expect(await shm(flag)).toMatchObject({
+        stdout: `bun-shm ${manifest.version}\n`,
+        exitCode: 0,
+      });
+    }
   });
 
   test("answers nonsense in a sentence, with exit code 2", async () => {
