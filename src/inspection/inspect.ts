@@ -53,6 +53,7 @@ export class InspectedObject implements Disposable {
     }
   }
 
+  /** The object's name. */
   get name(): string {
     return this.#reader.name;
   }
@@ -62,6 +63,7 @@ export class InspectedObject implements Disposable {
     return this.#structure?.kind ?? "raw";
   }
 
+  /** Whether `close()` was called. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -195,6 +195,7 @@ export class RingBuffer<T = Uint8Array> {
     return this.#place.memory.capacity;
   }
 
+  /** Who may take part, as its creator chose. */
   get kind(): RingKindName {
     return this.#kind.name;
   }
