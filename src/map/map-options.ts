@@ -9,10 +9,10 @@ import type {
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
 /** What a map's keys are given as: text, or bytes. */
-export type MapKeyValue = string | Uint8Array;
+export type SharedMapKey = string | Uint8Array;
 
 /** What is in a map. */
-export interface SharedMapOptions<V, K extends MapKeyValue = string> {
+export interface SharedMapOptions<V, K extends SharedMapKey = string> {
   /** What values are: one of `codecs`, a struct, or a codec of your own. */
   readonly codec: Codec<V>;
   /**
@@ -23,7 +23,7 @@ export interface SharedMapOptions<V, K extends MapKeyValue = string> {
 }
 
 /** How large a map is, and how it behaves. */
-export interface SharedMapNewOptions<V, K extends MapKeyValue = string> extends SharedMapOptions<
+export interface SharedMapNewOptions<V, K extends SharedMapKey = string> extends SharedMapOptions<
   V,
   K
 > {
@@ -46,19 +46,19 @@ export interface SharedMapNewOptions<V, K extends MapKeyValue = string> extends 
 }
 
 /** How a map of a segment of its own is made. */
-export interface SharedMapCreateOptions<V, K extends MapKeyValue = string>
+export interface SharedMapCreateOptions<V, K extends SharedMapKey = string>
   extends PlacedCreateOptions, SharedMapNewOptions<V, K> {}
 
 /** How a map is made inside a segment of the user's. */
-export interface SharedMapInitOptions<V, K extends MapKeyValue = string>
+export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
   extends PlacedInitOptions, SharedMapNewOptions<V, K> {}
 
 /** How a map is found. */
-export interface SharedMapOpenOptions<V, K extends MapKeyValue = string>
+export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
   extends PlacedOpenOptions, SharedMapOptions<V, K> {}
 
 /** What an entry is stored with. */
-export interface SetOptions {
+export interface SharedMapSetOptions {
   /** Milliseconds after which the entry is gone. Default: it stays. */
   readonly ttlMs?: number | undefined;
 }
@@ -132,7 +132,7 @@ function defaultUnitLength(entryLength: number): number {
 }
 
 /** When an entry expires, in ms since 1970. @throws RangeError, TypeError. */
-export function expiryOf(options: SetOptions | undefined, otherwise: number): number {
+export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: number): number {
   const ttlMs = options?.ttlMs;
   if (ttlMs === undefined) {
     // Only here, where it matters: an option with a typo would make an entry stay for ever.

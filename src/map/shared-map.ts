@@ -10,14 +10,14 @@ import { MapKey } from "./algorithm/map-key.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
 import { rebuild } from "./algorithm/map-repair.ts";
-import { type MapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
+import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
 import { MapWriter, REFUSED, STORED } from "./algorithm/map-writer.ts";
 import { MapEntries } from "./map-entries.ts";
 import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
 import { RobustStripeLocks } from "./map-locks.ts";
 import {
-  type MapKeyValue,
-  type SetOptions,
+  type SharedMapKey,
+  type SharedMapSetOptions,
   type SharedMapCreateOptions,
   type SharedMapInitOptions,
   type SharedMapNewOptions,
@@ -58,7 +58,7 @@ const KEPT = -1;
  * sessions.unlink();
  * ```
  */
-export class SharedMap<V, K extends MapKeyValue = string> implements Disposable {
+export class SharedMap<V, K extends SharedMapKey = string> implements Disposable {
   readonly #placed: Placed;
   readonly #memory: MapMemory;
   readonly #codec: ScratchCodec<V>;
@@ -98,7 +98,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws SystemError EEXIST, ENOSPC, EACCES; UnsupportedError without robust mutexes (macOS).
    * @throws RangeError, TypeError for bad options.
    */
-  static create<V, K extends MapKeyValue = string>(
+  static create<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapCreateOptions<V, K>,
   ): SharedMap<V, K> {
@@ -113,7 +113,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws LayoutError when it has another codec or other keys, or something else has the name;
    *   SystemError ENOENT, EACCES; StateError ENODATA.
    */
-  static open<V, K extends MapKeyValue = string>(
+  static open<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapOpenOptions<V, K>,
   ): SharedMap<V, K> {
@@ -125,7 +125,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * Finds a map, or makes it: exactly one of those that come at once makes it.
    * @throws As `create` and `open`; LayoutError when there is one with other options.
    */
-  static openOrCreate<V, K extends MapKeyValue = string>(
+  static openOrCreate<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapCreateOptions<V, K>,
   ): SharedMap<V, K> {
@@ -146,7 +146,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws StateError EEXIST when one is there; RangeError, TypeError for bad options or a place
    *   that cannot be.
    */
-  static init<V, K extends MapKeyValue = string>(
+  static init<V, K extends SharedMapKey = string>(
     segment: Segment,
     offset: number,
     options: SharedMapInitOptions<V, K>,
@@ -157,7 +157,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** Finds a map inside a segment of the user's. @throws As `open`. */
-  static at<V, K extends MapKeyValue = string>(
+  static at<V, K extends SharedMapKey = string>(
     segment: Segment,
     offset: number,
     options: SharedMapOptions<V, K>,
@@ -167,7 +167,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** Bytes that a map takes: its size. */
-  static byteLength<V, K extends MapKeyValue = string>(
+  static byteLength<V, K extends SharedMapKey = string>(
     options: SharedMapInitOptions<V, K>,
   ): number {
     checkNewOptions("Cannot measure a map", "init", options);
@@ -175,7 +175,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** How a new map is filled. */
-  static #filler<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>) {
+  static #filler<V, K extends SharedMapKey>(options: SharedMapNewOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       const map = new SharedMap(structure, options);
       map.#locks.init();
@@ -187,7 +187,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** How a map is taken that was found. */
-  static #finder<V, K extends MapKeyValue>(options: SharedMapOptions<V, K>) {
+  static #finder<V, K extends SharedMapKey>(options: SharedMapOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       checkFoundMap(structure, options);
       return new SharedMap(structure, options);
@@ -268,16 +268,21 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws RangeError for what no map of this size could hold; TypeError for a value that is not
    *   the codec's; StateError EDEADLK in a callback of `update`; ClosedError.
    */
-  set(key: K | string, value: V, options?: SetOptions): boolean {
+  set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
     return this.#set(key, value, options, false) === STORED;
   }
 
   /** As `set`, if the key is not there. @returns false when it is, or when the map is full. */
-  setIfAbsent(key: K | string, value: V, options?: SetOptions): boolean {
+  setIfAbsent(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
     return this.#set(key, value, options, true) === STORED;
   }
 
-  #set(key: MapKeyValue, value: V, options: SetOptions | undefined, absent: boolean): number {
+  #set(
+    key: SharedMapKey,
+    value: V,
+    options: SharedMapSetOptions | undefined,
+    absent: boolean,
+  ): number {
     this.#mustBeFree("write to");
     // Encoded outside the lock: what throws here has touched nothing.
     const length = this.#codec.encode(value, this.#value);
@@ -305,7 +310,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   update(
     key: K | string,
     fn: (value: V | undefined) => V | undefined,
-    options?: SetOptions,
+    options?: SharedMapSetOptions,
   ): boolean {
     checkSyncFunction(`Cannot update ${this.#placed.what}`, "its callback", fn);
     return this.#update(key, fn, options);
@@ -314,7 +319,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   #update(
     key: K | string,
     fn: (value: V | undefined) => V | undefined,
-    options: SetOptions | undefined,
+    options: SharedMapSetOptions | undefined,
   ): boolean {
     this.#mustBeFree("update");
     // Looked at outside the lock: what throws here has touched nothing.
@@ -370,7 +375,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
     this: SharedMap<number, K>,
     key: K | string,
     by = 1,
-    options?: SetOptions,
+    options?: SharedMapSetOptions,
   ): number | undefined {
     checkAmount(by);
     let sum = by;
@@ -391,7 +396,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** What the map holds and has seen; each number by itself is right, all are stale at once. */
-  stats(): MapStats {
+  stats(): SharedMapStats {
     this.#placed.checkOpen();
     return mapStats(this.#memory);
   }

@@ -52,7 +52,7 @@ export interface AsyncWaitChangedOptions extends AsyncWaitOptions {
 }
 
 /** What a record counts. */
-export interface RecordStats extends Stats {
+export interface SharedRecordStats extends Stats {
   /** Writes, mod 2^32 and without 0. */
   readonly in: number;
   /** Versions that there is room for. */

@@ -17,7 +17,7 @@ import { RecordSlots } from "./algorithm/record-slots.ts";
 import { RECORD_KIND, checkFoundRecord, recordHeader, valueLength } from "./record-header.ts";
 import {
   type AsyncWaitChangedOptions,
-  type RecordStats,
+  type SharedRecordStats,
   type SharedRecordCreateOptions,
   type SharedRecordInitOptions,
   type SharedRecordNewOptions,
@@ -232,7 +232,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /** What was counted since it was made. @throws ClosedError. */
-  stats(): RecordStats {
+  stats(): SharedRecordStats {
     return { in: this.version, capacity: this.#slotCount };
   }
 

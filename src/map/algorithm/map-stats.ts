@@ -14,7 +14,7 @@ import { load } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 
 /** What a map holds and has seen since it was made; counts of events are mod 2^32. */
-export interface MapStats {
+export interface SharedMapStats {
   /** Entries, those included that expired and were not reclaimed yet. */
   readonly depth: number;
   /** Slots of the index: there are never more entries. */
@@ -47,7 +47,7 @@ export function mapSize(memory: MapMemory): number {
   return sum(memory, ENTRY_COUNT);
 }
 
-export function mapStats(memory: MapMemory): MapStats {
+export function mapStats(memory: MapMemory): SharedMapStats {
   const { stripeCount, bucketCount, unitCount, unitWords } = memory.shape;
   return {
     depth: mapSize(memory),
