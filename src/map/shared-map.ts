@@ -16,13 +16,13 @@ import { MapEntries } from "./map-entries.ts";
 import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
 import { RobustStripeLocks } from "./map-locks.ts";
 import {
-  type SharedMapKey,
-  type SharedMapSetOptions,
   type SharedMapCreateOptions,
   type SharedMapInitOptions,
+  type SharedMapKey,
   type SharedMapNewOptions,
   type SharedMapOpenOptions,
   type SharedMapOptions,
+  type SharedMapSetOptions,
   checkAmount,
   checkFindOptions,
   checkNewOptions,
@@ -269,20 +269,15 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    *   the codec's; StateError EDEADLK in a callback of `update`; ClosedError.
    */
   set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
-    return this.#set(key, value, options, false) === STORED;
+    return this.#set(false, key, value, options) === STORED;
   }
 
   /** As `set`, if the key is not there. @returns false when it is, or when the map is full. */
   setIfAbsent(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
-    return this.#set(key, value, options, true) === STORED;
+    return this.#set(true, key, value, options) === STORED;
   }
 
-  #set(
-    key: SharedMapKey,
-    value: V,
-    options: SharedMapSetOptions | undefined,
-    absent: boolean,
-  ): number {
+  #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
     this.#mustBeFree("write to");
     // Encoded outside the lock: what throws here has touched nothing.
     const length = this.#codec.encode(value, this.#value);
