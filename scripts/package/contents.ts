@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript-5";
 import manifest from "../../package.json" with { type: "json" };
-import { ROOT } from "./app.ts";
-import { check, must, mustRun } from "./checks.ts";
+import { NPM, ROOT } from "./app.ts";
+import { check, must, mustRun, run } from "./checks.ts";
 
 const FOLDERS = /^(dist|src|include|docs|examples)\//;
 const FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"];
@@ -140,6 +140,13 @@ export async function checkContents(installed: string, tarball: string): Promise
     const silent = undocumented(join(installed, "dist/index.d.ts"));
     must(silent.length === 0, `Without a doc comment: ${silent.join(", ")}`);
   });
+  if (NPM !== null) {
+    await check("npm has nothing to correct when it publishes", async () => {
+      const dry = ["publish", "--dry-run", "--offline", "--ignore-scripts"];
+      const { exitCode, stderr } = await run([NPM!, ...dry], { cwd: installed });
+      must(exitCode === 0 && !stderr.includes("errors corrected"), stderr);
+    });
+  }
   await check("publint", () => tool("publint", tarball, "--strict"));
   // CommonJS is what Node's `require` gets, and that is no more than the sentence.
   const esm = ["--profile", "esm-only", "--ignore-rules", "false-esm"];

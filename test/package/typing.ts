@@ -5,10 +5,13 @@
 import {
   Barrier,
   type Codec,
+  Condition,
   Lease,
   MessageQueue,
   Mutex,
+  PortableSegment,
   RingBuffer,
+  RwLock,
   Segment,
   Semaphore,
   SharedAtomics,
@@ -17,8 +20,10 @@ import {
   SharedRecord,
   type Struct,
   type StructField,
+  SystemVSemaphore,
   charArray,
   codecs,
+  openObject,
   struct,
 } from "bun-shm";
 
@@ -93,6 +98,37 @@ export function keys(): void {
   const { words, counters } = SharedAtomics.create("/a", { words: ["on"], counters: ["hits"] });
   is<keyof typeof words, "on">();
   is<keyof typeof counters, "hits">();
+}
+
+/** Whatever is held or open ends with its block. */
+export function blocks(segment: Segment): readonly unknown[] {
+  using mutex = Mutex.init(segment, 0);
+  using lock = RwLock.init(segment, 128, { readers: 4 });
+  using changed = Condition.init(segment, 256, { mutex });
+  using event = SharedEvent.init(segment, 384, { reset: "auto" });
+  using barrier = Barrier.init(segment, 512, { parties: 2 });
+  using lease = Lease.openOrCreate("/x");
+  using semaphore = Semaphore.open("/x");
+  using classic = SystemVSemaphore.create("sysv:private", { value: 1 });
+  using portable = PortableSegment.create("/x", { size });
+  using queue = MessageQueue.open("/x");
+  using ring = RingBuffer.open("/x");
+  using producer = ring.producer();
+  using consumer = ring.consumer();
+  using map = SharedMap.open("/x", { codec: codecs.number });
+  using record = SharedRecord.open("/x", { codec: Quote });
+  using atomics = SharedAtomics.open("/x", { words: ["on"] });
+  using object = openObject("/x");
+  using locked = mutex.acquire({ timeoutMs: 1 });
+  using reading = lock.tryAcquireRead();
+  using writing = lock.acquireWrite();
+  using term = lease.tryAcquire();
+  using slot = semaphore.tryAcquire();
+  using claim = producer.claim(8);
+  using byte = segment.tryLock(99);
+  const held = [locked, reading, writing, term, slot, claim, byte];
+  const open = [changed, event, barrier, classic, portable, queue, consumer, map, record, atomics];
+  return [...held, ...open, object];
 }
 
 /** Slips are compile errors. */
