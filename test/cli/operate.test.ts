@@ -276,7 +276,9 @@ describe("the command line", () => {
     const busy = await shm("rm", segment.name);
     expect([busy.exitCode, busy.stderr]).toEqual([
       5,
-      expect.stringMatching(/^bun-shm: Cannot remove "\S+": \d+ bun \S+ has it\. --force removes/),
+      expect.stringMatching(
+        /^bun-shm: Cannot remove "\S+": \d+ bun(\.exe)? \S+ has it\. --force removes/,
+      ),
     ]);
     segment.unlink();
     const none = await shm("resize", segment.name, "64");
