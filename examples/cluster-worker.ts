@@ -1,5 +1,5 @@
 /** One process of cluster.ts: answers requests from what all of them share. */
-import { SharedAtomics, SharedMap, codecs } from "../src/index.ts";
+import { SharedAtomics, SharedMap, codecs } from "bun-shm";
 import * as cluster from "./support/cluster.ts";
 
 const SESSION_TTL_MS = 30 * 60_000;

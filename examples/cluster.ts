@@ -12,7 +12,7 @@
  *     curl 'http://127.0.0.1:PORT/stats'                        {"requests":4,"sessions":1, …}
  */
 import { join } from "node:path";
-import { Segment, SharedAtomics, SharedMap, codecs } from "../src/index.ts";
+import { Segment, SharedAtomics, SharedMap, codecs } from "bun-shm";
 import * as cluster from "./support/cluster.ts";
 
 const { options } = cluster;

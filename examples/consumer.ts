@@ -1,5 +1,5 @@
 /** The consumer of the classic program: takes out what a producer, in Bun or in C, puts in. */
-import { MessageQueue, SystemError } from "../src/index.ts";
+import { MessageQueue, SystemError } from "bun-shm";
 import { readOptions } from "./support/options.ts";
 import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
 

@@ -1,5 +1,5 @@
 /** The ways to open: create, open, create or open, read-only, truncate. */
-import { Segment, Semaphore } from "../src/index.ts";
+import { Segment, Semaphore } from "bun-shm";
 import { check, finish, outcomeOf } from "./support/checks.ts";
 
 const name = `/bun-shm-modes-${process.pid}`;

@@ -1,6 +1,6 @@
 /** Sizing: an object begins without a byte, and can be mapped only once it has some. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync } from "node:fs";
-import { Segment } from "../src/index.ts";
+import { Segment } from "bun-shm";
 import { check, finish, outcomeOf, refusalOf } from "./support/checks.ts";
 
 const name = `/bun-shm-size-${process.pid}`;

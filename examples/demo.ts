@@ -1,5 +1,5 @@
 /** The main job in a few seconds: one producer and one consumer, as separate processes. */
-import { MessageQueue } from "../src/index.ts";
+import { MessageQueue } from "bun-shm";
 import { type Line, leftoversOf, startProgram } from "./support/children.ts";
 import { report } from "./support/report.ts";
 

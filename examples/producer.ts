@@ -1,5 +1,5 @@
 /** The producer of the classic program: makes the queue, and fills it. */
-import { MessageQueue, SystemError } from "../src/index.ts";
+import { MessageQueue, SystemError } from "bun-shm";
 import { readOptions } from "./support/options.ts";
 import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
 

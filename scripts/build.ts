@@ -71,22 +71,42 @@ throw refusal;
   writeFileSync(join(DIST, "unsupported.cjs"), `"use strict";\n${refusal}`);
 }
 
+/** Puts the command's modules behind an entry that other runtimes can parse, and are told by. */
+function writeEntry(): void {
+  const [entry, program] = ["main.js", "program.js"];
+  const path = (name: string): string => join(DIST, "cli", name);
+  const edited = (name: string): string =>
+    readFileSync(path(name), "utf8").replaceAll(entry, program);
+  writeFileSync(path(program), edited(entry));
+  writeFileSync(path(`${program}.map`), edited(`${entry}.map`));
+  rmSync(path(`${entry}.map`));
+  writeFileSync(
+    path(entry),
+    `#!/usr/bin/env bun
+if (!process.versions.bun) await import("../unsupported.js");
+await import("./${program}");
+`,
+  );
+}
+
 /** The command: a shell script, so that a machine without Bun is told so too. */
 function writeCommand(): void {
   const path = join(DIST, "cli/bun-shm");
   writeFileSync(
     path,
     `#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
 # bunx says where Bun is, which need not be in PATH.
 case $npm_config_user_agent in
-  bun/*) bun=$npm_execpath ;;
-  *) bun=bun ;;
+  bun/*) first=$npm_execpath ;;
+  *) first=bun ;;
 esac
-if ! command -v "$bun" >/dev/null 2>&1; then
-  echo "bun-shm needs Bun ${oldest} or newer, and there is no bun in PATH: https://bun.com" >&2
-  exit 127
-fi
-exec "$bun" "$(dirname "$(readlink -f "$0")")/main.js" "$@"
+# Without install scripts the bun of npm is a placeholder, and the program lies elsewhere.
+for bun in "$first" "$here"/../../../@oven/bun-*/bin/bun; do
+  if [ -n "$("$bun" --version 2>/dev/null)" ]; then exec "$bun" "$here/main.js" "$@"; fi
+done
+echo "bun-shm needs Bun ${oldest} or newer, and there is no bun in PATH: https://bun.com" >&2
+exit 127
 `,
   );
   chmodSync(path, 0o755);
@@ -96,4 +116,5 @@ rmSync(DIST, { recursive: true, force: true });
 compile();
 keepPublicDeclarations();
 await writeRefusal();
+writeEntry();
 writeCommand();

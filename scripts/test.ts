@@ -10,7 +10,7 @@
  * ended by a signal, it ends what it started and removes what that left in /dev/shm.
  */
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Subprocess } from "bun";
 import { removeLeftovers } from "../test/support/names.ts";
@@ -28,9 +28,16 @@ const more = pattern === undefined ? [] : ["-t", pattern, "--pass-with-no-tests"
 
 // Those that take longest come first, so that none of them runs alone at the end.
 const isLong = (file: string): boolean => /kill|interleav/.test(file);
+// A filter is a part of a path, or a path as a shell completes it.
+const filters = positionals.map((filter) => relative(ROOT, resolve(ROOT, filter)));
 const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(ROOT)]
-  .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
+  .filter((file) => filters.length === 0 || filters.some((part) => file.includes(part)))
   .sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || (a < b ? -1 : 1));
+
+if (files.length === 0) {
+  console.error(`No file of tests has ${positionals.join(" or ")} in its path`);
+  process.exit(1);
+}
 
 const running = new Set<Subprocess>();
 const sums = { pass: 0, skip: 0, fail: 0 };
@@ -81,4 +88,5 @@ const seconds = ((performance.now() - start) / 1000).toFixed(1);
 console.log(`\n${shown.sort().join("\n")}`);
 console.log(`\n ${sums.pass} pass\n ${sums.skip} skip\n ${sums.fail} fail`);
 console.log(`Ran ${files.length} files. [${seconds}s]`);
-process.exit(broken === 0 && files.length > 0 ? 0 : 1);
+// A name that no test has is a slip too.
+process.exit(broken === 0 && sums.pass + sums.skip > 0 ? 0 : 1);

@@ -16,7 +16,11 @@ export {
   SystemError,
   UnsupportedError,
 } from "./errors.ts";
-export { type EventCreateOptions, type EventOptions, SharedEvent } from "./locks/shared-event.ts";
+export {
+  type SharedEventCreateOptions,
+  type SharedEventOptions,
+  SharedEvent,
+} from "./locks/shared-event.ts";
 export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { InspectedField } from "./inspection/fields.ts";
@@ -125,19 +129,19 @@ export { SharedCounter } from "./atomics/shared-counter.ts";
 export { SharedWord } from "./atomics/shared-word.ts";
 export { SharedMap } from "./map/shared-map.ts";
 export type {
-  MapKeyValue,
-  SetOptions,
+  SharedMapKey,
+  SharedMapSetOptions,
   SharedMapCreateOptions,
   SharedMapInitOptions,
   SharedMapNewOptions,
   SharedMapOpenOptions,
   SharedMapOptions,
 } from "./map/map-options.ts";
-export type { MapStats } from "./map/algorithm/map-stats.ts";
+export type { SharedMapStats } from "./map/algorithm/map-stats.ts";
 export { SharedRecord } from "./record/shared-record.ts";
 export type {
   AsyncWaitChangedOptions,
-  RecordStats,
+  SharedRecordStats,
   SharedRecordCreateOptions,
   SharedRecordInitOptions,
   SharedRecordNewOptions,

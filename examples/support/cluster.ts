@@ -1,6 +1,6 @@
 /** What the processes of the cluster agree on: options, names, and the forms of what they share. */
 import { parseArgs } from "node:util";
-import { type Struct, struct } from "../../src/index.ts";
+import { type Struct, struct } from "bun-shm";
 
 /** The command line, as it is handed on to the workers. */
 export interface ClusterOptions {

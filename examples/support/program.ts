@@ -1,5 +1,5 @@
 /** What the producer and the consumer share: how they speak, wait and stop. */
-import type { MessageQueueEvent } from "../../src/index.ts";
+import type { MessageQueueEvent } from "bun-shm";
 
 /** Aborted by SIGINT and SIGTERM. */
 export function stopSignal(): AbortSignal {

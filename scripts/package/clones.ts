@@ -4,7 +4,7 @@ import { join } from "node:path";
 import lock from "../../package-lock.json" with { type: "json" };
 import manifest from "../../package.json" with { type: "json" };
 import { NPM, ROOT, pathOf } from "./app.ts";
-import { check, must, mustRun } from "./checks.ts";
+import { check, must, mustRun, run } from "./checks.ts";
 
 /** Copies what git has, or would have with the next commit, into a repository of its own. */
 async function clone(directory: string): Promise<string> {
@@ -30,7 +30,13 @@ async function use(
   await mustRun(commands.install, options);
   const demo = await mustRun([...commands.run, "demo"], options);
   must(demo.includes("The demo succeeded."), demo);
-  await mustRun([...commands.run, "test", "--", "struct.test.ts"], options);
+  const tested = await mustRun(
+    [...commands.run, "test", "--", "./test/struct/struct.test.ts"],
+    options,
+  );
+  must(tested.includes("Ran 1 files."), tested);
+  const missed = await run([...commands.run, "test", "--", "nonsense"], options);
+  must(missed.exitCode === 1 && missed.stderr.includes("nonsense"), "No test is a success");
   const status = await mustRun(["git", "status", "--porcelain"], options);
   const changed = status.split("\n").filter((line) => line !== "" && !line.startsWith("A "));
   must(changed.length === 0, `Installing leaves ${changed.join(", ")}`);

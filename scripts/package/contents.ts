@@ -2,11 +2,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript-5";
-import { ROOT } from "./app.ts";
-import { check, must, mustRun } from "./checks.ts";
+import manifest from "../../package.json" with { type: "json" };
+import { NPM, ROOT } from "./app.ts";
+import { check, must, mustRun, run } from "./checks.ts";
 
-const FOLDERS = /^(dist|src|include|docs)\//;
-const FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"];
+const FOLDERS = /^(dist|src|include|docs|examples)\//;
+const FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"];
 
 function checkFiles(installed: string): void {
   const files = [...new Bun.Glob("**/*").scanSync({ cwd: installed, dot: true })];
@@ -30,6 +31,61 @@ function checkMaps(installed: string): void {
   }
 }
 
+interface PublicSymbols {
+  readonly checker: ts.TypeChecker;
+  /** The symbol that an import or export stands for. */
+  readonly resolved: (symbol: ts.Symbol) => ts.Symbol;
+  readonly exported: ReadonlySet<ts.Symbol>;
+}
+
+/** What a declaration file exports. */
+function publicSymbols(entry: string): PublicSymbols {
+  const { ESNext } = ts.ScriptTarget;
+  const program = ts.createProgram([entry], { target: ESNext, types: [], noEmit: true });
+  const checker = program.getTypeChecker();
+  const resolved = (symbol: ts.Symbol): ts.Symbol =>
+    (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
+  const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+  return { checker, resolved, exported: new Set(checker.getExportsOfModule(module).map(resolved)) };
+}
+
+/** Every link of a page to another file leads to one that is in the package too. */
+function checkLinks(installed: string): void {
+  const dead: string[] = [];
+  for (const page of new Bun.Glob("**/*.md").scanSync(installed)) {
+    const text = readFileSync(join(installed, page), "utf8");
+    for (const [, link] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)) {
+      if (!existsSync(join(installed, dirname(page), link!))) dead.push(`${page} → ${link}`);
+    }
+  }
+  must(dead.length === 0, `Nothing is there: ${dead.join(", ")}`);
+}
+
+/** The parts of the public interface that an editor has nothing to say about. */
+function undocumented(entry: string): string[] {
+  const { checker, exported } = publicSymbols(entry);
+  const isSilent = (symbol: ts.Symbol): boolean =>
+    symbol.getDocumentationComment(checker).length === 0 &&
+    symbol.getJsDocTags(checker).length === 0;
+  const callable = ts.SymbolFlags.Method | ts.SymbolFlags.Accessor;
+  return [...exported].flatMap((symbol) => {
+    const members = [...(symbol.members?.values() ?? []), ...(symbol.exports?.values() ?? [])];
+    const isClass = (symbol.flags & ts.SymbolFlags.Class) !== 0;
+    // What every class has needs no words.
+    const silent = members.filter(
+      (member) =>
+        isClass &&
+        (member.flags & callable) !== 0 &&
+        !member.name.startsWith("__@") &&
+        isSilent(member),
+    );
+    return [
+      ...(isSilent(symbol) ? [symbol.name] : []),
+      ...silent.map((member) => `${symbol.name}.${member.name}`),
+    ];
+  });
+}
+
 /** The name in a node that refers to a declared type. */
 function referred(node: ts.Node): ts.Node | undefined {
   if (ts.isTypeReferenceNode(node)) return node.typeName;
@@ -40,13 +96,7 @@ function referred(node: ts.Node): ts.Node | undefined {
 
 /** The types of the package that public declarations name, and that a user cannot import. */
 function hiddenTypes(entry: string): string[] {
-  const { ESNext } = ts.ScriptTarget;
-  const program = ts.createProgram([entry], { target: ESNext, types: [], noEmit: true });
-  const checker = program.getTypeChecker();
-  const resolved = (symbol: ts.Symbol): ts.Symbol =>
-    (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
-  const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
-  const exported = new Set(checker.getExportsOfModule(module).map(resolved));
+  const { checker, resolved, exported } = publicSymbols(entry);
   const hidden = new Set<string>();
   for (const symbol of exported) {
     const visit = (node: ts.Node): void => {
@@ -76,10 +126,27 @@ export async function checkContents(installed: string, tarball: string): Promise
 
   await check("the tarball holds what is needed, and no more", () => checkFiles(installed));
   await check("every map leads to a source", () => checkMaps(installed));
+  await check("the README begins with the version of Bun that is needed", () => {
+    const [first] = readFileSync(join(installed, "README.md"), "utf8").split("```");
+    const sentence = `It needs Bun ${manifest.engines.bun.replace(">=", "")} or newer`;
+    must(first!.replaceAll(/\s+/g, " ").includes(sentence), `It does not say: ${sentence}`);
+  });
+  await check("every link of a page leads to a file", () => checkLinks(installed));
   await check("every type in a public signature is exported", () => {
     const hidden = hiddenTypes(join(installed, "dist/index.d.ts"));
     must(hidden.length === 0, hidden.join("\n"));
   });
+  await check("an editor explains every name, method and property of a class", () => {
+    const silent = undocumented(join(installed, "dist/index.d.ts"));
+    must(silent.length === 0, `Without a doc comment: ${silent.join(", ")}`);
+  });
+  if (NPM !== null) {
+    await check("npm has nothing to correct when it publishes", async () => {
+      const dry = ["publish", "--dry-run", "--offline", "--ignore-scripts"];
+      const { exitCode, stderr } = await run([NPM!, ...dry], { cwd: installed });
+      must(exitCode === 0 && !stderr.includes("errors corrected"), stderr);
+    });
+  }
   await check("publint", () => tool("publint", tarball, "--strict"));
   // CommonJS is what Node's `require` gets, and that is no more than the sentence.
   const esm = ["--profile", "esm-only", "--ignore-rules", "false-esm"];

@@ -1,5 +1,5 @@
 /** Programs that use the installed package: run, bundled, compiled, started again, and refused. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
@@ -39,34 +39,62 @@ async function checkRuns(app: string): Promise<void> {
 console.log(JSON.stringify(await main("${prefix()}")));`;
     same(await mustRun([BUN, "-e", code], { cwd: app }), `${JSON.stringify(ANSWERS)}\n`);
   });
+  await check("the demo runs from the installed package", async () => {
+    const output = await mustRun([BUN, "node_modules/bun-shm/examples/demo.ts"], { cwd: app });
+    must(output.includes("The demo succeeded."), output);
+  });
   await check("a Worker uses the package too", async () => {
     same(await mustRun([BUN, "workers.ts", prefix()], { cwd: app }), "from a Worker\n");
   });
 }
 
+/** What `waits.ts` answers when nothing that it awaits is lost. */
+const AWAITED = "true,late spsc,mpsc,broadcast true,last,true,true,true true,2\n";
+
+/** Flags of `bun build --target bun`, and what it writes. */
+const BUNDLES: readonly (readonly [flags: readonly string[], files: string])[] = [
+  [[], "waits.js"],
+  [["--minify"], "waits.js"],
+  [["--splitting"], "waits.js"],
+  [["--minify", "--bytecode"], "waits.js,waits.js.jsc"],
+];
+
+/** Flags of `bun build --compile`. */
+const EXECUTABLES: readonly (readonly string[])[] = [[], ["--minify"], ["--minify", "--bytecode"]];
+
 /** Builds the app, and runs the outcome where nothing of it can be found. */
 async function checkBundles(app: string): Promise<void> {
+  const build = (...args: string[]): Promise<string> =>
+    mustRun([BUN, "build", ...args], { cwd: app });
   const elsewhere = { cwd: tmpdir() };
-  const bundle = async (...flags: string[]): Promise<void> => {
-    const output = join(app, `bundle${flags.join("")}`);
-    await mustRun([BUN, "build", "waits.ts", "--target", "bun", "--outdir", output, ...flags], {
-      cwd: app,
+  for (const [flags, expected] of BUNDLES) {
+    await check(["bun build --target bun", ...flags].join(" "), async () => {
+      const output = join(app, `bundle${flags.join("")}`);
+      await build("waits.ts", "--target", "bun", "--outdir", output, ...flags);
+      same([...new Bun.Glob("*").scanSync(output)].sort().join(), expected);
+      same(await mustRun([BUN, join(output, "waits.js"), prefix()], elsewhere), AWAITED);
     });
-    const files = [...new Bun.Glob("*").scanSync(output)];
-    same(files.join(), "waits.js");
-    same(await mustRun([BUN, join(output, "waits.js"), prefix()], elsewhere), "true late\n");
-  };
-  const compile = async (...flags: string[]): Promise<void> => {
-    const output = join(app, `compiled${flags.join("")}`);
-    await mustRun([BUN, "build", "waits.ts", "--compile", "--outfile", output, ...flags], {
-      cwd: app,
+  }
+  for (const flags of EXECUTABLES) {
+    await check(["bun build --compile", ...flags].join(" "), async () => {
+      const output = join(app, `compiled${flags.join("")}`);
+      await build("waits.ts", "--compile", "--outfile", output, ...flags);
+      same(await mustRun([output, prefix()], elsewhere), AWAITED);
     });
-    same(await mustRun([output, prefix()], elsewhere), "true late\n");
-  };
-  await check("bun build", () => bundle());
-  await check("bun build --minify", () => bundle("--minify"));
-  await check("bun build --compile", () => compile());
-  await check("bun build --compile --minify", () => compile("--minify"));
+  }
+  await check("a bundle holds what its app uses", async () => {
+    writeFileSync(
+      join(app, "one.ts"),
+      'import { Semaphore } from "bun-shm"; Semaphore.unlink("/x");',
+    );
+    const bundle = await build("one.ts", "--target", "bun");
+    const folders = [...bundle.matchAll(/^\/\/ .*bun-shm\/dist\/(\w+)\//gm)].map(
+      ([, folder]) => folder!,
+    );
+    must(folders.includes("semaphore"), "It lacks what the app uses");
+    const unused = ["ring", "map", "queue", "struct"].filter((folder) => folders.includes(folder));
+    must(unused.length === 0, `It holds modules of ${unused.join(", ")}`);
+  });
 }
 
 /** Waits until a stream has brought a text. */
@@ -119,6 +147,10 @@ async function checkCommand(app: string): Promise<void> {
     must(help.startsWith("Usage: bun-shm"), help);
     await mustRun([BUN, "x", "bun-shm", "ls"], { cwd: app, env: { PATH: withBun } });
   });
+  await check("bun-shm --version", async () => {
+    const command = [BUN, "x", "bun-shm", "--version"];
+    same(await mustRun(command, { cwd: app }), `bun-shm ${manifest.version}\n`);
+  });
   await check("bunx bun-shm, with a Bun that is not in PATH", () =>
     mustRun([BUN, "x", "bun-shm", "ls"], { cwd: app, env: { PATH: withoutBun } }),
   );
@@ -136,6 +168,22 @@ async function checkCommand(app: string): Promise<void> {
     same(`${exitCode} ${stdout}`, "127 ");
     same(stderr, `${NEEDED}, and there is no bun in PATH: https://bun.com\n`);
   });
+  await check("npx bun-shm finds the Bun of npm, whose install script did not run", async () => {
+    const modules = join(app, "node_modules");
+    const home = join(modules, "@oven/bun-here/bin");
+    const placeholder = join(modules, ".bin/bun");
+    mkdirSync(home, { recursive: true });
+    symlinkSync(BUN, join(home, "bun"));
+    // In newer versions it says what to do, and fails; in older ones it is empty.
+    for (const text of ["#!/bin/sh\nexit 1\n", ""]) {
+      writeFileSync(placeholder, text, { mode: 0o755 });
+      const options = { cwd: app, env: { PATH: withoutBun } };
+      const version = await mustRun([...npx, "bun-shm", "--version"], options);
+      same(version, `bun-shm ${manifest.version}\n`);
+    }
+    rmSync(placeholder);
+    rmSync(join(modules, "@oven"), { recursive: true });
+  });
 }
 
 /** One sentence, and no line of the package or of the runtime but the one that says it. */
@@ -151,6 +199,7 @@ async function checkOtherRuntimes(app: string): Promise<void> {
   const programs = {
     import: ["--input-type=module", "-e", 'import { Segment } from "bun-shm"; Segment.list();'],
     require: ["--input-type=commonjs", "-e", 'const { Segment } = require("bun-shm");'],
+    command: ["node_modules/bun-shm/dist/cli/main.js"],
   };
   for (const [how, args] of Object.entries(programs)) {
     if (node === null) break;

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examples, programOf } from "../../test/support/examples.ts";
 import { ROOT } from "./app.ts";
-import { check, must, mustRun } from "./checks.ts";
+import { check, must, run } from "./checks.ts";
 
 const COMPILERS: readonly string[] = ["typescript-5", "typescript"];
 
@@ -63,12 +63,12 @@ const BARE: readonly Configuration[] = [
   {
     name: "ES2022 without DOM and without @types",
     options: { ...NO_TYPES, ...NODE_NEXT, lib: ["ES2022"] },
-    files: ["app.ts", "inferred.ts"],
+    files: ["app.ts", "inferred.ts", "typing.ts"],
   },
   {
     name: "with the DOM",
     options: { ...NO_TYPES, ...NODE_NEXT, lib: ["ES2022", "DOM", "DOM.Iterable"] },
-    files: ["app.ts", "inferred.ts"],
+    files: ["app.ts", "inferred.ts", "typing.ts"],
   },
 ];
 
@@ -77,9 +77,13 @@ const TYPED: readonly Configuration[] = [
   {
     name: "strict, with every flag more",
     options: { ...STRICTEST, allowJs: false, declaration: true, isolatedDeclarations: true },
-    files: ["app.ts", ...PROGRAMS],
+    files: ["app.ts", "typing.ts", ...PROGRAMS],
   },
-  { name: "as bun init writes it", options: BUN_INIT, files: ["app.ts", "inferred.ts"] },
+  {
+    name: "as bun init writes it",
+    options: BUN_INIT,
+    files: ["app.ts", "inferred.ts", "typing.ts"],
+  },
   {
     name: "loose",
     options: LOOSE,
@@ -97,9 +101,12 @@ async function compile(app: string, compiler: string, { name, options, files }: 
   writeFileSync(project, JSON.stringify({ compilerOptions: options, files }));
   const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");
   const command = [process.execPath, tsc, "-p", project, "--pretty", "false", "--listFiles"];
-  const read = await mustRun(command, { cwd: app });
-  const sources = read.split("\n").filter((file) => /\/bun-shm\/.*(?<!\.d)\.ts$/.test(file));
-  must(read.includes("/bun-shm/dist/index.d.ts"), "It never read the package's declarations");
+  const { exitCode, stdout, stderr } = await run(command, { cwd: app });
+  const lines = stdout.split("\n");
+  const errors = lines.filter((line) => !line.startsWith("/")).join("\n");
+  must(exitCode === 0, `${errors}${stderr}`);
+  const sources = lines.filter((file) => /\/bun-shm\/.*(?<!\.d)\.ts$/.test(file));
+  must(stdout.includes("/bun-shm/dist/index.d.ts"), "It never read the package's declarations");
   must(sources.length === 0, `The compiler read ${sources.join(", ")}`);
 }
 

@@ -8,6 +8,8 @@ import { EXIT, exitOf, textOf } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { complain, print } from "./output.ts";
 
+const { version } = require("../../package.json") as { version: string };
+
 /** @returns The command that the arguments begin with, and the arguments after its name. */
 function find(args: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
   for (const words of [2, 1]) {
@@ -31,6 +33,10 @@ function explain(first: string | undefined): number {
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     print(generalHelp(COMMANDS));
     return first === undefined ? EXIT.usage : EXIT.ok;
+  }
+  if (first === "--version" || first === "-V") {
+    print(`bun-shm ${version}`);
+    return EXIT.ok;
   }
   const related = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
   const words = related.map(({ name }) => `"${name}"`).join(", ");

@@ -29,13 +29,13 @@ import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 
 /** Which event is to be found. */
-export interface EventOptions {
+export interface SharedEventOptions {
   /** "auto" lets one waiter through for each `set`; "manual" lets all through until `reset`. */
   readonly reset?: "auto" | "manual" | undefined;
 }
 
 /** How to make an event. */
-export interface EventCreateOptions extends EventOptions {
+export interface SharedEventCreateOptions extends SharedEventOptions {
   readonly reset: "auto" | "manual";
   /** Whether it is set from the start. Default false. */
   readonly set?: boolean | undefined;
@@ -67,7 +67,7 @@ export class SharedEvent extends LockHandle {
   readonly #auto: boolean;
   readonly #ready: () => boolean;
 
-  static readonly #kind = new LockKind<SharedEvent, EventCreateOptions, EventOptions>({
+  static readonly #kind = new LockKind<SharedEvent, SharedEventCreateOptions, SharedEventOptions>({
     mark: EVENT_MARK,
     makes: ["reset", "set"],
     finds: ["reset"],
@@ -119,7 +119,10 @@ export class SharedEvent extends LockHandle {
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments.
    */
-  static create(name: string, options: EventCreateOptions & PlacedCreateOptions): SharedEvent {
+  static create(
+    name: string,
+    options: SharedEventCreateOptions & PlacedCreateOptions,
+  ): SharedEvent {
     return SharedEvent.#kind.create(name, options);
   }
 
@@ -129,7 +132,7 @@ export class SharedEvent extends LockHandle {
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or resets in another
    *   way; StateError ENODATA when its creator died half way.
    */
-  static open(name: string, options?: EventOptions & PlacedOpenOptions): SharedEvent {
+  static open(name: string, options?: SharedEventOptions & PlacedOpenOptions): SharedEvent {
     return SharedEvent.#kind.open(name, options);
   }
 
@@ -139,7 +142,7 @@ export class SharedEvent extends LockHandle {
    */
   static openOrCreate(
     name: string,
-    options: EventCreateOptions & PlacedCreateOptions,
+    options: SharedEventCreateOptions & PlacedCreateOptions,
   ): SharedEvent {
     return SharedEvent.#kind.openOrCreate(name, options);
   }
@@ -154,7 +157,7 @@ export class SharedEvent extends LockHandle {
   static init(
     segment: Segment,
     offset: number,
-    options: EventCreateOptions & PlacedInitOptions,
+    options: SharedEventCreateOptions & PlacedInitOptions,
   ): SharedEvent {
     return SharedEvent.#kind.init(segment, offset, options);
   }
@@ -167,7 +170,7 @@ export class SharedEvent extends LockHandle {
    * @throws LayoutError when it is something else, or resets in another way; StateError ENODATA
    *   when there is none.
    */
-  static at(segment: Segment, offset: number, options?: EventOptions): SharedEvent {
+  static at(segment: Segment, offset: number, options?: SharedEventOptions): SharedEvent {
     return SharedEvent.#kind.at(segment, offset, options);
   }
 

@@ -5,10 +5,10 @@ import type { Scratch } from "../struct/scratch.ts";
 import type { MapMemory } from "./algorithm/map-memory.ts";
 import { ABSENT, type MapReader } from "./algorithm/map-reader.ts";
 import { slotsOf } from "./algorithm/map-stats.ts";
-import type { MapKeyValue } from "./map-options.ts";
+import type { SharedMapKey } from "./map-options.ts";
 
 /** The entries of a map, for one of its handles. */
-export class MapEntries<V, K extends MapKeyValue> {
+export class MapEntries<V, K extends SharedMapKey> {
   readonly #placed: Placed;
   readonly #memory: MapMemory;
   readonly #reader: MapReader;

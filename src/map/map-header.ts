@@ -24,7 +24,7 @@ import {
 import { codecs } from "../struct/codec.ts";
 import { codecName } from "../struct/struct.ts";
 import { type MapShape, isShape, mapLength, planMap } from "./algorithm/map-shape.ts";
-import { type MapKeyValue, type SharedMapNewOptions, lengthsOf } from "./map-options.ts";
+import { type SharedMapKey, type SharedMapNewOptions, lengthsOf } from "./map-options.ts";
 
 const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
 
@@ -51,7 +51,9 @@ export interface MapNumbers {
 }
 
 /** @returns The header of a new map, with new seeds. @throws RangeError when it is too small. */
-export function mapHeader<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>): NewHeader {
+export function mapHeader<V, K extends SharedMapKey>(
+  options: SharedMapNewOptions<V, K>,
+): NewHeader {
   const { codec, key, whenFull } = options;
   const shape = shapeFor(options);
   const { stripeCount, bucketCount, unitCount, unitWords } = shape;
@@ -106,7 +108,7 @@ export function readMap({ what, header, placed }: Structure): MapNumbers {
  * @throws LayoutError that names the option, the value that is there, and the one that was asked
  *   for.
  */
-export function checkFoundMap<V, K extends MapKeyValue>(
+export function checkFoundMap<V, K extends SharedMapKey>(
   structure: Structure,
   asked: Partial<SharedMapNewOptions<V, K>> & Pick<SharedMapNewOptions<V, K>, "codec">,
 ): void {

@@ -9,10 +9,10 @@ import type {
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
 /** A map's key: text, which stands for its UTF-8, or bytes. */
-export type MapKeyValue = string | Uint8Array;
+export type SharedMapKey = string | Uint8Array;
 
 /** What a map holds. */
-export interface SharedMapOptions<V, K extends MapKeyValue = string> {
+export interface SharedMapOptions<V, K extends SharedMapKey = string> {
   /** The form of the values: one of `codecs`, a struct, or a codec of the caller's own. */
   readonly codec: Codec<V>;
   /**
@@ -23,7 +23,7 @@ export interface SharedMapOptions<V, K extends MapKeyValue = string> {
 }
 
 /** How large a map is, and what it does when it is full. */
-export interface SharedMapNewOptions<V, K extends MapKeyValue = string> extends SharedMapOptions<
+export interface SharedMapNewOptions<V, K extends SharedMapKey = string> extends SharedMapOptions<
   V,
   K
 > {
@@ -46,19 +46,19 @@ export interface SharedMapNewOptions<V, K extends MapKeyValue = string> extends 
 }
 
 /** How to make a map in a segment of its own. */
-export interface SharedMapCreateOptions<V, K extends MapKeyValue = string>
+export interface SharedMapCreateOptions<V, K extends SharedMapKey = string>
   extends PlacedCreateOptions, SharedMapNewOptions<V, K> {}
 
 /** How to make a map inside the caller's segment. */
-export interface SharedMapInitOptions<V, K extends MapKeyValue = string>
+export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
   extends PlacedInitOptions, SharedMapNewOptions<V, K> {}
 
 /** How to find a map that has a segment of its own. */
-export interface SharedMapOpenOptions<V, K extends MapKeyValue = string>
+export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
   extends PlacedOpenOptions, SharedMapOptions<V, K> {}
 
 /** How long an entry is valid. */
-export interface SetOptions {
+export interface SharedMapSetOptions {
   /** Milliseconds after which the entry expires; above 0. Default: it does not expire. */
   readonly ttlMs?: number | undefined;
 }
@@ -136,7 +136,7 @@ function defaultUnitLength(entryLength: number): number {
  * @returns When an entry expires, in ms since 1970.
  * @throws RangeError, TypeError for bad options.
  */
-export function expiryOf(options: SetOptions | undefined, otherwise: number): number {
+export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: number): number {
   const ttlMs = options?.ttlMs;
   if (ttlMs === undefined) {
     // Checked only here, where it matters: a misspelt option would make an entry stay for ever.

@@ -10,19 +10,19 @@ import { MapKey } from "./algorithm/map-key.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
 import { rebuild } from "./algorithm/map-repair.ts";
-import { type MapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
+import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
 import { MapWriter, REFUSED, STORED } from "./algorithm/map-writer.ts";
 import { MapEntries } from "./map-entries.ts";
 import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
 import { RobustStripeLocks } from "./map-locks.ts";
 import {
-  type MapKeyValue,
-  type SetOptions,
   type SharedMapCreateOptions,
   type SharedMapInitOptions,
+  type SharedMapKey,
   type SharedMapNewOptions,
   type SharedMapOpenOptions,
   type SharedMapOptions,
+  type SharedMapSetOptions,
   checkAmount,
   checkFindOptions,
   checkNewOptions,
@@ -60,7 +60,7 @@ const KEPT = -1;
  * sessions.unlink();
  * ```
  */
-export class SharedMap<V, K extends MapKeyValue = string> implements Disposable {
+export class SharedMap<V, K extends SharedMapKey = string> implements Disposable {
   readonly #placed: Placed;
   readonly #memory: MapMemory;
   readonly #codec: ScratchCodec<V>;
@@ -103,7 +103,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    *   are no robust mutexes (macOS).
    * @throws RangeError, TypeError for a bad name or bad options.
    */
-  static create<V, K extends MapKeyValue = string>(
+  static create<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapCreateOptions<V, K>,
   ): SharedMap<V, K> {
@@ -121,7 +121,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    *   of keys, or something else has the name; StateError ENODATA when its creator died half way.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
-  static open<V, K extends MapKeyValue = string>(
+  static open<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapOpenOptions<V, K>,
   ): SharedMap<V, K> {
@@ -137,7 +137,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws The errors of `create` and `open`, except EEXIST and ENOENT; LayoutError also when the
    *   map differs in an option that is given.
    */
-  static openOrCreate<V, K extends MapKeyValue = string>(
+  static openOrCreate<V, K extends SharedMapKey = string>(
     name: string,
     options: SharedMapCreateOptions<V, K>,
   ): SharedMap<V, K> {
@@ -160,7 +160,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws StateError EEXIST when a map is there, unless `overwrite` is set.
    * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
-  static init<V, K extends MapKeyValue = string>(
+  static init<V, K extends SharedMapKey = string>(
     segment: Segment,
     offset: number,
     options: SharedMapInitOptions<V, K>,
@@ -179,7 +179,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    *   is there; StateError ENODATA when nothing is there, or its maker died half way.
    * @throws RangeError, TypeError for bad options or a place that cannot be.
    */
-  static at<V, K extends MapKeyValue = string>(
+  static at<V, K extends SharedMapKey = string>(
     segment: Segment,
     offset: number,
     options: SharedMapOptions<V, K>,
@@ -189,7 +189,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** @returns The bytes that a map takes in a segment: its size. @throws RangeError, TypeError. */
-  static byteLength<V, K extends MapKeyValue = string>(
+  static byteLength<V, K extends SharedMapKey = string>(
     options: SharedMapInitOptions<V, K>,
   ): number {
     checkNewOptions("Cannot measure a map", "init", options);
@@ -197,7 +197,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** @returns The function that fills a new map. */
-  static #filler<V, K extends MapKeyValue>(options: SharedMapNewOptions<V, K>) {
+  static #filler<V, K extends SharedMapKey>(options: SharedMapNewOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       const map = new SharedMap(structure, options);
       map.#locks.init();
@@ -209,7 +209,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   }
 
   /** @returns The function that makes a handle of a map that was found. */
-  static #finder<V, K extends MapKeyValue>(options: SharedMapOptions<V, K>) {
+  static #finder<V, K extends SharedMapKey>(options: SharedMapOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       checkFoundMap(structure, options);
       return new SharedMap(structure, options);
@@ -249,7 +249,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map; the codec's
    *   error; ClosedError.
    */
-  get(key: MapKeyValue): V | undefined {
+  get(key: K | string): V | undefined {
     this.#placed.checkOpen();
     this.#key.set(key);
     const length = this.#reader.read(this.#key);
@@ -262,7 +262,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @returns The number of bytes; undefined when the key is absent or its entry has expired.
    * @throws The errors of `get`; RangeError also when `target` is too small.
    */
-  getInto(key: MapKeyValue, target: Uint8Array): number | undefined {
+  getInto(key: K | string, target: Uint8Array): number | undefined {
     this.#placed.checkOpen();
     checkBytes("Cannot copy a value", "the target", target);
     this.#key.set(key);
@@ -281,7 +281,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * Looks for a key. Never blocks; the answer is stale the moment it is returned.
    * @returns Whether the key is there, and its entry valid. @throws The errors of `get`.
    */
-  has(key: MapKeyValue): boolean {
+  has(key: K | string): boolean {
     this.#placed.checkOpen();
     this.#key.set(key);
     return this.#reader.read(this.#key) !== ABSENT;
@@ -298,8 +298,8 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    *   StateError EDEADLK in a callback of `update`; LayoutError when the bytes are no map;
    *   ClosedError.
    */
-  set(key: MapKeyValue, value: V, options?: SetOptions): boolean {
-    return this.#set(key, value, options, false) === STORED;
+  set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
+    return this.#set(false, key, value, options) === STORED;
   }
 
   /**
@@ -308,11 +308,11 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @returns true when it is stored; false when the key is there, or the map is full and refuses.
    * @throws The errors of `set`.
    */
-  setIfAbsent(key: MapKeyValue, value: V, options?: SetOptions): boolean {
-    return this.#set(key, value, options, true) === STORED;
+  setIfAbsent(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
+    return this.#set(true, key, value, options) === STORED;
   }
 
-  #set(key: MapKeyValue, value: V, options: SetOptions | undefined, absent: boolean): number {
+  #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
     this.#mustBeFree("write to");
     // Encoded outside the lock: what throws here has touched nothing.
     const length = this.#codec.encode(value, this.#value);
@@ -326,7 +326,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @returns Whether it was there.
    * @throws The errors of `set`.
    */
-  delete(key: MapKeyValue): boolean {
+  delete(key: K | string): boolean {
     this.#mustBeFree("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
@@ -343,18 +343,18 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @throws The errors of `set`; what `fn` throws; TypeError when `fn` returns a promise.
    */
   update(
-    key: MapKeyValue,
+    key: K | string,
     fn: (value: V | undefined) => V | undefined,
-    options?: SetOptions,
+    options?: SharedMapSetOptions,
   ): boolean {
     checkSyncFunction(`Cannot update ${this.#placed.what}`, "its callback", fn);
     return this.#update(key, fn, options);
   }
 
   #update(
-    key: MapKeyValue,
+    key: K | string,
     fn: (value: V | undefined) => V | undefined,
-    options: SetOptions | undefined,
+    options: SharedMapSetOptions | undefined,
   ): boolean {
     this.#mustBeFree("update");
     // Checked outside the lock: what throws here has touched nothing.
@@ -410,9 +410,9 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    */
   increment(
     this: SharedMap<number, K>,
-    key: MapKeyValue,
+    key: K | string,
     by = 1,
-    options?: SetOptions,
+    options?: SharedMapSetOptions,
   ): number | undefined {
     checkAmount(by);
     let sum = by;
@@ -443,7 +443,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
    * @returns Numbers that are right one by one, and stale the moment they are returned.
    * @throws ClosedError.
    */
-  stats(): MapStats {
+  stats(): SharedMapStats {
     this.#placed.checkOpen();
     return mapStats(this.#memory);
   }

@@ -52,7 +52,7 @@ export interface AsyncWaitChangedOptions extends AsyncWaitOptions {
 }
 
 /** What a record counts. */
-export interface RecordStats extends Stats {
+export interface SharedRecordStats extends Stats {
   /** The number of writes mod 2^32, never 0 after the first: the current version. */
   readonly in: number;
   /** The number of versions that there is room for. */

@@ -20,7 +20,7 @@ import { RecordSlots } from "./algorithm/record-slots.ts";
 import { RECORD_KIND, checkFoundRecord, recordHeader, valueLength } from "./record-header.ts";
 import {
   type AsyncWaitChangedOptions,
-  type RecordStats,
+  type SharedRecordStats,
   type SharedRecordCreateOptions,
   type SharedRecordInitOptions,
   type SharedRecordNewOptions,
@@ -263,7 +263,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /** @returns What the record has counted since it was made. Never blocks. @throws ClosedError. */
-  stats(): RecordStats {
+  stats(): SharedRecordStats {
     return { in: this.version, capacity: this.#slotCount };
   }
 

@@ -10,7 +10,10 @@ export type Scalar =
 
 declare const VALUE: unique symbol;
 
-/** The type of a field of fixed size: made by `byteArray`, `charArray`, `arrayOf` or `struct`. */
+/**
+ * The type of a field of fixed size. Only `byteArray`, `charArray`, `arrayOf` and `struct` make
+ * one: its last property exists only for the compiler, so that no other object passes for a field.
+ */
 export interface StructField<T> {
   /** Bytes that the field takes. */
   readonly byteLength: number;
@@ -18,7 +21,7 @@ export interface StructField<T> {
   readonly alignment: number;
   /** @returns The declaration in C: `cType("x")` is `uint32_t x`. */
   cType(name: string): string;
-  readonly [VALUE]?: T;
+  readonly [VALUE]: T;
 }
 
 /** Keys that no field name can collide with. */
@@ -42,7 +45,7 @@ export interface FieldCode {
 }
 
 /** What a kind of field can do. Nothing here checks where a view ends: the engine does. */
-export interface FieldKind<T> extends StructField<T> {
+export interface FieldKind<T> extends Omit<StructField<T>, typeof VALUE> {
   /** Reads the value, little-endian. @returns The value; arrays, bytes and strings are copies. */
   get(view: DataView, offset: number): T;
   /** Writes a value that fits. */
@@ -55,6 +58,11 @@ export interface FieldKind<T> extends StructField<T> {
    * Makes the live view that an accessor shows in the place of a value; only where there is one.
    */
   cursor?(view: DataView): Cursor;
+}
+
+/** @returns A kind of field as the type that its user sees. */
+export function asField<T>(kind: FieldKind<T>): StructField<T> {
+  return kind as FieldKind<T> & StructField<T>;
 }
 
 /** One scalar: its type in C, its methods in DataView, and its values. */

@@ -12,6 +12,7 @@ import {
   type Scalar,
   type StructField,
   VIEW,
+  asField,
 } from "./field.ts";
 import { checkLength, withScratchForm } from "./scratch-codec.ts";
 
@@ -65,7 +66,7 @@ export type StructView<S extends Schema> = {
  * @throws RangeError, TypeError for a bad length.
  */
 export function byteArray(length: number): StructField<Uint8Array> {
-  return bytesField(length);
+  return asField(bytesField(length));
 }
 
 /**
@@ -76,7 +77,7 @@ export function byteArray(length: number): StructField<Uint8Array> {
  * @throws RangeError, TypeError for a bad length.
  */
 export function charArray(length: number): StructField<string> {
-  return utf8Field(length);
+  return asField(utf8Field(length));
 }
 
 /**
@@ -90,7 +91,7 @@ export function arrayOf<const F extends FieldType>(
   element: F,
   count: number,
 ): ArrayField<FieldValue<F>> {
-  return arrayField(kindOf("element", element), count) as ArrayField<FieldValue<F>>;
+  return asField(arrayField(kindOf("element", element), count)) as ArrayField<FieldValue<F>>;
 }
 
 /** One field of a struct, and where it lies. */
@@ -273,7 +274,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
   type Value = StructValue<S>;
   const { get, put, misfit, readInto, write } = access;
 
-  const type: Struct<S> & FieldKind<Value> = {
+  const made: Omit<Struct<S>, keyof StructField<Value>> & FieldKind<Value> = {
     schema,
     fields: members.map(({ name, offset, kind }) => {
       return { name, offset, byteLength: kind.byteLength, alignment: kind.alignment };
@@ -312,6 +313,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     misfit,
     cursor: (view) => new Accessor(view, 0),
   };
+  const type = made as typeof made & Struct<S>;
   structs.add(type);
   return withScratchForm<Value, typeof type>(type, {
     encode(value, scratch) {

@@ -1,5 +1,6 @@
 /** df, doctor, metrics, completion, help, and what another user may do. */
 import { describe, expect, test } from "bun:test";
+import manifest from "../../package.json" with { type: "json" };
 import parsePrometheus from "parse-prometheus-text-format";
 import * as client from "prom-client";
 import {
@@ -222,6 +223,15 @@ describe("the command line", () => {
     for (const { name } of COMMANDS) expect(stdout).toContain(`  ${name} `);
   });
 
+  test("says its version", async () => {
+    for (const flag of ["--version", "-V"]) {
+      expect(await shm(flag)).toMatchObject({
+        stdout: `bun-shm ${manifest.version}\n`,
+        exitCode: 0,
+      });
+    }
+  });
+
   test("answers nonsense in a sentence, with exit code 2", async () => {
     const lines = [
       ["nonsense"],
@@ -266,7 +276,9 @@ describe("the command line", () => {
     const busy = await shm("rm", segment.name);
     expect([busy.exitCode, busy.stderr]).toEqual([
       5,
-      expect.stringMatching(/^bun-shm: Cannot remove "\S+": \d+ bun \S+ has it\. --force removes/),
+      expect.stringMatching(
+        /^bun-shm: Cannot remove "\S+": \d+ bun(\.exe)? \S+ has it\. --force removes/,
+      ),
     ]);
     segment.unlink();
     const none = await shm("resize", segment.name, "64");

@@ -225,3 +225,11 @@ describe("demos", () => {
     });
   }
 });
+
+test("the comparison of POSIX, System V and mapped files holds, row by row", async () => {
+  const { exitCode, stdout } = await runBun("scripts/compare.ts", "--json");
+  const { proofs } = JSON.parse(stdout) as { proofs: { topic: string; proof: string }[] };
+  expect(proofs.length).toBeGreaterThan(20);
+  expect(proofs.filter(({ proof }) => proof !== "proved")).toEqual([]);
+  expect(exitCode).toBe(0);
+});

@@ -47,7 +47,7 @@ export const mapStats = (name: string) => openSessions(name).stats();
 export const openCounters = (name: string) =>
   SharedAtomics.open(name, { words: ["paused"], counters: ["requests"] });
 export const guardOf = (name: string) => Mutex.at(Segment.open(name), 0).acquireAsync();
-export const readOf = (name: string) => RwLock.at(Segment.open(name), 0).read();
+export const readOf = (name: string) => RwLock.at(Segment.open(name), 0).acquireRead();
 export const tokenOf = (name: string) => Semaphore.open(name).acquire();
 
 export class Feed {

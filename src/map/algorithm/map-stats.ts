@@ -14,7 +14,7 @@ import { load } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 
 /** What a map holds, and has done since it was made; counts of events are mod 2^32. */
-export interface MapStats {
+export interface SharedMapStats {
   /** Entries, including expired ones whose memory was not reclaimed yet. */
   readonly depth: number;
   /** Slots of the index, and so the most entries. */
@@ -49,7 +49,7 @@ export function mapSize(memory: MapMemory): number {
   return sum(memory, ENTRY_COUNT_WORD);
 }
 
-export function mapStats(memory: MapMemory): MapStats {
+export function mapStats(memory: MapMemory): SharedMapStats {
   const { stripeCount, bucketCount, unitCount, unitWords } = memory.shape;
   return {
     depth: mapSize(memory),
