@@ -24,7 +24,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Mutex.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open mutex at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open mutex at 0 in segment "NAME": only zeros are there. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) => Mutex.at(raw(name), 64),
@@ -100,7 +100,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Condition.at(raw(name), 128, { mutex: Mutex.init(raw(`${name}2`), 0) }),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open condition at 128 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open condition at 128 in segment "NAME": only zeros are there. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) => RwLock.init(raw(name), 0, { readers: 0 }),
@@ -135,7 +135,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => RwLock.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open readers-writer lock at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open readers-writer lock at 0 in segment "NAME": only zeros are there. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
@@ -160,7 +160,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open event at 0 in segment "NAME": only zeros are there. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
@@ -185,7 +185,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Barrier.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open barrier at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open barrier at 0 in segment "NAME": only zeros are there. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
