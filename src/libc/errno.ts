@@ -43,7 +43,12 @@ export function fromError(returned: number): number {
   return -returned;
 }
 
-/** Calls again while a signal interrupts; only for calls that do not wait. */
+/** Whether a System V call failed because its object never existed, or was removed meanwhile. */
+export function isRemoved(result: number): boolean {
+  return result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
+}
+
+/** Repeats a call while signals interrupt it; only for calls that do not wait. */
 export function uninterrupted(call: () => number): number {
   for (;;) {
     const result = call();

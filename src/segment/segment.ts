@@ -425,8 +425,8 @@ export class Segment {
   /**
    * Takes an exclusive lock on byte `index` of the object if it is free. The index only names the
    * lock: no data are touched, and the byte need not exist. The kernel releases the lock when this
-   * process dies, in whatever way. Structures use locks of their own, which docs/LAYOUT.md lists.
-   * Does not block.
+   * process dies, in whatever way, and one that is forgotten when it is collected. Structures use
+   * locks of their own, which docs/LAYOUT.md lists. Does not block.
    *
    * @param index An integer of 0 or more.
    * @returns The lock; undefined when a live process holds it, or another handle of this one.

@@ -406,7 +406,7 @@ describe("waitAsync", () => {
     const { segment, semaphore } = placed();
     const waits = [semaphore.waitAsync(), semaphore.waitAsync({ timeoutMs: 5000 })];
     await Bun.sleep(20);
-    expect(() => segment.close()).toThrow("of a semaphore is held");
+    expect(() => segment.close()).toThrow("the semaphore at 128, by a waitAsync, is held");
     semaphore.close();
     for (const outcome of await Promise.allSettled(waits)) {
       expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);

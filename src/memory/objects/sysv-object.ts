@@ -1,7 +1,7 @@
 /** System V segments: a key or an id, a size for life, and a count of attachments. */
 import { shown } from "../../arguments.ts";
 import { StateError, UnsupportedError } from "../../errors.ts";
-import { E, fail } from "../../libc/errno.ts";
+import { E, fail, isRemoved } from "../../libc/errno.ts";
 import { C, PLATFORM } from "../../libc/platform.ts";
 import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
 import type { Descriptor } from "../descriptor.ts";
@@ -44,9 +44,6 @@ export function idOf({ target }: SysvName): number {
 function locksName(id: number): PathName {
   return posixName(`${SYSV_LOCKS_PREFIX}${id}`);
 }
-
-const isGone = (result: number): boolean =>
-  result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
 
 function sizeHint(result: number): string | undefined {
   if (result === -E.EINVAL) return "The size is beyond sysctl kernel.shmmax";
@@ -142,7 +139,7 @@ function removeId(text: string, id: number): boolean {
   // An id that was removed and is still mapped answers, with SHM_DEST set.
   if (typeof stat !== "number" && (stat.mode & C.SHM_DEST) !== 0) return false;
   const result = shmRemove(id);
-  if (isGone(result)) return false;
+  if (isRemoved(result)) return false;
   if (result < 0) fail(action, result, "shmctl", text);
   posixObjects.unlink(locksName(id));
   return true;
@@ -174,7 +171,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     if (id < 0) fail(action, id, "shmget", name.text);
     const stat = shmStat(id);
     if (typeof stat === "number") {
-      if (isGone(stat)) return undefined;
+      if (isRemoved(stat)) return undefined;
       fail(action, stat, "shmctl", name.text, "It belongs to another user");
     }
     return new SysvObject(name.text, id);
@@ -207,7 +204,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     const id = idOf(name);
     if (id < 0) return id !== -E.ENOENT;
     const stat = shmStat(id);
-    return typeof stat !== "number" || !isGone(stat);
+    return typeof stat !== "number" || !isRemoved(stat);
   },
 
   hasUsers(name: SysvName): boolean {
