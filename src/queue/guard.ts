@@ -13,9 +13,9 @@
  *    dead do. If no living process other than the handles' has the object mapped, it is the dead.
  *    If one has, it gets QUEUE_MUTEX_PATIENCE_MS; a stopped process gets as long as it takes.
  * 3. Tokens are lost, so that count, items and spaces do not add up. But they do not add up either
- *    while somebody is between two steps. So a handle that waits for nothing looks twice. If nothing
- *    has moved in between, no living process is between two steps, other than those whose words say
- *    so, and the tokens are made to fit.
+ *    while somebody is between two steps. So a handle that has waited without success looks twice.
+ *    If nothing has moved in between, no living process is between two steps, other than those
+ *    whose words say so, and the tokens are made to fit.
  *
  * A wrong guess in case 3 makes one token too many. Handles compare it with count under the mutex,
  * and drop it. So it can mislead only a C consumer that the scheduler kept from running for all of
@@ -176,7 +176,9 @@ export class QueueGuard {
     return items.value === count && spaces.value === slots.slots - count;
   }
 
-  /** Decides case 3, after a wait for nothing; the caller holds neither the lock nor a token. */
+  /**
+   * Decides case 3, after a wait without success; the caller holds neither the lock nor a token.
+   */
   audit(): void {
     if (this.#addsUp()) {
       this.#look = undefined;

@@ -1,4 +1,4 @@
-/** The one loop that blocks until something is there that nobody can announce. */
+/** The one loop that blocks until it finds something that nobody can announce. */
 import { monotonicMs, sleepMs } from "../libc/time.ts";
 import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS } from "./limits.ts";
 
@@ -8,14 +8,14 @@ export interface Patience {
   readonly everyMs: number;
 }
 
-/** For another process that is between two steps of making something. */
+/** The patience with another process that is between two steps of making something. */
 export const FOR_CREATOR: Patience = { timeoutMs: CREATOR_PATIENCE_MS, everyMs: CREATOR_LOOK_MS };
 
 /**
- * Looks at once, and then now and again, blocking this thread, until something is found.
+ * Looks at once and then periodically, blocking this thread, until something is found.
  *
- * @param look Answers undefined while there is nothing.
- * @returns What was found; undefined when the time was over.
+ * @param look Returns undefined while there is nothing.
+ * @returns What was found; undefined when the timeout passed.
  */
 export function waitUntil<T>(
   look: () => T | undefined,
