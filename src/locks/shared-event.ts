@@ -29,7 +29,7 @@ import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 
 /** What the event that is found must be like. */
-export interface EventOptions {
+export interface SharedEventOptions {
   /** "auto" lets one waiter through for each `set`; "manual" lets all through until `reset`. */
   readonly reset?: "auto" | "manual" | undefined;
 }
