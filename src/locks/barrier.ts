@@ -39,7 +39,7 @@ import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 import {
   INHERITED,
-  RobustMutex,
+  type RobustMutex,
   checkAbi,
   checkRobustMutex,
   isMine,
@@ -142,14 +142,12 @@ export class Barrier extends LockHandle {
     super(memory);
     this.#memory = memory;
     this.#parties = parties;
-    const hold = this.#memory.registerHold(this, "barrier");
-    const mutexAt = (from: number): RobustMutex =>
-      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
-    this.#mutex = mutexAt(0);
-    this.#seats = Array.from({ length: parties }, (_, seat) =>
-      mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH),
-    );
+    const hold = memory.registerHold(this, "barrier");
     this.#hold = hold;
+    this.#mutex = memory.mutexAt(0, hold);
+    this.#seats = Array.from({ length: parties }, (_, seat) =>
+      memory.mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH, hold),
+    );
   }
 
   /** How many bytes a barrier takes in a segment. @throws RangeError, TypeError. */

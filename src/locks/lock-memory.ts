@@ -4,6 +4,7 @@ import type { Hold } from "../segment/holds.ts";
 import type { Placed } from "../segment/placed.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
+import { RobustMutex } from "./robust-mutex.ts";
 
 // The words of a closed handle.
 const NOTHING: Int32Array = new Int32Array(0);
@@ -66,6 +67,14 @@ export class LockMemory {
   registerHold(handle: object, noun: string): Hold {
     const { segment, offset } = this.placed;
     return segment.holds.register(handle, `the ${noun} at ${offset}`, segment.mapping);
+  }
+
+  /**
+   * @param byteOffset Where the mutex lies in the lock, in bytes. @param hold See `registerHold`.
+   */
+  mutexAt(byteOffset: number, hold: Hold): RobustMutex {
+    const { segment, offset, what } = this.placed;
+    return new RobustMutex(segment.mapping, offset + byteOffset, what, hold);
   }
 
   /** Waits, blocking this thread. @returns Whether it is ready: false when the timeout passed. */

@@ -35,7 +35,7 @@ import {
   INHERITED,
   OWN,
   type Outcome,
-  RobustMutex,
+  type RobustMutex,
   TAKEN,
   checkAbi,
   checkRobustMutex,
@@ -158,9 +158,8 @@ export class Mutex extends LockHandle {
     this.#memory = memory;
     this.#words = memory.words;
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = this.#memory.registerHold(this, "mutex");
-    const { mapping } = placed.segment;
-    this.#robust = new RobustMutex(mapping, placed.offset, placed.what, this.#hold);
+    this.#hold = memory.registerHold(this, "mutex");
+    this.#robust = memory.mutexAt(0, this.#hold);
   }
 
   /** How many bytes a mutex takes in a segment. */

@@ -30,7 +30,7 @@ import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 import { checkRepair } from "./mutex.ts";
-import { RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
+import { type RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
 
 /** What a readers-writer lock is like, and how a process uses it. */
@@ -135,20 +135,18 @@ export class RwLock extends LockHandle {
     const memory = new LockMemory(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
-    const hold = this.#memory.registerHold(this, "readers-writer lock");
-    const mutexAt = (from: number): RobustMutex =>
-      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
-    this.#writers = mutexAt(0);
-    this.#places = Array.from({ length: places }, (_, place) =>
-      mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH),
-    );
+    const hold = memory.registerHold(this, "readers-writer lock");
     this.#hold = hold;
+    this.#writers = memory.mutexAt(0, hold);
+    this.#places = Array.from({ length: places }, (_, place) =>
+      memory.mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH, hold),
+    );
     this.#steps = new RwLockSteps({
       what: placed.what,
-      words: this.#memory.words,
+      words: memory.words,
       writers: this.#writers,
       places: this.#places,
-      waitPoint: this.#memory.waitPoint,
+      waitPoint: memory.waitPoint,
       hold,
       onOwnerDied: options.onOwnerDied,
     });

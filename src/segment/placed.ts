@@ -3,7 +3,6 @@ import { checkBoolean, checkInteger, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
 import { Segment } from "./segment.ts";
 
 /** One kind of thing that can lie in a segment. */
@@ -119,7 +118,6 @@ export class Placed {
     options: PlacedOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    checkTimeout(options.waitMs, "waitMs");
     return Placed.#find(kind, Segment.open(name, { waitMs: options.waitMs }), 0, true, find);
   }
 

@@ -10,9 +10,8 @@ import { posixObjects } from "../memory/objects/posix-object.ts";
 import { WHOLE, type Window, checkCreate, checkResize, checkWindow } from "./segment-checks.ts";
 import { parseSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, SharedObject } from "../memory/objects/shared-object.ts";
-import { NAME_LOOK_MS, PINNED_LOOK_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { PINNED_LOOK_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
@@ -166,10 +165,9 @@ export class Segment {
     const parsed = parseSegmentName(name);
     const action = `Cannot open segment ${shown(name)}`;
     const window = checkWindow(action, options);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const space = spaceOf(parsed);
     const look = (): SharedObject | undefined => space.open(parsed, window.access);
-    const object = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS });
+    const object = waitForName(look, options.waitMs);
     if (object !== undefined) return Segment.#attach(object, false, window);
     const hint =
       parsed.kind === "memfd"

@@ -19,14 +19,13 @@ import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-na
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { checkPlace } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
+import { SLICE_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
   WAIT_OPTIONS,
   type WaitOptions,
-  checkTimeout,
   checkWait,
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
@@ -130,12 +129,11 @@ export class Semaphore {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
     const action = `Cannot open semaphore ${shown(name)}`;
     checkOptions(action, options, ["waitMs"]);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const look = (): number | undefined => {
       const address = semOpen(name, 0, 0, 0);
       return address === -E.ENOENT ? undefined : address;
     };
-    const address = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    const address = waitForName(look, options.waitMs) ?? -E.ENOENT;
     if (address >= 0) return new Semaphore(name, address, false);
     const hint = "Create it first, or use Semaphore.openOrCreate";
     return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);

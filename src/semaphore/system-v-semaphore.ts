@@ -6,14 +6,9 @@ import { semRemove, semctlGet, semctlSetValue, semget, semtimedop } from "../lib
 import { has } from "../libc/symbols.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { type SysvName, parseSysvName } from "../memory/objects/segment-name.ts";
-import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
-import {
-  WAIT_OPTIONS,
-  type WaitOptions,
-  checkTimeout,
-  checkWait,
-} from "../waiting/wait-options.ts";
+import { SLICE_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
+import { WAIT_OPTIONS, type WaitOptions, checkWait } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
 
 /** The highest value that Linux allows. */
@@ -109,12 +104,11 @@ export class SystemVSemaphore {
     const parsed = parseName(action, name);
     checkOptions(action, options, ["undo", "waitMs"]);
     checkUndo(action, options);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const look = (): number | undefined => {
       const id = find(parsed);
       return id === -E.ENOENT ? undefined : id;
     };
-    const id = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    const id = waitForName(look, options.waitMs) ?? -E.ENOENT;
     if (id >= 0) return new SystemVSemaphore(name, id, false, options.undo);
     const hint = "Create it first, or use SystemVSemaphore.openOrCreate";
     return fail(action, id, "semget", name, id === -E.ENOENT ? hint : undefined);

@@ -1,6 +1,7 @@
 /** The one loop that blocks until it finds something that nobody can announce. */
 import { monotonicMs, sleepMs } from "../libc/time.ts";
-import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS } from "./limits.ts";
+import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS, NAME_LOOK_MS } from "./limits.ts";
+import { checkTimeout } from "./wait-options.ts";
 
 /** How long to look, and how often. */
 export interface Patience {
@@ -30,4 +31,16 @@ export function waitUntil<T>(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * Looks for a name as long as the option `waitMs` says, which is 0 by default.
+ * @returns What was found; undefined when the time passed. @throws TypeError, RangeError.
+ */
+export function waitForName<T>(
+  look: () => T | undefined,
+  waitMs: number | undefined,
+): T | undefined {
+  const timeoutMs = checkTimeout(waitMs ?? 0, "waitMs");
+  return waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS });
 }
