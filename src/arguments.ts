@@ -36,7 +36,7 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   for (const name in options) {
     if (known.includes(name) || (options as Record<string, unknown>)[name] === undefined) continue;
     const near = known.find((other) => isNear(name, other));
-    const hint = near === undefined ? "" : `, and ${shown(near)} may be meant`;
+    const hint = near === undefined ? "" : ` (did you mean ${shown(near)}?)`;
     const all = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
     throw new TypeError(`${action}: there is no option ${shown(name)}${hint}; ${all}`);
   }

@@ -314,7 +314,7 @@ export class Barrier extends LockHandle {
     return this.#locked(() => {
       if (this.#seat < 0) this.#sitDown();
       if (this.#stateOf(this.#seat) === ARRIVED) {
-        throw new StateError("EBUSY", `${this.#action}: this handle waits already`);
+        throw new StateError("EBUSY", `${this.#action}: this handle is already waiting`);
       }
       this.#census();
       if (this.broken) return "broken";
@@ -337,7 +337,7 @@ export class Barrier extends LockHandle {
       this.#hold.held = true;
       return;
     }
-    const why = `others have all ${this.#parties} seats. One of them must close its handle`;
+    const why = `other handles have all ${this.#parties} seats. One of them must close its handle`;
     throw new StateError("EBUSY", `${this.#action}: ${why}`);
   }
 

@@ -338,7 +338,7 @@ export class Lease extends LockHandle {
     if (bytes.length <= LEASE_TEXT_MAX) return bytes;
     throw new RangeError(
       `${this.#action}: its text has ${bytes.length} bytes of UTF-8, and at most ` +
-        `${LEASE_TEXT_MAX} are possible`,
+        `${LEASE_TEXT_MAX} are allowed`,
     );
   }
 

@@ -158,8 +158,9 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Makes a lock in a new segment of that name.
+   * Makes a lock in a new segment of that name. Does not block.
    *
+   * @returns The lock.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments; UnsupportedError on macOS.
    */
@@ -168,26 +169,38 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Finds the lock of that name; one that is being made is waited for, blocking.
+   * Finds the lock of that name. Blocks until the name appears, for `waitMs` at most, and up to a
+   * second while another process is making the lock.
    *
+   * @returns The lock.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or it has another number of readers; StateError ENODATA when its creator died half way.
+   *   it, or its number of readers is not the one asked for; StateError ENODATA when its creator
+   *   died before it had finished; UnsupportedError.
    */
   static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
     return RwLock.#kind.open(name, options);
   }
 
-  /** Finds the lock of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the lock of that name, or makes it; `created` says which. Blocks up to a second while
+   * another process is making it.
+   *
+   * @returns The lock.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
     return RwLock.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a lock inside a segment.
+   * Makes a lock inside a segment. Blocks only while another process is making one there, for a
+   * second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset or number; LayoutError
-   *   when something else is there; UnsupportedError on macOS.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The lock.
+   * @throws StateError EEXIST when a readers-writer lock exists there; RangeError for a bad offset
+   *   or number; TypeError for a bad option; LayoutError when something else is there;
+   *   UnsupportedError on macOS.
    */
   static init(
     segment: Segment,
@@ -198,12 +211,12 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Finds the lock that another process makes there with `init`, and waits for it for a second at
-   * most, blocking.
+   * Finds the lock that was made there with `init`. Blocks until it is there, for a second at most.
    *
-   * @param offset Bytes from the segment's start.
-   * @throws LayoutError when it is something else, another libc made it, or it has another number
-   *   of readers; StateError ENODATA when there is none.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The lock.
+   * @throws LayoutError when it is something else, another libc made it, or its number of readers
+   *   is not the one asked for; StateError ENODATA when there is none; UnsupportedError.
    */
   static at(segment: Segment, offset: number, options?: RwLockOptions): RwLock {
     return RwLock.#kind.at(segment, offset, options);

@@ -158,7 +158,7 @@ function checkSynchronization(
   const offset = book.byteOffset + BOOK_MODE_WORD * 4;
   closeQueue(queue);
   throw new LayoutError(
-    `Cannot open message queue "${segment.name}": it was made with another synchronization`,
+    `Cannot open message queue "${segment.name}": it was made with a different synchronization`,
     { expected: asked, found, offset },
   );
 }
@@ -182,7 +182,7 @@ function mustHave(
   asked: number | undefined,
 ): void {
   if (asked === undefined || asked === found) return;
-  const what = `Cannot open message queue "${segment.name}": it was made with another ${field}`;
+  const what = `Cannot open message queue "${segment.name}": it was made with a different ${field}`;
   const offset = bookOffset(geometry) + word * 4;
   throw new LayoutError(what, { expected: String(asked), found: String(found), offset });
 }
@@ -212,13 +212,13 @@ function waitForMagic(segment: Segment): void {
   if (magic === undefined) {
     throw new StateError(
       "ENODATA",
-      `${what}: only zeros are there. Its creator died before it had finished: ` +
+      `${what}: it holds only zeros. Its creator died before it had finished: ` +
         "MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again",
     );
   }
   if (magic !== QUEUE_MAGIC) {
     const details = { expected: hex(QUEUE_MAGIC), found: hex(magic), offset: 0 };
-    throw new LayoutError(`${what}: it is no message queue`, details);
+    throw new LayoutError(`${what}: it is not a message queue`, details);
   }
   const version = load(words, VERSION_WORD);
   if (version !== QUEUE_VERSION) {

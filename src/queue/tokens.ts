@@ -63,7 +63,7 @@ function semaphoreOffset(geometry: QueueGeometry, which: number): number {
 function namesOf({ name, semaphores }: QueueSpec): readonly [string, string, string] {
   if (semaphores !== undefined) return semaphores;
   const what = `Cannot name the semaphores of message queue "${name}"`;
-  throw new UnsupportedError(`${what}: it is no POSIX object. Pass { semaphores }`);
+  throw new UnsupportedError(`${what}: it is not a POSIX object. Pass { semaphores }`);
 }
 
 function makeNamed(

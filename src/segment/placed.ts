@@ -228,10 +228,7 @@ export class Placed {
         const hint = owned
           ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
           : "Nobody has made one there, or its maker died before it had finished: `init` makes it";
-        throw new StateError(
-          "ENODATA",
-          `Cannot open ${placed.what}: only zeros are there. ${hint}`,
-        );
+        throw new StateError("ENODATA", `Cannot open ${placed.what}: it holds only zeros. ${hint}`);
       }
       return find(placed);
     } catch (error) {
@@ -290,7 +287,7 @@ export class Placed {
     asked: V | undefined,
   ): void {
     if (asked === undefined || asked === found) return;
-    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
+    throw new LayoutError(`Cannot open ${this.what}: it has a different ${field}`, {
       expected: String(asked),
       found: String(found),
       offset: this.offset + offset,
@@ -324,7 +321,7 @@ export function checkPlace(
   alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
   if (!(segment instanceof Segment)) {
-    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
+    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is not a Segment`);
   }
   const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;

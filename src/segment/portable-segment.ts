@@ -223,13 +223,13 @@ function mustBe(
 ): void {
   if (found === expected) return;
   const details = { expected: hex(expected), found: hex(found), offset };
-  throw new LayoutError(`Cannot open ${what}: it has another ${field}`, details);
+  throw new LayoutError(`Cannot open ${what}: it has a different ${field}`, details);
 }
 
 function mustHaveSize({ what, segment }: Placed, size: number): void {
   const found = segment.size - PORTABLE_HEADER_LENGTH;
   if (found === size) return;
-  throw new LayoutError(`Cannot open ${what}: it has another size`, {
+  throw new LayoutError(`Cannot open ${what}: it has a different size`, {
     expected: `${size} bytes of data`,
     found: `${found}`,
     offset: PORTABLE_HEADER_LENGTH,

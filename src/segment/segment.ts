@@ -192,9 +192,9 @@ export class Segment {
     if (segment.size === options.size) return segment;
     const found = segment.size;
     segment.close();
-    const ways = "Segment.open takes it as it is, { truncate: true } discards what it holds";
+    const ways = "Segment.open accepts it, { truncate: true } discards what it holds";
     throw new LayoutError(
-      `Cannot open segment ${shown(name)}: one of another size is there (${ways})`,
+      `Cannot open segment ${shown(name)}: one of a different size exists (${ways})`,
       { expected: `${options.size} bytes`, found: `${found}`, offset: 0 },
     );
   }

@@ -297,7 +297,7 @@ describe("System V", () => {
     expect(create({ value: "1" })).toThrow(TypeError);
     expect(create({ mode: 0o7777 })).toThrow("its mode must be from 0 to 0o777, not 0o7777");
     expect(create({ undo: 1 })).toThrow("undo must be true or false, not 1");
-    expect(create({ vlaue: 1 })).toThrow('"value" may be meant');
+    expect(create({ vlaue: 1 })).toThrow('did you mean "value"?');
     expect(() => SystemVSemaphore.open("sysv:1", { value: 1 } as object)).toThrow("no option");
     expect(() => SystemVSemaphore.create("sysv:#5")).toThrow("the kernel chooses the ids");
     expect(() => SystemVSemaphore.create("sysv:zero")).toThrow(RangeError);
@@ -306,7 +306,7 @@ describe("System V", () => {
       expect(() => semaphore.post(count)).toThrow(RangeError);
     }
     expect(() => semaphore.wait({ timeoutMs: -1 })).toThrow(RangeError);
-    expect(() => semaphore.wait({ timeout: 1 } as object)).toThrow('"timeoutMs" may be meant');
+    expect(() => semaphore.wait({ timeout: 1 } as object)).toThrow('did you mean "timeoutMs"?');
     expect(() => semaphore.wait({ ref: true } as object)).toThrow('no option "ref"');
     expect(semaphore.value).toBe(0);
     expect(semaphore.unlink()).toBe(true);

@@ -65,7 +65,7 @@ function lockAlone(action: string, text: string, descriptor: number): void {
 /** @throws LayoutError for what cannot be mapped: a FIFO, a socket, a device, a directory. */
 export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
   if (isFile) return;
-  throw new LayoutError(`${action}: it is no shared memory object`, {
+  throw new LayoutError(`${action}: it is not a shared memory object`, {
     expected: "bytes that can be mapped",
     found: "a FIFO, a socket, a device or a directory",
     offset: 0,

@@ -30,6 +30,6 @@ export function checkObjectName(name: string, what: string, limit: number = NAME
   const byteLength = Buffer.byteLength(name);
   if (byteLength > limit) {
     const reason = limit === PORTABLE_NAME_MAX ? " on every POSIX system" : "";
-    refuse(`it is ${byteLength} bytes long, and at most ${limit} are possible${reason}`);
+    refuse(`it is ${byteLength} bytes long, and at most ${limit} are allowed${reason}`);
   }
 }

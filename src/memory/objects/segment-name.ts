@@ -97,7 +97,7 @@ export function parseSegmentName(text: string, portable = false): SegmentName {
   if (kind === "file" && path === "") refuse(text, 'a path must follow "file:"');
   const byteLength = Buffer.byteLength(path);
   if (kind === "memfd" && byteLength > LABEL_MAX) {
-    refuse(text, `its label is ${byteLength} bytes long, and ${LABEL_MAX} are possible`);
+    refuse(text, `its label is ${byteLength} bytes long, and ${LABEL_MAX} are allowed`);
   }
   return { kind, text, path };
 }

@@ -94,7 +94,7 @@ class SysvObject implements SharedObject {
   }
 
   checkResizable(action: string): void {
-    throw new UnsupportedError(`${action}: a System V segment has one size for life`);
+    throw new UnsupportedError(`${action}: a System V segment can never be resized`);
   }
 
   setSize(): number {
