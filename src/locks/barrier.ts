@@ -196,9 +196,9 @@ export class Barrier extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The barrier.
-   * @throws StateError EEXIST when a barrier exists there; RangeError for a bad offset or number;
-   *   TypeError for a bad option; LayoutError when something else is there; UnsupportedError on
-   *   macOS.
+   * @throws StateError EEXIST when a barrier exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset or number; TypeError for a bad option;
+   *   LayoutError when something else is there; UnsupportedError on macOS.
    */
   static init(
     segment: Segment,

@@ -211,8 +211,9 @@ export class Lease extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The lease, which nobody holds yet.
-   * @throws StateError EEXIST when a lease exists there; RangeError for a bad offset; TypeError for
-   *   a bad option; LayoutError when something else is there.
+   * @throws StateError EEXIST when a lease exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
+   *   something else is there.
    */
   static init(segment: Segment, offset: number, options?: PlacedInitOptions): Lease {
     return Lease.#kind.init(segment, offset, options);

@@ -208,8 +208,9 @@ export class Mutex extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The mutex.
-   * @throws StateError EEXIST when a mutex exists there; RangeError for a bad offset; TypeError for
-   *   a bad option; LayoutError when something else is there; UnsupportedError.
+   * @throws StateError EEXIST when a mutex exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
+   *   something else is there; UnsupportedError.
    */
   static init(segment: Segment, offset: number, options?: MutexOptions & PlacedInitOptions): Mutex {
     return Mutex.#kind.init(segment, offset, options);

@@ -198,9 +198,9 @@ export class RwLock extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The lock.
-   * @throws StateError EEXIST when a readers-writer lock exists there; RangeError for a bad offset
-   *   or number; TypeError for a bad option; LayoutError when something else is there;
-   *   UnsupportedError on macOS.
+   * @throws StateError EEXIST when a readers-writer lock exists there, EBUSY when another process
+   *   takes over a second to make one; RangeError for a bad offset or number; TypeError for a bad
+   *   option; LayoutError when something else is there; UnsupportedError on macOS.
    */
   static init(
     segment: Segment,

@@ -159,8 +159,9 @@ export class SharedEvent extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The event.
-   * @throws StateError EEXIST when an event exists there; RangeError for a bad offset; TypeError
-   *   for a bad option; LayoutError when something else is there.
+   * @throws StateError EEXIST when an event exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
+   *   something else is there.
    */
   static init(
     segment: Segment,

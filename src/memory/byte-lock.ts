@@ -11,6 +11,16 @@ import { Descriptor } from "./descriptor.ts";
  * whatever way, and even across containers, where process ids mean nothing. It also excludes other
  * handles of the same process, and its Workers. A lock that is forgotten is released when it is
  * collected. `Segment.tryLock` makes them.
+ *
+ * @example
+ * ```ts
+ * using segment = Segment.create("/roles", { size: 4096 });
+ * {
+ *   using role = segment.tryLock(0); // undefined while anybody else holds it
+ *   console.log(role?.held); // true
+ * }
+ * segment.unlink();
+ * ```
  */
 export class ByteLock {
   readonly #descriptor: Descriptor;

@@ -187,7 +187,7 @@ describe("RingBuffer with other parameters than what is there", () => {
 describe("RingBuffer, arguments", () => {
   test("of making and finding", () => {
     const create = (options: unknown) => () => RingBuffer.create(fresh(), options as object);
-    expect(create({ capicity: 64 })).toThrow('there is no option "capicity", and "capacity" may');
+    expect(create({ capicity: 64 })).toThrow('"capicity" (did you mean "capacity"?)');
     expect(create({ wait: 5 })).toThrow('there is no option "wait"');
     expect(create(null)).toThrow("its options must be an object, not null");
     expect(create({ capacity: 100 })).toThrow(
