@@ -165,8 +165,8 @@ export class MessageQueue {
 
   /**
    * Attaches to the queue with the messages in it, or makes it: exactly one of several concurrent
-   * callers makes it. One whose creator died before it had finished is made again, which takes a
-   * second to find out. Blocks like `open`.
+   * callers makes it. One whose creator died before it had finished is made again. Blocks up to a
+   * second while another process is making it, and as long to find out that its creator has died.
    *
    * If the caller asked for named semaphores and the queue has none, as after a fallback in
    * `create`, the logger receives "degraded".
@@ -185,7 +185,8 @@ export class MessageQueue {
 
   /**
    * Removes a queue whose creator is dead. If Bun made the queue, the kernel knows that; if a C
-   * program made it, no process may have it mapped any more. Does not block.
+   * program made it, no process may have it mapped any more. Blocks only for an object that is
+   * still empty, for up to a second.
    *
    * @param name Default "/messagequeue".
    * @returns Whether it removed one: false when the creator lives, or there is no queue.

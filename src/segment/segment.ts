@@ -180,7 +180,8 @@ export class Segment {
    * Attaches to the segment if there is one of that size, or makes it; `created` says which. An
    * existing one keeps its mode. One that is empty, because its creator died before it gave it a
    * size, gets its size from this call. With `truncate`, an existing one is emptied and resized.
-   * Blocks like `create` and `open`.
+   * Blocks while the kernel reserves the memory, and up to a second for a creator that has not yet
+   * given it a size.
    *
    * @returns The segment.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT; LayoutError when the

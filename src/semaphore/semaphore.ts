@@ -224,14 +224,11 @@ export class Semaphore {
 
   /** Its address now, for libc. @throws ClosedError. @internal */
   get address(): number {
+    const { segment } = this;
     if (this.#closed) throw new ClosedError(this.what);
-    return this.#namedAddress || this.#addressInSegment();
-  }
-
-  #addressInSegment(): number {
-    const segment = this.segment!;
-    const offset = this.offset!;
+    if (segment === undefined) return this.#namedAddress;
     if (segment.closed) throw new ClosedError(this.what);
+    const offset = this.offset!;
     const { address, buffer } = segment.mapping;
     if (offset + SEM_LENGTH <= buffer.byteLength) return address + offset;
     throw new LayoutError(`Cannot use ${this.what}: its segment was cut off`, {
