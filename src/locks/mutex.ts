@@ -29,6 +29,7 @@ import {
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
+import { checkRepair, repair } from "./repair.ts";
 import {
   BUSY,
   GIVEN_UP,
@@ -439,10 +440,10 @@ export class Mutex extends LockHandle {
     this.#hold.held = true;
     this.#ownerDied = true;
     add(this.#memory.words, DEATHS_WORD, 1);
-    if (this.#onOwnerDied === undefined) return true;
+    const onOwnerDied = this.#onOwnerDied;
+    if (onOwnerDied === undefined) return true;
     try {
-      const result: unknown = this.#onOwnerDied(this);
-      if (isThenable(result)) throw new TypeError("onOwnerDied returned a promise");
+      repair(() => onOwnerDied(this));
     } catch (cause) {
       if (this.#hold.held) this.abandon();
       const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
@@ -461,13 +462,4 @@ export class Mutex extends LockHandle {
     const out = "Use acquireAsync, and unlock after the work";
     throw new TypeError(`${action}: it would be unlocked at the first await. ${out}`);
   }
-}
-
-/** Checks the option `onOwnerDied`. @throws TypeError. */
-export function checkRepair(action: string, onOwnerDied: unknown): void {
-  if (onOwnerDied === undefined) return;
-  checkFunction(action, "onOwnerDied", onOwnerDied);
-  if (!isAsyncFunction(onOwnerDied)) return;
-  const why = "others would see the data before they are repaired";
-  throw new TypeError(`${action}: onOwnerDied must not be asynchronous, since ${why}`);
 }

@@ -26,7 +26,6 @@
  *
  * Source: the "big reader" locks of Linux (lglock), with robust mutexes for spinlocks.
  */
-import { isThenable } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import { MUTEX_DEATHS_OFFSET } from "../layout/mutex-layout.ts";
 import {
@@ -44,6 +43,7 @@ import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import { COURTESY_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
+import { repair } from "./repair.ts";
 import { BUSY, INHERITED, OWN, type RobustMutex, isMine } from "./robust-mutex.ts";
 
 const STATE_WORD: number = RW_LOCK_STATE_OFFSET >> 2;
@@ -225,8 +225,7 @@ export class RwLockSteps {
     if (!this.#writing || this.#onOwnerDied === undefined || !this.ownerDied) return;
     store(this.#words, STATE_WORD, WRITING);
     try {
-      const result: unknown = this.#onOwnerDied();
-      if (isThenable(result)) throw new TypeError("onOwnerDied returned a promise");
+      repair(this.#onOwnerDied);
     } catch (cause) {
       this.#releaseAll(LOST);
       const why = "a writer died, and onOwnerDied failed. Nobody can lock it now";

@@ -29,7 +29,7 @@ import { HeldGuard } from "./guard.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
-import { checkRepair } from "./mutex.ts";
+import { checkRepair } from "./repair.ts";
 import { type RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
 
