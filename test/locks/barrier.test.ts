@@ -57,7 +57,7 @@ describe("a barrier", () => {
     expect(b.wait()).toBe("broken");
     a.reset();
     const wait = a.waitAsync();
-    expect(a.waitAsync()).rejects.toThrow("waits already");
+    expect(a.waitAsync()).rejects.toThrow("is already waiting");
     expect(await rejected(a.waitAsync())).toBe("StateError EBUSY");
     expect(await rejected(a.waitAsync({ timeoutMs: -1 }))).toBe("RangeError");
     b.reset();

@@ -240,10 +240,10 @@ describe("SharedMap", () => {
     const refused: [object, string][] = [
       [{ size: 2 ** 17 }, "a different size: expected 131072"],
       [{ size: 2 ** 20 }, "a different size: expected 1048576"],
-      [{ unitLength: 64 }, "another unitLength: expected 64 at offset 44, found 128"],
-      [{ ...there, entryLength: 400 }, "another entryLength"],
-      [{ whenFull: "evict" }, "another whenFull: expected evict at offset 56, found refuse"],
-      [{ key: codecs.bytes }, "another kind of keys: expected bytes at offset 56, found utf8"],
+      [{ unitLength: 64 }, "a different unitLength: expected 64 at offset 44, found 128"],
+      [{ ...there, entryLength: 400 }, "a different entryLength"],
+      [{ whenFull: "evict" }, "a different whenFull: expected evict at offset 56, found refuse"],
+      [{ key: codecs.bytes }, "a different kind of keys: expected bytes at offset 56, found utf8"],
       [{ codec: codecs.number }, "a different codec: expected number at offset 64, found utf8"],
     ];
     for (const [options, text] of refused) {
@@ -333,7 +333,7 @@ describe("SharedMap", () => {
       expect(caught(() => map.update("k", () => 2, { ttlMs })).name).toBe("RangeError");
     }
     expect(caught(() => map.set("k", 2, { ttlMs: "5" as never })).name).toBe("TypeError");
-    expect(caught(() => map.set("k", 2, { ttl: 5 } as object)).message).toContain('"ttlMs" may be');
+    expect(caught(() => map.set("k", 2, { ttl: 5 } as object)).message).toContain('mean "ttlMs"?');
     expect(caught(() => map.update("k", "fn" as never)).name).toBe("TypeError");
     expect(caught(() => map.getInto("k", [] as never)).name).toBe("TypeError");
     expect(map.get("k")).toBe(1);

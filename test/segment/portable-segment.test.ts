@@ -84,7 +84,7 @@ describe("PortableSegment", () => {
     expect(create({ size: 0 })).toThrow(RangeError);
     expect(create({ size: 1, mode: -1 })).toThrow(RangeError);
     expect(create({ size: 1, access: "read" })).toThrow('no option "access"');
-    expect(() => PortableSegment.open("/never", { wait: 1 } as object)).toThrow('"waitMs" may be');
+    expect(() => PortableSegment.open("/never", { wait: 1 } as object)).toThrow('mean "waitMs"?');
     expect(() => PortableSegment.open("/never", { waitMs: -1 })).toThrow(RangeError);
     expect(Segment.exists("/never")).toBe(false);
   });

@@ -274,7 +274,7 @@ describe("bad arguments are named", () => {
     expect(() => Segment.unlink(7 as unknown as string)).toThrow(TypeError);
     using segment = Segment.create(name, { size: 8 });
     const resize = (options: object) => () => segment.resize(16, options);
-    expect(resize({ forced: true })).toThrow('there is no option "forced", and "force"');
+    expect(resize({ forced: true })).toThrow('"forced" (did you mean "force"?)');
     expect(resize({ force: 1 })).toThrow("force must be true or false, not 1");
     expect(segment.size).toBe(8);
     for (const index of [-1, 0.5, Number.NaN, 2 ** 53, "0" as unknown as number]) {
