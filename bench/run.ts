@@ -1,6 +1,6 @@
 /**
- * Runs the benchmarks, one after the other: all, or those whose names contain a word of the command
- * line. With --json each prints its figures as JSON.
+ * Runs the benchmarks one after the other: all of them, or those whose names contain a word of the
+ * command line. With --json, each prints its figures as JSON.
  */
 const words = process.argv.slice(2);
 const filters = words.filter((word) => !word.startsWith("--"));

@@ -5,7 +5,7 @@ import * as cluster from "./support/cluster.ts";
 const SESSION_TTL_MS = 30 * 60_000;
 const port = Number(cluster.options.port);
 const [burst, rate] = [Number(cluster.options.burst), Number(cluster.options.rate)];
-// A bucket that nobody takes from for so long is full again.
+// After this time without a request, a bucket is full again, and need not be kept.
 const bucketTtlMs = rate > 0 ? (burst / rate) * 1000 + 1000 : SESSION_TTL_MS;
 
 const { requests } = SharedAtomics.open(cluster.statsName, cluster.NAMES).counters;
@@ -49,10 +49,10 @@ function answer({ pathname, searchParams }: URL): Response {
   return Response.json({ requests: requests.value, sessions: size, pid: process.pid });
 }
 
-// Counted before it is answered: an answer that arrived was counted, whatever happens here.
+// A request is counted before it is answered, so every answer that arrived was counted.
 const fetch = ({ url }: Request): Response => (requests.add(), answer(new URL(url)));
 Bun.serve({ port, hostname: "127.0.0.1", reusePort: true, fetch });
 console.log(`worker ${process.pid} is ready`);
-// It ends when its parent's pipe does, so none outlives it.
+// It ends when its parent's end of the pipe closes, so no worker outlives the parent.
 for await (const _ of Bun.stdin.stream());
 process.exit(0);

@@ -19,7 +19,7 @@ const { name, json, count, intervalMs, waitMs } = readOptions("consumer", HELP, 
 const say = sayAs(json);
 const signal = stopSignal();
 
-/** Opens the queue when there is one; unlike { waitMs } it can be stopped meanwhile. */
+/** Opens the queue once it exists; unlike { waitMs }, this can be stopped meanwhile. */
 async function open(patienceMs: number): Promise<MessageQueue | undefined> {
   for (const deadline = nowMs() + patienceMs; ; await pause(20, signal)) {
     try {
@@ -43,7 +43,7 @@ try {
         taken++;
         await pause(intervalMs, signal);
       } else if (queue.unlinked) {
-        // Its producer has gone; another one may be there.
+        // The producer has removed the queue; another producer may have made a new one.
         const next = await open(0);
         if (next === undefined) break;
         queue.close();

@@ -1,4 +1,4 @@
-/** Sizing: an object begins without a byte, and can be mapped only once it has some. */
+/** Sizing: a new object has no bytes, and can be mapped only once it has some. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { Segment } from "bun-shm";
 import { check, finish, outcomeOf, refusalOf } from "./support/checks.ts";
@@ -13,7 +13,7 @@ try {
   // As a C program leaves it between shm_open and ftruncate.
   const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR;
   const descriptor = openSync(`/dev/shm${name}`, flags, 0o600);
-  check("shm_open alone makes it with 0 bytes", fstatSync(descriptor).size === 0);
+  check("only shm_open: it has 0 bytes", fstatSync(descriptor).size === 0);
 
   console.log("2. Mapping nothing");
   const code = outcomeOf(() => Segment.open(name));

@@ -1,4 +1,4 @@
-/** The main job in a few seconds: one producer and one consumer, as separate processes. */
+/** The package's main job in a few seconds: a producer and a consumer, in separate processes. */
 import { MessageQueue } from "bun-shm";
 import { type Line, leftoversOf, startProgram } from "./support/children.ts";
 import { report } from "./support/report.ts";
@@ -37,7 +37,7 @@ clearTimeout(watchdog);
 const seconds = (performance.now() - began) / 1000;
 
 const left = leftoversOf(name);
-// What a killed producer could not remove.
+// A killed producer cannot remove its queue.
 if (left.length > 0) MessageQueue.unlink(name);
 
 const inOrder = received.map(({ text }) => text).join() === sent.map(({ text }) => text).join();

@@ -43,7 +43,7 @@ try {
       sayMessage(say, "Produced", text, queue.size, atMs);
       await pause(intervalMs, signal);
     }
-    // Consumers get the time to empty the queue, as long as they do.
+    // Consumers get time to empty the queue, for as long as they keep taking messages out.
     for (let before = queue.size, idle = 0; before > 0 && idle < 150 && !signal.aborted; idle++) {
       await pause(20, signal);
       if (queue.size < before) idle = 0;

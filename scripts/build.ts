@@ -1,6 +1,6 @@
 /**
- * Builds what is published: `dist/`, with a JavaScript file and its map for each file of `src/`,
- * the declarations that a user's compiler reads, and what other runtimes are told.
+ * Builds what is published: `dist/` gets a JavaScript file and its map for each file of `src/`, the
+ * declarations that a user's compiler reads, and the refusals that other runtimes load.
  */
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -18,15 +18,15 @@ function compile(): void {
   if (exitCode !== 0) throw new Error(`tsc ended with exit code ${exitCode}`);
 }
 
-// The compiler rewrites the specifiers of JavaScript alone.
+// The compiler rewrites specifiers only in JavaScript, and not in declarations.
 const SPECIFIER = /(\bfrom "|\bimport\(")(\.{1,2}\/[^"]+)\.ts(?=")/g;
 
-/** Mends a declaration, and gives the files that it leads to. */
+/** Mends a declaration file. @returns The declaration files that it imports. */
 function mendDeclaration(file: string): string[] {
   const path = join(DIST, file);
   const text = readFileSync(path, "utf8");
   const targets = [...text.matchAll(SPECIFIER)].map((match) => `${match[2]}.d.ts`);
-  // A class whose constructor was stripped as internal would seem to have one without arguments.
+  // Without this, a class whose internal constructor was stripped could be constructed by users.
   const mended = text
     .replaceAll(SPECIFIER, "$1$2.js")
     .replaceAll(/^export declare class [^]*?^\}/gm, (declared) =>
@@ -38,7 +38,7 @@ function mendDeclaration(file: string): string[] {
   return targets.map((target) => normalize(join(dirname(file), target)));
 }
 
-/** Keeps only the declarations that the public ones lead to. */
+/** Removes the declaration files that the public ones do not import. */
 function keepPublicDeclarations(): void {
   const kept = new Set<string>();
   const keep = (file: string): void => {
@@ -56,7 +56,7 @@ function keepPublicDeclarations(): void {
 
 const oldest: string = manifest.engines.bun.replace(">=", "");
 
-/** What every runtime but Bun loads, by `import` or by `require`. */
+/** Writes what every runtime other than Bun loads, by `import` or by `require`. */
 async function writeRefusal(): Promise<void> {
   const text = `bun-shm needs Bun ${oldest} or newer: run this with bun, bundle it with --target bun`;
   const refusal = `const { stackTraceLimit } = Error;
@@ -65,7 +65,7 @@ const refusal = new Error(${JSON.stringify(text)});
 Error.stackTraceLimit = stackTraceLimit;
 throw refusal;
 `;
-  // Names are linked before a module runs: one that lacks them would fail for that reason instead.
+  // Imports are linked before a module runs, so without these names that would fail instead.
   const names = Object.keys(await import("../src/index.ts")).join(", ");
   writeFileSync(join(DIST, "unsupported.js"), `${refusal}export let ${names};\n`);
   writeFileSync(join(DIST, "unsupported.cjs"), `"use strict";\n${refusal}`);
@@ -89,7 +89,7 @@ await import("./${program}");
   );
 }
 
-/** The command: a shell script, so that a machine without Bun is told so too. */
+/** Writes the command, as a shell script, so that it can also report that there is no Bun. */
 function writeCommand(): void {
   const path = join(DIST, "cli/bun-shm");
   writeFileSync(

@@ -1,8 +1,10 @@
-/** The one gate: format, lint, types, package, tests. Ends with `N passed, N failed, N skipped`. */
+/**
+ * The one gate: format, lint, types, package, tests. Prints `N passed, N failed, N skipped` last.
+ */
 const BUN: string = process.execPath;
 const NPM: string | null = Bun.which("npm");
 
-/** Runs a gate with its output shown; returns that output, and whether it passed. */
+/** Runs one check, and shows its output. @returns The output, and whether the check passed. */
 async function runGate(
   name: string,
   command: string[],
@@ -36,20 +38,20 @@ for (const [name, command] of gates) {
   else failed++;
 }
 
-// The tests run as the README says: with npm where it is.
+// The tests run as the README says, with npm if it is installed.
 const counted: [string, string[]][] = [
   ["package", [BUN, "scripts/package.ts"]],
   ["tests", [NPM ?? BUN, "run", "test"]],
 ];
 for (const [name, command] of counted) {
   const ran = await runGate(name, command);
-  // The last one counts: each file of tests has its own before.
+  // The sums come last, after the numbers of each file.
   const count = (what: string): number =>
     Number([...ran.text.matchAll(new RegExp(`^\\s*(\\d+) ${what}$`, "gm"))].at(-1)?.[1] ?? 0);
   passed += count("pass");
   failed += count("fail");
   skipped += count("skip");
-  // Errors outside of any test (a hook, a file that does not load) fail the run and are no test.
+  // An error outside of all tests (in a hook, or while a file loads) fails the run, uncounted.
   if (!ran.passed && count("fail") === 0) failed++;
 }
 

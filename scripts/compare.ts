@@ -17,7 +17,7 @@ const keyFile = join(directory, "key");
 writeFileSync(keyFile, "");
 let count = 0;
 
-/** A name that nobody else uses. */
+/** Makes a name that nobody else uses. */
 function freshName(backing: Backing): string {
   const own = `bun-shm-compare-${process.pid}-${++count}`;
   if (backing === "posix") return `/${own}`;
@@ -25,7 +25,7 @@ function freshName(backing: Backing): string {
   return `sysv:0x${((process.pid << 12) | count).toString(16)}`;
 }
 
-/** Runs a program in another process, with a segment's name; returns what it prints. */
+/** Runs a program in another process, with a segment's name. @returns What it prints. */
 function elsewhere(program: string, name: string): string {
   const imports = `import { Segment } from ${JSON.stringify(join(import.meta.dir, "../src/index.ts"))};`;
   const code = `${imports} const name = ${JSON.stringify(name)}; ${program}`;
@@ -48,9 +48,9 @@ function assert(holds: boolean, what: string): void {
 
 interface Row {
   readonly topic: string;
-  /** What each is said to do. */
+  /** What textbooks say about each. */
   readonly claims: Readonly<Record<Backing, string>>;
-  /** Throws when it does not do so here. */
+  /** Throws when that does not hold on this machine. */
   prove(backing: Backing): void;
 }
 
@@ -229,7 +229,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** Median of the times of `call`, in µs. */
+/** The median of how long `call` takes, in µs. */
 function measure(call: () => void, rounds = 300): number {
   const times: number[] = [];
   for (let round = 0; round < rounds; round++) {

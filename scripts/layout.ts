@@ -1,6 +1,6 @@
 /**
  * Writes docs/LAYOUT.md and include/bun_shm.h from the descriptions in src/layout/. With --check it
- * writes nothing, and exits with 1 when one of them is not what it would write.
+ * writes nothing, and exits with 1 when one of the files is stale.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { CHAPTERS } from "./layout/registry.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
-/** What the files should say, by their paths in the repository. */
+/** The files' right contents, by their paths in the repository. */
 export function generate(): ReadonlyMap<string, string> {
   const template = readFileSync(join(import.meta.dir, "layout/bun_shm.template.h"), "utf8");
   return new Map([
@@ -19,7 +19,7 @@ export function generate(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** The files that are not current. */
+/** The files whose contents are not the right ones. */
 export async function stale(): Promise<string[]> {
   const wrong: string[] = [];
   for (const [path, text] of generate()) {

@@ -1,6 +1,6 @@
 /**
- * Packs the package as it would be published, installs it in new apps, and checks what users meet:
- * `bun run package`. Ends with the numbers of checks that passed and failed.
+ * Packs the package as it would be published, installs it in new apps, and checks it there as users
+ * would use it: `bun run package`. Prints the numbers of checks that passed and failed last.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

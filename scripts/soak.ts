@@ -1,8 +1,9 @@
 /**
  * The long form of the ring's tests: `bun run soak [--kills n] [--seconds n] [--kind name]`.
  *
- * Each round kills so many processes (500, say, of either role) for each kind, and scribbles over the
- * rings for so many seconds. BUN_SHM_SEED repeats a run's choices. Ends with 1 at the first fault.
+ * For each kind of ring it kills n processes of each role (default 500), and then scribbles over
+ * rings for n seconds (default 15). BUN_SHM_SEED repeats a run's choices. It exits with 1 at the
+ * first fault.
  */
 import { parseArgs } from "node:util";
 import { KINDS } from "../test/ring/kinds.ts";
@@ -30,7 +31,7 @@ for (const kind of KINDS) {
     const { records, lost } = result;
     console.log(
       `${kind.name}: ${result.kills} ${victims}s killed in ${seconds} s, ` +
-        `${records} records checked, ${lost} told as lost`,
+        `${records} records checked, ${lost} reported as lost`,
     );
   }
   const scribbles = scribble(kind, random, Number(values.seconds) * 1000);

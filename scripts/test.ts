@@ -1,13 +1,13 @@
 /**
  * Runs the tests: `bun run test [FILTER…] [-t NAME]`, as many files at a time as there are cores.
  *
- * Each file has a process of its own. `bun test --parallel` runs many in one, each with fresh
- * globals, and that is not safe here: what belongs to the thread outlives the globals. A robust
- * mutex that a test leaves locked stays in the thread's list when the collector unmaps it, and the
- * next lock of another file's test faults.
+ * Each file has a process of its own. `bun test --parallel` runs many files in one process, each
+ * with fresh globals, which is not safe here, because what belongs to the thread outlives the
+ * globals: a robust mutex that a test leaves locked stays in the thread's list when the collector
+ * unmaps it, and the next lock in another file's test faults.
  *
- * Ends with the sums of all files, as `bun test` does; exit code 1 when anything failed. When it is
- * ended by a signal, it ends what it started and removes what that left in /dev/shm.
+ * Prints the sums of all files last, as `bun test` does, and exits with 1 when anything failed. A
+ * signal ends it together with what it started, and removes what that left in /dev/shm.
  */
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
@@ -16,7 +16,7 @@ import type { Subprocess } from "bun";
 import { removeLeftovers } from "../test/support/names.ts";
 
 const ROOT = join(import.meta.dir, "..");
-/** A watchdog for each test, and no limit on speed. */
+/** When a test counts as hung, in ms; it is not a limit on speed. */
 const TIMEOUT_MS = 300_000;
 
 const { values, positionals } = parseArgs({
@@ -26,7 +26,7 @@ const { values, positionals } = parseArgs({
 const pattern = values["test-name-pattern"];
 const more = pattern === undefined ? [] : ["-t", pattern, "--pass-with-no-tests"];
 
-// Those that take longest come first, so that none of them runs alone at the end.
+// The longest files come first, so that none of them runs alone at the end.
 const isLong = (file: string): boolean => /kill|interleav/.test(file);
 // A filter is a part of a path, or a path as a shell completes it.
 const filters = positionals.map((filter) => relative(ROOT, resolve(ROOT, filter)));
@@ -54,7 +54,7 @@ async function run(file: string): Promise<void> {
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   await child.exited;
   running.delete(child);
-  // The names of tests are in one stream, and what they print is in the other.
+  // `bun test` writes the tests' names to stderr, and the tests themselves print to stdout.
   console.log(`\n${stdout.trim()}\n${stderr.trim()}`);
   for (const what of ["pass", "skip", "fail"] as const) {
     sums[what] += Number(new RegExp(`^\\s*(\\d+) ${what}$`, "m").exec(stderr)?.[1] ?? 0);

@@ -1,12 +1,12 @@
 /**
- * Checks of arguments, for callers in plain JavaScript too: a wrong type is a TypeError, a value
- * out of range a RangeError, and each message names the value and what is possible.
+ * Checks of arguments, which callers in plain JavaScript need: a wrong type is a TypeError, a value
+ * out of range is a RangeError, and each message names the value and what is allowed.
  */
 
-/** Longest text of a value in a message. */
+/** How many characters of a text a message shows. */
 const SHOWN_MAX = 80;
 
-/** A value as a message shows it: text in quotes, without characters that a terminal obeys. */
+/** A value as a message shows it: a text is quoted, and its control characters are escaped. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
@@ -17,16 +17,16 @@ export function shown(value: unknown): string {
   return JSON.stringify(value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value);
 }
 
-/** A word as a message shows it: in hexadecimal, unsigned. */
+/** A word as a message shows it: unsigned, in hexadecimal. */
 export function hex(word: number): string {
   return `0x${(word >>> 0).toString(16).padStart(8, "0")}`;
 }
 
 /**
- * Checks an options object: what it is, and that it has no option that nobody reads.
+ * Checks that an options object is one, and that each of its options is known.
  *
- * @param action What is about to be done, as in `Cannot create segment "/x"`.
- * @throws TypeError that names the option, and one that may be meant.
+ * @param action The start of the message, as in `Cannot create segment "/x"`.
+ * @throws TypeError that names the unknown option, and a known one that is spelled like it.
  */
 export function checkOptions(action: string, options: unknown, known: readonly string[]): void {
   if (options === undefined) return;
@@ -36,13 +36,13 @@ export function checkOptions(action: string, options: unknown, known: readonly s
   for (const name in options) {
     if (known.includes(name) || (options as Record<string, unknown>)[name] === undefined) continue;
     const near = known.find((other) => isNear(name, other));
-    const hint = near === undefined ? "" : `, and ${shown(near)} may be meant`;
+    const hint = near === undefined ? "" : ` (did you mean ${shown(near)}?)`;
     const all = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
     throw new TypeError(`${action}: there is no option ${shown(name)}${hint}; ${all}`);
   }
 }
 
-/** Whether two names differ by case, or by a letter or two: a typo, or an older version's name. */
+/** Whether two names differ only by case, by an ending, or by a letter or two, as typos do. */
 function isNear(name: string, other: string): boolean {
   const [a, b] = [name.toLowerCase(), other.toLowerCase()];
   if (a === b || b.startsWith(a) || a.startsWith(b)) return true;
@@ -62,8 +62,10 @@ function isNear(name: string, other: string): boolean {
 /**
  * Checks an integer.
  *
- * @param what What it is, as in `its size`.
- * @throws TypeError when it is no number; RangeError when it is not from `least` to `most`.
+ * @param what Its name in the message, as in `its size`.
+ * @returns The integer.
+ * @throws TypeError when it is not a number; RangeError when it is not an integer from `least` to
+ *   `most`.
  */
 export function checkInteger(
   action: string,
@@ -81,7 +83,7 @@ export function checkInteger(
   throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
 }
 
-/** Checks one of a few words. @throws TypeError that lists them. */
+/** Checks that a value is one of a few words. @returns The word. @throws TypeError listing them. */
 export function checkOneOf<T extends string>(
   action: string,
   what: string,
@@ -93,7 +95,7 @@ export function checkOneOf<T extends string>(
   throw new TypeError(`${action}: ${what} must be ${list}, not ${shown(value)}`);
 }
 
-/** Checks a flag. @throws TypeError. */
+/** Checks a flag. @returns The flag. @throws TypeError. */
 export function checkBoolean(action: string, what: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
   throw new TypeError(`${action}: ${what} must be true or false, not ${shown(value)}`);
@@ -115,7 +117,7 @@ export function checkBytes(
   throw new TypeError(`${action}: ${what} must be a Uint8Array, not ${shown(value)}`);
 }
 
-/** Checks permission bits. @throws TypeError, RangeError. */
+/** Checks permission bits. @returns The bits. @throws TypeError, RangeError. */
 export function checkMode(action: string, mode: unknown): number {
   if (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 0o777) {
     return mode as number;
@@ -125,7 +127,7 @@ export function checkMode(action: string, mode: unknown): number {
   throw typeof mode === "number" ? new RangeError(message) : new TypeError(message);
 }
 
-/** Whether a value is a promise, or anything else that can be awaited. */
+/** Whether a value is a promise, or anything else that `await` would wait for. */
 export function isThenable(value: unknown): boolean {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   return typeof (value as { then?: unknown }).then === "function";
@@ -133,21 +135,21 @@ export function isThenable(value: unknown): boolean {
 
 const ASYNC_FUNCTION: unknown = Object.getPrototypeOf(async () => {});
 
-/** Whether a function is declared `async`: its promise can be refused before it is called. */
+/** Whether a function is declared `async`: it can be refused without being called. */
 export function isAsyncFunction(fn: unknown): boolean {
   return typeof fn === "function" && Object.getPrototypeOf(fn) === ASYNC_FUNCTION;
 }
 
 /**
- * Checks a callback that runs while something is held, and must not outlive its call.
- * @throws TypeError when it is no function, or declared `async`.
+ * Checks a callback that runs while a lock is held, and so must be finished when it returns.
+ * @throws TypeError when it is not a function, or is declared `async`.
  */
 export function checkSyncFunction(action: string, what: string, fn: unknown): void {
   checkFunction(action, what, fn);
   if (isAsyncFunction(fn)) refuseThenable(action);
 }
 
-/** Checks what such a callback answered. @throws TypeError when it is a promise. */
+/** Checks what such a callback returned. @throws TypeError when that is a promise. */
 export function checkSyncAnswer(action: string, answer: unknown): void {
   if (isThenable(answer)) refuseThenable(action);
 }

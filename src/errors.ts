@@ -1,8 +1,8 @@
 /**
  * A call into libc or the kernel failed.
  *
- * `code` is the symbolic errno ("ENOENT"), `errno` its number on this platform, `syscall` the
- * function that reported it, and `path` the object's name where there is one.
+ * `code` is the symbolic errno ("ENOENT"), `errno` is its number on this platform, `syscall` is the
+ * function that reported it, and `path` is the object's name, where it has one.
  */
 export class SystemError extends Error {
   override readonly name = "SystemError";
@@ -24,20 +24,20 @@ export class SystemError extends Error {
 }
 
 /**
- * What a `StateError` says, by the names of the errno that POSIX has for it:
+ * Why a `StateError` was thrown, by the errno name that POSIX has for the reason:
  *
  * - `EBUSY`: a live holder has it, or something in it is in use;
- * - `EEXIST`: there is one already;
- * - `EPERM`: this handle does not hold what it would release;
- * - `EDEADLK`: this thread has it already, and would wait for itself;
+ * - `EEXIST`: one exists already;
+ * - `EPERM`: this handle does not hold what it was asked to release;
+ * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
  * - `ENODATA`: its creator died before it had finished;
- * - `ESTALE`: its name was removed, and may stand for another object.
+ * - `ESTALE`: its name was removed, and may now belong to another object.
  */
 export type StateCode =
   "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE";
 
-/** What was asked for does not fit the state of things: this package refuses, not the kernel. */
+/** The state of an object does not allow the call; this package refuses it, and not the kernel. */
 export class StateError extends Error {
   override readonly name = "StateError";
   readonly code: StateCode;
@@ -48,7 +48,7 @@ export class StateError extends Error {
   }
 }
 
-/** Bytes in shared memory are not what was expected: foreign, of another version, or corrupt. */
+/** The bytes in shared memory are not the expected ones: foreign, another version's, or corrupt. */
 export class LayoutError extends Error {
   override readonly name = "LayoutError";
   readonly code = "ELAYOUT";
@@ -76,7 +76,7 @@ export class ClosedError extends Error {
   }
 }
 
-/** This platform, libc or backing lacks what the call needs. */
+/** This platform, this libc or this kind of memory lacks what the call needs. */
 export class UnsupportedError extends Error {
   override readonly name = "UnsupportedError";
   readonly code = "ENOTSUP";

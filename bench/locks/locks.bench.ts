@@ -8,7 +8,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Lease, Mutex, RwLock, Segment, SharedEvent } from "../../src/index.ts";
 
-// Short rounds: on a busy machine some are free of other processes.
+// Rounds are short, so that on a busy machine some of them are not disturbed.
 const ROUNDS = 25;
 const CONTENDED_ROUNDS = 7;
 const COUNT = 200_000;
@@ -33,7 +33,7 @@ function spread(values: readonly number[]): Spread {
   return { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** ns for one call, a round. */
+/** How many ns one call takes, for each round. */
 function time(count: number, work: (count: number) => void): number {
   const start = Bun.nanoseconds();
   work(count);
@@ -62,7 +62,9 @@ function runC(program: string, kind: string, count: number): number {
   return Number(String(stdout));
 }
 
-/** Two processes that lock one mutex: ns a lock for each, and an exact sum. */
+/**
+ * Lets two processes lock one mutex, and checks their sum. @returns How many ns a lock takes each.
+ */
 async function contend(command: (name: string) => string[], mutexes: Segment): Promise<number> {
   const counter = new Int32Array(mutexes.buffer, COUNTER_OFFSET, 1);
   counter[0] = 0;
@@ -98,7 +100,7 @@ async function contender(name: string): Promise<void> {
       mutex.unlock();
     }
   };
-  // Warm before the start, and alone.
+  // It warms up before the start, and alone.
   using own = Segment.create(`${name}-${process.pid}`, { size: 4096 });
   own.unlink();
   const practice = Mutex.init(own, 0);

@@ -1,4 +1,4 @@
-/** What the seam of memory/atomics.ts costs: nothing, or the seam has to move. */
+/** What the functions of memory/atomics.ts cost beside plain `Atomics`, which must be nothing. */
 import { bench, do_not_optimize, run, summary } from "mitata";
 import { Segment } from "../../src/index.ts";
 import * as atomics from "../../src/memory/atomics.ts";

@@ -1,4 +1,4 @@
-/** What single operations cost in one process, with nobody in the way. */
+/** What single operations cost in one process, without contention. */
 import { bench, do_not_optimize, group, run } from "mitata";
 import { MessageQueue, Segment, Semaphore } from "../../src/index.ts";
 

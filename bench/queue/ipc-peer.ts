@@ -1,4 +1,4 @@
-/** The same exchange through Bun.spawn's IPC: "throughput" or "trip", COUNT; starts its own child. */
+/** The same exchange through Bun.spawn's IPC: throughput|trip COUNT. It starts its own child. */
 const [role, digits] = process.argv.slice(2) as [string, string];
 const count = Number(digits);
 const text = "x".repeat(255);

@@ -1,4 +1,4 @@
-/** One side of the queue benchmark; as bench/queue/queue.c: receive, send, pong or ping, NAME, COUNT. */
+/** One side of the queue benchmark, like bench/queue/queue.c: receive|send|pong|ping NAME COUNT. */
 import { writeSync } from "node:fs";
 import { MessageQueue } from "../../src/index.ts";
 

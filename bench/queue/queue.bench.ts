@@ -36,7 +36,7 @@ function start(core: number, command: string[]): Bun.Subprocess<"ignore", "pipe"
   return Bun.spawn(onCore(core, command), { stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** Runs the side that makes things, then the other; whichever prints figures has them. */
+/** Runs the side that makes the queue, and then the other. @returns The figures that one prints. */
 async function exchange(first: string[], second: string[] | undefined): Promise<Figures> {
   const a = start(second === undefined ? 0 : 1, first);
   const reader = a.stdout.getReader();

@@ -38,7 +38,7 @@ if (side === "server") {
   let bytes = 0;
   let start = 0;
   let left = count * FRAME;
-  // As many frames at once as one write takes well.
+  // It sends as many frames at once as one write handles well.
   const batch = Buffer.alloc(FRAME * 64, "x");
   const fill = (socket: Bun.Socket): void => {
     while (left > 0) {

@@ -1,7 +1,7 @@
 /**
- * The peers in Bun of the ring's benchmarks: TRANSPORT KIND SIZE COUNT. A transport is `ipc` (Bun.spawn),
- * `socket` (Unix) or `worker` (postMessage); a kind is `rtt`, `oneway`, or `paused`, which is a round
- * trip after a pause. Prints figures as JSON.
+ * The peers in Bun of the ring's benchmarks: TRANSPORT KIND SIZE COUNT. A transport is `ipc`
+ * (Bun.spawn), `socket` (Unix) or `worker` (postMessage); a kind is `rtt`, `oneway`, or `paused`,
+ * which is a round trip after a pause. Prints figures as JSON.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,16 +10,16 @@ import { bunProgram, percentile } from "../support/report.ts";
 
 const [transport = "", kind = "", ...numbers] = process.argv.slice(2);
 const [size = 0, count = 0] = numbers.map(Number);
-/** As in side.ts. */
+/** How long a paused sender waits, in ms; side.ts has the same. */
 const PAUSE_MS = 5;
 const PROGRAM = "bench/ring/peers.ts";
 const warm = Math.ceil(count / 5);
 const payload = new Uint8Array(size);
 
-/** One end of a connection, as the benchmarks see it. */
+/** One end of a connection, as the benchmarks use it. */
 interface End {
   send(message: Uint8Array): void;
-  /** Set by whoever listens. */
+  /** Set by the listener. */
   received: (bytes: number) => void;
 }
 

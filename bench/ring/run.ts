@@ -39,7 +39,7 @@ const SHARE = options.quick ? 0.2 : 1;
 const SIDE = "bench/ring/side.ts";
 const PEERS = "bench/ring/peers.ts";
 const SIZES: readonly number[] = [8, 64, 256, 1024, 65536];
-/** Seconds over which a waiting consumer's use of its core is taken. */
+/** How many seconds a waiting consumer's use of its core is measured. */
 const IDLE_SECONDS = options.quick ? 2 : 10;
 
 interface RoundTrip {
@@ -67,7 +67,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => pr
 
 const count = (full: number): string => String(Math.max(Math.round(full * SHARE), 100));
 
-/** Fewer of what takes longer. */
+/** Larger records take longer, so fewer of them are sent. */
 const scaled = (full: number, size: number): number => full / Math.max(1, size / 256);
 
 async function ringRoundTrip(mode: string, size: number): Promise<RoundTrip> {
@@ -152,7 +152,9 @@ function keepRoundTrip(what: string, { mean, p50, p99, p999 }: RoundTrip): void 
   keep(`${what} p99.9`, p999);
 }
 
-/** Everything once. Peers come one behind the other, so that the machine's drift hits all alike. */
+/**
+ * Runs everything once. The peers take turns, so that a change of the machine affects all alike.
+ */
 async function runOnce(): Promise<void> {
   if (native !== undefined) {
     keepRoundTrip("C words 4 B rtt", await nativeFigures("pingpong", count(600_000)));
@@ -188,7 +190,7 @@ async function runOnce(): Promise<void> {
   }
 }
 
-/** Of each run its own ratio: the machine may be faster in one than in another. */
+/** The ratio is taken within each run, because the machine may be faster in one than in another. */
 function ratio(over: string, under: string): Spread | undefined {
   const [a, b] = [samples.get(over), samples.get(under)];
   if (a === undefined || b === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH. The sides of a round trip are "ping"
- * and "pong", those of a stream "producer" and "consumer". A "waker" is a ping that pauses, so that
- * its pong sleeps each time. Ping, waker and consumer print figures.
+ * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH. The sides of a round trip are
+ * "ping" and "pong", those of a stream "producer" and "consumer". A "waker" is a ping that pauses,
+ * so that its pong sleeps each time. Ping, waker and consumer print figures.
  */
 import { RingBuffer, type RingConsumer, type RingProducer } from "../../src/index.ts";
 import { percentile } from "../support/report.ts";
@@ -24,7 +24,7 @@ async function next(consumer: RingConsumer): Promise<void> {
 }
 const ONE_BLOCKING = { limit: 1, timeoutMs: 1000 };
 
-/** As `next`, without a promise: what spins must not pay for one. */
+/** Reads like `next`, but without a promise, which a spinning reader should not pay for. */
 function nextSync(consumer: RingConsumer): void {
   if (mode === "adaptive") while (consumer.read(handler, ONE_BLOCKING) === 0);
   else while (consumer.tryRead(handler, 1) === 0);
@@ -55,7 +55,7 @@ function timedSync(producer: RingProducer, consumer: RingConsumer, each: Float64
 
 const warm = count;
 
-/** Long enough that who waits in its event loop has asked to be rung, in ms. */
+/** Long enough, in ms, for a waiter in its event loop to have registered its bell. */
 const PAUSE_MS = 5;
 
 if (role === "waker") {

@@ -1,4 +1,4 @@
-/** One of the processes that write a map; says how many sets a second it did. */
+/** One of the processes that write a map; it prints how many sets a second it did. */
 import { SharedMap, codecs } from "../../src/index.ts";
 
 const [name = "", first = "0", milliseconds = "500"] = process.argv.slice(2);

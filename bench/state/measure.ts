@@ -1,4 +1,4 @@
-/** Rounds of a loop, and how their figures are reported. */
+/** How rounds of a loop are measured and reported. */
 import { cpus } from "node:os";
 
 export interface Figure {
@@ -25,7 +25,7 @@ export function note(text: string): void {
   say(`  ${text}`);
 }
 
-/** Keeps rounds of one figure. */
+/** Records the rounds of one figure. */
 export function report(name: string, unit: Figure["unit"], rounds: readonly number[]): Figure {
   const sorted = [...rounds].sort((a, b) => a - b);
   const median = sorted[sorted.length >> 1]!;
@@ -53,7 +53,7 @@ export function measure(name: string, count: number, body: (at: number) => unkno
   return report(name, "ns", rounds);
 }
 
-/** As `measure`, for calls that are awaited one by one. */
+/** Measures like `measure`, for calls that are awaited one by one. */
 export async function measureAsync(
   name: string,
   count: number,
@@ -63,7 +63,7 @@ export async function measureAsync(
   for (let round = 0; round <= ROUNDS; round++) {
     const start = Bun.nanoseconds();
     for (let at = 0; at < count; at++) await body(at);
-    // The first warms up.
+    // The first round warms up.
     if (round > 0) rounds.push((Bun.nanoseconds() - start) / count);
   }
   return report(name, "ns", rounds);

@@ -1,4 +1,4 @@
-/** What a SharedMap is measured beside: lmdb, bun:sqlite and Redis, as far as they are there. */
+/** What a SharedMap is compared with: lmdb, bun:sqlite and Redis, if they are installed. */
 import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,9 +1,10 @@
 /**
- * What shared state costs, beside what one would use instead, in one run.
+ * What shared state costs, compared in one run with what one would use instead.
  *
  *     bun bench/state/state.bench.ts [--json]
  *
- * lmdb takes part when it is installed (`npm install --no-save lmdb`), Redis when `redis-server` is.
+ * lmdb takes part when it is installed (`npm install --no-save lmdb`), Redis when `redis-server`
+ * is.
  */
 import {
   Segment,

@@ -1,9 +1,9 @@
-/** What the benchmarks share: the machine's name, pinned children, and honest summaries. */
+/** What the benchmarks share: the machine's description, pinned children, and summaries. */
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 
-/** The machine that the figures are of. */
+/** The machine that the figures were measured on. */
 export function machine(): string {
   const [first] = cpus();
   return (
@@ -64,7 +64,7 @@ export function spreadOf(values: readonly number[]): Spread {
   };
 }
 
-/** The value below which a share of the values lies; sorts them. */
+/** The value below which a share of the values lies. It sorts them in place. */
 export function percentile(values: Float64Array, share: number): number {
   values.sort();
   return values[Math.min(values.length - 1, Math.floor(values.length * share))]!;

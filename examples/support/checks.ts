@@ -1,13 +1,13 @@
-/** Checks that say what they find, for the demos that show what the library does. */
+/** Checks that print what they find, for the demos. */
 let failures = 0;
 
-/** Says whether something holds. */
+/** Prints whether something holds. */
 export function check(what: string, holds: boolean): void {
   console.log(`  ${holds ? "✓" : "✗"} ${what}`);
   if (!holds) failures++;
 }
 
-/** How an attempt to open something ends: the error's code, or "success". */
+/** Tries to open something. @returns The error's code, or "success". */
 export function outcomeOf(open: () => Disposable): string {
   try {
     open()[Symbol.dispose]();
@@ -17,7 +17,7 @@ export function outcomeOf(open: () => Disposable): string {
   }
 }
 
-/** What the error of a call says; undefined when there is none. */
+/** Calls a function. @returns The message of its error; undefined when it throws none. */
 export function refusalOf(call: () => unknown): string | undefined {
   try {
     call();
@@ -27,7 +27,7 @@ export function refusalOf(call: () => unknown): string | undefined {
   }
 }
 
-/** Ends the program: with 0 when everything held. */
+/** Ends the program, with exit code 0 when everything held. */
 export function finish(): never {
   process.exit(failures === 0 ? 0 : 1);
 }

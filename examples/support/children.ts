@@ -1,4 +1,4 @@
-/** How the demo runs the producer and the consumer, and what they leave. */
+/** How the demo runs the producer and the consumer, and finds what they leave behind. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -10,10 +10,10 @@ export interface Line {
   readonly atMs: number;
 }
 
-/** A program that runs. */
+/** A running program. */
 export interface Program {
   readonly child: Bun.Subprocess;
-  /** Resolves when it has ended, and its last line was read. */
+  /** Fulfilled when it has ended and its last line was read. */
   readonly ended: Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function startProgram(
   return { child, ended: read() };
 }
 
-/** What is in /dev/shm of that name. */
+/** The files in /dev/shm that belong to a queue of that name. */
 export function leftoversOf(name: string): string[] {
   try {
     return readdirSync("/dev/shm").filter((file) => file.includes(name.slice(1)));

@@ -1,8 +1,8 @@
-/** What the processes of the cluster agree on: options, names, and the forms of what they share. */
+/** What the cluster's processes agree on: options, names, and the types of what they share. */
 import { parseArgs } from "node:util";
 import { type Struct, struct } from "bun-shm";
 
-/** The command line, as it is handed on to the workers. */
+/** The command line, which is passed on to the workers. */
 export interface ClusterOptions {
   readonly workers: string;
   readonly port: string;
@@ -38,7 +38,7 @@ export const Bucket: Struct<{ tokens: "f64"; atMs: "f64" }> = struct({
 
 export const NAMES: { readonly counters: readonly ["requests"] } = { counters: ["requests"] };
 
-/** A port that nobody listens on; somebody might before the workers do. */
+/** A port that nobody listens on now; somebody else may take it before the workers do. */
 export function freePort(): number {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
   const { port } = server;

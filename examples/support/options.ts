@@ -1,7 +1,7 @@
 /** The command lines of the producer and the consumer. */
 import { parseArgs } from "node:util";
 
-/** Options of a program, by their long names. */
+/** A program's options. */
 export interface ProgramOptions {
   readonly name: string;
   readonly count: number;
@@ -18,7 +18,7 @@ function number(name: string, text: string | undefined, fallback: number): numbe
   throw new RangeError(`--${name} ${text}: it must be a number of 0 or more`);
 }
 
-/** Reads the command line; ends the program on --help and on mistakes (exit code 2). */
+/** Reads the command line; --help ends the program, and so does a mistake, with exit code 2. */
 export function readOptions(program: string, help: string, intervalMs: number): ProgramOptions {
   try {
     const { values } = parseArgs({

@@ -1,7 +1,7 @@
-/** What the producer and the consumer share: how they speak, wait and stop. */
+/** How the producer and the consumer print, wait and stop. */
 import type { MessageQueueEvent } from "bun-shm";
 
-/** Aborted by SIGINT and SIGTERM. */
+/** Makes a signal that SIGINT and SIGTERM abort. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -10,14 +10,14 @@ export function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Says something: as text, or as one JSON object a line. */
+/** Prints something, as text or as one JSON object a line. */
 export type Say = (text: string, details: Readonly<Record<string, unknown>>) => void;
 
 export function sayAs(json: boolean): Say {
   return (text, details) => console.log(json ? JSON.stringify(details) : text);
 }
 
-/** Says that a message went in or came out, how many are queued now, and when it was. */
+/** Prints that a message went in or came out, when, and how many are in the queue now. */
 export function sayMessage(
   say: Say,
   verb: "Produced" | "Consumed",
@@ -29,24 +29,24 @@ export function sayMessage(
   say(`${verb}: ${text} (queue size: ${size})`, details);
 }
 
-/** Says what goes wrong on stderr, and ends the program. */
+/** Prints what went wrong to stderr, and ends the program with exit code 1. */
 export function refuse(text: string, json: boolean): never {
   console.error(json ? JSON.stringify({ event: "error", message: text }) : text);
   process.exit(1);
 }
 
-/** Queue events on stderr. */
+/** Makes a logger that prints a queue's events to stderr. */
 export function logTo(json: boolean): (event: MessageQueueEvent) => void {
   return (event) => {
     console.error(json ? JSON.stringify({ event: event.type, ...event }) : event.message);
   };
 }
 
-/** Waits, unless stopped. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || milliseconds <= 0) return;
+/** Waits for a while, or until the signal is aborted. */
+export async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || durationMs <= 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
+  const timer = setTimeout(resolve, durationMs);
   const stop = (): void => resolve();
   signal.addEventListener("abort", stop, { once: true });
   await promise;
@@ -54,7 +54,7 @@ export async function pause(milliseconds: number, signal: AbortSignal): Promise<
   clearTimeout(timer);
 }
 
-/** The time, in ms, as processes can compare it. */
+/** The time in ms since 1970, with fractions, which different processes can compare. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }

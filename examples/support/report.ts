@@ -1,4 +1,4 @@
-/** What the demo says at its end. */
+/** What the demo prints at its end. */
 import type { Line } from "./children.ts";
 
 /** What happened. */
@@ -7,12 +7,12 @@ export interface Outcome {
   readonly received: readonly Line[];
   readonly intervalMs: number;
   readonly seconds: number;
-  /** Files that are left in /dev/shm. */
+  /** The files that are left in /dev/shm. */
   readonly left: readonly string[];
   readonly succeeded: boolean;
 }
 
-/** Prints how many messages came, how often, and how late. */
+/** Prints how many messages arrived, at what rate, and how late. */
 export function report({ sent, received, intervalMs, seconds, left, succeeded }: Outcome): void {
   const sentAt = new Map(sent.map(({ text, atMs }) => [text, atMs]));
   const latenciesMs = received
@@ -23,9 +23,9 @@ export function report({ sent, received, intervalMs, seconds, left, succeeded }:
   const rate = (received.length / seconds).toFixed(1);
   console.log(`
   messages   ${received.length} of ${sent.length}, ${succeeded ? "each once and in order" : "see below"}
-  rate       ${rate} a second, one every ${intervalMs} ms was asked for
+  rate       ${rate} a second, with one every ${intervalMs} ms intended
   latency    ${latency}, median, from before enqueue to after dequeue
   time       ${seconds.toFixed(1)} s
-  /dev/shm   ${left.length === 0 ? "as before" : "something was left"}
+  /dev/shm   ${left.length === 0 ? "as before" : "something is left"}
 `);
 }

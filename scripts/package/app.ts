@@ -1,4 +1,4 @@
-/** New apps that have the packed package installed, outside of the repository. */
+/** New apps outside of the repository, in which the packed package is installed. */
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mustRun } from "./checks.ts";
@@ -7,13 +7,15 @@ import { mustRun } from "./checks.ts";
 export const ROOT: string = join(import.meta.dir, "../..");
 const APP_FILES: string = join(ROOT, "test/package");
 
-/** Where npm lies, if it does: a machine with Bun only has none. */
+/** The path of npm; null on a machine without it. */
 export const NPM: string | null = Bun.which("npm");
 
-/** What a shell script of the package needs of its system. */
+/** The programs that the package's shell scripts need. */
 const TOOLS: readonly string[] = ["sh", "env", "dirname", "readlink", "git"];
 
-/** Makes a directory for PATH that holds links to some programs, and to what a system has. */
+/**
+ * Makes a directory for PATH with links to some programs and to the system's. @returns Its path.
+ */
 export function pathOf(
   directory: string,
   programs: Readonly<Record<string, string | null>>,
@@ -49,7 +51,7 @@ export async function makeApp(directory: string, tarball: string): Promise<strin
   return directory;
 }
 
-/** Bun's declarations, and the peer that an example uses. */
+/** Bun's declarations, and the package that an example uses. */
 const TYPED: readonly string[] = [
   "@types/bun",
   "@types/node",
@@ -59,7 +61,7 @@ const TYPED: readonly string[] = [
   "@opentelemetry/api",
 ];
 
-/** Gives an app the packages that a user would install beside this one. */
+/** Installs in an app what a user would install beside this package. */
 export function addTypes(app: string): void {
   for (const name of TYPED) {
     cpSync(join(ROOT, "node_modules", name), join(app, "node_modules", name), { recursive: true });

@@ -1,22 +1,22 @@
-/** How the package's checks run and are counted. */
+/** How the package's checks run, and how they are counted. */
 
-/** What a command did. */
+/** How a command ended. */
 export interface Ran {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** How a command is run. */
+/** Where a command runs. */
 export interface RunOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** How long a command may take, in ms, before it counts as hung. */
+/** When a command counts as hung, in ms. */
 const PATIENCE_MS = 300_000;
 
-// What a package manager that runs this program tells it would mislead those that it runs.
+// The variables that a package manager sets for this program would mislead those that it runs.
 const MANAGERS = /^(npm_|NODE$|INIT_CWD$)/;
 const env: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !MANAGERS.test(name)),
@@ -41,7 +41,7 @@ export async function mustRun(command: readonly string[], options: RunOptions): 
   throw new Error(`${command.join(" ")} ended with exit code ${exitCode}\n${stdout}${stderr}`);
 }
 
-/** Fails the check unless something holds. */
+/** Fails the check unless something holds. @throws Error with the text `otherwise`. */
 export function must(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Error(otherwise);
 }
@@ -49,7 +49,7 @@ export function must(holds: boolean, otherwise: string): asserts holds {
 let passed = 0;
 let failed = 0;
 
-/** Runs one check, prints its outcome, and goes on whatever it is. */
+/** Runs one check, prints its outcome, and goes on in any case. */
 export async function check(name: string, body: () => unknown): Promise<void> {
   try {
     await body();
@@ -61,7 +61,7 @@ export async function check(name: string, body: () => unknown): Promise<void> {
   }
 }
 
-/** Ends the program with the totals, in the words of `bun test`. */
+/** Prints the sums in the words of `bun test`, and ends the program. */
 export function end(): never {
   console.log(`\n ${passed} pass\n ${failed} fail`);
   process.exit(failed === 0 ? 0 : 1);

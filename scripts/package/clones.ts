@@ -1,4 +1,4 @@
-/** Clones of the repository, on machines with one package manager and one policy. */
+/** Clones of the repository, installed by different package managers and policies. */
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import lock from "../../package-lock.json" with { type: "json" };
@@ -6,13 +6,13 @@ import manifest from "../../package.json" with { type: "json" };
 import { NPM, ROOT, pathOf } from "./app.ts";
 import { check, must, mustRun, run } from "./checks.ts";
 
-/** Copies what git has, or would have with the next commit, into a repository of its own. */
+/** Copies all files that git tracks, or could track, into a new repository. @returns Its path. */
 async function clone(directory: string): Promise<string> {
   const listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const files = (await mustRun(listed, { cwd: ROOT })).split("\0");
   for (const file of files) {
     const source = Bun.file(join(ROOT, file));
-    // A file that was removed stays listed until the next commit.
+    // A removed file stays listed until the next commit.
     if (file !== "" && (await source.exists())) cpSync(join(ROOT, file), join(directory, file));
   }
   await mustRun(["git", "init", "--quiet"], { cwd: directory });
@@ -20,7 +20,7 @@ async function clone(directory: string): Promise<string> {
   return directory;
 }
 
-/** The README's commands; the tests are one file of them. */
+/** Runs the README's commands, with only one file of the tests. */
 async function use(
   directory: string,
   commands: { install: string[]; run: string[] },
@@ -42,7 +42,7 @@ async function use(
   must(changed.length === 0, `Installing leaves ${changed.join(", ")}`);
 }
 
-/** Installs the repository as those do who clone it. */
+/** Installs clones of the repository as contributors would. */
 export async function checkClones(directory: string): Promise<void> {
   await check("every install script of a dependency is decided on", () => {
     const decided = Object.keys(manifest.allowScripts);

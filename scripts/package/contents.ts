@@ -1,4 +1,4 @@
-/** What is in the package, and how tools for packages judge it. */
+/** What the package contains, and what tools for packages say about it. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript-5";
@@ -18,7 +18,7 @@ function checkFiles(installed: string): void {
   must(files.includes("dist/index.d.ts"), "It holds no dist/index.d.ts");
 }
 
-/** Every map leads to a source that is in the package too. */
+/** Checks that every map names a source that is in the package too. */
 function checkMaps(installed: string): void {
   const maps = [...new Bun.Glob("dist/**/*.map").scanSync(installed)];
   must(maps.length > 0, "There are no maps");
@@ -86,7 +86,7 @@ function undocumented(entry: string): string[] {
   });
 }
 
-/** The name in a node that refers to a declared type. */
+/** The name of the declared type that a node refers to, if it does. */
 function referred(node: ts.Node): ts.Node | undefined {
   if (ts.isTypeReferenceNode(node)) return node.typeName;
   if (ts.isExpressionWithTypeArguments(node)) return node.expression;
@@ -94,7 +94,7 @@ function referred(node: ts.Node): ts.Node | undefined {
   return ts.isImportTypeNode(node) ? node.qualifier : undefined;
 }
 
-/** The types of the package that public declarations name, and that a user cannot import. */
+/** The package's types that public declarations name, but that users cannot import. */
 function hiddenTypes(entry: string): string[] {
   const { checker, resolved, exported } = publicSymbols(entry);
   const hidden = new Set<string>();
@@ -119,7 +119,7 @@ function hiddenTypes(entry: string): string[] {
   return [...hidden];
 }
 
-/** Looks at the package as installed, and as packed. */
+/** Checks the package as it is installed, and as it is packed. */
 export async function checkContents(installed: string, tarball: string): Promise<void> {
   const tool = (name: string, ...args: string[]): Promise<string> =>
     mustRun([process.execPath, join(ROOT, "node_modules/.bin", name), ...args], { cwd: ROOT });
@@ -148,7 +148,7 @@ export async function checkContents(installed: string, tarball: string): Promise
     });
   }
   await check("publint", () => tool("publint", tarball, "--strict"));
-  // CommonJS is what Node's `require` gets, and that is no more than the sentence.
+  // Only Node's `require` gets CommonJS, which does nothing but throw the refusal.
   const esm = ["--profile", "esm-only", "--ignore-rules", "false-esm"];
   await check("@arethetypeswrong/cli", () => tool("attw", tarball, ...esm));
 }

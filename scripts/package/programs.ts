@@ -7,11 +7,11 @@ import { NPM, pathOf } from "./app.ts";
 import { check, must, mustRun, run } from "./checks.ts";
 
 const BUN: string = process.execPath;
-/** The newest Bun before the first one that works, and one of the year before. */
+/** Versions of Bun that are too old: one of an earlier year, and the last before one that works. */
 const OLD_BUNS: readonly string[] = ["1.2.23", "1.3.14"];
 const NEEDED: string = `bun-shm needs Bun ${manifest.engines.bun.replace(">=", "")} or newer`;
 
-/** Names of objects that no other run uses. */
+/** How many names were made for objects, which no other run uses. */
 let names = 0;
 const prefix = (): string => `/bun-shm-package-${process.pid}-${++names}`;
 
@@ -19,7 +19,7 @@ function same(found: string, expected: string): void {
   must(found === expected, `Expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
 }
 
-/** What the app answers when everything works. */
+/** What the app prints when everything works. */
 const ANSWERS = {
   rings: [1, "ABC", "object"],
   inPlace: 2.5,
@@ -62,7 +62,7 @@ const BUNDLES: readonly (readonly [flags: readonly string[], files: string])[] =
 /** Flags of `bun build --compile`. */
 const EXECUTABLES: readonly (readonly string[])[] = [[], ["--minify"], ["--minify", "--bytecode"]];
 
-/** Builds the app, and runs the outcome where nothing of it can be found. */
+/** Bundles the app, and runs the result in a directory where no other file of it can be found. */
 async function checkBundles(app: string): Promise<void> {
   const build = (...args: string[]): Promise<string> =>
     mustRun([BUN, "build", ...args], { cwd: app });
@@ -97,7 +97,7 @@ async function checkBundles(app: string): Promise<void> {
   });
 }
 
-/** Waits until a stream has brought a text. */
+/** Waits until a stream has delivered a text. */
 async function seen(reader: AsyncIterator<Uint8Array>, text: string): Promise<void> {
   const decoder = new TextDecoder();
   let all = "";
@@ -108,7 +108,7 @@ async function seen(reader: AsyncIterator<Uint8Array>, text: string): Promise<vo
   }
 }
 
-/** An app that holds a ring's only producer is changed while it runs. */
+/** Changes an app while it runs and holds a ring's only producer. */
 async function checkReload(app: string, flag: string): Promise<void> {
   const file = join(app, `reloads${flag}.ts`);
   const text = readFileSync(join(app, "reloads.ts"), "utf8");
@@ -186,7 +186,7 @@ async function checkCommand(app: string): Promise<void> {
   });
 }
 
-/** One sentence, and no line of the package or of the runtime but the one that says it. */
+/** Checks that a refusal is one sentence, with no stack but the line that throws it. */
 function mustRefuse(stderr: string, exitCode: number, sentence: string): void {
   must(exitCode !== 0, "It succeeded");
   must(stderr.includes(sentence), `It does not say ${JSON.stringify(sentence)}: ${stderr}`);
@@ -221,7 +221,7 @@ async function checkOtherRuntimes(app: string): Promise<void> {
   }
 }
 
-/** Installs another Bun where nothing finds it by name. @returns Its path. */
+/** Installs another version of Bun, outside of PATH. @returns Its path. */
 async function installBun(app: string, version: string): Promise<string> {
   const name = `bun-${version}`;
   const directory = join(app, name);
@@ -235,7 +235,7 @@ async function installBun(app: string, version: string): Promise<string> {
   await mustRun(command, { cwd: directory });
   for (const file of new Bun.Glob("node_modules/@oven/*/bin/bun").scanSync(directory)) {
     const path = join(directory, file);
-    // Some of the platform's variants may not run here.
+    // Some variants of the platform's program may not run here.
     const { exitCode } = await run([path, "--version"], { cwd: app });
     if (exitCode === 0) return path;
   }

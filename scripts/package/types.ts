@@ -1,4 +1,4 @@
-/** The package under the compilers and compiler options that users have. */
+/** The package under the compilers and the compiler options of its users. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { examples, programOf } from "../../test/support/examples.ts";
@@ -7,7 +7,7 @@ import { check, must, run } from "./checks.ts";
 
 const COMPILERS: readonly string[] = ["typescript-5", "typescript"];
 
-/** Compiler options, and the files of the app that are compiled with them. */
+/** Compiler options, and the app's files that are compiled with them. */
 interface Configuration {
   readonly name: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -58,7 +58,7 @@ const LOOSE = {
 const NODE_NEXT = { target: "ES2022", module: "NodeNext", moduleResolution: "NodeNext" };
 const PROGRAMS = ["waits.ts", "workers.ts", "reloads.ts"];
 
-/** Without any declarations but the language's. */
+/** Configurations without declarations other than the language's. */
 const BARE: readonly Configuration[] = [
   {
     name: "ES2022 without DOM and without @types",
@@ -72,7 +72,7 @@ const BARE: readonly Configuration[] = [
   },
 ];
 
-/** With the declarations of Bun. */
+/** Configurations with Bun's declarations. */
 const TYPED: readonly Configuration[] = [
   {
     name: "strict, with every flag more",
@@ -110,7 +110,7 @@ async function compile(app: string, compiler: string, { name, options, files }: 
   must(sources.length === 0, `The compiler read ${sources.join(", ")}`);
 }
 
-/** Writes the documentation's examples as modules of the app. */
+/** Writes the documentation's examples as modules of the app. @returns Their paths. */
 function writeExamples(app: string): string[] {
   mkdirSync(join(app, "examples"), { recursive: true });
   return examples.map((example) => {
@@ -120,7 +120,7 @@ function writeExamples(app: string): string[] {
   });
 }
 
-/** Compiles the app in every way. @param typed As `bare`, with Bun's declarations. */
+/** Compiles the app in every way. @param typed The same app as `bare`, with Bun's declarations. */
 export async function checkTypes(bare: string, typed: string): Promise<void> {
   const documentation: Configuration = {
     name: "the examples of the documentation",

@@ -40,7 +40,7 @@ export class Cells {
  */
 export function cellsAt(noun: string, segment: unknown, offset: number, byteLength: number): Cells {
   if (!(segment instanceof Segment)) {
-    throw new TypeError(`Cannot use a ${noun} in ${shown(segment)}: it is no Segment`);
+    throw new TypeError(`Cannot use a ${noun} in ${shown(segment)}: it is not a Segment`);
   }
   const action = `Cannot use a ${noun} in segment ${shown(segment.name)}`;
   checkInteger(action, "its offset", offset, 0, segment.buffer.byteLength - byteLength);

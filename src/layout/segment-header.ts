@@ -168,7 +168,7 @@ export function publishHeader(words: Int32Array): void {
  * @param words The words from the structure's start on.
  * @param what What it is, for messages: `ring "/x"`.
  * @param offset Bytes from the segment's start to the structure.
- * @returns Whether the header is finished; false while only zeros are there.
+ * @returns Whether the header is finished; false while it holds only zeros.
  * @throws LayoutError when the bytes are no structure of this package.
  */
 export function isHeaderReady(words: Int32Array, what: string, offset: number): boolean {

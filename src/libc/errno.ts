@@ -1,7 +1,7 @@
 /**
- * Return conventions. A wrapper in this folder answers as the kernel does: a value of zero or more,
- * or the negated errno. Callers that expect a failure compare with `-E.…`; the others throw it with
- * `fail`, which knows what they were about to do.
+ * The return convention. The wrappers in this folder answer like the kernel does: with a value of
+ * zero or more, or with the negated errno. Callers that expect a failure compare the answer with
+ * `-E.…`, and the others throw it with `fail`, which adds what they were about to do.
  */
 import { type Pointer, read } from "bun:ffi";
 import { constants } from "node:os";
@@ -20,7 +20,7 @@ export const E: Readonly<Errnos> = { ...constants.errno, EOWNERDEAD, ENOTRECOVER
 export const ERRNO_FUNCTION: "__errno_location" | "__error" =
   PLATFORM?.errnoFunction ?? "__errno_location";
 
-// One pointer a thread; each Worker has its own instance of this module.
+// Each thread has its own errno, and each Worker has its own instance of this module.
 let errnoPointer: Pointer | undefined;
 
 function errno(): number {
@@ -28,7 +28,7 @@ function errno(): number {
   return read.i32(errnoPointer, 0);
 }
 
-/** For functions that return -1 and set errno. Nothing may be called between the two. */
+/** For functions that return -1 and set errno. No other call may come in between. */
 export function fromErrno(returned: number): number {
   return returned === -1 ? -errno() : returned;
 }
@@ -43,7 +43,12 @@ export function fromError(returned: number): number {
   return -returned;
 }
 
-/** Calls again while a signal interrupts; only for calls that do not wait. */
+/** Whether a System V call failed because its object never existed, or was removed meanwhile. */
+export function isRemoved(result: number): boolean {
+  return result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
+}
+
+/** Repeats a call while signals interrupt it; only for calls that do not wait. */
 export function uninterrupted(call: () => number): number {
   for (;;) {
     const result = call();
@@ -66,10 +71,10 @@ function errnoName(number: number): string {
 }
 
 /**
- * Throws what a failed wrapper returned, as in `Cannot open segment "/x": ENOENT, No such file or
+ * Throws what a failed wrapper returned, as in `Cannot open segment "/x": ENOENT, no such file or
  * directory`.
  *
- * @param action What failed, in words: `Cannot open segment "/x"`.
+ * @param action The start of the message: `Cannot open segment "/x"`.
  * @param result The negated errno.
  * @param hint A sentence on the way out, where there is one.
  */

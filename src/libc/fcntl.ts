@@ -74,7 +74,7 @@ export function flock(descriptor: number, operation: number): number {
   return uninterrupted(() => fromErrno(libc.flock(descriptor, operation)));
 }
 
-// Scratch memory: made as an ArrayBuffer first, since a small typed array's storage moves.
+// An ArrayBuffer, because the engine may move the storage of a small typed array.
 const flockBuffer = new ArrayBuffer(32);
 const flockView = new DataView(flockBuffer);
 const at: FlockLayout | undefined = PLATFORM?.flock;
@@ -90,9 +90,9 @@ function byteLock(descriptor: number, command: number, type: number, byte: numbe
 }
 
 /**
- * Takes an exclusive lock on one byte for this open file description, at once or not at all:
- * 0, or -EAGAIN when another description holds it. The byte need not exist. The kernel releases it
- * when the description's last descriptor closes, also at `kill -9`, also across containers.
+ * Takes an exclusive lock on one byte for this open file description, without blocking: 0, or
+ * -EAGAIN when another description holds it. The byte need not exist. The kernel releases the lock
+ * when the description's last descriptor is closed, even by `kill -9`, and across containers.
  * `fcntl(fd, F_OFD_SETLK, …)`: https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html
  */
 export function lockByte(descriptor: number, byte: number): number {

@@ -5,7 +5,7 @@ import { PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 import { timespec } from "./time.ts";
 
-// Without FUTEX_PRIVATE_FLAG: the word is found by its page, so that other processes meet here.
+// Without FUTEX_PRIVATE_FLAG, the kernel identifies the word by its page, for all processes.
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
 
@@ -15,9 +15,9 @@ const SYS_FUTEX = PLATFORM?.futexCall;
 export const HAS_FUTEX: boolean = SYS_FUTEX !== undefined;
 
 /**
- * `futex(uaddr, FUTEX_WAIT, expected, timeout)`: sleeps while the word is `expected`, at most
- * `timeoutMs`. 0 when woken (or for no reason), -EAGAIN when the word was another already,
- * -ETIMEDOUT, -EINTR. Never call it with a long timeout: the thread cannot be terminated meanwhile.
+ * `futex(uaddr, FUTEX_WAIT, expected, timeout)`: sleeps while the word is `expected`, for
+ * `timeoutMs` at most. 0 when woken (or for no reason), -EAGAIN when the word had changed already,
+ * -ETIMEDOUT, -EINTR. Keep the timeout short: the thread cannot be terminated meanwhile.
  * https://man7.org/linux/man-pages/man2/FUTEX_WAIT.2const.html
  */
 export function futexWait(address: number, expected: number, timeoutMs: number): number {

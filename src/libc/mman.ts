@@ -55,18 +55,18 @@ const toOwnedArrayBuffer = toArrayBuffer as (
 ) => ArrayBuffer;
 
 /**
- * The ArrayBuffer over a mapping, with libc's own `munmap(addr, len)` as its deallocator:
+ * Makes the ArrayBuffer over a mapping, with libc's own `munmap(addr, len)` as its deallocator:
  * `buffer.transfer(0)` detaches every view and unmaps at once, and the garbage collector unmaps a
- * forgotten one. Call it once for a mapping, and never call `munmap` besides.
+ * forgotten buffer. Call it once for each mapping, which must not be unmapped in another way.
  *
- * @throws RangeError over 4 GiB; the mapping is gone then as well.
+ * @returns The buffer. @throws RangeError over 4 GiB; then the mapping is unmapped as well.
  */
 export function adoptMapping(address: number, length: number): ArrayBuffer {
   // The deallocator's context carries munmap's second argument.
   return toOwnedArrayBuffer(address, 0, length, length, addressOf("munmap"));
 }
 
-/** As `adoptMapping`, of what `shmat` answered: `shmdt(addr)` is the deallocator. */
+/** Makes the ArrayBuffer over what `shmat` attached: `shmdt(addr)` is the deallocator. */
 export function adoptAttachment(address: number, length: number): ArrayBuffer {
   // shmdt has no second argument; a context of 0 would be refused.
   return toOwnedArrayBuffer(address, 0, length, length, addressOf("shmdt"));

@@ -1,6 +1,6 @@
-/** What differs between the platforms: constants, read from each system's headers. */
+/** What differs between the platforms: constants from each system's headers. */
 
-/** Values that C headers give as macros. Names are C's, since they are looked up in C's manuals. */
+/** Values that C headers define as macros. The names are C's, which manuals can be searched for. */
 export interface PlatformConstants {
   readonly O_RDONLY: number;
   readonly O_RDWR: number;
@@ -8,7 +8,7 @@ export interface PlatformConstants {
   readonly O_EXCL: number;
   readonly O_NONBLOCK: number;
   readonly O_CLOEXEC: number;
-  /** What keeps `shm_open` from waiting for a FIFO's writer; 0 where it opens no FIFO. */
+  /** The flag that keeps `shm_open` from waiting for a FIFO's writer; 0 where it opens no FIFO. */
   readonly SHM_OPEN_NONBLOCK: number;
   readonly PROT_READ: number;
   readonly PROT_WRITE: number;
@@ -183,7 +183,7 @@ const FREEBSD: PlatformConstants = {
   F_DUPFD_CLOEXEC: 17,
   F_ADD_SEALS: 19,
   F_GET_SEALS: 20,
-  // Without its flags of the type, a bell is rung with MSG_DONTWAIT only.
+  // Bells are rung with MSG_DONTWAIT instead of a flag of the socket's type.
   SOCK_NONBLOCK: 0,
   SOCK_CLOEXEC: 0,
   MSG_DONTWAIT: 0x80,
@@ -235,7 +235,7 @@ const LINUX_SHMID: ShmidLayout = {
 /** One supported operating system. */
 export interface Platform {
   readonly constants: PlatformConstants;
-  /** Tried in this order for `dlsym`, which then finds everything else. */
+  /** Tried in this order, until one has `dlsym`, which finds everything else. */
   readonly libraries: readonly string[];
   /** Loaded when a symbol is missing: older libcs keep parts of POSIX in separate libraries. */
   readonly extraLibraries: readonly string[];
@@ -244,7 +244,7 @@ export interface Platform {
   /** Where shared memory objects can be seen as files. */
   readonly directory: string | undefined;
   readonly flock: FlockLayout;
-  /** undefined where this package does not know it: System V memory cannot be used there. */
+  /** Undefined where this package does not know it, and so cannot use System V memory. */
   readonly shmid: ShmidLayout | undefined;
   /** The libc in the mark of a mutex, unless it is glibc: 2 is musl, 3 any other. */
   readonly libcNumber: number;
@@ -257,7 +257,7 @@ export interface Platform {
 const PLATFORMS: Readonly<Record<string, Platform>> = {
   linux: {
     constants: LINUX,
-    // musl answers to libc.so.6 only where the loader maps it; its own name is libc.musl-ARCH.so.1.
+    // musl is called libc.musl-ARCH.so.1, and libc.so.6 only where the loader maps that name to it.
     libraries: ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`],
     extraLibraries: ["librt.so.1", "libpthread.so.0"],
     errnoFunction: "__errno_location",
@@ -297,7 +297,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
 /** The running platform, or undefined where this package does not work. */
 export const PLATFORM: Platform | undefined = PLATFORMS[process.platform];
 
-/** The running platform's macros. On an unsupported platform the load of libc says so first. */
+/** The running platform's macros. On an unsupported platform, loading libc refuses first. */
 export const C: PlatformConstants = PLATFORM?.constants ?? LINUX;
 
 /** The libc in the mark of a mutex that glibc made; a symbol tells glibc from musl. */

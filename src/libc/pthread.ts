@@ -1,4 +1,4 @@
-/** pthread.h: mutexes that are shared by processes and outlive their owner's death. */
+/** pthread.h: mutexes that processes share, and that outlive their owners. */
 import { type Pointer, ptr } from "bun:ffi";
 import { fromError } from "./errno.ts";
 import { C, GLIBC, PLATFORM, PROCESSOR_NUMBER } from "./platform.ts";
@@ -40,14 +40,15 @@ export function mutexInit(address: number): number {
   return 0;
 }
 
-// Held here, the engine knows the callee and inlines the call. `0 -`, since `-0` is a double.
+// As constants, so that the engine knows the callees and inlines the calls. Below, the errors are
+// negated by `0 -`, because `-0` would be a double.
 const tryLock = libc.pthread_mutex_trylock;
 const unlock = libc.pthread_mutex_unlock;
 
 /**
- * `int pthread_mutex_trylock(pthread_mutex_t *)`: 0; -EBUSY when another thread has it (on musl
- * also when this one has); -EDEADLK when this thread has it; -EOWNERDEAD: taken, from a dead owner;
- * -ENOTRECOVERABLE: a dead owner's data were given up.
+ * `int pthread_mutex_trylock(pthread_mutex_t *)`: 0; -EBUSY when another thread holds it (on musl
+ * also when this one does); -EDEADLK when this thread holds it; -EOWNERDEAD when it was taken from
+ * a dead owner; -ENOTRECOVERABLE when a dead owner's data were given up.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_lock.html
  */
 export function mutexTryLock(address: number): number {
@@ -55,9 +56,10 @@ export function mutexTryLock(address: number): number {
 }
 
 /**
- * `int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)`, else
- * `pthread_mutex_timedlock`, which goes by the wall clock: as `mutexTryLock`, or -ETIMEDOUT. Blocks
- * for `timeoutMs` at most, and no signal ends it: wait in slices.
+ * `int pthread_mutex_clocklock(pthread_mutex_t *, clockid_t, const struct timespec *)`, or where
+ * libc lacks it `pthread_mutex_timedlock`, which uses the wall clock. It answers like
+ * `mutexTryLock`, or -ETIMEDOUT. It blocks for `timeoutMs` at most, and no signal ends it, so wait
+ * in slices.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_clocklock.html
  */
 export function mutexLock(address: number, timeoutMs: number): number {
@@ -70,8 +72,8 @@ export function mutexLock(address: number, timeoutMs: number): number {
 }
 
 /**
- * `int pthread_mutex_unlock(pthread_mutex_t *)`; -EPERM when this thread does not have it. After
- * -EOWNERDEAD without `mutexConsistent`, it makes the mutex unusable for ever.
+ * `int pthread_mutex_unlock(pthread_mutex_t *)`; -EPERM when this thread does not hold it. After
+ * -EOWNERDEAD and without `mutexConsistent`, it makes the mutex unusable for ever.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_lock.html
  */
 export function mutexUnlock(address: number): number {
@@ -80,7 +82,8 @@ export function mutexUnlock(address: number): number {
 
 /**
  * `int pthread_mutex_consistent(pthread_mutex_t *)`: the owner, who got -EOWNERDEAD, says that the
- * data are whole again. https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_consistent.html
+ * data are whole again.
+ * https://pubs.opengroup.org/onlinepubs/9799919799/functions/pthread_mutex_consistent.html
  */
 export function mutexConsistent(address: number): number {
   return fromError(libc.pthread_mutex_consistent(address as Pointer));

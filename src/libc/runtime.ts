@@ -1,11 +1,11 @@
-/** The Bun that this package needs, as its manifest says. */
+/** The Bun that this package needs, which its manifest names. */
 import { UnsupportedError } from "../errors.ts";
 
 const { engines } = require("../../package.json") as { engines: { bun: string } };
 
 /**
- * Refuses an older Bun, before anything is called that such a Bun lacks. The one sentence comes
- * without a stack: no line of this package is at fault.
+ * Refuses an older Bun, before anything is called that such a Bun lacks. The error has no stack,
+ * because no line of this package is at fault.
  */
 export function refuseOldBun(): void {
   const oldest = engines.bun.replace(">=", "");

@@ -1,4 +1,4 @@
-/** sys/sem.h: System V semaphores, one to a set here. */
+/** sys/sem.h: System V semaphores; here each set has only one. */
 import { ptr } from "bun:ffi";
 import { fromErrno } from "./errno.ts";
 import { C } from "./platform.ts";
@@ -40,7 +40,7 @@ export function semctlSetValue(id: number, value: number): number {
   return fromErrno(libc.semctl(id, 0, C.SEM_SETVAL, value));
 }
 
-/** `int semctl(id, 0, IPC_RMID)`: gone at once; who waits on it wakes with EIDRM. */
+/** `int semctl(id, 0, IPC_RMID)`: removes it at once; those who wait for it wake with EIDRM. */
 export function semRemove(id: number): number {
   return fromErrno(libc.semctl(id, 0, C.IPC_RMID, 0));
 }

@@ -5,7 +5,7 @@ import { C } from "./platform.ts";
 import { type LinkedFunction, has, libc, linkable } from "./symbols.ts";
 import { clockMs, sleepMs, timespec } from "./time.ts";
 
-/** Bytes of a `sem_t`; 32 is the largest of the supported systems. */
+/** How many bytes a `sem_t` takes: 32 is the most on any supported system. */
 export const SEM_LENGTH = 32;
 
 /**
@@ -63,7 +63,7 @@ export function semTryWait(address: number): number {
   return fromErrno(libc.sem_trywait(address as Pointer));
 }
 
-/** How often a libc without timed waits (macOS) is asked, in ms. */
+/** How often a libc without timed waits (macOS) is polled, in ms. */
 const POLL_MS = 1;
 
 const CAN_CLOCK_WAIT = has("sem_clockwait");
@@ -92,9 +92,9 @@ export function semWaitSlice(address: number, sliceMs: number): number {
   return -E.ETIMEDOUT;
 }
 
-/** What a thread needs that waits and posts without this module. */
+/** What a thread needs in order to wait and post without this module. */
 export interface SemaphoreCalls {
-  /** By name, `errno` among them; without the waits that this libc lacks. */
+  /** The functions by name, including `errno`, and without the waits that this libc lacks. */
   readonly functions: Readonly<Record<string, LinkedFunction>>;
   /** The clock of the deadlines. */
   readonly clock: number;
@@ -102,7 +102,7 @@ export interface SemaphoreCalls {
   readonly errors: Readonly<Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED", number>>;
 }
 
-/** The functions behind `semWaitSlice` and `semPost`, for a thread that links them itself. */
+/** Collects the functions behind `semWaitSlice` and `semPost`, for a thread that links them. */
 export function semaphoreCalls(): SemaphoreCalls {
   const names = [
     "sem_clockwait",

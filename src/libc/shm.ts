@@ -4,7 +4,7 @@ import { E, fromErrno } from "./errno.ts";
 import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
-/** Makes a nameless object: the only way to it is its id. */
+/** The key that makes a new object, which only its id finds. */
 export const IPC_PRIVATE = 0;
 
 /**
@@ -35,12 +35,12 @@ export function shmat(id: number, flags: number): number {
   return fromErrno(Number(libc.shmat(id, null, flags)));
 }
 
-/** `int shmdt(const void *shmaddr)`; for an address that no ArrayBuffer owns. */
+/** `int shmdt(const void *shmaddr)`, for an address that no ArrayBuffer owns. */
 function shmdt(address: number): number {
   return fromErrno(libc.shmdt(address as Pointer));
 }
 
-/** What IPC_STAT tells. */
+/** What IPC_STAT answers. */
 export interface ShmStat {
   readonly key: number;
   readonly uid: number;
@@ -79,12 +79,14 @@ export function shmStat(id: number): ShmStat | number {
   };
 }
 
-/** `int shmctl(int shmid, IPC_RMID, NULL)`: gone at once for `shmget`, and with its last user. */
+/**
+ * `int shmctl(int shmid, IPC_RMID, NULL)`: removes the key at once, and the memory with its users.
+ */
 export function shmRemove(id: number): number {
   return fromErrno(libc.shmctl(id, C.IPC_RMID, null));
 }
 
-/** Copies bytes out of a segment that this user may only read. @returns Or a negated errno. */
+/** Copies bytes of a segment that this user may only read. @returns Them, or a negated errno. */
 export function shmRead(id: number, offset: number, length: number): Uint8Array | number {
   const address = shmat(id, C.SHM_RDONLY);
   if (address < 0) return address;

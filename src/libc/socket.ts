@@ -1,11 +1,11 @@
-/** sys/socket.h and sys/un.h: just enough to ring a doorbell in another process. */
+/** sys/socket.h and sys/un.h: what it takes to ring a doorbell in another process. */
 import { ptr } from "bun:ffi";
 import { E, fromErrno } from "./errno.ts";
 import { close } from "./fcntl.ts";
 import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
-/** sizeof(sun_path), the shortest of all platforms. */
+/** sizeof(sun_path) on the platform where it is smallest. */
 const PATH_MAX = 104;
 const address = new ArrayBuffer(2 + PATH_MAX);
 const addressBytes = new Uint8Array(address);

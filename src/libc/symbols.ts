@@ -1,10 +1,10 @@
-/** The symbol table: every C function that this package calls, bound when the module loads. */
+/** Every C function that this package calls, bound when the module loads. */
 import { type FFIFunction, type Pointer, dlopen, linkSymbols } from "bun:ffi";
 import { UnsupportedError } from "../errors.ts";
 import { PLATFORM, type Platform, VARIADIC_ON_STACK } from "./platform.ts";
 import { refuseOldBun } from "./runtime.ts";
 
-// `i64_fast` integers arrive as numbers while they fit one; addresses and sizes here always do.
+// An `i64_fast` integer arrives as a number if it fits one, which addresses and sizes always do.
 const SYMBOLS = {
   // errno.h, string.h
   __errno_location: { args: [], returns: "ptr" },
@@ -72,7 +72,7 @@ const SYMBOLS = {
   syscall: { args: ["i64", "ptr", "i32", "u32", "ptr", "ptr", "u32"], returns: "i64_fast" },
 } as const;
 
-/** How many arguments come before the `...` of a variadic function. */
+/** How many arguments precede the `...` of a variadic function. */
 const FIXED_ARGUMENTS: Readonly<Record<string, number>> = {
   sem_open: 2,
   open: 2,
@@ -116,7 +116,7 @@ type AnyFunction = (...args: never[]) => unknown;
 interface LoadedLibc {
   readonly functions: Libc;
   readonly missing: ReadonlySet<string>;
-  /** Address of a C function; for deallocators, which the engine calls by itself. */
+  /** The address of a C function, for deallocators, which the engine calls. */
   addressOf(name: string): Pointer;
 }
 
@@ -124,7 +124,7 @@ function refuse(message: string): never {
   throw new UnsupportedError(message);
 }
 
-/** On a platform that cannot work, importing does: the first use throws. */
+/** Where the package cannot work, it can still be imported: the first call throws. */
 function unusable(message: string): LoadedLibc {
   return {
     functions: new Proxy({} as Libc, { get: () => () => refuse(message) }),
@@ -227,12 +227,12 @@ const loaded: LoadedLibc = load(PLATFORM);
 /** libc's functions under their C names and with their C conventions. Only `libc/` calls them. */
 export const libc: Libc = loaded.functions;
 
-/** Whether libc has a function that some platforms lack. */
+/** Whether libc has a function, which some platforms lack. */
 export function has(name: keyof Libc): boolean {
   return !loaded.missing.has(name);
 }
 
-/** Address of a C function, for use as a deallocator. */
+/** The address of a C function, for use as a deallocator. */
 export function addressOf(name: string): Pointer {
   return loaded.addressOf(name);
 }

@@ -3,8 +3,8 @@ import { type Pointer, ptr } from "bun:ffi";
 import { C } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
-// struct timespec: time_t tv_sec; long tv_nsec; both 64 bits here. One scratch for each use, since
-// a deadline must survive a look at the clock.
+// struct timespec: time_t tv_sec; long tv_nsec; both 64 bits here. Each use has scratch memory of
+// its own, because a deadline must survive a look at the clock.
 const now = new ArrayBuffer(16);
 const nowWords = new DataView(now);
 const scratch = new ArrayBuffer(16);
@@ -19,20 +19,20 @@ export function clockMs(clock: number): number {
   return Number(nowWords.getBigInt64(0, true)) * 1e3 + Number(nowWords.getBigInt64(8, true)) / 1e6;
 }
 
-/** Writes a timespec and returns its address; good until the next call. */
-export function timespec(milliseconds: number): Pointer {
-  const seconds = Math.floor(milliseconds / 1e3);
+/** Writes a timespec. @returns Its address, which is valid until the next call. */
+export function timespec(timeMs: number): Pointer {
+  const seconds = Math.floor(timeMs / 1e3);
   scratchWords.setBigInt64(0, BigInt(seconds), true);
-  scratchWords.setBigInt64(8, BigInt(Math.floor((milliseconds - seconds * 1e3) * 1e6)), true);
+  scratchWords.setBigInt64(8, BigInt(Math.floor((timeMs - seconds * 1e3) * 1e6)), true);
   return ptr(scratch);
 }
 
 /**
- * `int nanosleep(const struct timespec *, struct timespec *)`: blocks this thread; a signal ends it
- * early, which callers take as a turn of their loop.
+ * `int nanosleep(const struct timespec *, struct timespec *)`: blocks this thread. A signal ends it
+ * early, so callers use it only in loops.
  */
-export function sleepMs(milliseconds: number): void {
-  libc.nanosleep(timespec(milliseconds), null);
+export function sleepMs(timeMs: number): void {
+  libc.nanosleep(timespec(timeMs), null);
 }
 
 /** The monotonic clock in milliseconds. */

@@ -39,14 +39,14 @@ import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 import {
   INHERITED,
-  RobustMutex,
+  type RobustMutex,
   checkAbi,
   checkRobustMutex,
   isMine,
   writeAbi,
 } from "./robust-mutex.ts";
 
-/** Which barrier is to be found. */
+/** What the barrier that is found must be like. */
 export interface BarrierOptions {
   /** How many participants complete a round, from 1 to 256. */
   readonly parties?: number | undefined;
@@ -58,23 +58,27 @@ export interface BarrierCreateOptions extends BarrierOptions {
 }
 
 /**
- * How a wait at a barrier ended: "last": this one completed the round; "passed": another did;
- * "timedOut": the time was over, and the barrier is broken by that; "broken": it was already.
+ * How a wait at a barrier ended: "last", when this participant completed the round; "passed", when
+ * another one did; "timedOut", when the timeout passed, which breaks the barrier; "broken", when
+ * the barrier was broken already, or by another participant.
  */
 export type BarrierOutcome = "last" | "passed" | "broken" | "timedOut";
 
-const PARTIES: number = BARRIER_PARTIES_OFFSET >> 2;
+const PARTIES_WORD: number = BARRIER_PARTIES_OFFSET >> 2;
 const BROKEN_WORD: number = BARRIER_BROKEN_OFFSET >> 2;
-const RELEASING: number = BARRIER_RELEASING_OFFSET >> 2;
+const RELEASING_WORD: number = BARRIER_RELEASING_OFFSET >> 2;
 
 /**
- * A place where a fixed number of participants wait for each other, round after round.
+ * A point where a fixed number of participants wait for each other, round after round.
  *
- * A handle takes part from its first wait until its `close`; each belongs to the thread that waits.
- * What a crash leaves: if a participant dies, wherever it is, or a wait times out or is aborted,
- * the barrier is broken: everyone learns of it at once, and on every later wait, until somebody
- * calls `reset`. One that has never waited is not known, and only a timeout tells that it does not
- * come. A handle that is forgotten while it takes part keeps its seat until its thread ends.
+ * A participant is a handle, in any process or thread. It takes part from its first wait until its
+ * `close`, and belongs to the thread that waits.
+ *
+ * What a crash leaves: if a participant dies at any point, or a wait times out or is aborted, the
+ * barrier is broken: the waits of all others end, within 50 ms after a death (250 ms in event
+ * loops) and at once otherwise, and every later wait ends at once, until somebody calls `reset`. A
+ * participant that has never waited is unknown, so only a timeout shows that it is missing. A
+ * handle that is forgotten while it takes part keeps its seat until its thread ends.
  *
  * @example
  * ```ts
@@ -114,13 +118,13 @@ export class Barrier extends LockHandle {
       barrier.#mutex.init();
       writeAbi(words);
       for (const seat of barrier.#seats) seat.init();
-      words[PARTIES] = parties;
+      words[PARTIES_WORD] = parties;
       return barrier;
     },
     find(placed, options) {
       const words = wordsAt(placed, barrierLength(1));
       checkAbi(placed, words);
-      const parties = load(words, PARTIES);
+      const parties = load(words, PARTIES_WORD);
       if (parties < 1 || parties > BARRIER_MAX_PARTIES) {
         throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
           expected: `1 to ${BARRIER_MAX_PARTIES} parties`,
@@ -138,24 +142,23 @@ export class Barrier extends LockHandle {
     super(memory);
     this.#memory = memory;
     this.#parties = parties;
-    const hold = this.#memory.registerHold(this, "barrier");
-    const mutexAt = (from: number): RobustMutex =>
-      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
-    this.#mutex = mutexAt(0);
-    this.#seats = Array.from({ length: parties }, (_, seat) =>
-      mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH),
-    );
+    const hold = memory.registerHold(this, "barrier");
     this.#hold = hold;
+    this.#mutex = memory.mutexAt(0, hold);
+    this.#seats = Array.from({ length: parties }, (_, seat) =>
+      memory.mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH, hold),
+    );
   }
 
-  /** Bytes that a barrier for so many parties takes in a segment. @throws RangeError, TypeError. */
+  /** How many bytes a barrier takes in a segment. @throws RangeError, TypeError. */
   static byteLength(options: BarrierCreateOptions): number {
     return Barrier.#kind.byteLength(options);
   }
 
   /**
-   * Makes a barrier in a new segment of that name.
+   * Makes a barrier in a new segment of that name. Does not block.
    *
+   * @returns The barrier.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments; UnsupportedError on macOS.
    */
@@ -164,26 +167,38 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Finds the barrier of that name; one that is being made is waited for, blocking.
+   * Finds the barrier of that name. Blocks until the name appears, for `waitMs` at most, and up to
+   * a second while another process is making the barrier.
    *
+   * @returns The barrier.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or it has another number of parties; StateError ENODATA when its creator died half way.
+   *   it, or its number of parties is not the one asked for; StateError ENODATA when its creator
+   *   died before it had finished; UnsupportedError.
    */
   static open(name: string, options?: BarrierOptions & PlacedOpenOptions): Barrier {
     return Barrier.#kind.open(name, options);
   }
 
-  /** Finds the barrier of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the barrier of that name, or makes it; `created` says which. Blocks up to a second
+   * while another process is making it.
+   *
+   * @returns The barrier.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options: BarrierCreateOptions & PlacedCreateOptions): Barrier {
     return Barrier.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a barrier inside a segment.
+   * Makes a barrier inside a segment. Blocks only while another process is making one there, for a
+   * second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset or number; LayoutError
-   *   when something else is there; UnsupportedError on macOS.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The barrier.
+   * @throws StateError EEXIST when a barrier exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset or number; TypeError for a bad option;
+   *   LayoutError when something else is there; UnsupportedError on macOS.
    */
   static init(
     segment: Segment,
@@ -194,12 +209,13 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Finds the barrier that another process makes there with `init`, and waits for it for a second
-   * at most, blocking.
+   * Finds the barrier that was made there with `init`. Blocks until it is there, for a second at
+   * most.
    *
-   * @param offset Bytes from the segment's start.
-   * @throws LayoutError when it is something else, another libc made it, or it has another number
-   *   of parties; StateError ENODATA when there is none.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The barrier.
+   * @throws LayoutError when it is something else, another libc made it, or its number of parties
+   *   is not the one asked for; StateError ENODATA when there is none; UnsupportedError.
    */
   static at(segment: Segment, offset: number, options?: BarrierOptions): Barrier {
     return Barrier.#kind.at(segment, offset, options);
@@ -210,14 +226,12 @@ export class Barrier extends LockHandle {
     return this.#parties;
   }
 
-  /**
-   * Whether waiting is in vain until a `reset`; stale the moment it returns. @throws ClosedError.
-   */
+  /** Whether it is broken until a `reset`; stale the moment it returns. @throws ClosedError. */
   get broken(): boolean {
     return load(this.#memory.words, BROKEN_WORD) !== 0;
   }
 
-  /** How many wait at this moment; stale the moment it returns. @throws ClosedError. */
+  /** How many participants are waiting; stale the moment it returns. @throws ClosedError. */
   get waiting(): number {
     let count = 0;
     for (let seat = 0; seat < this.#parties; seat++) if (this.#stateOf(seat) === ARRIVED) count++;
@@ -225,11 +239,12 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Blocks this thread until all have come. A timeout breaks the barrier for everyone.
+   * Blocks this thread until all participants have arrived. A timeout breaks the barrier for all.
    *
    * @returns How the wait ended.
-   * @throws StateError EBUSY when others have all seats, or this handle waits already; ClosedError;
-   *   the reason of a signal that is aborted: then it has not come.
+   * @throws StateError EBUSY when other handles have all seats, or this handle is already waiting;
+   *   ClosedError; the signal's reason when it is already aborted, which does not count as
+   *   arriving; RangeError, TypeError.
    */
   wait(options?: WaitOptions): BarrierOutcome {
     if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
@@ -245,10 +260,11 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * As `wait`, without blocking the event loop. A signal that is aborted meanwhile breaks the
-   * barrier too.
+   * Waits like `wait`, without blocking the event loop. A signal that is aborted during the wait
+   * breaks the barrier too.
    *
-   * @returns How the wait ended. @throws As `wait`; the signal's reason as soon as it is aborted.
+   * @returns How the wait ended.
+   * @throws The errors of `wait`, and the signal's reason as soon as it is aborted.
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<BarrierOutcome> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
@@ -264,7 +280,9 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Makes a broken barrier whole, with nobody waiting: the waits of those who do end in "broken".
+   * Makes a broken barrier usable again. Waits that are pending end with "broken". Blocks only
+   * while another participant changes the barrier's state.
+   *
    * @throws ClosedError.
    */
   reset(): void {
@@ -276,8 +294,8 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Leaves the barrier, and its seat to another, and ends the use of this handle. While it waits,
-   * this breaks the barrier. Again is harmless.
+   * Ends the use of this handle, and leaves its seat to another. If it is waiting, that breaks the
+   * barrier. Calling it again does nothing.
    */
   override close(): void {
     if (this.#seat >= 0 && !this.closed) {
@@ -296,13 +314,13 @@ export class Barrier extends LockHandle {
     return this.#locked(() => {
       if (this.#seat < 0) this.#sitDown();
       if (this.#stateOf(this.#seat) === ARRIVED) {
-        throw new StateError("EBUSY", `${this.#action}: this handle waits already`);
+        throw new StateError("EBUSY", `${this.#action}: this handle is already waiting`);
       }
       this.#census();
       if (this.broken) return "broken";
       this.#setState(this.#seat, ARRIVED);
       if (this.waiting < this.#parties) return undefined;
-      store(this.#memory.words, RELEASING, 1);
+      store(this.#memory.words, RELEASING_WORD, 1);
       this.#release();
       this.#setState(this.#seat, IDLE);
       return "last";
@@ -319,11 +337,11 @@ export class Barrier extends LockHandle {
       this.#hold.held = true;
       return;
     }
-    const why = `others have all ${this.#parties} seats. One of them must close its handle`;
+    const why = `other handles have all ${this.#parties} seats. One of them must close its handle`;
     throw new StateError("EBUSY", `${this.#action}: ${why}`);
   }
 
-  /** For who waits, which looks often: now and then it looks whether the others live. */
+  /** Called often during a wait: now and then it also checks whether the others are alive. */
   #isOver(): boolean {
     if (this.#stateOf(this.#seat) !== ARRIVED) return true;
     const now = monotonicMs();
@@ -335,7 +353,7 @@ export class Barrier extends LockHandle {
     return this.#stateOf(this.#seat) !== ARRIVED;
   }
 
-  /** Breaks the barrier unless the round ended meanwhile. @returns Whether it did. */
+  /** Breaks the barrier unless the round has ended meanwhile. @returns Whether the round ended. */
   #giveUp(): boolean {
     if (this.closed) return false;
     return this.#locked(() => {
@@ -359,9 +377,9 @@ export class Barrier extends LockHandle {
 
   #underMutex<T>(ownerDied: boolean, action: () => T): T {
     try {
-      // Whoever died in the middle of letting the others go, or of breaking: its work is finished.
+      // Finishes what the dead one had begun: releasing the others, or breaking the barrier.
       if (ownerDied) {
-        if (load(this.#memory.words, RELEASING) !== 0) this.#release();
+        if (load(this.#memory.words, RELEASING_WORD) !== 0) this.#release();
         else if (this.broken) this.#break();
       }
       return action();
@@ -370,7 +388,7 @@ export class Barrier extends LockHandle {
     }
   }
 
-  /** Breaks the barrier if a participant died. */
+  /** Breaks the barrier if a participant has died. */
   #census(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
       if (seat === this.#seat) continue;
@@ -384,7 +402,7 @@ export class Barrier extends LockHandle {
 
   #release(): void {
     this.#endWaitsWith(PASSED);
-    store(this.#memory.words, RELEASING, 0);
+    store(this.#memory.words, RELEASING_WORD, 0);
     this.#memory.waitPoint.wake();
   }
 

@@ -29,25 +29,26 @@ import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
 import { Mutex } from "./mutex.ts";
 
-/** What a condition belongs to. */
+/** Which mutex a condition belongs to. */
 export interface ConditionOptions {
-  /** What guards the data; the same one in every process, in this segment or another. */
+  /** The mutex that guards the data: the same one in every process, in any segment. */
   readonly mutex: Mutex;
 }
 
-const EPOCH: number = CONDITION_EPOCH_OFFSET >> 2;
-const WAITERS: number = CONDITION_WAITERS_OFFSET >> 2;
-const SIGNALS: number = CONDITION_SIGNALS_OFFSET >> 2;
+const EPOCH_WORD: number = CONDITION_EPOCH_OFFSET >> 2;
+const WAITERS_WORD: number = CONDITION_WAITERS_OFFSET >> 2;
+const SIGNALS_WORD: number = CONDITION_SIGNALS_OFFSET >> 2;
 
 /**
- * Waiting, with a mutex released meanwhile, until another process has changed what it guards.
+ * A condition variable: releases a mutex, and waits until another process has changed the data that
+ * the mutex guards.
  *
- * Wait and notify with the same mutex held; every process uses the same one with a condition. A
- * wait may end for no reason: look again, in a loop, or use `waitFor`.
+ * Any number of processes and threads may wait and notify, each with the same mutex held. A wait
+ * may end for no reason, so call it in a loop that looks at the data, or use `waitFor`.
  *
- * What a crash leaves: a process that is killed while it waits makes a later wait end for no
- * reason, at worst. One that is killed when `notifyOne` has woken it takes that wake along: where
- * one may die, `notifyAll` is safe. After a wait, `mutex.ownerDied` tells of a death as always.
+ * What a crash leaves: if a waiter is killed, a later wait may end for no reason. If it is killed
+ * just after `notifyOne` has woken it, that notification is lost; `notifyAll` is safe there. After
+ * a wait, `mutex.ownerDied` reports a death as it does after a lock.
  *
  * @example
  * ```ts
@@ -93,14 +94,15 @@ export class Condition extends LockHandle {
     this.#mutex = mutex;
   }
 
-  /** Bytes that a condition takes in a segment. */
+  /** How many bytes a condition takes in a segment. */
   static byteLength(): number {
     return CONDITION_LENGTH;
   }
 
   /**
-   * Makes a condition in a new segment of that name.
+   * Makes a condition in a new segment of that name. Does not block.
    *
+   * @returns The condition.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments.
    */
@@ -109,26 +111,37 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * Finds the condition of that name; one that is being made is waited for, blocking.
+   * Finds the condition of that name. Blocks until the name appears, for `waitMs` at most, and up
+   * to a second while another process is making the condition.
    *
+   * @returns The condition.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
-   *   when its creator died half way.
+   *   when its creator died before it had finished.
    */
   static open(name: string, options: ConditionOptions & PlacedOpenOptions): Condition {
     return Condition.#kind.open(name, options);
   }
 
-  /** Finds the condition of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the condition of that name, or makes it; `created` says which. Blocks up to a second
+   * while another process is making it.
+   *
+   * @returns The condition.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options: ConditionOptions & PlacedCreateOptions): Condition {
     return Condition.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a condition inside a segment.
+   * Makes a condition inside a segment. Blocks only while another process is making one there, for
+   * a second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
-   *   something else is there.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The condition.
+   * @throws StateError EEXIST when a condition exists there, EBUSY when another process takes over
+   *   a second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError
+   *   when something else is there.
    */
   static init(
     segment: Segment,
@@ -139,10 +152,11 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * Finds the condition that another process makes there with `init`, and waits for it for a second
-   * at most, blocking.
+   * Finds the condition that was made there with `init`. Blocks until it is there, for a second at
+   * most.
    *
-   * @param offset Bytes from the segment's start.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The condition.
    * @throws LayoutError when it is something else; StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options: ConditionOptions): Condition {
@@ -150,12 +164,12 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * Releases the mutex, blocks this thread until it is notified, and takes the mutex again. Also
-   * after a timeout the mutex is held: the wait for it has no limit.
+   * Releases the mutex, blocks this thread until it is notified, and locks the mutex again. The
+   * timeout does not limit that lock: the mutex is held whenever this returns.
    *
-   * @returns Whether it was notified: false when the time was over.
-   * @throws StateError EPERM without the mutex, and what `mutex.lock` throws; ClosedError; the
-   *   reason of a signal that is aborted.
+   * @returns Whether it was notified: false when the timeout passed.
+   * @throws StateError EPERM when the mutex is not held, and the errors of `mutex.lock`;
+   *   ClosedError; the signal's reason when it is aborted; RangeError, TypeError.
    */
   wait(options?: WaitOptions): boolean {
     checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
@@ -169,10 +183,11 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * As `wait`, without blocking the event loop. The mutex is held also when a signal aborts it.
+   * Waits like `wait`, without blocking the event loop. The mutex is held again even when a signal
+   * aborts the wait.
    *
-   * @returns Whether it was notified: false when the time was over.
-   * @throws As `wait`; the signal's reason as soon as it is aborted.
+   * @returns Whether it was notified: false when the timeout passed.
+   * @throws The errors of `wait`, once the signal is aborted and the mutex is held again.
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
@@ -186,11 +201,11 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * Blocks this thread until `predicate`, which is called with the mutex held, says yes.
+   * Blocks this thread until a predicate about the data is true.
    *
-   * @param predicate Synchronous; any truthy value is a yes.
-   * @returns Whether it said yes: false when the time was over.
-   * @throws As `wait`; TypeError when the predicate returns a promise.
+   * @param predicate Called with the mutex held; synchronous; any truthy value counts as true.
+   * @returns Whether it became true: false when the timeout passed.
+   * @throws The errors of `wait`; TypeError when the predicate returns a promise.
    */
   waitFor(predicate: () => boolean, options: WaitOptions = {}): boolean {
     const timeoutMs = checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
@@ -205,10 +220,11 @@ export class Condition extends LockHandle {
   }
 
   /**
-   * As `waitFor`, without blocking the event loop.
+   * Waits like `waitFor`, without blocking the event loop.
    *
-   * @returns Whether the predicate said yes: false when the time was over.
-   * @throws As `waitFor`; the signal's reason as soon as it is aborted.
+   * @param predicate Called with the mutex held; synchronous; any truthy value counts as true.
+   * @returns Whether it became true: false when the timeout passed.
+   * @throws The errors of `waitFor`, once the signal is aborted and the mutex is held again.
    */
   async waitForAsync(predicate: () => boolean, options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
@@ -222,49 +238,55 @@ export class Condition extends LockHandle {
     return true;
   }
 
-  /** Ends one wait, if there is one. @throws StateError EPERM without the mutex; ClosedError. */
+  /**
+   * Ends one wait, if there is any; does not block.
+   * @throws StateError EPERM when the mutex is not held; ClosedError.
+   */
   notifyOne(): void {
     this.#mustHold("notify");
-    if (load(this.#memory.words, SIGNALS) >= load(this.#memory.words, WAITERS)) return;
-    add(this.#memory.words, SIGNALS, 1);
+    if (load(this.#memory.words, SIGNALS_WORD) >= load(this.#memory.words, WAITERS_WORD)) return;
+    add(this.#memory.words, SIGNALS_WORD, 1);
     this.#memory.waitPoint.wake();
   }
 
-  /** Ends all waits. @throws StateError EPERM without the mutex; ClosedError. */
+  /**
+   * Ends all waits; does not block.
+   * @throws StateError EPERM when the mutex is not held; ClosedError.
+   */
   notifyAll(): void {
     this.#mustHold("notify");
-    // The epoch first: killed in between, this leaves too many waiters counted and never too few,
-    // and so no `notifyOne` without effect.
-    add(this.#memory.words, EPOCH, 1);
-    store(this.#memory.words, WAITERS, 0);
-    store(this.#memory.words, SIGNALS, 0);
+    // The epoch comes first: if this process is killed in between, too many waiters are counted and
+    // never too few, so that no later `notifyOne` is without effect.
+    add(this.#memory.words, EPOCH_WORD, 1);
+    store(this.#memory.words, WAITERS_WORD, 0);
+    store(this.#memory.words, SIGNALS_WORD, 0);
     this.#memory.waitPoint.wake();
   }
 
-  /** With the mutex held, so that no notification falls between the look and the wait. */
+  /** Counts a waiter while the mutex is still held, so that it misses no notification. */
   #startWaiting(): number {
     this.#mustHold("wait for");
-    add(this.#memory.words, WAITERS, 1);
-    const epoch = load(this.#memory.words, EPOCH);
+    add(this.#memory.words, WAITERS_WORD, 1);
+    const epoch = load(this.#memory.words, EPOCH_WORD);
     this.#mutex.unlock();
     return epoch;
   }
 
   #wasNotified(epoch: number): boolean {
-    if (load(this.#memory.words, EPOCH) !== epoch) return true;
+    if (load(this.#memory.words, EPOCH_WORD) !== epoch) return true;
     for (;;) {
-      const signals = load(this.#memory.words, SIGNALS);
+      const signals = load(this.#memory.words, SIGNALS_WORD);
       if (signals <= 0) return false;
-      if (compareExchange(this.#memory.words, SIGNALS, signals, signals - 1) === signals)
+      if (compareExchange(this.#memory.words, SIGNALS_WORD, signals, signals - 1) === signals)
         return true;
     }
   }
 
-  /** `notifyAll` has counted everyone out already. */
+  /** Counts a waiter out, unless `notifyAll` has already counted everyone out. */
   #stopWaiting(epoch: number): void {
-    if (load(this.#memory.words, EPOCH) !== epoch) return;
-    const waiters = load(this.#memory.words, WAITERS);
-    if (waiters > 0) store(this.#memory.words, WAITERS, waiters - 1);
+    if (load(this.#memory.words, EPOCH_WORD) !== epoch) return;
+    const waiters = load(this.#memory.words, WAITERS_WORD);
+    if (waiters > 0) store(this.#memory.words, WAITERS_WORD, waiters - 1);
   }
 
   #checkPredicate(predicate: unknown): void {

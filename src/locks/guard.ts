@@ -1,9 +1,9 @@
-/** What `using` releases. */
+/** The guard of a readers-writer lock. */
 
-/** A lock that is held; it is released when this is disposed. */
+/** A held lock, which is released when this is disposed of, and never by the garbage collector. */
 export class HeldGuard {
   readonly #release: () => void;
-  /** Whether a writer died while writing, and nobody has repaired or written the data since. */
+  /** Whether a writer died while it wrote, and nobody had repaired or written the data since. */
   readonly ownerDied: boolean;
   #released = false;
 
@@ -13,7 +13,7 @@ export class HeldGuard {
     this.ownerDied = ownerDied;
   }
 
-  /** Releases the lock; again is harmless. */
+  /** Releases the lock. Calling it again does nothing. */
   unlock(): void {
     if (this.#released) return;
     this.#released = true;

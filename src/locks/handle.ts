@@ -1,8 +1,8 @@
-/** What every handle of a lock has: where the lock lies, and how the use of it ends. */
+/** What every handle of a lock has: where the lock lies, and how its use ends. */
 import { Segment } from "../segment/segment.ts";
 import type { LockMemory } from "./lock-memory.ts";
 
-/** A handle of something that lies in a segment: of its own, or of the user's. */
+/** A handle of something that lies in a segment, of its own or of the user's. */
 export abstract class LockHandle {
   readonly #memory: LockMemory;
 
@@ -12,10 +12,12 @@ export abstract class LockHandle {
   }
 
   /**
-   * Removes a name, and so the segment under it as soon as nobody has it open any more. Whoever has
-   * it open goes on; who opens or makes the name afterwards gets another one.
+   * Removes a name. Processes that have it open keep it, and its memory is freed when the last of
+   * them has closed it; whoever makes the name afterwards gets a new one. Blocks only while another
+   * process is removing the same name, for up to a second.
    *
-   * @returns Whether there was one. @throws SystemError EACCES, EPERM.
+   * @returns Whether the name existed.
+   * @throws SystemError EACCES, EPERM; RangeError, TypeError for a bad name.
    */
   static unlink(name: string): boolean {
     return Segment.unlink(name);
@@ -41,13 +43,13 @@ export abstract class LockHandle {
     return this.#memory.placed.created;
   }
 
-  /** Whether it cannot be used any more: closed, or its segment closed, resized or mapped again. */
+  /** Whether it is closed, or its segment was closed, resized or mapped again. */
   get closed(): boolean {
     return this.#memory.closed;
   }
 
   /**
-   * Removes the segment's name, if it still stands for this very segment.
+   * Removes the segment's name if it still belongs to this segment, and not to a newer one.
    *
    * @returns Whether this call removed it. @throws ClosedError; SystemError EACCES, EPERM.
    */
@@ -56,8 +58,9 @@ export abstract class LockHandle {
   }
 
   /**
-   * Ends the use of this handle, and of the segment if it was opened for it; the name stays. Waits
-   * of this handle in the event loop end in a ClosedError. Again is harmless.
+   * Ends the use of this handle, and closes the segment if it was opened for it; the name stays.
+   * Pending asynchronous waits of this handle are rejected with ClosedError. Calling it again does
+   * nothing.
    */
   close(): void {
     this.#memory.close();

@@ -36,45 +36,51 @@ import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
 
-/** What a holder says of itself. */
+/** What the new holder tells others about itself. */
 export interface LeaseAcquireOptions {
-  /** Free text for `holder`, at most 320 bytes of UTF-8: a host, an address. Advisory only. */
+  /** Free text that `holder` shows, at most 320 bytes of UTF-8: a host, an address. */
   readonly text?: string | undefined;
 }
 
-/** What a lease's holder said of itself. Advisory: trust the lease, and the token. */
+/**
+ * What a lease's holder said about itself. Only for information: rely on the lease and its token.
+ */
 export interface LeaseHolder {
   /** The process id, in the holder's own PID namespace. */
   readonly pid: number;
   /** When it acquired the lease. */
   readonly since: Date;
+  /** The token of its term. */
   readonly token: number;
+  /** The text that it gave. */
   readonly text: string;
 }
 
-/** How a term ended: by `release`, or because the name stands for another lease now. */
+/**
+ * How a term ended: "released" by `release` or `close`; "lost" when the lease's name was removed.
+ */
 export type LeaseEnd = "released" | "lost";
 
-const CURRENT: number = LEASE_CURRENT_OFFSET >> 2;
-const VERSION: number = LEASE_VERSION_OFFSET >> 2;
+const CURRENT_WORD: number = LEASE_CURRENT_OFFSET >> 2;
+const VERSION_WORD: number = LEASE_VERSION_OFFSET >> 2;
 const TWO_TO_32 = 2 ** 32;
 const ACQUIRE_OPTIONS: readonly string[] = ["text"];
 
 /**
- * The time for which this process holds a lease. It is released when this is disposed.
+ * The time during which this process holds a lease; it ends when this is disposed of.
  *
- * The garbage collector never ends a term: one that is forgotten goes on until its lease's handle
- * is closed, or the process ends. The timer that watches the name keeps it; it does not keep the
- * process alive.
+ * The garbage collector never ends a term: one that is forgotten lasts until the handle of its
+ * lease is closed or the process ends. A timer that checks the lease's name keeps it reachable, and
+ * does not keep the process alive.
  */
 export class LeaseTerm {
   /**
-   * A number greater than that of every term before. Send it along with what the holder writes
-   * elsewhere: a storage that refuses smaller numbers is safe from a holder that was stopped, lost
-   * its lease and does not know yet.
+   * A number that is greater than that of every earlier term. Send it along with what the holder
+   * writes elsewhere: a store that refuses smaller numbers is safe from a holder that was stopped
+   * and has lost its lease without knowing it yet.
    */
   readonly token: number;
-  /** Fulfilled when the term is over. */
+  /** Fulfilled when the term has ended; never rejected. */
   readonly ended: Promise<LeaseEnd>;
   #end: ((how: LeaseEnd) => void) | undefined;
 
@@ -89,12 +95,12 @@ export class LeaseTerm {
     };
   }
 
-  /** Whether this process holds the lease. */
+  /** Whether the term lasts, and so this process holds the lease. */
   get held(): boolean {
     return this.#end !== undefined;
   }
 
-  /** Ends the term, and wakes who waits for the lease; again is harmless. */
+  /** Ends the term, and wakes those who wait for the lease. Calling it again does nothing. */
   release(): void {
     this.end("released");
   }
@@ -112,17 +118,18 @@ export class LeaseTerm {
 }
 
 /**
- * A role that at most one live process has: leader election on one machine.
+ * A role that at most one live process has, for leader election on one machine.
  *
- * The kernel keeps the lock and passes it on when the holder dies, however it dies and whatever
- * containers the processes live in. There is no lease time and no heartbeat: a process that is
- * stopped (SIGSTOP, a debugger) keeps the role. A Worker holds it for its process: one that is
- * terminated without releasing keeps it until the process ends.
+ * Any number of processes and threads may try to acquire it. The kernel keeps the lock, and passes
+ * it on when the holder dies, in whatever way, and in whatever containers the processes live. There
+ * is no lease time and no heartbeat: a process that is stopped (SIGSTOP, a debugger) keeps the
+ * role. A Worker holds it on behalf of its process: if it is terminated without releasing it, the
+ * process keeps it until it ends.
  *
- * An orderly release wakes those who wait at once; a death they find out within 250 ms.
+ * A release wakes those who wait at once; they notice a death within 250 ms.
  *
- * What a crash leaves: the role free, and the last holder's token, so that the next is greater.
- * Tokens start from the clock: they grow also across a restart of the machine.
+ * What a crash leaves: the role free, and the last holder's token, so that the next one is greater.
+ * Tokens start from the clock, so that they also grow across a restart of the machine.
  *
  * @example
  * ```ts
@@ -158,14 +165,15 @@ export class Lease extends LockHandle {
     this.#view = new DataView(placed.segment.buffer, placed.offset, LEASE_LENGTH);
   }
 
-  /** Bytes that a lease takes in a segment. */
+  /** How many bytes a lease takes in a segment. */
   static byteLength(): number {
     return LEASE_LENGTH;
   }
 
   /**
-   * Makes a lease in a new segment of that name.
+   * Makes a lease in a new segment of that name. Does not block.
    *
+   * @returns The lease, which nobody holds yet.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments.
    */
@@ -174,26 +182,37 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Finds the lease of that name; one that is being made is waited for, blocking.
+   * Finds the lease of that name. Blocks until the name appears, for `waitMs` at most, and up to a
+   * second while another process is making the lease.
    *
+   * @returns The lease.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
-   *   when its creator died half way.
+   *   when its creator died before it had finished.
    */
   static open(name: string, options?: PlacedOpenOptions): Lease {
     return Lease.#kind.open(name, options);
   }
 
-  /** Finds the lease of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the lease of that name, or makes it; `created` says which. Blocks up to a second
+   * while another process is making it.
+   *
+   * @returns The lease.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options?: PlacedCreateOptions): Lease {
     return Lease.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a lease inside a segment. The kernel's lock on the byte at its offset is its holder's, so
-   * no other structure of the segment may use that.
+   * Makes a lease inside a segment. Its holder has the kernel's lock on the byte at its offset, so
+   * `segment.tryLock` must not be used with that offset. Blocks only while another process is
+   * making one there, for a second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The lease, which nobody holds yet.
+   * @throws StateError EEXIST when a lease exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
    *   something else is there.
    */
   static init(segment: Segment, offset: number, options?: PlacedInitOptions): Lease {
@@ -201,23 +220,24 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Finds the lease that another process makes there with `init`, and waits for it for a second at
-   * most, blocking.
+   * Finds the lease that was made there with `init`. Blocks until it is there, for a second at
+   * most.
    *
-   * @param offset Bytes from the segment's start.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The lease.
    * @throws LayoutError when it is something else; StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options?: object): Lease {
     return Lease.#kind.at(segment, offset, options);
   }
 
-  /** This handle's term, while it holds the lease. */
+  /** This handle's term; undefined while it does not hold the lease. */
   get term(): LeaseTerm | undefined {
     return this.#term;
   }
 
   /**
-   * Whether a live process holds it, this one included; stale the moment it returns.
+   * Whether a live process holds the lease, this one included; stale the moment it returns.
    * @throws ClosedError.
    */
   get isHeld(): boolean {
@@ -226,13 +246,13 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * What the holder said of itself; undefined without one. Stale the moment it returns.
-   * @throws ClosedError.
+   * What the holder said about itself; undefined when nobody holds the lease, or the holder keeps
+   * changing. Stale the moment it returns. @throws ClosedError.
    */
   get holder(): LeaseHolder | undefined {
     if (!this.isHeld) return undefined;
     for (let tries = 0; tries < STABLE_READ_TRIES; tries++) {
-      const version = load(this.#memory.words, VERSION);
+      const version = load(this.#memory.words, VERSION_WORD);
       if ((version & 1) !== 0) continue;
       const pid = this.#view.getUint32(LEASE_PID_OFFSET, true);
       const since = this.#view.getFloat64(LEASE_SINCE_OFFSET, true);
@@ -242,18 +262,19 @@ export class Lease extends LockHandle {
       );
       const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
       const token = this.#readToken();
-      if (load(this.#memory.words, VERSION) === version)
+      if (load(this.#memory.words, VERSION_WORD) === version)
         return { pid, since: new Date(since), token, text };
     }
     return undefined;
   }
 
   /**
-   * Takes the lease at once, or not at all.
+   * Takes the lease if it is free; does not block.
    *
-   * @returns The term; undefined when a live process has the lease, be it this one.
-   * @throws StateError ESTALE when the name was removed: nobody else would meet this lease.
-   * @throws RangeError when the text is too long; ClosedError.
+   * @returns The term; undefined when a live process holds the lease, this one included.
+   * @throws StateError ESTALE when the name was removed, so that others would use a different
+   *   lease.
+   * @throws RangeError when the text is too long; TypeError, ClosedError.
    */
   tryAcquire(options?: LeaseAcquireOptions): LeaseTerm | undefined {
     checkOptions(this.#action, options, ACQUIRE_OPTIONS);
@@ -261,27 +282,28 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Waits, blocking this thread, until this process has the lease. A holder's death is noticed
-   * within 50 ms.
+   * Takes the lease, and blocks this thread until it is free. A holder's death is noticed within
+   * 50 ms.
    *
-   * @returns The term; undefined when the time was over.
-   * @throws As `tryAcquire`; the reason of a signal that is aborted.
+   * @returns The term; undefined when the timeout passed.
+   * @throws The errors of `tryAcquire`; the signal's reason when it is already aborted.
    */
   acquire(options?: LeaseAcquireOptions & WaitOptions): LeaseTerm | undefined {
     const timeoutMs = checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
     const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
-    // Each look is a call into the kernel: to spin would cost more than it wins.
+    // Each look is a system call, so spinning would cost more than it gains.
     this.#memory.wait(ready, { timeoutMs, strategy: "block" });
     return term;
   }
 
   /**
-   * As `acquire`, without blocking the event loop. A holder's death is noticed within 250 ms.
+   * Takes the lease like `acquire`, without blocking the event loop. A holder's death is noticed
+   * within 250 ms.
    *
-   * @returns The term; undefined when the time was over.
-   * @throws As `acquire`; the signal's reason as soon as it is aborted.
+   * @returns The term; undefined when the timeout passed.
+   * @throws The errors of `acquire`, and the signal's reason as soon as it is aborted.
    */
   async acquireAsync(
     options?: LeaseAcquireOptions & AsyncWaitOptions,
@@ -294,8 +316,8 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Ends the term, if there is one, and the use of this handle; the name stays. Waits of this
-   * handle in the event loop end in a ClosedError. Again is harmless.
+   * Ends the term, if there is one, and the use of this handle; the name stays. Pending
+   * asynchronous waits of this handle are rejected with ClosedError. Calling it again does nothing.
    */
   override close(): void {
     this.#term?.release();
@@ -320,12 +342,12 @@ export class Lease extends LockHandle {
     if (bytes.length <= MAX_LEASE_TEXT_LENGTH) return bytes;
     throw new RangeError(
       `${this.#action}: its text has ${bytes.length} bytes of UTF-8, and at most ` +
-        `${MAX_LEASE_TEXT_LENGTH} are possible`,
+        `${MAX_LEASE_TEXT_LENGTH} are allowed`,
     );
   }
 
   #tryAcquire(text: Uint8Array): LeaseTerm | undefined {
-    // A look costs less than a try, which opens the object again.
+    // Looking costs less than trying, which opens the object again.
     if (this.isHeld) return undefined;
     const lock = this.segment.tryLock(this.#holderByte);
     if (lock === undefined) return undefined;
@@ -349,13 +371,13 @@ export class Lease extends LockHandle {
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
     const token = Math.max(this.#readToken() + 1, Date.now());
     this.#writeToken(token);
-    const version = load(this.#memory.words, VERSION) | 1;
-    store(this.#memory.words, VERSION, version);
+    const version = load(this.#memory.words, VERSION_WORD) | 1;
+    store(this.#memory.words, VERSION_WORD, version);
     this.#view.setUint32(LEASE_PID_OFFSET, process.pid, true);
     this.#view.setFloat64(LEASE_SINCE_OFFSET, Date.now(), true);
     this.#view.setUint32(LEASE_TEXT_LENGTH_OFFSET, text.length, true);
     this.#textBytes.set(text);
-    store(this.#memory.words, VERSION, version + 1);
+    store(this.#memory.words, VERSION_WORD, version + 1);
 
     const letGo = this.segment.hold(`the lease at ${this.offset}`);
     const timer = setInterval(() => {
@@ -373,22 +395,22 @@ export class Lease extends LockHandle {
     return term;
   }
 
-  /** Only the holder writes tokens: the one that counts is never half written. */
+  /** Reads the current token. The holder writes the other one, so this is never half written. */
   #readToken(): number {
-    const at = LEASE_TOKENS_OFFSET + (load(this.#memory.words, CURRENT) & 1) * 8;
+    const at = LEASE_TOKENS_OFFSET + (load(this.#memory.words, CURRENT_WORD) & 1) * 8;
     const low = this.#view.getUint32(at, true);
     return this.#view.getUint32(at + 4, true) * TWO_TO_32 + low;
   }
 
   #writeToken(token: number): void {
-    const other = (load(this.#memory.words, CURRENT) & 1) ^ 1;
+    const other = (load(this.#memory.words, CURRENT_WORD) & 1) ^ 1;
     const at = LEASE_TOKENS_OFFSET + other * 8;
     this.#view.setUint32(at, token % TWO_TO_32, true);
     this.#view.setUint32(at + 4, Math.floor(token / TWO_TO_32), true);
-    store(this.#memory.words, CURRENT, other);
+    store(this.#memory.words, CURRENT_WORD, other);
   }
 
-  /** Whether the name, if the lease has one, still stands for it. */
+  /** Whether the lease's segment still has its name, if it ever had one. */
   #stands(): boolean {
     const { backing, descriptor } = this.segment;
     if (descriptor === undefined || backing === "memfd") return true;

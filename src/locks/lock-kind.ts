@@ -1,4 +1,4 @@
-/** How every kind of lock is made and found: the same five ways. */
+/** The five ways in which every kind of lock is made and found. */
 import { checkOptions, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
 import {
@@ -10,25 +10,29 @@ import {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 
-/** What is known of a kind of lock: `T` its handle, `Make` and `Find` the options of its own. */
+/**
+ * What differs between kinds of lock. `T` is the handle's type; `Make` and `Find` are the types of
+ * the options that only this kind has.
+ */
 interface Details<T, Make extends Find, Find> {
   readonly mark: Mark;
-  /** Names of the options that make one, and of those that find one. */
+  /** The names of the options in `Make`. */
   readonly makes: readonly string[];
+  /** The names of the options in `Find`. */
   readonly finds: readonly string[];
-  /** The least that one takes, in bytes. */
+  /** How many bytes the smallest one takes. */
   readonly leastLength: number;
-  /** What one with these options takes, in bytes. @throws RangeError, TypeError. */
+  /** How many bytes one with these options takes. @throws RangeError, TypeError. */
   byteLength(action: string, options: Make): number;
-  /** @throws TypeError, RangeError, UnsupportedError, before anything is made or opened. */
+  /** Runs before anything is made or opened. @throws TypeError, RangeError, UnsupportedError. */
   check(action: string, options: Find): void;
-  /** Fills it in; all is 0. */
+  /** Fills in the words, which are all 0. */
   make(placed: Placed, words: Int32Array, options: Make): T;
-  /** @throws LayoutError. */
+  /** Checks what was found, and makes its handle. @throws LayoutError. */
   find(placed: Placed, options: Find): T;
 }
 
-/** One kind of lock. Its methods are those of the noun; each says there what it does. */
+/** One kind of lock. Its methods are those of the nouns, where they are documented. */
 export class LockKind<T, Make extends Find, Find extends object = Make> {
   readonly #details: Details<T, Make, Find>;
   readonly #kind: PlacedKind;
@@ -43,7 +47,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     };
   }
 
-  /** Bytes that one with these options takes. */
+  /** How many bytes one with these options takes. @throws RangeError, TypeError. */
   byteLength(options: Make = {} as Make): number {
     const action = `Cannot measure ${this.#one}`;
     checkOptions(action, options, this.#details.makes);
@@ -79,7 +83,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     return Placed.at(this.#kind, segment, offset, leastLength, this.#finder(options));
   }
 
-  /** As in "an event". */
+  /** The noun with its article, as in "an event". */
   get #one(): string {
     const { noun } = this.#kind;
     return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
@@ -89,7 +93,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     return `${this.#kind.noun} ${shown(name)}`;
   }
 
-  /** Checks the options. @returns What the lock takes, in bytes. */
+  /** Checks the options. @returns How many bytes the lock takes. */
   #toMake(verb: string, options: Make, more: string): number {
     const action = `Cannot ${verb}`;
     checkOptions(action, options, [...this.#details.makes, more]);
@@ -107,7 +111,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     const { mark, make } = this.#details;
     return (placed) => {
       const words = placed.words(byteLength);
-      // Whatever was there, and what a maker that died left half done, is not to be built upon.
+      // Clears what was there before, and what a maker that died left half done.
       if (!placed.fresh) clearMarked(words, mark);
       const made = make(placed, words, options);
       publishMark(words, mark);

@@ -1,11 +1,12 @@
-/** Where a lock lies, for the handle that uses it. */
+/** The memory of a lock, as the handle that uses it sees it. */
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { Hold } from "../segment/holds.ts";
 import type { Placed } from "../segment/placed.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
+import { RobustMutex } from "./robust-mutex.ts";
 
-// What a closed handle has for words.
+// The words of a closed handle.
 const NOTHING: Int32Array = new Int32Array(0);
 
 /** The words of what was found. @throws LayoutError when the segment ends before it does. */
@@ -21,15 +22,15 @@ export function wordsAt(placed: Placed, byteLength: number): Int32Array {
 }
 
 /**
- * The words of one handle, while it can be used. A class of its own, and no part of the handles'
- * common one: there, the engine would look up at each access whose handle it is.
+ * The words of one handle, while it can be used. They are not in the handles' base class, because
+ * the engine would then have to look up the class of the handle at each access.
  */
 export class LockMemory {
   readonly placed: Placed;
   /** For messages: `mutex "/x"`. */
   readonly what: string;
   readonly waitPoint: WaitPoint;
-  // Without a length once they cannot be used: closed here, or the segment closed or mapped again.
+  // Their length is 0 once they cannot be used: closed here, or the segment closed or mapped again.
   #words: Int32Array;
 
   constructor(placed: Placed, byteLength: number, waitPointOffset: number) {
@@ -39,7 +40,7 @@ export class LockMemory {
     this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset);
   }
 
-  /** @throws ClosedError. */
+  /** The words. @throws ClosedError. */
   get words(): Int32Array {
     const words = this.#words;
     if (words.length === 0) this.#failClosed();
@@ -55,31 +56,42 @@ export class LockMemory {
     if (this.#words.length === 0) this.#failClosed();
   }
 
-  /** Ends the use. Waits in the event loop end in a ClosedError. */
+  /** Ends the use. Pending asynchronous waits are rejected with ClosedError. */
   close(): void {
     if (!this.closed) this.waitPoint.endWaits();
     this.placed.close();
     this.#words = NOTHING;
   }
 
-  /** Makes the segment refuse to be closed while the handle holds something. */
+  /** Registers what makes the segment refuse to be closed while the handle holds something. */
   registerHold(handle: object, noun: string): Hold {
     const { segment, offset } = this.placed;
     return segment.holds.register(handle, `the ${noun} at ${offset}`, segment.mapping);
   }
 
-  /** Waits, blocking this thread. @returns false when the time was over. @throws ClosedError. */
+  /**
+   * @param byteOffset Where the mutex lies in the lock, in bytes. @param hold See `registerHold`.
+   */
+  mutexAt(byteOffset: number, hold: Hold): RobustMutex {
+    const { segment, offset, what } = this.placed;
+    return new RobustMutex(segment.mapping, offset + byteOffset, what, hold);
+  }
+
+  /** Waits, blocking this thread. @returns Whether it is ready: false when the timeout passed. */
   wait(ready: () => boolean, options: Parameters<WaitPoint["wait"]>[1]): boolean {
     return this.waitPoint.wait(ready, options);
   }
 
-  /** Waits in the event loop. @returns false when the time was over. @throws ClosedError. */
+  /**
+   * Waits in the event loop.
+   * @returns Whether it is ready: false when the timeout passed. @throws ClosedError.
+   */
   async waitAsync(ready: () => boolean, options: AsyncWaitOptions | undefined): Promise<boolean> {
     let passed = false;
     try {
       passed = await this.waitPoint.waitAsync(ready, options);
     } finally {
-      // What ended the wait may be that the memory went.
+      // The wait may have ended because the memory was unmapped.
       if (!passed) this.checkOpen();
     }
     return passed;

@@ -29,38 +29,38 @@ import {
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
+import { checkRepair, repair } from "./repair.ts";
 import {
   BUSY,
   GIVEN_UP,
   INHERITED,
   OWN,
   type Outcome,
-  RobustMutex,
+  type RobustMutex,
   TAKEN,
   checkAbi,
   checkRobustMutex,
   writeAbi,
 } from "./robust-mutex.ts";
 
-/** What a process does with a mutex. */
+/** How a process uses a mutex. */
 export interface MutexOptions {
   /**
-   * Repairs the data after an owner died, before anyone else sees them: it is called, with the
-   * mutex held, by the lock that finds out. What it throws is the cause of what the lock throws,
-   * and from then on nobody can lock the mutex (ENOTRECOVERABLE). Synchronous.
+   * Repairs the data after an owner died, before anyone else sees them. The call that takes the
+   * mutex next calls this with the mutex held. If it throws, that call throws ENOTRECOVERABLE with
+   * the error as its cause, and nobody can lock the mutex from then on. It must be synchronous.
    */
   readonly onOwnerDied?: ((mutex: Mutex) => void) | undefined;
 }
 
-/** Index of the wait point's state. */
-const STATE: number = MUTEX_WAIT_POINT_OFFSET >> 2;
-const DEATHS: number = MUTEX_DEATHS_OFFSET >> 2;
-const LOST: number = MUTEX_LOST_OFFSET >> 2;
+const WAIT_STATE_WORD: number = MUTEX_WAIT_POINT_OFFSET >> 2;
+const DEATHS_WORD: number = MUTEX_DEATHS_OFFSET >> 2;
+const LOST_WORD: number = MUTEX_LOST_OFFSET >> 2;
 
-/** A mutex that is held; it is unlocked when this is disposed. */
+/** A held mutex, which is unlocked when this is disposed of, and never by the garbage collector. */
 export class MutexGuard {
   readonly #mutex: Mutex;
-  /** Whether the owner before died with it: the data may be half written, or were just repaired. */
+  /** Whether the last owner died with it: the data may be half written, or were just repaired. */
   readonly ownerDied: boolean;
   #released = false;
 
@@ -70,12 +70,12 @@ export class MutexGuard {
     this.ownerDied = mutex.ownerDied;
   }
 
-  /** Unlocks; again is harmless. */
+  /** Unlocks the mutex. Calling it again does nothing. */
   unlock(): void {
     this[Symbol.dispose]();
   }
 
-  /** As `Mutex.abandon`. */
+  /** Gives the data up, like `Mutex.abandon`. @throws StateError EPERM. */
   abandon(): void {
     this.#mutex.abandon();
     this.#released = true;
@@ -89,21 +89,22 @@ export class MutexGuard {
 }
 
 /**
- * A robust mutex in shared memory: one thread of one process at a time has it.
+ * A robust mutex in shared memory: one thread of one process holds it at a time.
  *
- * It is libc's own (robust, process-shared, errorcheck), so C programs can lock it too, if they use
- * the same libc. Its owner is the thread that locked it, and unlocks it through the same handle: a
- * Worker is another owner; locking what the thread has is an error and no deadlock. All processes
- * must see each other's ids: containers need a common PID namespace. And they must trust each
- * other: libc keeps addresses in a held mutex, and believes what it finds there.
+ * Any number of processes and threads may use it. It is libc's own kind (robust, process-shared,
+ * errorcheck), so C programs that use the same libc can lock it too. Its owner is the thread that
+ * locked it, which must unlock it through the same handle; a Worker is a separate owner. A thread
+ * that locks it twice gets an error, and no deadlock. All processes must see each other's ids, so
+ * containers need a common PID namespace; and they must trust each other, because libc believes the
+ * addresses that it keeps in a held mutex.
  *
- * What a crash leaves: the kernel passes the mutex on at once, and the next lock says so
- * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. The same goes for a
- * Worker that ends. A segment cannot be closed while a mutex in it is held. The garbage collector
- * releases nothing: a handle that is forgotten while it holds the mutex keeps it, and its memory,
- * until the thread ends.
+ * What a crash leaves: the kernel passes the mutex on at once, and the next lock reports the death
+ * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. A Worker that ends counts
+ * as dead. A segment cannot be closed while a mutex in it is held. The garbage collector releases
+ * nothing: if a handle is forgotten while it holds the mutex, both the mutex and its memory stay
+ * held until the thread ends.
  *
- * Do not keep it across an `await` without need: everyone else in this thread meets it locked.
+ * Avoid holding it across an `await`: nothing else in this thread can lock it meanwhile.
  *
  * @example
  * ```ts
@@ -122,7 +123,7 @@ export class MutexGuard {
  */
 export class Mutex extends LockHandle {
   readonly #memory: LockMemory;
-  // Without a check, for `unlock`: while the mutex is held, they are there.
+  // For `unlock`, without a check: while the mutex is held, its memory stays mapped.
   readonly #words: Int32Array;
   readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
@@ -158,19 +159,19 @@ export class Mutex extends LockHandle {
     this.#memory = memory;
     this.#words = memory.words;
     this.#onOwnerDied = options.onOwnerDied;
-    this.#hold = this.#memory.registerHold(this, "mutex");
-    const { mapping } = placed.segment;
-    this.#robust = new RobustMutex(mapping, placed.offset, placed.what, this.#hold);
+    this.#hold = memory.registerHold(this, "mutex");
+    this.#robust = memory.mutexAt(0, this.#hold);
   }
 
-  /** Bytes that a mutex takes in a segment. */
+  /** How many bytes a mutex takes in a segment. */
   static byteLength(): number {
     return MUTEX_LENGTH;
   }
 
   /**
-   * Makes a mutex in a new segment of that name.
+   * Makes a mutex in a new segment of that name. Does not block.
    *
+   * @returns The mutex.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments; UnsupportedError on macOS.
    */
@@ -179,39 +180,51 @@ export class Mutex extends LockHandle {
   }
 
   /**
-   * Finds the mutex of that name; one that is being made is waited for, blocking.
+   * Finds the mutex of that name. Blocks until the name appears, for `waitMs` at most, and up to a
+   * second while another process is making the mutex.
    *
+   * @returns The mutex.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another libc made
-   *   it; StateError ENODATA when its creator died half way.
+   *   it; StateError ENODATA when its creator died before it had finished; UnsupportedError.
    */
   static open(name: string, options?: MutexOptions & PlacedOpenOptions): Mutex {
     return Mutex.#kind.open(name, options);
   }
 
-  /** Finds the mutex of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the mutex of that name, or makes it; `created` says which. Blocks up to a second
+   * while another process is making it.
+   *
+   * @returns The mutex.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options?: MutexOptions & PlacedCreateOptions): Mutex {
     return Mutex.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a mutex inside a segment. With `overwrite`, this is also the way back after
-   * ENOTRECOVERABLE: a mutex that somebody uses would be lost.
+   * Makes a mutex inside a segment. With `overwrite` it replaces one that nobody can lock any more
+   * (ENOTRECOVERABLE); nobody may be using that. Blocks only while another process is making one
+   * there, for a second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset; LayoutError when
-   *   something else is there.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The mutex.
+   * @throws StateError EEXIST when a mutex exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
+   *   something else is there; UnsupportedError.
    */
   static init(segment: Segment, offset: number, options?: MutexOptions & PlacedInitOptions): Mutex {
     return Mutex.#kind.init(segment, offset, options);
   }
 
   /**
-   * Finds the mutex that another process makes there with `init`, and waits for it for a second at
-   * most, blocking. After `segment.resize` or `remap`, find it again.
+   * Finds the mutex that was made there with `init`. Blocks until it is there, for a second at
+   * most. After `segment.resize` or `remap`, it must be found again.
    *
-   * @param offset Bytes from the segment's start.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The mutex.
    * @throws LayoutError when it is something else, or another libc made it; StateError ENODATA when
-   *   there is none.
+   *   there is none; UnsupportedError.
    */
   static at(segment: Segment, offset: number, options?: MutexOptions): Mutex {
     return Mutex.#kind.at(segment, offset, options);
@@ -222,23 +235,23 @@ export class Mutex extends LockHandle {
     return this.#hold.held;
   }
 
-  /** While held: whether the owner before died with it. */
+  /** While this handle holds it: whether the last owner died with it. */
   get ownerDied(): boolean {
     return this.#ownerDied;
   }
 
-  /** How many owners died with it and were found out; modulo 2^32. @throws ClosedError. */
+  /** How many deaths of owners were noticed, modulo 2^32. @throws ClosedError. */
   get deaths(): number {
-    return load(this.#memory.words, DEATHS) >>> 0;
+    return load(this.#memory.words, DEATHS_WORD) >>> 0;
   }
 
   /**
-   * Takes the mutex, blocking this thread until it is free.
+   * Locks the mutex, and blocks this thread until that is possible.
    *
-   * @returns Whether it is held now: false when the time was over.
-   * @throws StateError EDEADLK when this thread has it; ENOTRECOVERABLE when an owner died and the
-   *   repair of its data failed, now or before (what `onOwnerDied` threw is the cause);
-   *   ClosedError; the reason of a signal that is aborted.
+   * @returns Whether it is held now: false when the timeout passed.
+   * @throws StateError EDEADLK when this thread holds it; ENOTRECOVERABLE when an owner died and
+   *   the repair of its data failed, now or earlier (the cause is what `onOwnerDied` threw);
+   *   ClosedError; the signal's reason when it is already aborted; RangeError, TypeError.
    */
   lock(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
@@ -248,52 +261,66 @@ export class Mutex extends LockHandle {
     return true;
   }
 
-  /** Takes the mutex if it is free. @returns false when somebody has it. @throws As `lock`. */
+  /**
+   * Locks the mutex if it is free; does not block.
+   * @returns Whether it is held now: false when somebody else holds it. @throws The errors of
+   *   `lock`.
+   */
   tryLock(): boolean {
     return this.#accept(this.#robust.tryLock());
   }
 
   /**
-   * Takes the mutex without blocking the event loop; it is then held by this thread. Several waits
-   * in one thread take turns. That a C program unlocked, which rings no bell, is noticed within
-   * 250 ms.
+   * Locks the mutex without blocking the event loop; this thread holds it then. Several waits in
+   * one thread take turns. A C program's unlock, which rings no bell, is noticed within 250 ms.
    *
-   * @returns Whether it is held now: false when the time was over.
-   * @throws As `lock`; the signal's reason as soon as it is aborted.
+   * @returns Whether it is held now: false when the timeout passed.
+   * @throws The errors of `lock`, and the signal's reason as soon as it is aborted.
    */
   async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
     return this.#memory.waitAsync(() => {
       if (this.#hold.held) return false;
       const outcome = this.#robust.tryLock();
-      // Another handle of this thread has it: its turn ends too.
+      // Another handle of this thread holds it, and will unlock it in time.
       return this.#accept(outcome === OWN ? BUSY : outcome);
     }, options);
   }
 
-  /** As `lock`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Locks the mutex like `lock`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lock`.
+   */
   acquire(): MutexGuard;
   acquire(options: WaitOptions | undefined): MutexGuard | undefined;
   acquire(options?: WaitOptions): MutexGuard | undefined {
     return this.lock(options) ? new MutexGuard(this) : undefined;
   }
 
-  /** As `tryLock`, for `using`. @returns The guard; undefined when somebody has the mutex. */
+  /**
+   * Locks the mutex like `tryLock`, until the returned guard is disposed of.
+   * @returns The guard; undefined when somebody else holds it. @throws The errors of `tryLock`.
+   */
   tryAcquire(): MutexGuard | undefined {
     return this.tryLock() ? new MutexGuard(this) : undefined;
   }
 
-  /** As `lockAsync`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Locks the mutex like `lockAsync`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lockAsync`.
+   */
   async acquireAsync(options?: AsyncWaitOptions): Promise<MutexGuard | undefined> {
     return (await this.lockAsync(options)) ? new MutexGuard(this) : undefined;
   }
 
   /**
-   * Calls a function with the mutex held, and unlocks however it ends. Blocks as `lock` does.
+   * Calls a function with the mutex held, and unlocks it afterwards, even if the function throws.
+   * Blocks this thread until the mutex can be locked.
    *
+   * @param fn Synchronous; it gets the mutex.
    * @returns What the function returned.
-   * @throws As `lock`, and what the function throws; TypeError when it returns a promise, since the
-   *   mutex would be unlocked before that is fulfilled.
+   * @throws The errors of `lock`, and what the function throws; TypeError when it returns a
+   *   promise, because the mutex would be unlocked before that is settled.
    */
   withLock<T>(fn: (mutex: Mutex) => T): T {
     checkFunction(`Cannot hold ${this.#memory.what}`, "what is called meanwhile", fn);
@@ -309,20 +336,24 @@ export class Mutex extends LockHandle {
     return result;
   }
 
-  /** Releases the mutex. @throws StateError EPERM when this handle does not hold it. */
+  /**
+   * Unlocks the mutex, and wakes its waiters; does not block.
+   * @throws StateError EPERM when this handle does not hold it; ClosedError.
+   */
   unlock(): void {
     if (!this.#hold.held) this.#mustBeHeld("unlock");
     if (this.#ownerDied) this.#declareWhole();
     this.#robust.unlock();
     this.#hold.held = false;
-    if ((loadAfterBarrier(this.#words, STATE) & WAITING) !== 0) this.#memory.waitPoint.wake();
+    if ((loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0)
+      this.#memory.waitPoint.wake();
   }
 
   /**
-   * Releases the mutex and gives its data up: from now on nobody can lock it (ENOTRECOVERABLE).
-   * Only for who holds it from a dead owner and cannot repair the data.
+   * Unlocks the mutex and gives its data up: from now on nobody can lock it (ENOTRECOVERABLE). Only
+   * for a holder who got it from a dead owner and cannot repair the data.
    *
-   * @throws StateError EPERM when this handle does not hold it, or no owner died.
+   * @throws StateError EPERM when this handle does not hold it, or no owner died; ClosedError.
    */
   abandon(): void {
     this.#mustBeHeld("abandon");
@@ -330,12 +361,15 @@ export class Mutex extends LockHandle {
       const action = `Cannot abandon ${this.#memory.what}`;
       throw new StateError("EPERM", `${action}: no owner died with it. Unlock it instead`);
     }
-    store(this.#memory.words, LOST, 1);
+    store(this.#memory.words, LOST_WORD, 1);
     this.#ownerDied = false;
     this.unlock();
   }
 
-  /** @throws StateError EBUSY while this handle holds the mutex: unmapped, nobody could get it. */
+  /**
+   * Ends the use of this handle, as every lock's `close` does.
+   * @throws StateError EBUSY while this handle holds the mutex: nobody could ever lock it again.
+   */
   override close(): void {
     if (this.#hold.held) {
       throw new StateError(
@@ -378,11 +412,11 @@ export class Mutex extends LockHandle {
     return true;
   }
 
-  /** What came of a try but TAKEN: false while another has it, true when it died with it. */
+  /** For every outcome of a try but TAKEN. @returns Whether this handle holds the mutex now. */
   #examine(outcome: Outcome): boolean {
     if (outcome === INHERITED) return this.#inherit();
     if (outcome === GIVEN_UP) this.#declareLost();
-    if (load(this.#memory.words, LOST) !== 0) {
+    if (load(this.#memory.words, LOST_WORD) !== 0) {
       const why = "an owner died, and the repair of its data failed";
       const out = "Make the data and the mutex again (init, overwrite) when nobody uses them";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}. ${out}`);
@@ -395,21 +429,21 @@ export class Mutex extends LockHandle {
     throw new StateError("EDEADLK", `${this.#action}: ${why}`);
   }
 
-  /** Tells everyone, also those whose libc would let them wait for ever. */
+  /** Tells everyone that the data are lost, since some libcs would let waiters wait for ever. */
   #declareLost(): void {
-    store(this.#memory.words, LOST, 1);
+    store(this.#memory.words, LOST_WORD, 1);
     this.#memory.waitPoint.wake();
   }
 
-  /** The mutex came from a dead owner: repair, or let the caller. */
+  /** Takes over from a dead owner, and repairs its data unless that is left to the caller. */
   #inherit(): true {
     this.#hold.held = true;
     this.#ownerDied = true;
-    add(this.#memory.words, DEATHS, 1);
-    if (this.#onOwnerDied === undefined) return true;
+    add(this.#memory.words, DEATHS_WORD, 1);
+    const onOwnerDied = this.#onOwnerDied;
+    if (onOwnerDied === undefined) return true;
     try {
-      const result: unknown = this.#onOwnerDied(this);
-      if (isThenable(result)) throw new TypeError("onOwnerDied returned a promise");
+      repair(() => onOwnerDied(this));
     } catch (cause) {
       if (this.#hold.held) this.abandon();
       const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
@@ -428,13 +462,4 @@ export class Mutex extends LockHandle {
     const out = "Use acquireAsync, and unlock after the work";
     throw new TypeError(`${action}: it would be unlocked at the first await. ${out}`);
   }
-}
-
-/** Checks what repairs the data of a dead owner. @throws TypeError. */
-export function checkRepair(action: string, onOwnerDied: unknown): void {
-  if (onOwnerDied === undefined) return;
-  checkFunction(action, "onOwnerDied", onOwnerDied);
-  if (!isAsyncFunction(onOwnerDied)) return;
-  const why = "others would see the data before they are repaired";
-  throw new TypeError(`${action}: onOwnerDied must not be asynchronous, since ${why}`);
 }

@@ -1,9 +1,9 @@
 /**
- * The robust mutex that everything here stands on: one owner at a time, and the kernel passes it on
- * when the owner dies, and says so.
+ * The robust mutex that the locks are built on: it has one owner at a time, and when the owner
+ * dies, the kernel passes it on and says so.
  *
- * It is libc's own (robust, process-shared, errorcheck), and this file is all that knows it. The
- * owner is a thread. Its address must stay mapped while it is held: see `segment/holds.ts`.
+ * It is libc's own kind (robust, process-shared, errorcheck), and only this file uses it. The owner
+ * is a thread. Its address must stay mapped while it is held: see `segment/holds.ts`.
  */
 import { ClosedError, LayoutError, StateError, UnsupportedError } from "../errors.ts";
 import { hex } from "../arguments.ts";
@@ -25,22 +25,22 @@ import type { Hold } from "../segment/holds.ts";
 import type { Placed } from "../segment/placed.ts";
 import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
 
-/** What came of a try: one of the next five, of which the first two took it. */
+/** The outcome of a try: one of the next five, of which the first two mean that it was taken. */
 export type Outcome = number;
 export const TAKEN = 0;
-/** Taken from an owner that died: `declareWhole` before `unlock`, or nobody gets it any more. */
+/** Taken from a dead owner. Without `declareWhole` before `unlock`, nobody can take it again. */
 export const INHERITED = 1;
-/** Another thread has it. */
+/** Another thread holds it. */
 export const BUSY = 2;
-/** This thread has it; musl says BUSY to a try. */
+/** This thread holds it already; on musl, `tryLock` answers BUSY instead. */
 export const OWN = 3;
-/** What a dead owner left was given up: nobody gets it any more. */
+/** The data of a dead owner were given up: nobody can take it again. */
 export const GIVEN_UP = 4;
 
-// What a mutex without a known address has for a probe.
+// The probe of a mutex whose address is not known.
 const NOTHING: Uint8Array = new Uint8Array(0);
 
-/** Whether a try took it. */
+/** Whether a try with this outcome took the mutex. */
 export function isMine(outcome: Outcome): boolean {
   return outcome <= INHERITED;
 }
@@ -53,7 +53,7 @@ export function checkRobustMutex(noun: string): void {
   );
 }
 
-/** Notes in a lock's words which libc and processor made its mutexes. */
+/** Writes into a lock's words which libc and which processor made its mutexes. */
 export function writeAbi(words: Int32Array): void {
   words[MUTEX_ABI_OFFSET >> 2] = MUTEX_ABI;
 }
@@ -69,20 +69,21 @@ export function checkAbi({ what, offset }: Placed, words: Int32Array): void {
   });
 }
 
-/** One mutex. */
+/** One mutex, as one handle uses it. */
 export class RobustMutex {
   readonly #mapping: Mapping;
   readonly #offset: number;
   readonly #what: string;
   readonly #hold: Hold;
-  // With a length while the address is known, the memory is there, and the handle is not closed.
+  // Its length is 1 while the address is known, the memory is mapped and the handle is open; else
+  // 0.
   #probe: Uint8Array = NOTHING;
   #address = 0;
   #closed = false;
 
   /**
-   * @param what For messages, as in `mutex "/x"`.
-   * @param hold What makes the segment refuse to be closed during `holding`.
+   * @param what The lock's name in messages, as in `mutex "/x"`.
+   * @param hold Keeps the segment from being closed during `holding`.
    */
   constructor(mapping: Mapping, byteOffset: number, what: string, hold: Hold) {
     this.#mapping = mapping;
@@ -91,31 +92,31 @@ export class RobustMutex {
     this.#hold = hold;
   }
 
-  /** Makes the mutex; once, before anybody else sees it. */
+  /** Makes the mutex: once, before anybody else uses it. */
   init(): void {
     const result = mutexInit(this.#mapping.address + this.#offset);
     if (result < 0) fail(`Cannot make ${this.#what}`, result, "pthread_mutex_init");
   }
 
-  // The fast paths are flat, and repeat the check of the probe: the engine inlines what is short,
-  // and five calls deep at most.
+  // The fast paths repeat the check of the probe and call little, because the engine inlines only
+  // short functions, and only five levels deep.
 
-  /** Takes it at once or not at all. */
+  /** Takes it if it is free; does not block. */
   tryLock(): Outcome {
     if (this.#probe.length === 0) this.#locate();
     const result = mutexTryLock(this.#address);
     return result === 0 ? TAKEN : this.#outcomeOf(result, "pthread_mutex_trylock");
   }
 
-  /** As `tryLock`, but sleeps until it is free, for so many ms at most. */
-  lockFor(milliseconds: number): Outcome {
+  /** Takes it, and sleeps until it is free, for `timeoutMs` at most. */
+  lockFor(timeoutMs: number): Outcome {
     if (this.#probe.length === 0) this.#locate();
-    const result = mutexLock(this.#address, milliseconds);
+    const result = mutexLock(this.#address, timeoutMs);
     return result === 0 ? TAKEN : this.#outcomeOf(result, "pthread_mutex_lock");
   }
 
   /**
-   * As `tryLock`, for what needs no repair: after INHERITED it is whole.
+   * Takes it if it is free, for data that need no repair: `declareWhole` is called for INHERITED.
    * @throws StateError ENOTRECOVERABLE.
    */
   tryTake(): Outcome {
@@ -131,11 +132,11 @@ export class RobustMutex {
   }
 
   /**
-   * Takes it, however long its owner needs.
+   * Takes it, and blocks until it is free.
    *
-   * @returns Whether the last owner died with it. The data are the caller's to repair, before it
-   *   unlocks; if it dies as well, the next one learns of it.
-   * @throws StateError EDEADLK when this thread has it; ENOTRECOVERABLE.
+   * @returns Whether the last owner died with it. Then the caller must repair the data before it
+   *   unlocks; if the caller dies too, the next owner gets the same answer.
+   * @throws StateError EDEADLK when this thread holds it; ENOTRECOVERABLE.
    */
   lock(): boolean {
     const outcome = this.tryLock();
@@ -152,21 +153,21 @@ export class RobustMutex {
     return true;
   }
 
-  /** Gives it back. @throws StateError EPERM when this thread does not have it. */
+  /** Releases it. @throws StateError EPERM when this thread does not hold it. */
   unlock(): void {
     if (this.#probe.length === 0) this.#locate();
     const result = mutexUnlock(this.#address);
     if (result < 0) this.#failUnlock(result);
   }
 
-  /** For who inherited it: what it guards is whole again. */
+  /** Tells libc, after INHERITED, that the guarded data are whole again. */
   declareWhole(): void {
     if (this.#probe.length === 0) this.#locate();
     const result = mutexConsistent(this.#address);
     if (result < 0) fail(`Cannot mend ${this.#what}`, result, "pthread_mutex_consistent");
   }
 
-  /** Runs a user's function while it is held: its segment stays mapped meanwhile. */
+  /** Runs a user's function while the mutex is held, and keeps the segment mapped meanwhile. */
   holding<T>(call: () => T): T {
     this.#hold.held = true;
     try {
@@ -176,13 +177,13 @@ export class RobustMutex {
     }
   }
 
-  /** Ends the use by a handle that is closed, whether or not the memory goes. */
+  /** Ends the use, because the handle is closed; the memory may stay mapped. */
   close(): void {
     this.#closed = true;
     this.#probe = NOTHING;
   }
 
-  /** At the first use, and not before: a Worker maps the memory once more for it. */
+  /** Finds the address at the first use and not earlier, because a Worker maps the memory again. */
   #locate(): void {
     if (this.#closed || this.#mapping.detached) throw new ClosedError(this.#what);
     this.#address = this.#mapping.lastingAddress + this.#offset;
@@ -199,8 +200,9 @@ export class RobustMutex {
   }
 
   /**
-   * glibc's trylock keeps the lock word when it answers ENOTRECOVERABLE, where its lock lets go of
-   * it: everyone else would wait for this thread. Source: nptl/pthread_mutex_trylock.c, 2.36.
+   * Works around glibc: when its trylock answers ENOTRECOVERABLE it keeps the lock word, which its
+   * lock releases, so everyone else would wait for this thread for ever. Source:
+   * nptl/pthread_mutex_trylock.c, 2.36.
    */
   #letGo(): void {
     if (mutexTryLock(this.#address) !== -E.EDEADLK) return;
@@ -211,16 +213,16 @@ export class RobustMutex {
   #refuse(outcome: Outcome): never {
     const action = `Cannot lock ${this.#what}`;
     if (outcome === OWN) {
-      const why = "this thread has it already, through another handle or in a callback";
+      const why = "this thread holds it already, through another handle or in a callback";
       throw new StateError("EDEADLK", `${action}: ${why}`);
     }
-    const why = "an owner died, and what it left was given up";
+    const why = "an owner died, and its data were given up";
     throw new StateError("ENOTRECOVERABLE", `${action}: ${why}. Make it again when nobody uses it`);
   }
 
   #failUnlock(result: number): never {
     const action = `Cannot unlock ${this.#what}`;
     if (result !== -E.EPERM) fail(action, result, "pthread_mutex_unlock");
-    throw new StateError("EPERM", `${action}: this thread does not have it`);
+    throw new StateError("EPERM", `${action}: this thread does not hold it`);
   }
 }

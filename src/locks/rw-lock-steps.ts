@@ -1,30 +1,31 @@
 /*
  * Many readers or one writer, from mutexes that outlive their owners.
  *
- * There is a row of places, each a robust mutex. A reader takes one, a writer takes all:
+ * There is a row of places, each a robust mutex. A reader takes one place, and a writer takes all:
  *
  *   reader                                writer
  *   R1  take a free place                 W1  take the writers' mutex
- *   R2  STATE is not FREE: give it back,  W2  STATE := WANTED
+ *   R2  STATE is not FREE: release it,    W2  STATE := WANTED
  *       wait                              W3  take every place, waiting for its reader to leave
  *   …   read                              W4  STATE := WRITING, write …
- *   R3  give the place back               W5  STATE := FREE, give places and mutex back
+ *   R3  release the place                 W5  STATE := FREE, release the places and the mutex
  *
- * Exclusion: a live reader that reads has a place, a live writer that writes has them all, and no
- * mutex has two owners. The kernel gives a dead owner's mutexes to the next that tries, so:
+ * Exclusion: a live reader that reads holds a place, a live writer that writes holds them all, and
+ * no mutex has two owners. The kernel gives a dead owner's mutexes to the next thread that tries,
+ * so:
  *
- *   - a dead reader's place is just taken;
+ *   - a dead reader's place is simply taken;
  *   - a dead writer leaves STATE as it was. WANTED: nothing was written. WRITING: its places may be
- *     taken, but R2 keeps every reader out until who gets the writers' mutex has seen to it. No
- *     reader passes R2 in between: STATE was WRITING before the writer's places came free, and R2
- *     reads after R1 (SYNC rw-lock: W4 and a place's release pair with R1-R2).
+ *     taken, but R2 keeps every reader out until the next owner of the writers' mutex has seen to
+ *     the data. No reader passes R2 in between: STATE was WRITING before the writer's places came
+ *     free, and R2 reads after R1 (SYNC rw-lock: W4 and a place's release pair with R1-R2).
  *
- * Writers do not starve: W2 lets no new reader in, and those inside leave. Nor do readers: who
- * releases while others wait lets one of them go first, for a moment (`giveWay`).
+ * Writers do not starve: after W2 no new reader enters, and those inside leave. Nor do readers: a
+ * handle that releases the lock while others wait lets one of them go first, for a moment
+ * (`giveWay`).
  *
  * Source: the "big reader" locks of Linux (lglock), with robust mutexes for spinlocks.
  */
-import { isThenable } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import { MUTEX_DEATHS_OFFSET } from "../layout/mutex-layout.ts";
 import {
@@ -42,13 +43,14 @@ import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import { COURTESY_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
+import { repair } from "./repair.ts";
 import { BUSY, INHERITED, OWN, type RobustMutex, isMine } from "./robust-mutex.ts";
 
-const STATE: number = RW_LOCK_STATE_OFFSET >> 2;
-const UNREPAIRED: number = RW_LOCK_UNREPAIRED_OFFSET >> 2;
-const TURNS: number = RW_LOCK_TURNS_OFFSET >> 2;
-const WAIT_STATE: number = RW_LOCK_WAIT_POINT_OFFSET >> 2;
-const DEATHS: number = MUTEX_DEATHS_OFFSET >> 2;
+const STATE_WORD: number = RW_LOCK_STATE_OFFSET >> 2;
+const UNREPAIRED_WORD: number = RW_LOCK_UNREPAIRED_OFFSET >> 2;
+const TURNS_WORD: number = RW_LOCK_TURNS_OFFSET >> 2;
+const WAIT_STATE_WORD: number = RW_LOCK_WAIT_POINT_OFFSET >> 2;
+const DEATHS_WORD: number = MUTEX_DEATHS_OFFSET >> 2;
 
 /** What the steps work on. */
 export interface RwLockParts {
@@ -62,7 +64,7 @@ export interface RwLockParts {
   readonly onOwnerDied: (() => void) | undefined;
 }
 
-/** The steps of one handle. Whoever takes one has checked that the memory is there. */
+/** The steps of one handle. The caller of each has checked that the memory is mapped. */
 export class RwLockSteps {
   readonly #what: string;
   readonly #words: Int32Array;
@@ -71,15 +73,15 @@ export class RwLockSteps {
   readonly #waitPoint: WaitPoint;
   readonly #hold: Hold;
   readonly #onOwnerDied: (() => void) | undefined;
-  /** Reads that nest; they share a place. */
+  /** How deep the reads nest; they share a place. */
   #reads = 0;
   #place: number;
   #writing = false;
-  /** Whether this handle has the writers' mutex: it writes, or waits for the readers to leave. */
+  /** Whether this handle holds the writers' mutex: it writes, or waits for the readers to leave. */
   #wanting = false;
-  /** Places taken so far by a write that waits for the others. */
+  /** How many places a write has taken so far. */
   #taken = 0;
-  /** TURNS when others waited at the last release; -1 when none did. */
+  /** The count of turns when others waited at the last release; -1 when nobody did. */
   #turnsAtRelease = -1;
 
   constructor(parts: RwLockParts) {
@@ -108,21 +110,21 @@ export class RwLockSteps {
     return this.#wanting;
   }
 
-  /** Whether a writer died while writing, and nobody has repaired or written the data since. */
+  /** Whether a writer died while it wrote, and nobody has repaired or written the data since. */
   get ownerDied(): boolean {
-    return load(this.#words, UNREPAIRED) !== 0;
+    return load(this.#words, UNREPAIRED_WORD) !== 0;
   }
 
-  /** Whether nobody waited when this handle had the lock last: then it need not give way. */
+  /** Whether nobody waited when this handle released the lock last: then it need not give way. */
   get undisturbed(): boolean {
     return this.#turnsAtRelease < 0;
   }
 
-  /** R1 and R2. */
+  /** R1 and R2. @returns Whether this handle reads now. */
   tryRead(): boolean {
     if (this.#reads === 0) {
       if (!this.#findPlace()) return false;
-      if (loadAfterBarrier(this.#words, STATE) !== FREE || this.#mustRepair) {
+      if (loadAfterBarrier(this.#words, STATE_WORD) !== FREE || this.#mustRepair) {
         this.#places[this.#place]!.unlock();
         this.#waitPoint.wake();
         return false;
@@ -150,16 +152,18 @@ export class RwLockSteps {
     return false;
   }
 
-  /** As `tryRead`. Sees to a dead writer instead, and then only the next call can be true. */
+  /**
+   * Reads like `tryRead`; after a dead writer it recovers instead, and only the next call reads.
+   */
   tryReadOrRecover(): boolean {
-    // A look first: to take and give back a place would delay the writer that wants it.
-    const free = load(this.#words, STATE) === FREE && !this.#mustRepair;
+    // It looks first, because taking and releasing a place would delay the writer that wants it.
+    const free = load(this.#words, STATE_WORD) === FREE && !this.#mustRepair;
     if (this.#reads > 0 || free) return this.tryRead();
     this.#recover();
     return false;
   }
 
-  /** Takes over from a dead writer; a live one has the writers' mutex. */
+  /** Takes over from a dead writer. While a writer lives, it holds the writers' mutex. */
   #recover(): void {
     this.#refuseLost();
     if (this.#wanting || !this.#takeWriters()) return;
@@ -174,23 +178,26 @@ export class RwLockSteps {
     }
   }
 
-  /** For who has the writers' mutex: whether the last writer died while writing. */
+  /** Whether the last writer died while it wrote; only for the owner of the writers' mutex. */
   get #torn(): boolean {
-    return load(this.#words, STATE) === WRITING || this.ownerDied;
+    return load(this.#words, STATE_WORD) === WRITING || this.ownerDied;
   }
 
   get #mustRepair(): boolean {
     return this.#onOwnerDied !== undefined && this.ownerDied;
   }
 
-  /** W1 to W4; keeps what it got until the next try, or `stopWanting`. */
+  /**
+   * W1 to W4; keeps the places that it got until the next try, or `stopWanting`.
+   * @returns Whether this handle writes now.
+   */
   tryWrite(): boolean {
     this.#refuseLost();
     if (!this.#wanting) {
       if (!this.#takeWriters()) return false;
       this.#hold.held = true;
     }
-    if (load(this.#words, STATE) !== WRITING) store(this.#words, STATE, WANTED);
+    if (load(this.#words, STATE_WORD) !== WRITING) store(this.#words, STATE_WORD, WANTED);
     const places = this.#places;
     for (let at = this.#taken; at < places.length; at++) {
       if (!isMine(places[at]!.tryTake())) return false;
@@ -200,43 +207,46 @@ export class RwLockSteps {
     this.#hold.held = true;
     this.#inherit();
     // SYNC rw-lock
-    store(this.#words, STATE, WRITING);
+    store(this.#words, STATE_WORD, WRITING);
     return true;
   }
 
   /** W5. */
   endWrite(): void {
-    store(this.#words, UNREPAIRED, 0);
+    store(this.#words, UNREPAIRED_WORD, 0);
     this.#releaseAll(FREE);
   }
 
-  /** What the last writer left. STATE stays WRITING until a torn write is repaired or noted. */
+  /**
+   * Takes over from the last writer. STATE stays WRITING until a torn write is repaired or noted.
+   */
   #inherit(): void {
-    if (load(this.#words, STATE) === WRITING) store(this.#words, UNREPAIRED, 1);
+    if (load(this.#words, STATE_WORD) === WRITING) store(this.#words, UNREPAIRED_WORD, 1);
     if (!this.#writing || this.#onOwnerDied === undefined || !this.ownerDied) return;
-    store(this.#words, STATE, WRITING);
+    store(this.#words, STATE_WORD, WRITING);
     try {
-      const result: unknown = this.#onOwnerDied();
-      if (isThenable(result)) throw new TypeError("onOwnerDied returned a promise");
+      repair(this.#onOwnerDied);
     } catch (cause) {
       this.#releaseAll(LOST);
       const why = "a writer died, and onOwnerDied failed. Nobody can lock it now";
       throw new StateError("ENOTRECOVERABLE", `${this.#action()}: ${why}`, { cause });
     }
-    store(this.#words, UNREPAIRED, 0);
+    store(this.#words, UNREPAIRED_WORD, 0);
   }
 
-  /** Gives back what a write took that did not come to be. */
+  /** Releases what a write took that timed out or was aborted. */
   stopWanting(): void {
     if (this.#writing || !this.#wanting) return;
-    // A torn write stays one, and STATE says so: whoever comes next sees to it.
-    this.#releaseAll(load(this.#words, STATE) === WANTED ? FREE : load(this.#words, STATE));
+    // STATE goes on marking a torn write, which the next owner sees to.
+    this.#releaseAll(
+      load(this.#words, STATE_WORD) === WANTED ? FREE : load(this.#words, STATE_WORD),
+    );
   }
 
   #releaseAll(state: number): void {
     if (this.#words.length === 0) return;
     this.#writing = false;
-    store(this.#words, STATE, state);
+    store(this.#words, STATE_WORD, state);
     for (let at = this.#taken - 1; at >= 0; at--) this.#places[at]!.unlock();
     this.#taken = 0;
     if (this.#wanting) this.#writers.unlock();
@@ -245,34 +255,34 @@ export class RwLockSteps {
     this.#released();
   }
 
-  /** After a mutex was given back. */
+  /** Wakes those who wait, after a mutex was released. */
   #released(): void {
-    const waited = (loadAfterBarrier(this.#words, WAIT_STATE) & WAITING) !== 0;
+    const waited = (loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0;
     this.#turnsAtRelease = waited ? this.#turns : -1;
     if (waited) this.#waitPoint.wake();
   }
 
-  /** For who got the lock after a wait. */
+  /** Counts that somebody got the lock after a wait. */
   countTurn(): true {
-    add(this.#words, TURNS, 1);
+    add(this.#words, TURNS_WORD, 1);
     return true;
   }
 
   get #turns(): number {
-    return load(this.#words, TURNS) & 0x7fffffff;
+    return load(this.#words, TURNS_WORD) & 0x7fffffff;
   }
 
-  /** Lets those go first who waited when this handle had the lock last. */
+  /** Lets those go first who waited when this handle released the lock last. */
   giveWay(limitMs: number = COURTESY_MS): void {
     const turns = this.#turnsAtRelease;
     this.#turnsAtRelease = -1;
     if (turns < 0 || this.#reads > 0 || limitMs === 0) return;
-    // It spins, since to sleep it would have to announce itself, and be waited for at its release.
+    // It spins: if it slept, it would count as a waiter itself, and others would give way to it.
     const timeoutMs = Math.min(limitMs, COURTESY_MS);
     this.#waitPoint.wait(() => this.#turns !== turns, { timeoutMs, strategy: "spin" });
   }
 
-  /** Takes the writers' mutex, if nobody has it. @throws StateError EDEADLK. */
+  /** Takes the writers' mutex if nobody holds it. @returns Whether it did. @throws StateError. */
   #takeWriters(): boolean {
     const outcome = this.#writers.tryTake();
     if (outcome === BUSY) return false;
@@ -280,13 +290,13 @@ export class RwLockSteps {
       const why = "this thread writes, or waits to, through another handle";
       throw new StateError("EDEADLK", `${this.#action()}: ${why}`);
     }
-    if (outcome === INHERITED) add(this.#words, DEATHS, 1);
+    if (outcome === INHERITED) add(this.#words, DEATHS_WORD, 1);
     this.#wanting = true;
     return true;
   }
 
   #refuseLost(): void {
-    if (load(this.#words, STATE) !== LOST) return;
+    if (load(this.#words, STATE_WORD) !== LOST) return;
     const why = "a writer died, and the repair of its data failed";
     const out = "Make the data and the lock again (init, overwrite) when nobody uses them";
     throw new StateError("ENOTRECOVERABLE", `${this.#action()}: ${why}. ${out}`);

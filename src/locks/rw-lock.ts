@@ -29,42 +29,43 @@ import { HeldGuard } from "./guard.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
-import { checkRepair } from "./mutex.ts";
-import { RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
+import { checkRepair } from "./repair.ts";
+import { type RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
 
-/** Which readers-writer lock, and what a process does with it. */
+/** What a readers-writer lock is like, and how a process uses it. */
 export interface RwLockOptions {
   /**
-   * How many read at once, from 1 to 256; more wait for one to leave. A writer takes longer with
-   * more. Default: 16 in a new one, and whatever one has that is there.
+   * How many can read at once, from 1 to 256; others wait until one leaves. The more there are, the
+   * longer a writer takes. Default: 16 for a new lock, and any number for an existing one.
    */
   readonly readers?: number | undefined;
   /**
-   * Repairs the data after a writer died while writing, before anyone else sees them: it is called
-   * with the lock held for writing, by whoever finds out, reader or writer. What it throws is the
-   * cause of what the lock throws, and from then on nobody gets the lock (ENOTRECOVERABLE).
-   * Synchronous.
+   * Repairs the data after a writer died while it wrote, before anyone else sees them. The reader
+   * or writer that takes the lock next calls this with the lock held for writing. If it throws,
+   * that call throws ENOTRECOVERABLE with the error as its cause, and nobody can take the lock from
+   * then on. It must be synchronous.
    */
   readonly onOwnerDied?: (() => void) | undefined;
 }
 
-const PLACES: number = RW_LOCK_PLACES_OFFSET >> 2;
+const PLACES_WORD: number = RW_LOCK_PLACES_OFFSET >> 2;
 
 const DEFAULT_READERS = 16;
 const LOOK_ONLY: WaitOptions = { timeoutMs: 0 };
 
 /**
- * Many readers or one writer, across processes and Workers.
+ * A lock that many readers or one writer can hold, across processes and threads.
  *
- * A handle reads as often as it likes at once (its reads nest), or writes. To write while it reads
- * is an error and no deadlock; through two handles of one thread it would be one. Both belong to
- * the thread, and every process must see the others' ids (one PID namespace).
+ * The reads of one handle nest. A handle that writes while it reads gets an error and no deadlock;
+ * with two handles of one thread it can be a deadlock. Reads and writes belong to the thread
+ * that began them. All processes must see each other's ids, so containers need a common PID
+ * namespace.
  *
- * What a crash leaves: a dead reader is of no matter. A writer that died while it waited has
- * changed nothing. One that died while it wrote is reported: by `onOwnerDied`, else by `ownerDied`
- * to everyone until somebody has written. It is found out within 50 ms (250 ms by event loops). A
- * handle that is forgotten while it holds the lock keeps it until its thread ends.
+ * What a crash leaves: after a reader, or a writer that still waited, nothing has changed. A writer
+ * that died while it wrote is noticed within 50 ms (250 ms in an event loop), and reported to
+ * `onOwnerDied`, or else to everyone by `ownerDied`, until somebody has written. If a handle is
+ * forgotten while it holds the lock, the lock stays held until its thread ends.
  *
  * @example
  * ```ts
@@ -111,13 +112,13 @@ export class RwLock extends LockHandle {
       lock.#writers.init();
       writeAbi(words);
       for (const place of lock.#places) place.init();
-      words[PLACES] = readers;
+      words[PLACES_WORD] = readers;
       return lock;
     },
     find(placed, options) {
       const words = wordsAt(placed, rwLockLength(1));
       checkAbi(placed, words);
-      const places = load(words, PLACES);
+      const places = load(words, PLACES_WORD);
       if (places < 1 || places > RW_LOCK_MAX_PLACES) {
         throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
           expected: `1 to ${RW_LOCK_MAX_PLACES} readers`,
@@ -134,33 +135,32 @@ export class RwLock extends LockHandle {
     const memory = new LockMemory(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
-    const hold = this.#memory.registerHold(this, "readers-writer lock");
-    const mutexAt = (from: number): RobustMutex =>
-      new RobustMutex(placed.segment.mapping, placed.offset + from, placed.what, hold);
-    this.#writers = mutexAt(0);
-    this.#places = Array.from({ length: places }, (_, place) =>
-      mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH),
-    );
+    const hold = memory.registerHold(this, "readers-writer lock");
     this.#hold = hold;
+    this.#writers = memory.mutexAt(0, hold);
+    this.#places = Array.from({ length: places }, (_, place) =>
+      memory.mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH, hold),
+    );
     this.#steps = new RwLockSteps({
       what: placed.what,
-      words: this.#memory.words,
+      words: memory.words,
       writers: this.#writers,
       places: this.#places,
-      waitPoint: this.#memory.waitPoint,
+      waitPoint: memory.waitPoint,
       hold,
       onOwnerDied: options.onOwnerDied,
     });
   }
 
-  /** Bytes that a lock for so many readers at once takes in a segment. @throws RangeError. */
+  /** How many bytes a lock takes in a segment. @throws RangeError, TypeError. */
   static byteLength(options?: { readonly readers?: number | undefined }): number {
     return RwLock.#kind.byteLength(options);
   }
 
   /**
-   * Makes a lock in a new segment of that name.
+   * Makes a lock in a new segment of that name. Does not block.
    *
+   * @returns The lock.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments; UnsupportedError on macOS.
    */
@@ -169,26 +169,38 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Finds the lock of that name; one that is being made is waited for, blocking.
+   * Finds the lock of that name. Blocks until the name appears, for `waitMs` at most, and up to a
+   * second while another process is making the lock.
    *
+   * @returns The lock.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or it has another number of readers; StateError ENODATA when its creator died half way.
+   *   it, or its number of readers is not the one asked for; StateError ENODATA when its creator
+   *   died before it had finished; UnsupportedError.
    */
   static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
     return RwLock.#kind.open(name, options);
   }
 
-  /** Finds the lock of that name, or makes it; `created` says which. @throws As both. */
+  /**
+   * Finds the lock of that name, or makes it; `created` says which. Blocks up to a second while
+   * another process is making it.
+   *
+   * @returns The lock.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
+   */
   static openOrCreate(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
     return RwLock.#kind.openOrCreate(name, options);
   }
 
   /**
-   * Makes a lock inside a segment.
+   * Makes a lock inside a segment. Blocks only while another process is making one there, for a
+   * second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset or number; LayoutError
-   *   when something else is there; UnsupportedError on macOS.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The lock.
+   * @throws StateError EEXIST when a readers-writer lock exists there, EBUSY when another process
+   *   takes over a second to make one; RangeError for a bad offset or number; TypeError for a bad
+   *   option; LayoutError when something else is there; UnsupportedError on macOS.
    */
   static init(
     segment: Segment,
@@ -199,29 +211,29 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Finds the lock that another process makes there with `init`, and waits for it for a second at
-   * most, blocking.
+   * Finds the lock that was made there with `init`. Blocks until it is there, for a second at most.
    *
-   * @param offset Bytes from the segment's start.
-   * @throws LayoutError when it is something else, another libc made it, or it has another number
-   *   of readers; StateError ENODATA when there is none.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The lock.
+   * @throws LayoutError when it is something else, another libc made it, or its number of readers
+   *   is not the one asked for; StateError ENODATA when there is none; UnsupportedError.
    */
   static at(segment: Segment, offset: number, options?: RwLockOptions): RwLock {
     return RwLock.#kind.at(segment, offset, options);
   }
 
-  /** How many can read at once. */
+  /** How many can read at the same time. */
   get readers(): number {
     return this.#places.length;
   }
 
-  /** Whether this handle has the lock, and how. */
+  /** How this handle holds the lock; undefined when it does not. */
   get held(): "read" | "write" | undefined {
     return this.#steps.writes ? "write" : this.#steps.reads ? "read" : undefined;
   }
 
   /**
-   * Whether a writer died while writing, and nobody has repaired or written the data since.
+   * Whether a writer died while it wrote, and nobody has repaired or written the data since.
    * @throws ClosedError.
    */
   get ownerDied(): boolean {
@@ -230,12 +242,12 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Takes the lock to read, blocking this thread.
+   * Takes the lock to read, and blocks this thread while a writer holds it or waits for it.
    *
-   * @returns Whether this handle reads now: false when the time was over.
+   * @returns Whether this handle reads now: false when the timeout passed.
    * @throws StateError EDEADLK when this handle writes; ENOTRECOVERABLE when a repair failed, now
-   *   or before (what `onOwnerDied` threw is the cause); ClosedError; the reason of a signal that
-   *   is aborted.
+   *   or earlier (the cause is what `onOwnerDied` threw); ClosedError; the signal's reason when it
+   *   is aborted; RangeError, TypeError.
    */
   lockRead(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action("read-lock"), options, WAIT_OPTIONS);
@@ -247,8 +259,8 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Takes the lock to read if no writer has or wants it.
-   * @returns Whether this handle reads now. @throws As `lockRead`.
+   * Takes the lock to read if no writer holds it or waits for it; does not block.
+   * @returns Whether this handle reads now. @throws The errors of `lockRead`.
    */
   tryLockRead(): boolean {
     this.#refuseDeadlock("read-lock", this.#steps.wants);
@@ -256,10 +268,10 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * As `lockRead`, without blocking the event loop.
+   * Takes the lock to read like `lockRead`, without blocking the event loop.
    *
-   * @returns Whether this handle reads now: false when the time was over.
-   * @throws As `lockRead`; the signal's reason as soon as it is aborted.
+   * @returns Whether this handle reads now: false when the timeout passed.
+   * @throws The errors of `lockRead`, and the signal's reason as soon as it is aborted.
    */
   async lockReadAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("read-lock"), options, ASYNC_WAIT_OPTIONS);
@@ -268,17 +280,20 @@ export class RwLock extends LockHandle {
     return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
   }
 
-  /** Ends one read. @throws StateError EPERM when this handle does not read; ClosedError. */
+  /**
+   * Ends one read; does not block.
+   * @throws StateError EPERM when this handle does not read; ClosedError.
+   */
   unlockRead(): void {
     if (!this.#steps.reads) this.#failToUnlock("read");
     this.#steps.endRead();
   }
 
   /**
-   * Takes the lock to write, blocking this thread until the readers have left.
+   * Takes the lock to write, and blocks this thread until all others have left.
    *
-   * @returns Whether this handle writes now: false when the time was over.
-   * @throws As `lockRead`; EDEADLK also when this handle reads.
+   * @returns Whether this handle writes now: false when the timeout passed.
+   * @throws The errors of `lockRead`; EDEADLK also when this handle reads.
    */
   lockWrite(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action("write-lock"), options, WAIT_OPTIONS);
@@ -294,18 +309,18 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Takes the lock to write if nobody has it.
-   * @returns Whether this handle writes now. @throws As `lockWrite`.
+   * Takes the lock to write if nobody holds it; does not block.
+   * @returns Whether this handle writes now. @throws The errors of `lockWrite`.
    */
   tryLockWrite(): boolean {
     return this.lockWrite(LOOK_ONLY);
   }
 
   /**
-   * As `lockWrite`, without blocking the event loop.
+   * Takes the lock to write like `lockWrite`, without blocking the event loop.
    *
-   * @returns Whether this handle writes now: false when the time was over.
-   * @throws As `lockWrite`; the signal's reason as soon as it is aborted.
+   * @returns Whether this handle writes now: false when the timeout passed.
+   * @throws The errors of `lockWrite`, and the signal's reason as soon as it is aborted.
    */
   async lockWriteAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("write-lock"), options, ASYNC_WAIT_OPTIONS);
@@ -319,47 +334,73 @@ export class RwLock extends LockHandle {
     }
   }
 
-  /** Ends the write. @throws StateError EPERM when this handle does not write; ClosedError. */
+  /**
+   * Ends the write; does not block.
+   * @throws StateError EPERM when this handle does not write; ClosedError.
+   */
   unlockWrite(): void {
     if (!this.#steps.writes) this.#failToUnlock("write");
     this.#steps.endWrite();
   }
 
-  /** As `lockRead`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Takes the lock like `lockRead`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lockRead`.
+   */
   acquireRead(): HeldGuard;
   acquireRead(options: WaitOptions | undefined): HeldGuard | undefined;
   acquireRead(options?: WaitOptions): HeldGuard | undefined {
     return this.lockRead(options) ? this.#readGuard() : undefined;
   }
 
-  /** As `tryLockRead`, for `using`. @returns The guard; undefined when a writer has or wants it. */
+  /**
+   * Takes the lock like `tryLockRead`, until the returned guard is disposed of.
+   * @returns The guard; undefined when a writer holds the lock or waits for it. @throws The errors
+   *   of `tryLockRead`.
+   */
   tryAcquireRead(): HeldGuard | undefined {
     return this.tryLockRead() ? this.#readGuard() : undefined;
   }
 
-  /** As `lockReadAsync`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Takes the lock like `lockReadAsync`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lockReadAsync`.
+   */
   async acquireReadAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
     return (await this.lockReadAsync(options)) ? this.#readGuard() : undefined;
   }
 
-  /** As `lockWrite`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Takes the lock like `lockWrite`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lockWrite`.
+   */
   acquireWrite(): HeldGuard;
   acquireWrite(options: WaitOptions | undefined): HeldGuard | undefined;
   acquireWrite(options?: WaitOptions): HeldGuard | undefined {
     return this.lockWrite(options) ? this.#writeGuard() : undefined;
   }
 
-  /** As `tryLockWrite`, for `using`. @returns The guard; undefined when somebody has the lock. */
+  /**
+   * Takes the lock like `tryLockWrite`, until the returned guard is disposed of.
+   * @returns The guard; undefined when somebody holds the lock. @throws The errors of
+   *   `tryLockWrite`.
+   */
   tryAcquireWrite(): HeldGuard | undefined {
     return this.tryLockWrite() ? this.#writeGuard() : undefined;
   }
 
-  /** As `lockWriteAsync`, for `using`. @returns The guard; undefined when the time was over. */
+  /**
+   * Takes the lock like `lockWriteAsync`, until the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `lockWriteAsync`.
+   */
   async acquireWriteAsync(options?: AsyncWaitOptions): Promise<HeldGuard | undefined> {
     return (await this.lockWriteAsync(options)) ? this.#writeGuard() : undefined;
   }
 
-  /** @throws StateError EBUSY while this handle reads, writes, or waits to write. */
+  /**
+   * Ends the use of this handle, as every lock's `close` does.
+   * @throws StateError EBUSY while this handle reads, writes, or waits to write.
+   */
   override close(): void {
     if (this.#hold.held) {
       const way = this.#steps.writes
@@ -389,7 +430,7 @@ export class RwLock extends LockHandle {
     throw new StateError("EDEADLK", `${this.#action(verb)}: ${why}`);
   }
 
-  /** For looks while it waits in the event loop. @throws ClosedError. */
+  /** Asked at each look of an asynchronous wait. @throws ClosedError. */
   #isOpen(): true {
     this.#memory.checkOpen();
     return true;

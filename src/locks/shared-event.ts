@@ -28,7 +28,7 @@ import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, wordsAt } from "./lock-memory.ts";
 
-/** Which event is to be found. */
+/** What the event that is found must be like. */
 export interface SharedEventOptions {
   /** "auto" lets one waiter through for each `set`; "manual" lets all through until `reset`. */
   readonly reset?: "auto" | "manual" | undefined;
@@ -37,22 +37,22 @@ export interface SharedEventOptions {
 /** How to make an event. */
 export interface SharedEventCreateOptions extends SharedEventOptions {
   readonly reset: "auto" | "manual";
-  /** Whether it is set from the start. Default false. */
+  /** Whether it starts set. Default false. */
   readonly set?: boolean | undefined;
 }
 
-const KIND: number = EVENT_KIND_OFFSET >> 2;
-const SET: number = EVENT_SET_OFFSET >> 2;
+const KIND_WORD: number = EVENT_KIND_OFFSET >> 2;
+const SET_WORD: number = EVENT_SET_OFFSET >> 2;
 
 /**
- * Something that happens in one process and that others wait for. Any process and thread may set,
- * reset and wait.
+ * Something that happens in one process and that others wait for.
  *
- * An event remembers that it was set, not how often: two `set` before a wait are one. To count, use
- * a `Semaphore`.
+ * Any number of processes and threads may set it, reset it and wait for it. An event remembers that
+ * it was set, and not how often: two calls of `set` before a wait count as one. To count, use a
+ * `Semaphore`.
  *
- * What a crash leaves: the event as it was. An "auto" event that let a process through is reset,
- * also when that process dies right after.
+ * What a crash leaves: the event as it was. An "auto" event that has let a process through stays
+ * reset, even if that process dies at once.
  *
  * @example
  * ```ts
@@ -81,12 +81,12 @@ export class SharedEvent extends LockHandle {
       if (reset !== undefined) checkOneOf(action, "its reset", reset, ["auto", "manual"]);
     },
     make(placed, words, { reset, set }) {
-      words[KIND] = reset === "auto" ? AUTO : MANUAL;
-      words[SET] = set === true ? 1 : 0;
+      words[KIND_WORD] = reset === "auto" ? AUTO : MANUAL;
+      words[SET_WORD] = set === true ? 1 : 0;
       return new SharedEvent(placed, reset === "auto");
     },
     find(placed, { reset }) {
-      const kind = load(wordsAt(placed, EVENT_LENGTH), KIND);
+      const kind = load(wordsAt(placed, EVENT_LENGTH), KIND_WORD);
       const found = kind === AUTO ? "auto" : kind === MANUAL ? "manual" : undefined;
       if (found === undefined) {
         throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
@@ -108,14 +108,15 @@ export class SharedEvent extends LockHandle {
     this.#ready = () => this.tryWait();
   }
 
-  /** Bytes that an event takes in a segment. */
+  /** How many bytes an event takes in a segment. */
   static byteLength(): number {
     return EVENT_LENGTH;
   }
 
   /**
-   * Makes an event in a new segment of that name.
+   * Makes an event in a new segment of that name. Does not block.
    *
+   * @returns The event.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
    *   bad arguments.
    */
@@ -127,18 +128,23 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * Finds the event of that name; one that is being made is waited for, blocking.
+   * Finds the event of that name. Blocks until the name appears, for `waitMs` at most, and up to a
+   * second while another process is making the event.
    *
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or resets in another
-   *   way; StateError ENODATA when its creator died half way.
+   * @returns The event.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its `reset` is
+   *   not the one asked for; StateError ENODATA when its creator died before it had finished.
    */
   static open(name: string, options?: SharedEventOptions & PlacedOpenOptions): SharedEvent {
     return SharedEvent.#kind.open(name, options);
   }
 
   /**
-   * Finds the event of that name, or makes it; `created` says which. One that is there stays set or
-   * not, as it is. @throws As both.
+   * Finds the event of that name, or makes it; `created` says which. An existing one stays set or
+   * reset, whatever `set` says. Blocks up to a second while another process is making it.
+   *
+   * @returns The event.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
   static openOrCreate(
     name: string,
@@ -148,11 +154,14 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * Makes an event inside a segment.
+   * Makes an event inside a segment. Blocks only while another process is making one there, for a
+   * second at most.
    *
-   * @param offset Bytes from the segment's start, a multiple of 128.
-   * @throws StateError EEXIST when one is there; RangeError for a bad offset; TypeError for another
-   *   `reset`; LayoutError when something else is there.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
+   * @returns The event.
+   * @throws StateError EEXIST when an event exists there, EBUSY when another process takes over a
+   *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
+   *   something else is there.
    */
   static init(
     segment: Segment,
@@ -163,49 +172,55 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * Finds the event that another process makes there with `init`, and waits for it for a second at
-   * most, blocking.
+   * Finds the event that was made there with `init`. Blocks until it is there, for a second at
+   * most.
    *
-   * @param offset Bytes from the segment's start.
-   * @throws LayoutError when it is something else, or resets in another way; StateError ENODATA
-   *   when there is none.
+   * @param offset Where it starts, in bytes from the segment's start.
+   * @returns The event.
+   * @throws LayoutError when it is something else, or its `reset` is not the one asked for;
+   *   StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options?: SharedEventOptions): SharedEvent {
     return SharedEvent.#kind.at(segment, offset, options);
   }
 
-  /** Whether a wait that passes resets it. */
+  /** Who resets it: "auto", a wait that passes; "manual", only `reset`. */
   get kind(): "auto" | "manual" {
     return this.#auto ? "auto" : "manual";
   }
 
   /** Whether it is set; stale the moment it returns. @throws ClosedError. */
   get isSet(): boolean {
-    return load(this.#memory.words, SET) !== 0;
+    return load(this.#memory.words, SET_WORD) !== 0;
   }
 
-  /** Sets the event, and wakes everybody who waits; does not block. @throws ClosedError. */
+  /** Sets the event, and wakes all waiters; does not block. @throws ClosedError. */
   set(): void {
-    store(this.#memory.words, SET, 1);
+    store(this.#memory.words, SET_WORD, 1);
     this.#memory.waitPoint.wake();
   }
 
-  /** Takes the event back; does not block. @throws ClosedError. */
+  /**
+   * Resets the event: later waits wait until it is set again. Does not block. @throws ClosedError.
+   */
   reset(): void {
-    store(this.#memory.words, SET, 0);
-  }
-
-  /** Passes if the event is set (and resets an "auto" one). @returns Whether it passed. */
-  tryWait(): boolean {
-    if (this.#auto) return compareExchange(this.#memory.words, SET, 1, 0) === 1;
-    return load(this.#memory.words, SET) !== 0;
+    store(this.#memory.words, SET_WORD, 0);
   }
 
   /**
-   * Blocks this thread until it passes.
+   * Passes if the event is set, and then resets an "auto" one; does not block.
+   * @returns Whether it passed. @throws ClosedError.
+   */
+  tryWait(): boolean {
+    if (this.#auto) return compareExchange(this.#memory.words, SET_WORD, 1, 0) === 1;
+    return load(this.#memory.words, SET_WORD) !== 0;
+  }
+
+  /**
+   * Blocks this thread until the event is set, and then resets an "auto" one.
    *
-   * @returns Whether it passed: false when the time was over.
-   * @throws ClosedError; the reason of a signal that is aborted.
+   * @returns Whether it passed: false when the timeout passed first.
+   * @throws ClosedError; the signal's reason when it is aborted; RangeError, TypeError.
    */
   wait(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
@@ -214,10 +229,10 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * As `wait`, without blocking the event loop.
+   * Waits like `wait`, without blocking the event loop.
    *
-   * @returns Whether it passed: false when the time was over.
-   * @throws As `wait`; the signal's reason as soon as it is aborted.
+   * @returns Whether it passed: false when the timeout passed first.
+   * @throws The errors of `wait`, as soon as the signal is aborted or the handle is closed.
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);

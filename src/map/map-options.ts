@@ -159,5 +159,5 @@ export function checkAmount(by: unknown): void {
 export function numberOf(value: unknown): number {
   if (value === undefined) return 0;
   if (typeof value === "number") return value;
-  throw new TypeError(`Cannot increment ${shown(value)}: it is no number`);
+  throw new TypeError(`Cannot increment ${shown(value)}: it is not a number`);
 }

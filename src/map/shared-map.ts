@@ -406,7 +406,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    *
    * @param by A finite number. Default 1.
    * @returns The new number; undefined when the map is full and refuses.
-   * @throws The errors of `set`; TypeError when the value is no number.
+   * @throws The errors of `set`; TypeError when the value is not a number.
    */
   increment(
     this: SharedMap<number, K>,

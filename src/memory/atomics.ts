@@ -2,9 +2,9 @@
  * The one user of `Atomics` over shared words.
  *
  * Every access to a word that two processes touch goes through these functions, so that a test can
- * replace this module and stop, switch or kill at each single access. All of them are sequentially
- * consistent, which is stronger than most callers need: a comment at the call says which order it
- * relies on. JavaScriptCore inlines them; `bench/micro/atomics.bench.ts` holds them to that.
+ * replace this module, and stop, switch or kill at each single access. All of them are sequentially
+ * consistent, which is stronger than most callers need; a comment at the call says which order it
+ * relies on. JavaScriptCore inlines them, which `bench/micro/atomics.bench.ts` checks.
  *
  * Words are 32-bit, indexed in elements (`byteOffset >> 2`), and read as signed. Positions are
  * compared by wrapping subtraction: `(a - b) | 0`.
@@ -20,27 +20,29 @@ export function store(words: Int32Array, index: number, value: number): void {
   Atomics.store(words, index, value);
 }
 
-/** Adds with wrap-around; returns the old value. */
+/** Adds with wrap-around. @returns The old value. */
 export function add(words: Int32Array, index: number, value: number): number {
   return Atomics.add(words, index, value);
 }
 
-/** Bitwise and; returns the old value. */
+/** Bitwise and. @returns The old value. */
 export function and(words: Int32Array, index: number, value: number): number {
   return Atomics.and(words, index, value);
 }
 
-/** Bitwise or; returns the old value. */
+/** Bitwise or. @returns The old value. */
 export function or(words: Int32Array, index: number, value: number): number {
   return Atomics.or(words, index, value);
 }
 
-/** Writes a word; returns the old value. */
+/** Writes a word. @returns The old value. */
 export function exchange(words: Int32Array, index: number, value: number): number {
   return Atomics.exchange(words, index, value);
 }
 
-/** Writes `replacement` if the word is `expected`; returns the old value, which tells. */
+/**
+ * Writes `replacement` if the word is `expected`. @returns The old value: `expected` if it wrote.
+ */
 export function compareExchange(
   words: Int32Array,
   index: number,
@@ -53,9 +55,9 @@ export function compareExchange(
 const IS_X64: boolean = process.arch === "x64";
 
 /**
- * Reads a word right after a lock or unlock in libc, which on x86-64 is a full barrier: there a
- * plain read is in order, for a fifth of the price. Never in a loop without a call into libc, from
- * which the engine would take it out.
+ * Reads a word right after a lock or unlock in libc. On x86-64 that call is a full barrier, so a
+ * plain read after it is in order, and costs a fifth. In a loop without a call into libc it must
+ * not be used: the engine would move the read out of the loop.
  */
 export function loadAfterBarrier(words: Int32Array, index: number): number {
   return IS_X64 ? words[index]! : Atomics.load(words, index);
@@ -63,10 +65,10 @@ export function loadAfterBarrier(words: Int32Array, index: number): number {
 
 /*
  * Fences, for the few places where plain accesses race with atomic ones on purpose. An atomic load
- * keeps what follows behind it and an atomic store keeps what precedes before it, but plain loads
- * may sink below an atomic load that follows, and plain stores may rise above an atomic store that
- * precedes. x86 does neither. arm64 does both; there an atomic store that an atomic load follows,
- * to any word, is a full fence (STLR is ordered with a later LDAR).
+ * keeps later accesses after it, and an atomic store keeps earlier accesses before it. But plain
+ * loads may move below a later atomic load, and plain stores may move above an earlier atomic
+ * store. x86 does neither. arm64 does both; there an atomic store followed by an atomic load, to
+ * any word, is a full fence (STLR is ordered with a later LDAR).
  */
 const fenceWord = new Int32Array(new ArrayBuffer(4));
 
@@ -86,8 +88,8 @@ export function storeFence(): void {
 }
 
 /**
- * Blocks this thread while a word is `value`, at most `timeoutMs`. Only for a SharedArrayBuffer,
- * between threads of one process: over a mapping it throws.
+ * Blocks this thread while a word is `value`, for `timeoutMs` at most. Only for a
+ * SharedArrayBuffer, between threads of one process; over a mapping it throws.
  */
 export function waitWhile(
   words: Int32Array,

@@ -1,15 +1,26 @@
-/** Locks that the kernel releases: how a role is held, and how its holder's death is known. */
+/** Locks that the kernel releases, by which roles are held and the deaths of holders are known. */
 import { E, fail } from "../libc/errno.ts";
 import { close, isByteLocked, lockByte, open } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 import { Descriptor } from "./descriptor.ts";
 
 /**
- * An exclusive lock on one byte of an object, held by an open file description of its own.
+ * An exclusive lock on one byte of an object, which has an open file description of its own.
  *
- * The kernel releases it when the process dies, however it dies, also across containers where
- * process ids mean nothing. It excludes other handles of the same process and its Workers too.
- * A lock that is forgotten is released when it is collected.
+ * What a crash leaves: nothing, because the kernel releases the lock when the process dies, in
+ * whatever way, and even across containers, where process ids mean nothing. It also excludes other
+ * handles of the same process, and its Workers. A lock that is forgotten is released when it is
+ * collected. `Segment.tryLock` makes them.
+ *
+ * @example
+ * ```ts
+ * using segment = Segment.create("/roles", { size: 4096 });
+ * {
+ *   using role = segment.tryLock(0); // undefined while anybody else holds it
+ *   console.log(role?.held); // true
+ * }
+ * segment.unlink();
+ * ```
  */
 export class ByteLock {
   readonly #descriptor: Descriptor;
@@ -20,14 +31,14 @@ export class ByteLock {
   }
 
   /**
-   * Takes byte `index` at once.
+   * Takes the lock on byte `index` if it is free.
    *
-   * @returns undefined when somebody alive has it.
+   * @returns The lock; undefined when anybody holds it.
    * @throws SystemError when the object cannot be opened for writing, or has no such locks.
    * @internal
    */
   static tryAcquire(what: string, object: Descriptor, index: number): ByteLock | undefined {
-    // A new open file description of the same object, whatever became of its name.
+    // This opens the same object again, whatever has become of its name.
     const path = `/proc/self/fd/${object.number}`;
     const descriptor = open(path, C.O_RDWR | C.O_CLOEXEC);
     if (descriptor < 0) fail(`Cannot lock ${what}`, descriptor, "open", path);
@@ -38,7 +49,7 @@ export class ByteLock {
     return fail(`Cannot lock ${what}`, result, "fcntl");
   }
 
-  /** Whether somebody alive holds byte `index`, this process included. @internal */
+  /** Whether anybody holds the lock on byte `index`, this process included. @internal */
   static isHeld(what: string, object: Descriptor, index: number): boolean {
     const result = isByteLocked(object.number, index);
     if (result < 0) fail(`Cannot look at the locks of ${what}`, result, "fcntl");
@@ -50,7 +61,7 @@ export class ByteLock {
     return !this.#descriptor.closed;
   }
 
-  /** Releases the lock; again is harmless. */
+  /** Releases the lock. Calling it again does nothing. */
   close(): void {
     this.#descriptor.close();
   }

@@ -4,7 +4,9 @@ import { close } from "../libc/fcntl.ts";
 
 const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(close);
 
-/** A file descriptor that closes once: by `close()`, or when the object it serves is collected. */
+/**
+ * A file descriptor that is closed once: by `close()`, or when the object it serves is collected.
+ */
 export class Descriptor {
   readonly #what: string;
   #number: number;
@@ -24,7 +26,7 @@ export class Descriptor {
     return this.#number < 0;
   }
 
-  /** Ties the descriptor's life to an object's; a later call moves it to another. */
+  /** Closes the descriptor when an object is collected; a later call names another object. */
   serve(object: object): void {
     forgotten.unregister(this);
     forgotten.register(object, this.number, this);

@@ -5,7 +5,7 @@ import { adoptAttachment, adoptMapping, mapAgain, mmap, unmap } from "../libc/mm
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
 
-/** Most bytes that one ArrayBuffer covers. */
+/** How many bytes one ArrayBuffer can cover. */
 export const MAPPING_MAX: number = 2 ** 32;
 
 const IS_MAIN_THREAD: boolean = Bun.isMainThread;
@@ -22,14 +22,14 @@ const forgotten: FinalizationRegistry<Lasting> = new FinalizationRegistry(
 /**
  * A range of this process's memory that a kernel object backs.
  *
- * Whoever passes an address into libc takes it from `address` at that moment: a mapping that was
- * closed, transferred or collected throws there, and never reaches libc.
+ * Callers read `address` each time they pass it to libc: it throws after the mapping was closed or
+ * its buffer was transferred, so that no stale address reaches libc.
  */
 export class Mapping {
   readonly buffer: ArrayBuffer;
   readonly #what: string;
   readonly #address: number;
-  // A detached view has length 0, and the JIT reads that for free; `buffer.detached` is a call.
+  // Its length is 0 once detached; reading that costs nothing, while `buffer.detached` is a call.
   readonly #probe: Uint8Array;
 
   #lasting: Lasting | undefined;
@@ -61,26 +61,30 @@ export class Mapping {
     return new Mapping(what, address, adoptMapping(address, options.length));
   }
 
-  /** Attaches the first `length` bytes of a System V segment. @returns Or shmat's negated errno. */
+  /**
+   * Attaches the first `length` bytes of a System V segment.
+   * @returns The mapping, or shmat's negated errno.
+   */
   static attach(what: string, id: number, length: number): Mapping | number {
     const address = shmat(id, 0);
     if (address < 0) return address;
     return new Mapping(what, address, adoptAttachment(address, length));
   }
 
-  /** Where the memory is, for libc. @throws ClosedError once the buffer is detached. */
+  /** The memory's address, for libc. @throws ClosedError once the buffer is detached. */
   get address(): number {
     if (this.#probe.length === 0) throw new ClosedError(this.#what);
     return this.#address;
   }
 
   /**
-   * As `address`, for what the kernel reads when this thread has ended: the mutexes that it held.
+   * An address of the memory that stays valid until this thread ends, for held mutexes, which the
+   * kernel reads then.
    *
-   * A Worker that is terminated frees its ArrayBuffers before its thread ends, and the kernel would
-   * find nothing mapped where it looks for held mutexes: they would be lost to everyone. A Worker
-   * therefore uses a second mapping, which no ArrayBuffer owns. It goes with `close`, or is
-   * collected with this; one that a terminated Worker leaves stays until the process ends.
+   * A Worker that is terminated frees its ArrayBuffers before its thread ends. The kernel would
+   * find nothing mapped where it looks for held mutexes, and nobody could ever lock them again. So
+   * a Worker uses a second mapping that no ArrayBuffer owns. It is unmapped by `close`, or when
+   * this is collected; one that a terminated Worker leaves stays mapped until the process ends.
    */
   get lastingAddress(): number {
     if (IS_MAIN_THREAD) return this.address;
@@ -104,16 +108,16 @@ export class Mapping {
     this.#lasting = undefined;
   }
 
-  /** Whether the memory is gone: closed here, or the buffer was transferred elsewhere. */
+  /** Whether the memory is unmapped: closed here, or the buffer was transferred. */
   get detached(): boolean {
     return this.#probe.length === 0;
   }
 
   /**
-   * Detaches every view and unmaps.
+   * Detaches every view, and unmaps the memory.
    *
-   * @returns false while an asynchronous operation (`fs.write`, `gzip` …) pins the buffer: then
-   * nothing has happened, and the caller tries again later.
+   * @returns Whether it did: false while an asynchronous operation (`fs.write`, `gzip` …) pins the
+   *   buffer; then nothing has changed, and the caller tries again later.
    */
   close(): boolean {
     if (!this.buffer.detached) this.buffer.transfer(0);

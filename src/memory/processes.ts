@@ -1,11 +1,11 @@
 /**
- * What /proc says of processes: which of them map or open an object, and which live. For a
- * queue it is the only trace that a C program leaves; people ask it who uses what. Only Linux has
- * it, and a process sees its own pid namespace only.
+ * What /proc says about processes: which of them map or open an object, and which are alive. For a
+ * queue it is the only trace that a C program leaves; for people it shows who uses what. Only Linux
+ * has it, and a process sees only its own PID namespace.
  */
 import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
 
-/** A file under /proc; undefined when its process has ended, or is another user's. */
+/** The text of a file under /proc; undefined if its process has ended, or is another user's. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
@@ -14,7 +14,7 @@ function read(path: string): string | undefined {
   }
 }
 
-/** The ids of all processes that this one sees; undefined where there is no /proc. */
+/** The ids of all processes that this one can see; undefined where there is no /proc. */
 function processIds(): number[] | undefined {
   try {
     return readdirSync("/proc")
@@ -25,9 +25,9 @@ function processIds(): number[] | undefined {
   }
 }
 
-/** Device and inode of an object, as /proc writes them: `00:1a 1234`. */
+/** The key of an object: its device and inode as /proc writes them, `00:1a 1234`. */
 export function objectKey(device: number, inode: number): string {
-  // The kernel packs a device's numbers so, and stat hands them out like that.
+  // The packing is the kernel's, and stat returns it unchanged.
   const major = (device >>> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >>> 12) & ~0xff);
   return `${hexByte(major)}:${hexByte(minor)} ${inode}`;
@@ -37,14 +37,14 @@ function hexByte(value: number): string {
   return value.toString(16).padStart(2, "0");
 }
 
-/** The key of a System V segment: its id is its inode, on a device that no stat tells. */
+/** The key of a System V segment: its id is its inode, on a device that no stat shows. */
 export function sysvKey(id: number): string {
   return `sysv ${id}`;
 }
 
 /** A line of /proc/PID/maps: range, permissions, offset, device with inode, path. */
 const MAPPED = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+ \d+) *(.*)$/gm;
-/** Paths of what is shared memory, and no library or file. */
+/** The paths of shared memory, as opposed to libraries and files. */
 const SHARED = /^\/(dev\/shm\/|SYSV|memfd:)/;
 
 /** The key of what is mapped at an address of this process; undefined where there is no /proc. */
@@ -75,7 +75,7 @@ function keysOfDescriptors(pid: number): Set<string> {
       const { dev, ino } = statSync(path);
       keys.add(objectKey(dev, ino));
     } catch {
-      // It was closed between the two looks.
+      // It was closed after it was listed.
     }
   }
   return keys;
@@ -90,8 +90,10 @@ export interface Mappers {
 }
 
 /**
- * Every process that maps the object of a key, of `mappedObject` or `objectKey`; takes some
- * milliseconds. @returns undefined where there is no /proc.
+ * Finds every process that maps the object of a key; takes some milliseconds.
+ *
+ * @param key From `mappedObject` or `objectKey`.
+ * @returns The processes; undefined where there is no /proc.
  */
 export function findMappers(key: string): Mappers | undefined {
   const ids = processIds();
@@ -101,7 +103,7 @@ export function findMappers(key: string): Mappers | undefined {
   for (const pid of ids) {
     const maps = read(`/proc/${pid}/maps`);
     if (maps === undefined) hidden ||= read(`/proc/${pid}/stat`) !== undefined;
-    // Without parsing the lines: a queue asks while it waits.
+    // It does not parse the lines, because a queue calls this while it waits.
     else if (maps.includes(` ${key} `)) known.add(pid);
   }
   return { known, hidden };
@@ -116,18 +118,18 @@ export interface ObjectUser {
   readonly how: "mapped" | "open";
 }
 
-/** Who has what, at one moment. */
+/** Which processes have which objects, at one moment. */
 export interface UserTable {
-  /** By `objectKey` or `sysvKey`. */
+  /** The users of each object, by `objectKey` or `sysvKey`. */
   readonly users: ReadonlyMap<string, readonly ObjectUser[]>;
   /**
-   * Processes of other ordinary users, whose objects this user may not see. Root's do not count:
-   * every machine has some that ordinary users cannot look into.
+   * How many processes of other ordinary users this user may not inspect. Root's do not count,
+   * because every machine has some.
    */
   readonly hidden: number;
 }
 
-/** Looks at every process once. Stale the moment it returns. */
+/** Looks at every process once. @returns The table, which is stale the moment it is returned. */
 export function findUsers(): UserTable {
   const users = new Map<string, ObjectUser[]>();
   let hidden = 0;
@@ -138,7 +140,7 @@ export function findUsers(): UserTable {
       mapped = keysOfMaps(readFileSync(`/proc/${pid}/maps`, "latin1"));
       open = keysOfDescriptors(pid);
     } catch (error) {
-      // Gone meanwhile (ENOENT, ESRCH), or another user's.
+      // It has ended meanwhile (ENOENT, ESRCH), or is another user's.
       const denied = ["EACCES", "EPERM"].includes((error as { code?: string }).code ?? "");
       if (denied && (ownerOf(pid) ?? 0) !== 0) hidden++;
       continue;
@@ -169,7 +171,7 @@ function commandOf(pid: number): string {
   }
 }
 
-/** Whether a process of this id lives, here and now. Ids are reused, and mean nothing elsewhere. */
+/** Whether a process of this id lives. Ids are reused, and mean nothing in other containers. */
 export function isAlive(pid: number): boolean {
   if (pid <= 0) return false;
   try {
@@ -180,7 +182,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a process is stopped, by a signal or a debugger: alive, and not to be given up. */
+/** Whether a process is stopped, by a signal or a debugger, and so is alive but does not run. */
 export function isStopped(pid: number): boolean {
   const stat = read(`/proc/${pid}/stat`);
   // The name before the state may itself contain parentheses.

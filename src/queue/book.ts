@@ -1,4 +1,4 @@
-/** The bookkeeping behind a queue's slots: how it is made, and found again. */
+/** The bookkeeping that Bun's handles keep behind a queue's slots: how it is made and found. */
 import { LayoutError, StateError } from "../errors.ts";
 import { QUEUE_BOOKKEEPER_BYTE } from "../layout/lock-bytes.ts";
 import {
@@ -27,7 +27,7 @@ export function bookOf(segment: Segment, geometry: QueueGeometry): Int32Array {
   return new Int32Array(segment.buffer, bookOffset(geometry), QUEUE_BOOK_LENGTH / 4);
 }
 
-/** The geometry that the bookkeeping at the end of the object gives; undefined without one. */
+/** The geometry that the bookkeeping at the object's end records; undefined without bookkeeping. */
 export function recordedGeometry(segment: Segment): QueueGeometry | undefined {
   const offset = segment.size - QUEUE_BOOK_LENGTH;
   if (offset < 0 || offset % 128 !== 0) return undefined;
@@ -39,7 +39,7 @@ export function recordedGeometry(segment: Segment): QueueGeometry | undefined {
   return inRange && bookOffset({ slots, slotSize }) === offset ? { slots, slotSize } : undefined;
 }
 
-/** Fills in what stays as it is. */
+/** Fills in the words that never change. */
 export function writeBook(
   book: Int32Array,
   geometry: QueueGeometry,
@@ -55,10 +55,10 @@ export function writeBook(
 }
 
 /**
- * Grows a C program's object by the bookkeeping; what C programs have mapped stays as it is.
+ * Enlarges a C program's object by the bookkeeping; what C programs have mapped stays as it is.
  *
- * @param geometry What the caller takes the queue for.
- * @returns The geometry, which is another when somebody else was first.
+ * @param geometry The geometry that the caller assumes the queue to have.
+ * @returns The recorded geometry, which differs if another process recorded its own first.
  */
 export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometry {
   const action = `Cannot open message queue "${segment.name}"`;

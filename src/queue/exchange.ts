@@ -1,4 +1,4 @@
-/** How texts go into a queue and come out of it through one handle, and what that counts. */
+/** How texts go into a queue and come out of it through one handle, and how that is counted. */
 import { ClosedError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
@@ -11,28 +11,29 @@ import { ITEMS, SPACES, type TokenKind } from "./participants.ts";
 import type { TokenCounter, TokenWait } from "./polled-tokens.ts";
 
 const LOOKS: number = MAY_SPIN ? QUEUE_LOOKS : 0;
-/** Of this many tries in vain one looks whether tokens were lost. */
+/** One failed try in so many looks whether tokens were lost. */
 const AUDIT_PERIOD = 64;
 
-/** What a handle counts; pairs are by kind of token: items (out, empty), spaces (in, full). */
+/** What a handle counts. The first of a pair is for ITEMS, the second for SPACES. */
 export interface ExchangeCounts {
-  /** Texts taken out, put in; and their bytes. */
+  /** Texts taken out, and put in. */
   readonly done: readonly [number, number];
+  /** Bytes taken out, and put in. */
   readonly bytes: readonly [number, number];
-  /** Calls that found no token: empty, full. */
-  readonly hits: readonly [number, number];
+  /** Calls that found the queue empty, and full. */
+  readonly misses: readonly [number, number];
   readonly waits: number;
   readonly timeouts: number;
 }
 
-/** One handle's operations: those with ITEMS take a text out, those with SPACES put one in. */
+/** One handle's operations: with ITEMS they take a text out, and with SPACES they put one in. */
 export class QueueExchange {
   readonly #queue: OpenQueue;
   readonly #guard: QueueGuard;
   readonly #lines: readonly [AsyncLine, AsyncLine] = [new AsyncLine(), new AsyncLine()];
   readonly #done: [number, number] = [0, 0];
   readonly #bytes: [number, number] = [0, 0];
-  readonly #hits: [number, number] = [0, 0];
+  readonly #misses: [number, number] = [0, 0];
   #waits = 0;
   #timeouts = 0;
   #closed = false;
@@ -43,14 +44,14 @@ export class QueueExchange {
     this.#guard = new QueueGuard(queue, (message) => log("repaired", message));
   }
 
-  /** The text that the last operation with ITEMS took out. */
+  /** The text that the last operation took out. */
   get text(): string {
     return this.#text;
   }
 
   get counts(): ExchangeCounts {
-    const [done, bytes, hits] = [this.#done, this.#bytes, this.#hits];
-    return { done, bytes, hits, waits: this.#waits, timeouts: this.#timeouts };
+    const [done, bytes, misses] = [this.#done, this.#bytes, this.#misses];
+    return { done, bytes, misses, waits: this.#waits, timeouts: this.#timeouts };
   }
 
   /** Whether `close` was called, or the segment is closed. */
@@ -61,7 +62,7 @@ export class QueueExchange {
   /** @throws ClosedError. */
   checkOpen(): void {
     if (!this.closed) return;
-    // Where the segment was closed under it, the rest goes with it.
+    // If only the segment was closed, the other parts are closed now.
     this.close();
     throw new ClosedError(`message queue "${this.#queue.segment.name}"`);
   }
@@ -72,19 +73,19 @@ export class QueueExchange {
     closeQueue(this.#queue);
   }
 
-  /** One operation if there is a token now. */
+  /** Does one operation if there is a token now. @returns Whether it did. */
   attempt(kind: TokenKind, text: string): boolean {
     return this.#attempt(kind, text, false, SLICE_MS);
   }
 
-  /** After an attempt in vain that is not to be waited for. */
+  /** Counts a failed attempt that will not be followed by a wait. */
   giveUp(kind: TokenKind): void {
-    if (++this.#hits[kind] % AUDIT_PERIOD === 0) this.#guard.audit();
+    if (++this.#misses[kind] % AUDIT_PERIOD === 0) this.#guard.audit();
   }
 
   /**
-   * After an attempt in vain: one operation; blocks until there is a token.
-   * @returns false when the time was over.
+   * Blocks, after a failed attempt, until there is a token, and then does one operation.
+   * @returns Whether it did: false when the timeout passed.
    */
   wait(kind: TokenKind, text: string, options: WaitOptions | undefined): boolean {
     const { timeoutMs, signal } = options ?? {};
@@ -93,7 +94,7 @@ export class QueueExchange {
       this.#timeouts++;
       return false;
     }
-    this.#hits[kind]++;
+    this.#misses[kind]++;
     this.#waits++;
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let look = 0; look < LOOKS; look++) {
@@ -107,17 +108,17 @@ export class QueueExchange {
         this.#timeouts++;
         return false;
       }
-      participant.waits(kind);
+      participant.startWait(kind);
       const took = this.#counter(kind).wait({ timeoutMs: Math.min(left, SLICE_MS) });
-      participant.waited(kind, took);
+      participant.endWait(kind, took);
       if (!took) this.#guard.audit();
       else if (this.#attempt(kind, text, true, Math.max(left, SLICE_MS))) return true;
     }
   }
 
   /**
-   * One operation; the event loop goes on until there is a token.
-   * @returns The text, "" for one that was put in; undefined when the time was over.
+   * Does one operation as soon as there is a token, without blocking the event loop.
+   * @returns The text taken out, or "" for one put in; undefined when the timeout passed.
    */
   async waitAsync(
     kind: TokenKind,
@@ -136,7 +137,7 @@ export class QueueExchange {
         this.checkOpen();
         if (this.#attempt(kind, text, took, SLICE_MS)) return kind === ITEMS ? this.#text : "";
         if (attempts === 0) {
-          this.#hits[kind]++;
+          this.#misses[kind]++;
           this.#waits++;
         }
         const left = deadline - monotonicMs();
@@ -156,24 +157,26 @@ export class QueueExchange {
   async #sliceAsync(kind: TokenKind, options: TokenWait): Promise<boolean> {
     const { participant } = this.#queue;
     let took = false;
-    participant.waits(kind);
+    participant.startWait(kind);
     try {
       took = await this.#counter(kind).waitAsync(options);
     } catch (error) {
-      // Whatever a counter says of its own end: the queue is closed.
+      // A closed counter throws an error of its own, but it is the queue that the user closed.
       this.checkOpen();
       throw error;
     } finally {
-      if (!this.closed) participant.waited(kind, took);
+      if (!this.closed) participant.endWait(kind, took);
     }
     return took;
   }
 
   /**
-   * One operation, if there is a token.
+   * Does one operation if there is a token.
    *
-   * @param hasToken Whether the caller waited for one.
-   * @param patienceMs How long to wait for those who are inside.
+   * @param hasToken Whether the caller has taken the token already.
+   * @param patienceMs How long to wait for those who hold the lock or the mutex, in ms; 0 only
+   *   looks.
+   * @returns Whether it did the operation.
    */
   #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
     const { slots, lock, mutex } = this.#queue;
@@ -190,7 +193,7 @@ export class QueueExchange {
       held = mutex.tryWait() || (patienceMs > 0 && this.#guard.takeMutex(patienceMs));
       if (!held) return false;
       done = kind === SPACES ? slots.enqueue(text) : this.#take();
-      // One that led nowhere was one too many, and is not given back either.
+      // A token that led to nothing was one too many, so it is not given back either.
       token = false;
       if (done) this.#bytes[kind] += slots.lastLength;
       else this.#guard.repaired("A token too many was dropped");
@@ -199,7 +202,7 @@ export class QueueExchange {
       if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
       if (token) own.post();
       if (locked) lock.unlock();
-      if (hasToken) this.#queue.participant.used(kind);
+      if (hasToken) this.#queue.participant.endToken(kind);
     }
     if (done) this.#done[kind]++;
     return done;
@@ -215,7 +218,7 @@ export class QueueExchange {
     return kind === ITEMS ? this.#queue.items : this.#queue.spaces;
   }
 
-  /** Whether it looks as if an operation could succeed. */
+  /** Whether an operation seems possible. */
   #looksReady(kind: TokenKind): boolean {
     const { slots } = this.#queue;
     return kind === ITEMS ? slots.depth > 0 : slots.depth < slots.slots;

@@ -1,23 +1,25 @@
 /**
- * Who may touch a message queue, and what happens when one of them dies.
+ * Who may touch a message queue, and how it is repaired when one of them dies.
  *
- * C programs know only the mutex, a semaphore that does not say who holds it. Between Bun's
- * handles a lock in the bookkeeping comes first, whose word names its holder: so at most one
- * handle, the lock's holder, has the mutex, and these are the cases:
+ * C programs know only the mutex, a semaphore that does not record its holder. Bun's handles take a
+ * lock in the bookkeeping first, whose word names its holder, so that only the lock's holder can
+ * hold the mutex among them. There are three cases:
  *
- * 1. The lock's holder is dead (the kernel says so: its lock byte is free). The next who wants it
- *    inherits it. Did the dead one hold the mutex? If the journal names a slot, yes: the heir
- *    finishes or undoes the operation and posts the mutex, and the token that belongs to it.
- *    Otherwise perhaps: see 2.
- * 2. The lock's holder cannot get the mutex. No living handle has it, so a C program does, or the
- *    dead do. If no living process but the handles' has the object mapped, it is the dead. If one
- *    has, it gets QUEUE_MUTEX_PATIENCE_MS; a stopped one has as long as it takes.
- * 3. Tokens are lost: count, items and spaces do not add up. Nor do they while somebody is between
- *    two steps. So whoever waits in vain looks twice; if nothing at all moved in between, nobody
- *    living is between two steps, but those whose words say so. The tokens are then made to fit.
+ * 1. The lock's holder is dead: its lock byte is free, says the kernel. The next handle that wants
+ *    the lock inherits it. If the journal names a slot, the dead holder also held the mutex: the
+ *    heir finishes or undoes the operation, and posts the mutex and the token that belongs to it.
+ *    Otherwise it may have held the mutex, which is case 2.
+ * 2. The lock's holder cannot get the mutex. No living handle holds it, so a C program does, or the
+ *    dead do. If no living process other than the handles' has the object mapped, it is the dead.
+ *    If one has, it gets QUEUE_MUTEX_PATIENCE_MS; a stopped process gets as long as it takes.
+ * 3. Tokens are lost, so that count, items and spaces do not add up. But they do not add up either
+ *    while somebody is between two steps. So a handle that has waited without success looks twice.
+ *    If nothing has moved in between, no living process is between two steps, other than those
+ *    whose words say so, and the tokens are made to fit.
  *
- * A wrong guess in 3 makes a token too many. Handles check count under the mutex and drop such a
- * token; so only a C consumer can be misled, one that the scheduler kept away for that long.
+ * A wrong guess in case 3 makes one token too many. Handles compare it with count under the mutex,
+ * and drop it. So it can mislead only a C consumer that the scheduler kept from running for all of
+ * that time.
  */
 import { findMappers, isStopped, mappedObject } from "../memory/processes.ts";
 import { monotonicMs } from "../libc/time.ts";
@@ -36,7 +38,7 @@ import type { OwnedLock } from "./owned-lock.ts";
 import { ITEMS, type Participant, SPACES } from "./participants.ts";
 import type { TokenCounter } from "./polled-tokens.ts";
 
-/** What a queue is made of. */
+/** The parts of an open queue. */
 export interface QueueParts {
   readonly segment: Segment;
   readonly book: Int32Array;
@@ -48,15 +50,17 @@ export interface QueueParts {
   readonly spaces: TokenCounter;
 }
 
+/** The state of the processes that have the object mapped and are not Bun's handles. */
 type Foreigners = "none" | "living" | "stopped";
 
+/** What one look at a queue saw, to compare with a later one. */
 interface Look {
   readonly state: string;
   readonly sinceMs: number;
   readonly words: Int32Array;
 }
 
-/** See the top of the file. */
+/** One handle's guard: see the top of the file. */
 export class QueueGuard {
   readonly #parts: QueueParts;
   readonly #log: (message: string) => void;
@@ -64,7 +68,7 @@ export class QueueGuard {
   #look: Look | undefined;
   #stuck: { readonly state: string; readonly sinceMs: number } | undefined;
 
-  /** @param log Receives each repair, which is counted here. */
+  /** @param log Receives a message about each repair. */
   constructor(parts: QueueParts, log: (message: string) => void) {
     this.#parts = parts;
     this.#log = log;
@@ -72,20 +76,21 @@ export class QueueGuard {
     parts.slots.onCorrected = () => {
       this.repaired("A C program died between two stores: count agrees with head and tail again");
     };
-    // This place's last user died with the lock: to the others it looks alive again.
+    // The last user of this participant's number died with the lock. The others now take that
+    // number for a living holder, so only this handle can inherit the lock.
     if (parts.lock.ownedBySelf) {
       this.#inherit();
       parts.lock.unlock();
     }
   }
 
-  /** Counts a repair, and reports it. */
+  /** Counts a repair, and logs it. */
   repaired(message: string): void {
     add(this.#parts.book, BOOK_REPAIRED_WORD, 1);
     this.#log(message);
   }
 
-  /** Takes the lock. @returns false when the time was over. */
+  /** Takes the lock. @returns Whether it did: false when the timeout passed. */
   lock(timeoutMs: number): boolean {
     const { lock } = this.#parts;
     if (lock.tryLock()) return true;
@@ -102,7 +107,7 @@ export class QueueGuard {
 
   #inherit(): void {
     const { slots, mutex, items, spaces } = this.#parts;
-    if (!slots.interrupted) {
+    if (!slots.isInterrupted) {
       this.repaired("A handle died outside the mutex, with the lock: it was taken over");
       return;
     }
@@ -113,7 +118,9 @@ export class QueueGuard {
     this.repaired(`A handle died inside the mutex; its message was ${finished}`);
   }
 
-  /** Takes the mutex; for the lock's holder. @returns false when the time was over. */
+  /**
+   * Takes the mutex, as the lock's holder. @returns Whether it did: false when the timeout passed.
+   */
   takeMutex(timeoutMs: number): boolean {
     const { mutex } = this.#parts;
     if (mutex.tryWait()) return true;
@@ -130,7 +137,7 @@ export class QueueGuard {
     }
   }
 
-  /** Case 2; remembers between calls how long nothing has moved. */
+  /** Decides case 2; remembers from call to call how long nothing has moved. */
   #mutexIsLost(): boolean {
     const state = this.#state();
     const now = monotonicMs();
@@ -143,7 +150,7 @@ export class QueueGuard {
     return true;
   }
 
-  /** Whether processes other than the handles' have the object mapped. */
+  /** Looks whether processes other than the handles' have the object mapped. */
   #foreigners(): Foreigners {
     const { participant, segment } = this.#parts;
     const mappers = this.#object === undefined ? undefined : findMappers(this.#object);
@@ -151,7 +158,7 @@ export class QueueGuard {
     const handles = participant.processIds();
     const foreign = [...mappers.known].filter((id) => id !== process.pid && !handles.has(id));
     if (foreign.some(isStopped)) return "stopped";
-    // Processes that may not be looked at can have it mapped if its mode lets other users in.
+    // A process that this user may not inspect can have it mapped only if the mode lets others in.
     const unseen = mappers.hidden && (segment.mode & 0o077) !== 0;
     return foreign.length > 0 || unseen ? "living" : "none";
   }
@@ -159,17 +166,19 @@ export class QueueGuard {
   #state(): string {
     const { slots, book, mutex, items, spaces } = this.#parts;
     const values = [mutex.value, items.value, spaces.value];
-    return `${slots.position} ${load(book, BOOK_OPERATIONS_WORD)} ${values.join(" ")}`;
+    return `${slots.indices} ${load(book, BOOK_OPERATIONS_WORD)} ${values.join(" ")}`;
   }
 
   #addsUp(): boolean {
     const { slots, mutex, items, spaces } = this.#parts;
     const count = slots.depth;
-    if (mutex.value !== 1 || !slots.consistent) return false;
+    if (mutex.value !== 1 || !slots.isConsistent) return false;
     return items.value === count && spaces.value === slots.slots - count;
   }
 
-  /** Case 3: for one who waited in vain, and has neither the lock nor a token. */
+  /**
+   * Decides case 3, after a wait without success; the caller holds neither the lock nor a token.
+   */
   audit(): void {
     if (this.#addsUp()) {
       this.#look = undefined;
@@ -196,7 +205,8 @@ export class QueueGuard {
     let held = false;
     try {
       if (mutex.value === 0) {
-        // Whoever waits for it has a token in hand: only look at the tokens once it is free.
+        // Those who wait for the mutex have a token in hand, so the tokens are judged only after it
+        // is free.
         held = this.takeMutex(QUEUE_MUTEX_PATIENCE_MS);
         return;
       }
@@ -221,7 +231,7 @@ export class QueueGuard {
   }
 }
 
-/** Brings a semaphore into a range, by as little as possible. @returns By how much. */
+/** Brings a counter into a range by the smallest change. @returns The change. */
 function adjust(counter: TokenCounter, low: number, high: number): number {
   const { value } = counter;
   if (value < low) {

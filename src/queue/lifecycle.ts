@@ -33,19 +33,20 @@ import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { addBook, bookOf, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
-import { QUEUE_MODES, type QueueLog, type QueueMode, type QueuePlace } from "./options.ts";
+import { QUEUE_MODES, type QueueLog, type QueueMode, type QueueSpec } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
 import { Participant } from "./participants.ts";
 import { SlotQueue } from "./slots.ts";
 import { type Counters, makeCounters, openCounters } from "./tokens.ts";
 
-/** A queue's parts, and what ends with them. */
+/** An open queue. */
 export interface OpenQueue extends QueueParts {
-  readonly mode: QueueMode;
+  readonly synchronization: QueueMode;
+  /** Says that the queue's creator lives; undefined for all other handles. */
   readonly creatorLock: ByteLock | undefined;
 }
 
-/** What a handle adds to the place of its queue. */
+/** What a handle asks for beside the queue itself. */
 export interface QueueAttachment {
   readonly mode?: number | undefined;
   readonly synchronization?: QueueMode | undefined;
@@ -53,9 +54,9 @@ export interface QueueAttachment {
   readonly log: QueueLog;
 }
 
-/** Makes a queue that must not exist. */
-export function createQueue(place: QueuePlace, attachment: QueueAttachment): OpenQueue {
-  const { name, geometry } = place;
+/** Makes a new queue. */
+export function createQueue(spec: QueueSpec, attachment: QueueAttachment): OpenQueue {
+  const { name, geometry } = spec;
   const { mode, synchronization = "named", log } = attachment;
   using stack = new DisposableStack();
   const segment = stack.use(createSegment(name, bookOffset(geometry) + QUEUE_BOOK_LENGTH, mode));
@@ -68,11 +69,11 @@ export function createQueue(place: QueuePlace, attachment: QueueAttachment): Ope
   stack.use(creatorLock);
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
   const wanted = QUEUE_MODES.indexOf(synchronization) + 1;
-  const [made, counters] = makeCounters(place, segment, wanted, mode, log);
+  const [made, counters] = makeCounters(spec, segment, wanted, mode, log);
   stack.defer(() => {
     for (const counter of counters) counter.close();
     if (made === QUEUE_MODE_NAMED) {
-      for (const semaphore of place.semaphores ?? []) Semaphore.unlink(semaphore);
+      for (const semaphore of spec.semaphores ?? []) Semaphore.unlink(semaphore);
     }
   });
   const queue = assemble(segment, geometry, made, counters, creatorLock);
@@ -97,17 +98,17 @@ function createSegment(name: string, size: number, mode: number | undefined): Se
 }
 
 /** Attaches to a queue, made by Bun or by a C program. */
-export function openQueue(place: QueuePlace, { waitMs }: QueueAttachment): OpenQueue {
-  const { name, asked } = place;
+export function openQueue(spec: QueueSpec, { waitMs }: QueueAttachment): OpenQueue {
+  const { name, asked } = spec;
   using stack = new DisposableStack();
   const segment = stack.use(openSegment(name, waitMs));
   waitForMagic(segment);
-  const geometry = recordedGeometry(segment) ?? addBook(segment, place.geometry);
+  const geometry = recordedGeometry(segment) ?? addBook(segment, spec.geometry);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
   const { slotSize } = geometry;
   mustHave(segment, geometry, "slotSize", BOOK_SLOT_SIZE_WORD, slotSize, asked.slotSize);
   const mode = load(bookOf(segment, geometry), BOOK_MODE_WORD);
-  const counters = openCounters(place, segment, geometry, mode);
+  const counters = openCounters(spec, segment, geometry, mode);
   stack.defer(() => counters.forEach((counter) => counter.close()));
   const queue = assemble(segment, geometry, mode, counters, undefined);
   stack.defer(() => queue.participant.close());
@@ -117,46 +118,48 @@ export function openQueue(place: QueuePlace, { waitMs }: QueueAttachment): OpenQ
 }
 
 /**
- * Attaches to the queue if there is one, or else makes it. One whose creator died before it had
- * finished is made again.
+ * Attaches to the queue, or makes it. One whose creator died before it had finished is made again.
  */
-export function openOrCreateQueue(place: QueuePlace, attachment: QueueAttachment): OpenQueue {
-  const { name } = place;
+export function openOrCreateQueue(spec: QueueSpec, attachment: QueueAttachment): OpenQueue {
+  const { name } = spec;
   const isOfName = (error: unknown, code: string): boolean =>
     error instanceof SystemError && error.code === code && error.path === name;
   for (let unfinished = 0; ;) {
     try {
-      return createQueue(place, attachment);
+      return createQueue(spec, attachment);
     } catch (error) {
       if (!isOfName(error, "EEXIST")) throw error;
     }
     try {
-      return checkMode(openQueue(place, attachment), attachment);
+      return checkSynchronization(openQueue(spec, attachment), attachment);
     } catch (error) {
-      const half = (error as { code?: unknown }).code === "ENODATA";
-      if (half && unfinished++ === 0) removeDeadQueue(place);
-      // Removed between the two attempts: begin again.
+      const isUnfinished = (error as { code?: unknown }).code === "ENODATA";
+      if (isUnfinished && unfinished++ === 0) removeDeadQueue(spec);
+      // Somebody removed it between the two attempts: begin again.
       else if (!isOfName(error, "ENOENT")) throw error;
     }
   }
 }
 
 /**
- * Compares how tokens are counted with what the caller asked for. What comes later in the list is
- * what a creator falls back on when the earlier is impossible: that is reported, and no error.
+ * Compares how tokens are counted with what the caller asked for. A later entry of the list is what
+ * a creator falls back on when an earlier one is impossible, so that is logged and not an error.
  */
-function checkMode(queue: OpenQueue, { synchronization, log }: QueueAttachment): OpenQueue {
-  const { mode, segment, book } = queue;
-  if (synchronization === undefined || mode === synchronization) return queue;
-  if (QUEUE_MODES.indexOf(mode) > QUEUE_MODES.indexOf(synchronization)) {
-    log("degraded", `The queue has "${mode}" synchronization; C programs cannot join`);
+function checkSynchronization(
+  queue: OpenQueue,
+  { synchronization: asked, log }: QueueAttachment,
+): OpenQueue {
+  const { synchronization: found, segment, book } = queue;
+  if (asked === undefined || found === asked) return queue;
+  if (QUEUE_MODES.indexOf(found) > QUEUE_MODES.indexOf(asked)) {
+    log("degraded", `The queue has "${found}" synchronization; C programs cannot join`);
     return queue;
   }
   const offset = book.byteOffset + BOOK_MODE_WORD * 4;
   closeQueue(queue);
   throw new LayoutError(
-    `Cannot open message queue "${segment.name}": it was made with another synchronization`,
-    { expected: synchronization, found: mode, offset },
+    `Cannot open message queue "${segment.name}": it was made with a different synchronization`,
+    { expected: asked, found, offset },
   );
 }
 
@@ -169,7 +172,7 @@ export function closeQueue(queue: OpenQueue): void {
   segment.close();
 }
 
-/** @throws LayoutError when a parameter is another than the caller asked for. */
+/** Compares a parameter with the one asked for, if any. @throws LayoutError when they differ. */
 function mustHave(
   segment: Segment,
   geometry: QueueGeometry,
@@ -179,7 +182,7 @@ function mustHave(
   asked: number | undefined,
 ): void {
   if (asked === undefined || asked === found) return;
-  const what = `Cannot open message queue "${segment.name}": it was made with another ${field}`;
+  const what = `Cannot open message queue "${segment.name}": it was made with a different ${field}`;
   const offset = bookOffset(geometry) + word * 4;
   throw new LayoutError(what, { expected: String(asked), found: String(found), offset });
 }
@@ -204,18 +207,18 @@ function waitForMagic(segment: Segment): void {
     });
   }
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
-  // SYNC queue-made: the creator writes the magic number when all else is there.
+  // SYNC queue-made: the creator writes the magic number last.
   const magic = waitUntil(() => load(words, MAGIC_WORD) || undefined, FOR_CREATOR);
   if (magic === undefined) {
     throw new StateError(
       "ENODATA",
-      `${what}: only zeros are there. Its creator died before it had finished: ` +
+      `${what}: it holds only zeros. Its creator died before it had finished: ` +
         "MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again",
     );
   }
   if (magic !== QUEUE_MAGIC) {
     const details = { expected: hex(QUEUE_MAGIC), found: hex(magic), offset: 0 };
-    throw new LayoutError(`${what}: it is no message queue`, details);
+    throw new LayoutError(`${what}: it is not a message queue`, details);
   }
   const version = load(words, VERSION_WORD);
   if (version !== QUEUE_VERSION) {
@@ -244,10 +247,10 @@ function assemble(
   const lock = new OwnedLock(book, BOOK_LOCK_WORD, participant.number + 1, waitPoint, isAlive);
   const slots = new SlotQueue(segment.buffer, geometry, segment.name);
   const parts = { segment, book, slots, lock, participant, mutex, items, spaces, creatorLock };
-  return { ...parts, mode: QUEUE_MODES[mode - 1]! };
+  return { ...parts, synchronization: QUEUE_MODES[mode - 1]! };
 }
 
-/** Whether the name still stands for this very object. */
+/** Whether the name still belongs to this object. */
 export function isNamed(segment: Segment): boolean {
   if (segment.backing !== "posix") return Segment.exists(segment.name);
   const directory = PLATFORM?.directory;
@@ -258,16 +261,16 @@ export function isNamed(segment: Segment): boolean {
 }
 
 /**
- * Removes the names of a queue, if they still stand for this one. The segment's comes last: while
- * it is there nobody makes new semaphores of these names.
+ * Removes the names of a queue if they still belong to it. The segment's name goes last: while it
+ * exists, nobody makes new semaphores with these names.
  */
-export function unlinkQueue(segment: Segment, place: QueuePlace): boolean {
+export function unlinkQueue(segment: Segment, spec: QueueSpec): boolean {
   if (!isNamed(segment)) return false;
-  for (const name of place.semaphores ?? []) Semaphore.unlink(name);
+  for (const name of spec.semaphores ?? []) Semaphore.unlink(name);
   return segment.unlink();
 }
 
-/** @returns undefined when there is none, or one without a size. */
+/** @returns The segment; undefined when there is none, or it is empty. */
 function openIfThere(name: string): Segment | undefined {
   try {
     return Segment.open(name);
@@ -278,20 +281,20 @@ function openIfThere(name: string): Segment | undefined {
   }
 }
 
-/** Removes what a dead creator left. @returns Whether there was such a queue. */
-export function removeDeadQueue(place: QueuePlace): boolean {
-  using segment = openIfThere(place.name);
-  // An empty one: its creator died before its second step.
-  if (segment === undefined) return Segment.unlink(place.name);
+/** Removes what a dead creator left. @returns Whether there was any. */
+export function removeDeadQueue(spec: QueueSpec): boolean {
+  using segment = openIfThere(spec.name);
+  // If the object is empty, its creator died before its second step.
+  if (segment === undefined) return Segment.unlink(spec.name);
   using cleaner = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (cleaner === undefined) return false;
   const geometry = recordedGeometry(segment);
   const byBun =
     geometry !== undefined &&
     load(bookOf(segment, geometry), BOOK_CREATOR_WORD) === QUEUE_CREATOR_BUN;
-  // A C program holds no lock: as long as anybody has the object mapped, it may be its creator.
+  // A C program holds no lock, so any process that has the object mapped may be its creator.
   if (!byBun && hasOtherMappers(segment)) return false;
-  return unlinkQueue(segment, place);
+  return unlinkQueue(segment, spec);
 }
 
 function hasOtherMappers(segment: Segment): boolean {

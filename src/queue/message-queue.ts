@@ -42,9 +42,9 @@ import {
   NAMES_OPTIONS,
   OPEN_OPTIONS,
   type QueueMode,
-  type QueuePlace,
+  type QueueSpec,
   TRY_ENQUEUE_OPTIONS,
-  checkPlace,
+  checkSpec,
   checkText,
   logTo,
 } from "./options.ts";
@@ -54,17 +54,18 @@ const NO_OPTIONS: Readonly<Record<never, never>> = {};
 const VALUES_OPTIONS: readonly string[] = ["signal"];
 
 /**
- * A bounded queue of texts between processes, byte-compatible with the classic C program of shared
- * memory and three named semaphores: its producers and consumers and these work together.
+ * A bounded queue of texts between processes, byte-compatible with the classic C program that uses
+ * shared memory and three named semaphores: C producers and consumers can use the same queue.
  *
- * Any number of producers and consumers, up to 64 handles. Messages come out in the order in which
- * they went in, each once. A process that is killed at any instant loses nothing but the message
- * that it was in the middle of, and the other Bun handles go on within a second, once they use the
- * queue: see docs/ARCHITECTURE.md. C programs have no repair of their own: they wait until a Bun
- * handle does it.
+ * Any number of processes and threads may produce and consume, with up to 64 handles. Messages come
+ * out in the order in which they went in, each once.
  *
- * It has a name and a segment of its own, and cannot lie inside a segment of the user's: its layout
- * is the C program's, which has the queue at the start of the object, and semaphores beside it.
+ * What a crash leaves: a process that is killed at any instant loses at most the one message that
+ * it was putting in or taking out. Bun's other handles repair the queue within a second of using it
+ * (docs/ARCHITECTURE.md says how); C programs cannot repair it, and wait until a Bun handle does.
+ *
+ * It always has a name and a segment of its own, and has no `init` and `at`: its layout is the C
+ * program's, with the queue at the start of the object and semaphores beside it.
  *
  * @example
  * ```ts
@@ -79,48 +80,48 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
 export class MessageQueue {
   /** The queue's name. */
   readonly name: string;
-  /** The segment that the queue lies in. Closing it closes the queue's handle. */
+  /** The segment that the queue lies in. Closing it closes this handle too. */
   readonly segment: Segment;
   /** Whether this handle made the queue. */
   readonly created: boolean;
   /** How the queue's tokens are counted. */
   readonly synchronization: QueueMode;
-  /** Messages that it holds at most. */
+  /** How many messages it can hold. */
   readonly capacity: number;
-  /** Bytes of UTF-8 that a text may have. */
+  /** How many bytes of UTF-8 a text can have. */
   readonly maxTextLength: number;
 
-  /** How messages of calls begin. */
+  /** The start of error messages. */
   readonly #toEnqueue: string;
   readonly #toDequeue: string;
-  readonly #place: QueuePlace;
+  readonly #spec: QueueSpec;
   readonly #queue: OpenQueue;
   readonly #exchange: QueueExchange;
 
-  private constructor(place: QueuePlace, queue: OpenQueue, exchange: QueueExchange) {
-    this.name = place.name;
+  private constructor(spec: QueueSpec, queue: OpenQueue, exchange: QueueExchange) {
+    this.name = spec.name;
     this.segment = queue.segment;
     this.created = queue.creatorLock !== undefined;
-    this.synchronization = queue.mode;
+    this.synchronization = queue.synchronization;
     this.capacity = queue.slots.slots;
     this.maxTextLength = queue.slots.textLength;
-    this.#toEnqueue = `Cannot enqueue into message queue "${place.name}"`;
-    this.#toDequeue = `Cannot dequeue from message queue "${place.name}"`;
-    this.#place = place;
+    this.#toEnqueue = `Cannot enqueue into message queue "${spec.name}"`;
+    this.#toDequeue = `Cannot dequeue from message queue "${spec.name}"`;
+    this.#spec = spec;
     this.#queue = queue;
     this.#exchange = exchange;
   }
 
   static #attach(
-    attach: (place: QueuePlace, attachment: QueueAttachment) => OpenQueue,
-    place: QueuePlace,
+    attach: (spec: QueueSpec, attachment: QueueAttachment) => OpenQueue,
+    spec: QueueSpec,
     options: MessageQueueCreateOptions & MessageQueueOpenOptions,
   ): MessageQueue {
-    const log = logTo(options.logger, place.name);
+    const log = logTo(options.logger, spec.name);
     const { mode, synchronization, waitMs } = options;
-    const queue = attach(place, { mode, synchronization, waitMs, log });
+    const queue = attach(spec, { mode, synchronization, waitMs, log });
     try {
-      return new MessageQueue(place, queue, new QueueExchange(queue, log));
+      return new MessageQueue(spec, queue, new QueueExchange(queue, log));
     } catch (error) {
       closeQueue(queue);
       throw error;
@@ -128,86 +129,93 @@ export class MessageQueue {
   }
 
   /**
-   * Makes a queue that must not exist. Does not block.
+   * Makes a new queue. Does not block.
    *
    * @param name Default "/messagequeue".
-   * @throws SystemError EEXIST (see `removeLeftovers`), ENOSPC, EACCES; StateError EBUSY while
-   *   another process removes a queue of that name; RangeError, TypeError.
+   * @returns The queue.
+   * @throws SystemError EEXIST when the name is taken (see `removeLeftovers`), ENOSPC, EACCES;
+   *   StateError EBUSY while another process removes a queue of that name; RangeError, TypeError.
    */
   static create(
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueCreateOptions = NO_OPTIONS,
   ): MessageQueue {
-    const place = checkPlace("create", name, options, CREATE_OPTIONS);
-    return MessageQueue.#attach(createQueue, place, options);
+    const spec = checkSpec("create", name, options, CREATE_OPTIONS);
+    return MessageQueue.#attach(createQueue, spec, options);
   }
 
   /**
-   * Attaches to a queue that Bun or a C program made. One that is being made is waited for, up to a
-   * second. A C program's object is enlarged, by what the handles note there.
+   * Attaches to a queue that Bun or a C program made. Blocks until the name appears, for `waitMs`
+   * at most, and up to a second while another process is making the queue. A C program's object is
+   * enlarged by the bookkeeping of Bun's handles.
    *
    * @param name Default "/messagequeue".
+   * @returns The queue.
    * @throws SystemError ENOENT when there is none, EACCES; StateError EBUSY when 64 handles have it
    *   open, ENODATA when its creator died before it had finished; LayoutError when it is something
-   *   else, or has another shape than asked for; RangeError, TypeError.
+   *   else, or its `slots` or `slotSize` is not the one asked for; RangeError, TypeError.
    */
   static open(
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueOpenOptions = NO_OPTIONS,
   ): MessageQueue {
-    const place = checkPlace("open", name, options, OPEN_OPTIONS);
-    return MessageQueue.#attach(openQueue, place, options);
+    const spec = checkSpec("open", name, options, OPEN_OPTIONS);
+    return MessageQueue.#attach(openQueue, spec, options);
   }
 
   /**
-   * Attaches to the queue if there is one, with the messages in it, or else makes it: exactly one
-   * of those that come at the same time makes it. One whose creator died before it had finished is
-   * made again; that is found out after a second.
+   * Attaches to the queue with the messages in it, or makes it: exactly one of several concurrent
+   * callers makes it. One whose creator died before it had finished is made again. Blocks up to a
+   * second while another process is making it, and as long to find out that its creator has died.
    *
-   * Where named semaphores were asked for and the queue has none, as after a fallback in `create`,
-   * the logger receives "degraded".
+   * If the caller asked for named semaphores and the queue has none, as after a fallback in
+   * `create`, the logger receives "degraded".
    *
    * @param name Default "/messagequeue".
-   * @throws As `create` and `open`, but for EEXIST and ENOENT.
+   * @returns The queue.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
   static openOrCreate(
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueCreateOptions = NO_OPTIONS,
   ): MessageQueue {
-    const place = checkPlace("create", name, options, CREATE_OPTIONS);
-    return MessageQueue.#attach(openOrCreateQueue, place, options);
+    const spec = checkSpec("create", name, options, CREATE_OPTIONS);
+    return MessageQueue.#attach(openOrCreateQueue, spec, options);
   }
 
   /**
-   * Removes a queue whose creator is dead: the kernel says so if Bun made it; a C program's queue
-   * no process may have mapped any more.
+   * Removes a queue whose creator is dead. If Bun made the queue, the kernel knows that; if a C
+   * program made it, no process may have it mapped any more. Blocks only for an object that is
+   * still empty, for up to a second.
    *
    * @param name Default "/messagequeue".
-   * @returns Whether it did; false also when there is no queue. @throws SystemError EACCES.
+   * @returns Whether it removed one: false when the creator lives, or there is no queue.
+   * @throws SystemError EACCES; RangeError, TypeError.
    */
   static removeLeftovers(
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueNames = NO_OPTIONS,
   ): boolean {
-    return removeDeadQueue(checkPlace("remove", name, options, NAMES_OPTIONS));
+    return removeDeadQueue(checkSpec("remove", name, options, NAMES_OPTIONS));
   }
 
   /**
-   * Removes a queue's names, dead or alive. Whoever has it open keeps it.
+   * Removes a queue's names, whether its creator lives or not. Processes that have the queue open
+   * keep it. Blocks only while another process is removing the same name, for up to a second.
    *
    * @param name Default "/messagequeue".
-   * @returns Whether there was a queue. @throws SystemError EACCES.
+   * @returns Whether the queue existed. @throws SystemError EACCES; RangeError, TypeError.
    */
   static unlink(
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueNames = NO_OPTIONS,
   ): boolean {
-    const { semaphores = [] } = checkPlace("remove", name, options, NAMES_OPTIONS);
+    const { semaphores = [] } = checkSpec("remove", name, options, NAMES_OPTIONS);
     for (const semaphore of semaphores) Semaphore.unlink(semaphore);
     return Segment.unlink(name);
   }
 
-  /** Messages in the queue; stale the moment it returns. @throws ClosedError. */
+  /** How many messages are in the queue; stale the moment it returns. @throws ClosedError. */
   get size(): number {
     this.#exchange.checkOpen();
     return Math.min(this.#queue.slots.depth, this.capacity);
@@ -219,8 +227,8 @@ export class MessageQueue {
   }
 
   /**
-   * Whether the queue's name was removed, or stands for a newer queue: nobody else will come.
-   * @throws ClosedError.
+   * Whether the queue's name was removed or belongs to a newer queue, so that nobody else can join;
+   * stale the moment it returns. @throws ClosedError.
    */
   get unlinked(): boolean {
     this.#exchange.checkOpen();
@@ -228,12 +236,12 @@ export class MessageQueue {
   }
 
   /**
-   * Puts a text in if there is room now. Does not wait for room, and for whoever is inside the
-   * queue at this moment at most 50 ms. Lone surrogates become U+FFFD.
+   * Puts a text in if there is room now. Does not wait for room; blocks only while another
+   * participant is inside the queue, for 50 ms at most. Lone surrogates become U+FFFD.
    *
-   * @returns false when the queue was full.
-   * @throws RangeError for a text that is too long or contains a NUL; LayoutError for a queue that
-   *   somebody overwrote; ClosedError, TypeError.
+   * @returns Whether it did: false when the queue was full.
+   * @throws RangeError for a text that is too long or contains a NUL; LayoutError when the queue's
+   *   words are out of range; ClosedError, TypeError.
    */
   tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
     this.#exchange.checkOpen();
@@ -245,10 +253,10 @@ export class MessageQueue {
   }
 
   /**
-   * Puts a text in, and blocks this thread while the queue is full: for ever without options.
+   * Puts a text in, and blocks this thread while the queue is full; for ever without `timeoutMs`.
    *
-   * @returns false when the time was over.
-   * @throws As `tryEnqueue`; the signal's reason.
+   * @returns Whether it did: false when the timeout passed.
+   * @throws The errors of `tryEnqueue`; the signal's reason when it is aborted.
    */
   enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
     this.#exchange.checkOpen();
@@ -258,10 +266,11 @@ export class MessageQueue {
   }
 
   /**
-   * As `enqueue`; the event loop goes on, and calls are served in order.
+   * Puts a text in like `enqueue`, without blocking the event loop. The calls of one handle are
+   * served in order.
    *
-   * @returns false when the time was over.
-   * @throws As `enqueue`; ClosedError also when closed meanwhile.
+   * @returns Whether it did: false when the timeout passed.
+   * @throws The errors of `enqueue`; ClosedError also when the handle is closed meanwhile.
    */
   async enqueueAsync(
     text: string,
@@ -274,10 +283,10 @@ export class MessageQueue {
   }
 
   /**
-   * Takes the oldest text out if there is one now. Does not wait for one, and for whoever is inside
-   * the queue at this moment at most 50 ms.
+   * Takes the oldest text out if there is one now. Does not wait for one; blocks only while another
+   * participant is inside the queue, for 50 ms at most.
    *
-   * @returns undefined when the queue was empty. @throws LayoutError, ClosedError.
+   * @returns The text; undefined when the queue was empty. @throws LayoutError, ClosedError.
    */
   tryDequeue(): string | undefined {
     this.#exchange.checkOpen();
@@ -287,11 +296,12 @@ export class MessageQueue {
   }
 
   /**
-   * Takes the oldest text out, and blocks this thread while the queue is empty: for ever without
-   * options.
+   * Takes the oldest text out, and blocks this thread while the queue is empty; for ever without
+   * `timeoutMs`.
    *
-   * @returns undefined when the time was over.
-   * @throws LayoutError, ClosedError, RangeError, TypeError; the signal's reason.
+   * @returns The text; undefined when the timeout passed.
+   * @throws LayoutError, ClosedError, RangeError, TypeError; the signal's reason when it is
+   *   aborted.
    */
   dequeue(options?: WaitOptions): string | undefined {
     this.#exchange.checkOpen();
@@ -303,10 +313,11 @@ export class MessageQueue {
   }
 
   /**
-   * As `dequeue`; the event loop goes on, and calls are served in order.
+   * Takes the oldest text out like `dequeue`, without blocking the event loop. The calls of one
+   * handle are served in order.
    *
-   * @returns undefined when the time was over.
-   * @throws As `dequeue`; ClosedError also when closed meanwhile.
+   * @returns The text; undefined when the timeout passed.
+   * @throws The errors of `dequeue`; ClosedError also when the handle is closed meanwhile.
    */
   async dequeueAsync(options: AsyncWaitOptions = NO_OPTIONS): Promise<string | undefined> {
     this.#exchange.checkOpen();
@@ -315,9 +326,10 @@ export class MessageQueue {
   }
 
   /**
-   * Takes texts out as they come, until the handle is closed.
+   * Takes texts out as they come, without blocking the event loop, until the handle is closed.
    *
-   * @param options `signal` ends it: it throws the signal's reason. @throws ClosedError at once.
+   * @param options When its `signal` is aborted, the iterator throws the signal's reason.
+   * @returns The iterator. @throws ClosedError, TypeError; the signal's reason when it is aborted.
    */
   values(
     options: { readonly signal?: AbortSignalLike | undefined } = NO_OPTIONS,
@@ -340,16 +352,16 @@ export class MessageQueue {
     }
   }
 
-  /** Takes texts out as they come, until the handle is closed. */
+  /** Takes texts out as they come, like `values()`. @returns The iterator. @throws ClosedError. */
   [Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
     return this.values();
   }
 
-  /** What this handle did, and how the queue is. @throws ClosedError. */
+  /** What this handle has done, and the state of the queue. @throws ClosedError. */
   stats(): MessageQueueStats {
     this.#exchange.checkOpen();
     const { book } = this.#queue;
-    const { done, bytes, hits, waits, timeouts } = this.#exchange.counts;
+    const { done, bytes, misses, waits, timeouts } = this.#exchange.counts;
     return {
       in: done[SPACES],
       out: done[ITEMS],
@@ -360,24 +372,28 @@ export class MessageQueue {
       capacity: this.capacity,
       waits,
       timeouts,
-      full: hits[SPACES],
-      empty: hits[ITEMS],
+      full: misses[SPACES],
+      empty: misses[ITEMS],
       repaired: load(book, BOOK_REPAIRED_WORD),
     };
   }
 
   /**
-   * Ends this handle's use; the queue and its messages stay. Again is harmless. Pending calls are
-   * rejected with ClosedError; while there are any it blocks for about 50 ms.
+   * Ends the use of this handle; the queue and its messages stay. Pending asynchronous calls are
+   * rejected with ClosedError; if there are any, it blocks for about 50 ms. Calling it again does
+   * nothing.
    */
   close(): void {
     this.#exchange.close();
   }
 
-  /** Removes the queue's names, if they still stand for this one. @returns Whether it did. */
+  /**
+   * Removes the queue's names if they still belong to this queue, and not to a newer one.
+   * @returns Whether this call removed them. @throws SystemError EACCES; ClosedError.
+   */
   unlink(): boolean {
     this.#exchange.checkOpen();
-    return unlinkQueue(this.segment, this.#place);
+    return unlinkQueue(this.segment, this.#spec);
   }
 
   [Symbol.dispose](): void {

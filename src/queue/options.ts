@@ -1,4 +1,4 @@
-/** What the methods of MessageQueue take and report, and the checks of it. */
+/** What the methods of MessageQueue take and report, and how arguments are checked. */
 import {
   checkBoolean,
   checkFunction,
@@ -26,22 +26,23 @@ import {
   checkTimeout,
 } from "../waiting/wait-options.ts";
 
-/** How tokens are counted: by named semaphores, by semaphores in the segment, or without any. */
+/** How tokens are counted: by named semaphores, by semaphores in the segment, or by polling. */
 export type QueueMode = "named" | "segment" | "polling";
 
-/** By the numbers that the bookkeeping has for them, from 1 on. */
+/** In the order of their numbers in the bookkeeping, which start at 1. */
 export const QUEUE_MODES: readonly QueueMode[] = ["named", "segment", "polling"];
 
-/** Something that happened to a queue, for a log. */
+/** An event of a queue, for a log. */
 export interface MessageQueueEvent {
   /**
-   * "repaired": what a dead process left half done was finished or undone. "degraded": there are no
-   * named semaphores, so C programs cannot take part. "leftovers": a dead queue's semaphore was
-   * removed.
+   * "repaired": what a dead process had left unfinished was finished or undone. "degraded": the
+   * queue has no named semaphores, so C programs cannot take part. "leftovers": a semaphore of an
+   * earlier, dead queue was removed.
    */
   readonly type: "repaired" | "degraded" | "leftovers";
   /** The queue's name. */
   readonly queue: string;
+  /** What happened, as one sentence. */
   readonly message: string;
 }
 
@@ -52,7 +53,7 @@ export interface MessageQueueSemaphores {
   readonly spaces: string;
 }
 
-/** What belongs to a queue beside its segment. */
+/** The names that belong to a queue beside its segment's. */
 export interface MessageQueueNames {
   /**
    * The semaphores' names. Default /mq_mutex, /mq_items and /mq_spaces for the default queue, and
@@ -61,24 +62,24 @@ export interface MessageQueueNames {
   readonly semaphores?: MessageQueueSemaphores | undefined;
 }
 
-/** What everybody who makes or finds a queue can say of it. */
+/** How to make a queue, or what the queue that is found must be like. */
 export interface MessageQueueOptions extends MessageQueueNames {
-  /** Messages that it holds at most. Default 10; an opener takes what Bun's bookkeeping says. */
+  /** How many messages it can hold. Default 10; for an existing queue of Bun's, any number. */
   readonly slots?: number | undefined;
-  /** Bytes for one text, with its NUL. Default 256; likewise. */
+  /** Bytes for one text, with its NUL. Default 256; for an existing queue of Bun's, any number. */
   readonly slotSize?: number | undefined;
-  /** Receives what happens. Default: nobody. */
+  /** Receives the queue's events. Default: they are dropped. */
   readonly logger?: ((event: MessageQueueEvent) => void) | undefined;
 }
 
 /** How to make a queue. */
 export interface MessageQueueCreateOptions extends MessageQueueOptions {
-  /** Permission bits of segment and semaphores. Default 0o600: this user only. */
+  /** Permission bits of the segment and the semaphores. Default 0o600: this user only. */
   readonly mode?: number | undefined;
   /**
-   * What to begin with: "named" semaphores, which C programs need; semaphores inside the "segment";
-   * or "polling". If it is impossible here, the next is taken, and the logger receives "degraded".
-   * Default "named".
+   * How to count tokens: by "named" semaphores, which C programs need; by semaphores inside the
+   * "segment"; or by "polling". If one is impossible here, the next is used, and the logger
+   * receives "degraded". Default "named".
    */
   readonly synchronization?: QueueMode | undefined;
 }
@@ -91,7 +92,7 @@ export interface MessageQueueOpenOptions extends MessageQueueOptions {
 
 /** How a text is enqueued. */
 export interface MessageQueueTryEnqueueOptions {
-  /** Cut a text that is too long, between two characters, instead of refusing it. Default false. */
+  /** Cut off a text that is too long, between two characters. Default false: it is an error. */
   readonly truncate?: boolean | undefined;
 }
 
@@ -102,76 +103,80 @@ export interface MessageQueueEnqueueOptions extends MessageQueueTryEnqueueOption
 export interface MessageQueueEnqueueAsyncOptions
   extends MessageQueueTryEnqueueOptions, AsyncWaitOptions {}
 
-/** What one handle did; `depth`, `highWater` and `repaired` are the whole queue's. */
+/** What one handle has done; `depth`, `highWater` and `repaired` are the whole queue's. */
 export interface MessageQueueStats extends Stats {
-  /** Texts that this handle put in, and took out. */
+  /** Texts that this handle put in. */
   readonly in: number;
+  /** Texts that this handle took out. */
   readonly out: number;
-  /** Bytes of those texts. */
+  /** Bytes that this handle put in. */
   readonly bytesIn: number;
+  /** Bytes that this handle took out. */
   readonly bytesOut: number;
   /** Messages in the queue now. */
   readonly depth: number;
-  /** Most messages that Bun's handles saw in the queue. */
+  /** The most messages that Bun's handles ever saw in the queue. */
   readonly highWater: number;
-  /** Messages that the queue holds at most. */
+  /** How many messages the queue can hold. */
   readonly capacity: number;
-  /** Calls here that had to wait. */
+  /** Calls of this handle that had to wait. */
   readonly waits: number;
-  /** Calls here whose time was over. */
+  /** Calls of this handle whose timeout passed. */
   readonly timeouts: number;
-  /** Calls here that found the queue full. */
+  /** Calls of this handle that found the queue full. */
   readonly full: number;
-  /** Calls here that found the queue empty. */
+  /** Calls of this handle that found the queue empty. */
   readonly empty: number;
   /** Repairs after a death, by all handles since the queue was made. */
   readonly repaired: number;
 }
 
-/** What names a queue and gives its shape. */
-export interface QueuePlace {
+/** A queue's names and its shape. */
+export interface QueueSpec {
   readonly name: string;
+  /** The shape asked for, or the default one. */
   readonly geometry: QueueGeometry;
-  /** What of the shape the caller asked for, and would not take otherwise. */
+  /** What the caller asked for explicitly; an existing queue must have it. */
   readonly asked: { readonly slots?: number | undefined; readonly slotSize?: number | undefined };
-  /** Mutex, items, spaces; undefined where the queue's name gives none. */
+  /** Mutex, items, spaces; undefined when none can be derived from the queue's name. */
   readonly semaphores: readonly [string, string, string] | undefined;
 }
 
-/** Reports an event of one queue. */
+/** Logs an event of one queue. */
 export type QueueLog = (type: MessageQueueEvent["type"], message: string) => void;
 
-/** The names of the options of each call. */
+/** The names of each call's options. */
 export const NAMES_OPTIONS: readonly string[] = ["semaphores"];
-const PLACE_OPTIONS: readonly string[] = [...NAMES_OPTIONS, "slots", "slotSize", "logger"];
-export const CREATE_OPTIONS: readonly string[] = [...PLACE_OPTIONS, "mode", "synchronization"];
-export const OPEN_OPTIONS: readonly string[] = [...PLACE_OPTIONS, "waitMs"];
+const SPEC_OPTIONS: readonly string[] = [...NAMES_OPTIONS, "slots", "slotSize", "logger"];
+export const CREATE_OPTIONS: readonly string[] = [...SPEC_OPTIONS, "mode", "synchronization"];
+export const OPEN_OPTIONS: readonly string[] = [...SPEC_OPTIONS, "waitMs"];
 export const TRY_ENQUEUE_OPTIONS: readonly string[] = ["truncate"];
 export const ENQUEUE_OPTIONS: readonly string[] = [...WAIT_OPTIONS, "truncate"];
 export const ENQUEUE_ASYNC_OPTIONS: readonly string[] = [...ASYNC_WAIT_OPTIONS, "truncate"];
 
-/** A POSIX name, which can have semaphores beside it. */
+/** A POSIX name, from which the semaphores' names can be derived. */
 const POSIX_NAME = /^\/[^/]+$/;
 
 /**
- * Checks what a caller gave to make, find or remove a queue.
+ * Checks the arguments of a call that makes, finds or removes a queue.
  *
- * @param verb For messages: "create".
- * @param known The names of the options that this call has.
- * @throws TypeError, RangeError that name what is wrong.
+ * @param verb The call's verb in messages, as in "create".
+ * @param known The names of the call's options.
+ * @returns The queue that the arguments describe.
+ * @throws TypeError, RangeError.
  */
-export function checkPlace(
+export function checkSpec(
   verb: string,
   name: string,
   options: MessageQueueCreateOptions & MessageQueueOpenOptions,
   known: readonly string[],
-): QueuePlace {
+): QueueSpec {
   const action = `Cannot ${verb} message queue ${shown(name)}`;
   if (typeof name !== "string") throw new TypeError(`${action}: its name must be a string`);
   checkOptions(action, options, known);
   const { slots, slotSize, semaphores, logger, mode, synchronization, waitMs } = options;
   if (slots !== undefined) checkInteger(action, "slots", slots, 1, MAX_SLOTS);
-  // One byte, and the NUL.
+  // At least one byte and the NUL.
   if (slotSize !== undefined) checkInteger(action, "slotSize", slotSize, 2, MAX_SLOT_SIZE);
   if (logger !== undefined) checkFunction(action, "its logger", logger);
   if (mode !== undefined) checkMode(action, mode);
@@ -207,8 +212,8 @@ function checkNames(
 /**
  * Checks a text.
  *
- * @param limit Most bytes of UTF-8.
- * @throws TypeError when it is no string; RangeError when it is too long, or contains a NUL.
+ * @param limit How many bytes of UTF-8 it can have.
+ * @throws TypeError when it is not a string; RangeError when it is too long, or contains a NUL.
  */
 export function checkText(text: string, truncate: boolean | undefined, limit: number): void {
   if (typeof text !== "string") {
@@ -230,7 +235,7 @@ export function checkText(text: string, truncate: boolean | undefined, limit: nu
   );
 }
 
-/** Where a queue's events go. */
+/** Makes the log of one queue, which passes its events to the user's logger. */
 export function logTo(logger: MessageQueueOptions["logger"], name: string): QueueLog {
   return (type, message) => logger?.({ type, queue: name, message });
 }

@@ -1,15 +1,15 @@
-/** A lock in shared memory that knows its holder, and passes from a dead one to the next. */
+/** A lock in shared memory that names its holder, and that others can inherit from a dead one. */
 import { monotonicMs } from "../libc/time.ts";
 import { compareExchange, load, store } from "../memory/atomics.ts";
 import { QUEUE_LOCK_LOOKS, SLICE_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
 
-/** What became of an attempt to lock. */
+/** How an attempt to lock ended. "inherited": from a dead holder, whose work may be unfinished. */
 export type LockOutcome = "locked" | "inherited" | "timeout";
 
 /**
- * One word: 0, or the number of its holder. Taking it and saying who took it is one atomic step, so
- * there is no instant at which a killed holder is unknown.
+ * One word, which is 0 or its holder's number. Taking the lock and recording the holder is one
+ * atomic step, so a holder that is killed is known at any instant.
  */
 export class OwnedLock {
   readonly #words: Int32Array;
@@ -21,7 +21,7 @@ export class OwnedLock {
 
   /**
    * @param self This participant's number, above 0.
-   * @param isAlive Whether the holder of that number lives, as the kernel says.
+   * @param isAlive Asks the kernel whether the holder of that number lives.
    */
   constructor(
     words: Int32Array,
@@ -37,14 +37,14 @@ export class OwnedLock {
     this.#isAlive = isAlive;
   }
 
-  /** Takes a free lock, at once. */
+  /** Takes the lock if it is free; does not block. @returns Whether it did. */
   tryLock(): boolean {
     return compareExchange(this.#words, this.#index, 0, this.#self) === 0;
   }
 
   /**
-   * Blocks until the lock is this participant's, or the time is over. "inherited": its holder is
-   * dead, and what the lock guards may be half done.
+   * Takes the lock, and blocks until it is free or its holder is dead, for `timeoutMs` at most.
+   * @returns How it ended.
    */
   lock(timeoutMs: number): LockOutcome {
     for (let look = 0; look < QUEUE_LOCK_LOOKS; look++) {
@@ -62,15 +62,15 @@ export class OwnedLock {
     }
   }
 
-  /** Takes the lock from a dead holder, at once. @returns Whether it did. */
+  /** Takes the lock if its holder is dead; does not block. @returns Whether it did. */
   tryInherit(): boolean {
     const holder = load(this.#words, this.#index);
     if (holder === 0 || this.#isAlive(holder)) return false;
-    // SYNC holder: of several heirs one finds the dead one's number still there.
+    // SYNC holder: of several heirs, only one finds the dead holder's number still there.
     return compareExchange(this.#words, this.#index, holder, this.#self) === holder;
   }
 
-  /** Whether the word says that this participant holds it: its number's last user died so. */
+  /** Whether the lock's word has this participant's number, whose last user died with the lock. */
   get ownedBySelf(): boolean {
     return load(this.#words, this.#index) === this.#self;
   }

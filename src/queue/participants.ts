@@ -1,11 +1,11 @@
 /**
- * Who takes part in a queue, and what each has in hand.
+ * Who takes part in a queue, and how many tokens each has in hand.
  *
- * Each participant holds one lock byte of the object, by its number: the kernel says who lives. Its
- * words say how many tokens it took and has not used. Between a semaphore's "you have it" and the
- * note of it lies an instant: a participant that waits is therefore marked as one that may have a
- * token, and at every moment when it knows that it has none, it counts one up. Who saw the count
- * move knows that there was no token at that moment.
+ * Each participant holds the lock on one byte of the object, chosen by its number, so the kernel
+ * knows who lives. Its words say how many tokens it has taken and not used. It cannot take a token
+ * from a semaphore and note that in one step. So while it waits it is marked as one that may have a
+ * token, and whenever it knows that it has none, it increments a count: another process that sees
+ * the count change knows that there was no token at that moment.
  */
 import { QUEUE_FIRST_PARTICIPANT_BYTE } from "../layout/lock-bytes.ts";
 import {
@@ -21,7 +21,7 @@ import {
 } from "../layout/message-queue-layout.ts";
 import { load, store } from "../memory/atomics.ts";
 
-/** The two kinds of tokens that are waited for. */
+/** The two kinds of token. */
 export type TokenKind = 0 | 1;
 export const ITEMS: TokenKind = PARTICIPANT_ITEMS_WORD;
 export const SPACES: TokenKind = PARTICIPANT_SPACES_WORD;
@@ -33,7 +33,7 @@ interface Lockable {
   isLocked(index: number): boolean;
 }
 
-/** One participant's place, and its view of the others. */
+/** One participant, and its view of the others. */
 export class Participant {
   readonly number: number;
   readonly #object: Lockable;
@@ -54,7 +54,7 @@ export class Participant {
     store(book, this.#base + PARTICIPANT_PROCESS_WORD, process.pid);
   }
 
-  /** Takes a free place. @returns undefined when all are taken by the living. */
+  /** Takes a free number. @returns The participant; undefined when the living have all numbers. */
   static join(object: Lockable, book: Int32Array): Participant | undefined {
     for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
       const lock = object.tryLock(QUEUE_FIRST_PARTICIPANT_BYTE + number);
@@ -63,28 +63,28 @@ export class Participant {
     return undefined;
   }
 
-  /** Whether the participant of that number lives. Numbers that none can have are dead. */
+  /** Whether the participant of that number lives; false for numbers that do not exist. */
   isAlive(number: number): boolean {
     if (number < 0 || number >= QUEUE_PARTICIPANTS) return false;
     return this.#object.isLocked(QUEUE_FIRST_PARTICIPANT_BYTE + number);
   }
 
-  /** A wait for a token begins. */
-  waits(kind: TokenKind): void {
+  /** Notes that a wait for a token begins. */
+  startWait(kind: TokenKind): void {
     this.#waits[kind]++;
     this.#write(kind);
   }
 
-  /** A wait ended, with a token or without. */
-  waited(kind: TokenKind, took: boolean): void {
+  /** Notes that a wait ended, with a token or without. */
+  endWait(kind: TokenKind, took: boolean): void {
     this.#waits[kind]--;
     if (took) this.#tokens[kind]++;
     else if (this.#waits[kind] === 0) this.#nones[kind] += QUEUE_NONE_INCREMENT;
     this.#write(kind);
   }
 
-  /** A token was used up or given back. */
-  used(kind: TokenKind): void {
+  /** Notes that a token was used or given back. */
+  endToken(kind: TokenKind): void {
     this.#tokens[kind]--;
     this.#write(kind);
   }
@@ -94,13 +94,13 @@ export class Participant {
     store(this.#book, this.#base + kind, this.#nones[kind] | waits | this.#tokens[kind]);
   }
 
-  /** All words, to compare with later. */
+  /** A copy of all participants' words, to compare with later. */
   snapshot(): Int32Array {
     const end = BOOK_PARTICIPANTS_WORD + QUEUE_PARTICIPANTS * PARTICIPANT_WORDS;
     return this.#book.slice(BOOK_PARTICIPANTS_WORD, end);
   }
 
-  /** How many tokens of a kind the living have in hand, or may have had ever since `earlier`. */
+  /** How many tokens the living have in hand, or may have had since the snapshot `earlier`. */
   tokensInHand(kind: TokenKind, earlier: Int32Array): number {
     let tokens = 0;
     for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
@@ -114,7 +114,7 @@ export class Participant {
     return tokens;
   }
 
-  /** The process ids of the living; meaningless across containers. */
+  /** The process ids of the living, which mean nothing across containers. */
   processIds(): Set<number> {
     const ids = new Set<number>();
     for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
@@ -125,7 +125,7 @@ export class Participant {
     return ids;
   }
 
-  /** Leaves the place. */
+  /** Gives the number back. */
   close(): void {
     if (this.#book.length > 0) store(this.#book, this.#base + PARTICIPANT_PROCESS_WORD, 0);
     this.#lock.close();

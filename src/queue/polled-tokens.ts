@@ -1,16 +1,16 @@
-/** Counted tokens without semaphores: one word in shared memory, and waiting by looking again. */
+/** Tokens that are counted in one word of shared memory, and waited for by polling it. */
 import { ClosedError } from "../errors.ts";
 import { add, compareExchange, load } from "../memory/atomics.ts";
 import { POLL_MS } from "../waiting/limits.ts";
 import { waitUntil } from "../waiting/patience.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 
-/** How long one wait in the event loop lasts. */
+/** How long an asynchronous wait for a token lasts. */
 export interface TokenWait extends AsyncWaitOptions {
   readonly timeoutMs: number;
 }
 
-/** What counts tokens: a Semaphore, or the last resort in this file. */
+/** What counts tokens: a Semaphore, or PolledTokens as the last resort. */
 export interface TokenCounter {
   readonly value: number;
   post(count?: number): void;
@@ -20,7 +20,7 @@ export interface TokenCounter {
   close(): void;
 }
 
-/** For platforms and situations without semaphores. */
+/** Counts tokens where semaphores are impossible. */
 export class PolledTokens implements TokenCounter {
   readonly #words: Int32Array;
   readonly #index: number;
@@ -68,10 +68,10 @@ export class PolledTokens implements TokenCounter {
   }
 }
 
-/** @param ref Whether it keeps the process alive. */
-function sleep(milliseconds: number, ref: boolean): Promise<void> {
+/** @param ref Whether the timer keeps the process alive. */
+function sleep(timeoutMs: number, ref: boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
+  const timer = setTimeout(resolve, timeoutMs);
   if (!ref) timer.unref();
   return promise;
 }

@@ -1,9 +1,9 @@
 /**
- * The classic bounded queue: a ring of fixed slots, of which each holds one NUL-terminated text.
+ * The classic bounded queue: a circle of fixed slots, each of which holds one NUL-terminated text.
  *
- * All methods but `depth`, `position` and `consistent` are for the one who holds both the lock of
- * the bookkeeping and the mutex. What they change, they change in an order that an heir can finish
- * or undo:
+ * Only the holder of both the bookkeeping's lock and the mutex may use it, other than `depth`,
+ * `indices` and `isConsistent`. Its methods change words in an order that an heir can finish or
+ * undo:
  *
  *   enqueue   E1 journal := ENQUEUE k     dequeue   D1 journal := DEQUEUE k
  *             E2 slot k := text                     D2 text := slot k
@@ -14,9 +14,10 @@
  * Invariants, whenever the journal says NONE and the mutex is free:
  *   head, tail < slots;  count <= slots;  tail = (head + count) mod slots.
  * While it says ENQUEUE k, its writer holds the mutex: count is (k - head) mod slots before E4, and
- * one more after it; tail is k before E3. While it says DEQUEUE k, likewise with count
- * (tail - k) mod slots, where 0 stands for all. So tail or head alone tells whether the operation
- * took place, and count follows: `finish` can be repeated if it is itself interrupted.
+ * one more after it; tail is k before E3. While it says DEQUEUE k, the same is true of head, with a
+ * count of (tail - k) mod slots before D4, where 0 means all slots, and one less after it. So tail
+ * or head is enough to tell whether the operation took place, and count follows from them: `finish`
+ * can be repeated if it is interrupted itself.
  */
 import { LayoutError } from "../errors.ts";
 import {
@@ -37,7 +38,7 @@ import {
 } from "../layout/message-queue-layout.ts";
 import { load, store } from "../memory/atomics.ts";
 
-/** What an heir found, and did. */
+/** What an heir found unfinished, and what became of it. */
 export type Finished = "nothing" | "enqueued" | "not enqueued" | "dequeued" | "not dequeued";
 
 const encoder: TextEncoder = new TextEncoder();
@@ -45,20 +46,20 @@ const encoder: TextEncoder = new TextEncoder();
 /** The slots, and the words that say which are filled. */
 export class SlotQueue {
   readonly slots: number;
-  /** Most bytes of a text. */
+  /** How many bytes a text can have. */
   readonly textLength: number;
-  /** Bytes of the text of the last operation. */
+  /** How many bytes the last operation's text had. */
   lastLength = 0;
   readonly #slotSize: number;
   readonly #words: Int32Array;
   readonly #book: Int32Array;
   readonly #bytes: Buffer;
   readonly #slotViews: Uint8Array[] = [];
-  /** Called when count was made to agree with head and tail. */
+  /** Called after count was made to agree with head and tail. */
   onCorrected: () => void = () => {};
   readonly #name: string;
 
-  /** @param name The queue's, for messages. */
+  /** @param name The queue's name, for messages. */
   constructor(buffer: ArrayBuffer, geometry: QueueGeometry, name: string) {
     this.slots = geometry.slots;
     this.textLength = geometry.slotSize - 1;
@@ -75,12 +76,12 @@ export class SlotQueue {
   }
 
   /** Head, tail and count, to compare with later. */
-  get position(): string {
+  get indices(): string {
     const words = this.#words;
     return `${load(words, HEAD_WORD)} ${load(words, TAIL_WORD)} ${load(words, COUNT_WORD)}`;
   }
 
-  /** @returns false when it is full: the token that led here was one too many. */
+  /** @returns Whether it did: false when it is full, since the caller's token was one too many. */
   enqueue(text: string): boolean {
     const count = this.reconcile();
     const slot = this.#index(TAIL_WORD, "tail");
@@ -101,7 +102,7 @@ export class SlotQueue {
     return true;
   }
 
-  /** @returns undefined when it is empty: the token that led here was one too many. */
+  /** @returns The text; undefined when it is empty, since the caller's token was one too many. */
   dequeue(): string | undefined {
     const count = this.reconcile();
     const slot = this.#index(HEAD_WORD, "head");
@@ -113,7 +114,7 @@ export class SlotQueue {
     );
     const start = QUEUE_HEADER_LENGTH + slot * this.#slotSize;
     const limit = start + this.#slotSize;
-    // A slot without a NUL is a hostile one: it ends where it ends.
+    // A slot that somebody filled without a NUL ends where the next one starts.
     const found = this.#bytes.indexOf(0, start);
     const end = found < 0 || found > limit ? limit : found;
     const text = this.#bytes.toString("utf8", start, end);
@@ -124,12 +125,12 @@ export class SlotQueue {
     return text;
   }
 
-  /** Whether the journal says that its writer held the mutex. */
-  get interrupted(): boolean {
+  /** Whether the journal names an unfinished operation, whose writer held the mutex. */
+  get isInterrupted(): boolean {
     return load(this.#book, BOOK_JOURNAL_WORD) !== QUEUE_JOURNAL_NONE;
   }
 
-  /** Finishes or undoes what a dead holder of the lock and the mutex was about. */
+  /** Finishes or undoes the operation of a dead holder of the lock and the mutex. */
   finish(): Finished {
     const journal = load(this.#book, BOOK_JOURNAL_WORD);
     const slot = journal >>> QUEUE_JOURNAL_SLOT_SHIFT;
@@ -151,8 +152,8 @@ export class SlotQueue {
     return finished;
   }
 
-  /** Whether head, tail and count agree; for who has not the mutex, a hint. */
-  get consistent(): boolean {
+  /** Whether head, tail and count agree; only a hint when the caller does not hold the mutex. */
+  get isConsistent(): boolean {
     const { slots } = this;
     if (slots === 1) return true;
     const head = load(this.#words, HEAD_WORD);
@@ -167,10 +168,12 @@ export class SlotQueue {
   }
 
   /**
-   * Makes count agree with head and tail; the operations begin with it. @returns The count.
+   * Makes count agree with head and tail, as every operation does first.
    *
-   * Where a C program died between its stores, head and tail are believed, and count only where
-   * they are equal: empty or full, whichever is nearer.
+   * If a C program died between its stores, head and tail decide. If they are equal, the queue is
+   * empty or full, and count decides which of the two is nearer.
+   *
+   * @returns The count.
    */
   reconcile(): number {
     const count = this.#count();

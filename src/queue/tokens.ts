@@ -1,4 +1,4 @@
-/** The three counters of a message queue: named semaphores, or what takes their place. */
+/** The three counters of a message queue, which are named semaphores or substitutes for them. */
 import { LayoutError, SystemError, UnsupportedError } from "../errors.ts";
 import {
   BOOK_MODE_WORD,
@@ -14,54 +14,56 @@ import type { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { bookOf } from "./book.ts";
-import { QUEUE_MODES, type QueueLog, type QueuePlace } from "./options.ts";
+import { QUEUE_MODES, type QueueLog, type QueueSpec } from "./options.ts";
 import { PolledTokens, type TokenCounter } from "./polled-tokens.ts";
 
-/** Mutex, items, spaces. */
+/** The counters for mutex, items and spaces. */
 export type Counters = readonly [TokenCounter, TokenCounter, TokenCounter];
 
-/** Makes the counters as wanted, or the next best. @returns The mode, and them. */
+/** Makes the counters as wanted, or in the next best way. @returns The way, and the counters. */
 export function makeCounters(
-  place: QueuePlace,
+  spec: QueueSpec,
   segment: Segment,
   wanted: number,
   mode: number | undefined,
   log: QueueLog,
 ): [number, Counters] {
-  const values = [1, 0, place.geometry.slots] as const;
+  const values = [1, 0, spec.geometry.slots] as const;
   const say = (instead: string, error: unknown): void => {
     if (!(error instanceof SystemError) && !(error instanceof UnsupportedError)) throw error;
     log("degraded", `${error.message}. The queue uses ${instead} instead; C programs cannot join`);
   };
   if (wanted === QUEUE_MODE_NAMED) {
     try {
-      return [QUEUE_MODE_NAMED, makeNamed(namesOf(place), values, mode, log)];
+      return [QUEUE_MODE_NAMED, makeNamed(namesOf(spec), values, mode, log)];
     } catch (error) {
       say("semaphores inside its segment", error);
     }
   }
   if (wanted <= QUEUE_MODE_IN_SEGMENT) {
     try {
-      const init = (which: number): Semaphore => {
-        const offset =
-          bookOffset(place.geometry) + BOOK_SEMAPHORES_OFFSET + which * BOOK_SEMAPHORE_LENGTH;
-        return Semaphore.init(segment, offset, { value: values[which]! });
-      };
+      const init = (which: 0 | 1 | 2): Semaphore =>
+        Semaphore.init(segment, semaphoreOffset(spec.geometry, which), { value: values[which] });
       return [QUEUE_MODE_IN_SEGMENT, [init(0), init(1), init(2)]];
     } catch (error) {
       say("polling", error);
     }
   }
-  const polled = polledCounters(bookOf(segment, place.geometry));
+  const polled = polledCounters(bookOf(segment, spec.geometry));
   values.forEach((value, which) => polled[which]!.post(value));
   return [QUEUE_MODE_POLLING, polled];
 }
 
-/** @throws UnsupportedError when the queue's name gives none. */
-function namesOf({ name, semaphores }: QueuePlace): readonly [string, string, string] {
+/** Where a semaphore lies inside the segment, in bytes. */
+function semaphoreOffset(geometry: QueueGeometry, which: number): number {
+  return bookOffset(geometry) + BOOK_SEMAPHORES_OFFSET + which * BOOK_SEMAPHORE_LENGTH;
+}
+
+/** @throws UnsupportedError when they have no names. */
+function namesOf({ name, semaphores }: QueueSpec): readonly [string, string, string] {
   if (semaphores !== undefined) return semaphores;
   const what = `Cannot name the semaphores of message queue "${name}"`;
-  throw new UnsupportedError(`${what}: it is no POSIX object. Pass { semaphores }`);
+  throw new UnsupportedError(`${what}: it is not a POSIX object. Pass { semaphores }`);
 }
 
 function makeNamed(
@@ -92,7 +94,7 @@ function polledCounters(book: Int32Array): Counters {
 
 /** Attaches to the counters that the creator chose. */
 export function openCounters(
-  place: QueuePlace,
+  spec: QueueSpec,
   segment: Segment,
   geometry: QueueGeometry,
   mode: number,
@@ -100,26 +102,27 @@ export function openCounters(
   if (mode === QUEUE_MODE_NAMED) {
     using stack = new DisposableStack();
     const open = (name: string): Semaphore => stack.use(openPatiently(name));
-    const [mutex, items, spaces] = namesOf(place);
+    const [mutex, items, spaces] = namesOf(spec);
     const opened = [open(mutex), open(items), open(spaces)] as const;
     stack.move();
     return opened;
   }
   if (mode === QUEUE_MODE_IN_SEGMENT) {
-    const start = bookOffset(geometry) + BOOK_SEMAPHORES_OFFSET;
     const at = (which: number): Semaphore =>
-      Semaphore.at(segment, start + which * BOOK_SEMAPHORE_LENGTH);
+      Semaphore.at(segment, semaphoreOffset(geometry, which));
     return [at(0), at(1), at(2)];
   }
   if (mode === QUEUE_MODE_POLLING) return polledCounters(bookOf(segment, geometry));
-  throw new LayoutError(`Cannot open message queue "${place.name}": its mode is unknown`, {
+  throw new LayoutError(`Cannot open message queue "${spec.name}": its mode is unknown`, {
     expected: QUEUE_MODES.map((each) => `"${each}"`).join(" or "),
     found: `mode ${mode}`,
     offset: bookOffset(geometry) + BOOK_MODE_WORD * 4,
   });
 }
 
-/** A C producer makes its semaphores after the segment. */
+/**
+ * Opens a semaphore, and waits for it, since a C producer makes its semaphores after the segment.
+ */
 function openPatiently(name: string): Semaphore {
   const look = (): Semaphore | undefined => {
     try {

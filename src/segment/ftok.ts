@@ -4,12 +4,15 @@ import { fail } from "../libc/errno.ts";
 import { ftok as cFtok } from "../libc/shm.ts";
 
 /**
- * The System V key that C programs get from `ftok(path, id)`: made of the file's inode, its device
- * and the low 8 bits of `id`. Two files can have the same key. The file must go on existing, and a
- * new one of the same name has another key. Does not block.
+ * Computes the System V key that C programs get from `ftok(path, id)`, which is made of the file's
+ * inode, its device and the low 8 bits of `id`.
  *
- * @param id From 1 to 255; C programs often pass a letter.
- * @returns A key for `sysv:KEY` names.
+ * Two files can have the same key. The file must stay: a new file of the same name has a different
+ * key. Does not block. Any process may call it.
+ *
+ * @param path An existing file or directory, by any path.
+ * @param id An integer from 1 to 255; C programs often pass a letter.
+ * @returns The key, for names of the form `sysv:KEY`.
  * @throws SystemError ENOENT, EACCES; RangeError, TypeError for a bad path or id.
  *
  * @example

@@ -1,16 +1,16 @@
 /**
- * What this thread holds in shared memory: mutexes, above all.
+ * What this thread holds in shared memory, which is mostly mutexes.
  *
- * libc and the kernel keep the address of a held mutex in a list of the thread. Unmapping it would
- * lose the mutex to everyone, and crash this process at its next lock. While something is held, its
- * segment refuses to be closed and its mapping is not collected.
+ * libc and the kernel keep the addresses of a thread's held mutexes in a list. If a held mutex were
+ * unmapped, nobody could ever lock it, and this process would crash at its next lock. So while
+ * something is held, its segment cannot be closed and its mapping is not collected.
  *
- * To take and to release is one store in the hot path: a Set would cost more than the lock itself.
+ * Taking and releasing sets a flag, because a change to a Set would cost more than the lock itself.
  */
 
 /** Something that can be held; `what` is for messages, as in `the mutex at 64`. */
 export interface Hold {
-  /** Set by whoever takes and releases it. */
+  /** Set by the handle that takes it, and cleared when that releases it. */
   held: boolean;
   readonly what: string;
 }
@@ -18,11 +18,11 @@ export interface Hold {
 interface Registration {
   readonly hold: Hold;
   readonly holds: Set<Hold>;
-  /** Strong, so that the memory is still there when the handle is found to be forgotten. */
+  /** A strong reference: the memory must outlive the handle until this registration is handled. */
   readonly memory: object;
 }
 
-// Registrations of handles that were forgotten while held: their memory stays for good.
+// Registrations of handles that were forgotten while they held something: their memory stays.
 const lost: Set<Registration> = new Set();
 
 const handles: FinalizationRegistry<Registration> = new FinalizationRegistry((registration) => {
@@ -34,7 +34,7 @@ const handles: FinalizationRegistry<Registration> = new FinalizationRegistry((re
 export class Holds {
   readonly #holds = new Set<Hold>();
 
-  /** Holds at once. @returns The end of it. */
+  /** Adds something that is held from now on. @returns The function that releases it. */
   add(what: string): () => void {
     const hold = { held: true, what };
     this.#holds.add(hold);
@@ -42,8 +42,8 @@ export class Holds {
   }
 
   /**
-   * A hold, not held yet, for a handle that takes and releases often. It goes when the handle is
-   * collected, unless it is held: then the memory stays.
+   * Adds a hold that is not held yet, for a handle that takes and releases it often. It is removed
+   * when the handle is collected; if it is held then, the memory stays mapped.
    */
   register(handle: object, what: string, memory: object): Hold {
     const hold = { held: false, what };
@@ -52,7 +52,7 @@ export class Holds {
     return hold;
   }
 
-  /** Something that is held, if anything is. */
+  /** Something that is held; undefined when nothing is. */
   find(): string | undefined {
     for (const { held, what } of this.#holds) if (held) return what;
     return undefined;

@@ -3,46 +3,45 @@ import { checkBoolean, checkInteger, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
 import { Segment } from "./segment.ts";
 
-/** What lies there, for whoever makes and finds it. */
+/** One kind of thing that can lie in a segment. */
 export interface PlacedKind {
   /** For messages: "mutex". */
   readonly noun: string;
-  /** Whether it is of use in a segment that was opened for reading only. */
+  /** Whether it can be used in a segment that was opened for reading only. */
   readonly readable: boolean;
   /**
    * Whether a finished one lies there.
    *
-   * @param words From its start to the end of the segment.
-   * @throws LayoutError when something else does.
+   * @param words The words from its start to the end of the segment.
+   * @throws LayoutError when something else lies there.
    */
   isReady(words: Int32Array, what: string, offset: number): boolean;
 }
 
-/** How its own segment is made. */
+/** How the segment of a named structure is made. */
 export interface PlacedCreateOptions {
-  /** Permission bits. Default 0o600: this user only. */
+  /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
   readonly mode?: number | undefined;
 }
 
-/** How it is found. */
+/** How a named structure is found. */
 export interface PlacedOpenOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
 }
 
-/** How it is made inside a segment of the user's. */
+/** How a structure is made inside a segment of the user's. */
 export interface PlacedInitOptions {
   /**
-   * Make it again over one that is there, which nobody uses any more. Default false: that is an
-   * error.
+   * Make a new one over an existing one, which nobody may be using. Default false: an existing one
+   * is an error.
    */
   readonly overwrite?: boolean | undefined;
 }
 
-/** Things start at a multiple of this, in bytes, so that each has cache lines of its own. */
+/** Structures start at a multiple of this many bytes, so that none shares a cache line. */
 const ALIGNMENT = 128;
 
 const CLOSED = new Uint8Array(0);
@@ -58,7 +57,7 @@ export class Placed {
   readonly what: string;
   /** Whether the segment was opened for this handle, and is closed with it. */
   readonly #owned: boolean;
-  /** Has a length while this is open: the JIT reads that for free, and it is 0 once detached. */
+  /** Has the length 1 while this is open and 0 once detached; reading that costs nothing. */
   #probe: Uint8Array;
 
   private constructor(
@@ -79,7 +78,8 @@ export class Placed {
   /**
    * Makes it in a segment of its own.
    *
-   * @param make Writes everything, what `isReady` looks for last. If it throws, nothing is left.
+   * @param make Writes everything, and last what `isReady` looks for. If it throws, the segment is
+   *   removed.
    * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; StateError EEXIST when
    *   another process made one there between two of this call's steps.
    */
@@ -100,7 +100,7 @@ export class Placed {
         `Cannot create ${what}: another process has made it meanwhile`,
       );
     } catch (error) {
-      // What another process makes or has made in it is its own.
+      // What another process is making or has made in it must stay.
       const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
       if (!isOthers) segment.unlink();
       segment.close();
@@ -109,7 +109,7 @@ export class Placed {
   }
 
   /**
-   * Finds one that has a segment of its own; one that is being made is waited for.
+   * Finds one that has a segment of its own, and waits for one that is being made.
    * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA.
    */
   static open<T>(
@@ -118,14 +118,13 @@ export class Placed {
     options: PlacedOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    checkTimeout(options.waitMs, "waitMs");
     return Placed.#find(kind, Segment.open(name, { waitMs: options.waitMs }), 0, true, find);
   }
 
   /**
-   * Finds it, or makes it: exactly one of those that come at the same time makes it. One whose
-   * maker died before it had finished is made again.
-   * @throws As `create` and `open`.
+   * Finds it, or makes it: exactly one of several concurrent callers makes it. One whose maker died
+   * before it had finished is made again.
+   * @throws The errors of `create` and `open`.
    */
   static openOrCreate<T>(
     kind: PlacedKind,
@@ -148,7 +147,7 @@ export class Placed {
 
   /**
    * Makes it inside a segment of the user's.
-   * @throws StateError EEXIST when one is there; RangeError for a place that cannot be.
+   * @throws StateError EEXIST when one exists there; RangeError for an impossible place.
    */
   static init<T>(
     kind: PlacedKind,
@@ -172,9 +171,9 @@ export class Placed {
   }
 
   /**
-   * Finds it inside a segment of the user's; one that is being made is waited for.
+   * Finds it inside a segment of the user's, and waits for one that is being made.
    *
-   * @param byteLength The least that one takes.
+   * @param byteLength The smallest size that one can have, in bytes.
    * @throws LayoutError when it is something else; StateError ENODATA when nothing is there.
    */
   static at<T>(
@@ -188,7 +187,7 @@ export class Placed {
     return Placed.#find(kind, segment, offset, false, find);
   }
 
-  /** @returns undefined when a finished one is there. */
+  /** @returns What `make` returned; undefined when a finished one exists there. */
   static #make<T>(
     kind: PlacedKind,
     segment: Segment,
@@ -228,11 +227,8 @@ export class Placed {
       if (waitUntil(isReady, FOR_CREATOR) === undefined) {
         const hint = owned
           ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
-          : "Nobody has made one there, or died meanwhile: `init` makes it";
-        throw new StateError(
-          "ENODATA",
-          `Cannot open ${placed.what}: only zeros are there. ${hint}`,
-        );
+          : "Nobody has made one there, or its maker died before it had finished: `init` makes it";
+        throw new StateError("ENODATA", `Cannot open ${placed.what}: it holds only zeros. ${hint}`);
       }
       return find(placed);
     } catch (error) {
@@ -241,7 +237,7 @@ export class Placed {
     }
   }
 
-  /** @throws LayoutError when a segment of that name was there, without anything in it. */
+  /** @throws LayoutError when the segment existed already, and is too small. */
   #checkRoom(byteLength: number): void {
     const found = this.segment.size - this.offset;
     if (found >= byteLength) return;
@@ -249,7 +245,7 @@ export class Placed {
     throw new LayoutError(`Cannot make ${this.what}: its segment is too small`, details);
   }
 
-  /** Whether its memory is new, and all zeros. */
+  /** Whether its memory is new, and so all zeros. */
   get fresh(): boolean {
     return this.#owned && this.segment.created;
   }
@@ -259,17 +255,17 @@ export class Placed {
     return this.segment.name;
   }
 
-  /** Whether `close` was called here, or the segment was closed or mapped again. */
+  /** Whether `close` was called, or the segment was closed, resized or mapped again. */
   get closed(): boolean {
     return this.#probe.length === 0 || this.segment.closed;
   }
 
-  /** For every call that touches the memory. @throws ClosedError. */
+  /** Every call that touches the memory begins with it. @throws ClosedError. */
   checkOpen(): void {
     if (this.#probe.length === 0) throw new ClosedError(this.what);
   }
 
-  /** The words from the place on: so many bytes of them, or to the end of the segment. */
+  /** The words that start here: `byteLength` bytes, or all to the end of the segment. */
   words(byteLength?: number): Int32Array {
     const { buffer } = this.segment;
     const length = byteLength ?? buffer.byteLength - this.offset;
@@ -277,12 +273,12 @@ export class Placed {
   }
 
   /**
-   * Compares a parameter of what was found here with what the caller asked for.
+   * Compares a parameter of what was found here with the one that the caller asked for.
    *
    * @param field Its name in messages, as in "capacity".
-   * @param offset Of the field, from the place on.
-   * @param asked undefined when the caller takes any.
-   * @throws LayoutError that says what is there and what was asked for.
+   * @param offset Offset of the field in the structure, in bytes.
+   * @param asked The value asked for; undefined when the caller accepts any.
+   * @throws LayoutError that names the field, what is there and what was asked for.
    */
   mustHave<V extends string | number>(
     field: string,
@@ -291,20 +287,20 @@ export class Placed {
     asked: V | undefined,
   ): void {
     if (asked === undefined || asked === found) return;
-    throw new LayoutError(`Cannot open ${this.what}: it has another ${field}`, {
+    throw new LayoutError(`Cannot open ${this.what}: it has a different ${field}`, {
       expected: String(asked),
       found: String(found),
       offset: this.offset + offset,
     });
   }
 
-  /** Removes the name, if it still stands for this segment. @returns Whether this call did. */
+  /** Removes the name if it still belongs to this segment. @returns Whether this call did. */
   unlink(): boolean {
     this.checkOpen();
     return this.segment.unlink();
   }
 
-  /** Ends the use, and that of the segment if it was opened for this handle. */
+  /** Ends this use, and closes the segment if it was opened for this handle. */
   close(): void {
     if (this.#owned) this.segment.close();
     this.#probe = CLOSED;
@@ -316,7 +312,7 @@ function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boo
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
 }
 
-/** @throws TypeError, RangeError when it cannot lie there; ClosedError. */
+/** Checks where something is to lie in a segment. @throws TypeError, RangeError; ClosedError. */
 export function checkPlace(
   { noun, readable }: Pick<PlacedKind, "noun" | "readable">,
   segment: unknown,
@@ -325,7 +321,7 @@ export function checkPlace(
   alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
   if (!(segment instanceof Segment)) {
-    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
+    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is not a Segment`);
   }
   const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;

@@ -47,15 +47,16 @@ const KIND: PlacedKind = {
 };
 
 /**
- * Shared memory in its classic shape, for programs in any language on any POSIX system: a name of
- * at most 31 bytes, and a header of 64 bytes (magic, version, creator_pid, reserved) before the
- * data, which is therefore aligned to a cache line.
+ * Shared memory in its classic shape, for programs in any language on any POSIX system: its name
+ * has at most 31 bytes, and a header of 64 bytes (magic, version, creator_pid, reserved) comes
+ * before the data, which therefore start on a cache line.
  *
- * Opening waits up to a second for the header of a segment that is just being made, and for the
- * name as long as `waitMs` says; nothing else blocks. Any number of processes may open it. It has a
- * segment of its own: its header is 64 bytes, and other structures start at multiples of 128.
+ * Opening waits for the name as long as `waitMs` says, and up to a second for the header of a
+ * segment that is being made; nothing else blocks. Any number of processes may open it. It always
+ * has a segment of its own, and has no `init` and `at`: its data start after 64 bytes, while other
+ * structures start at multiples of 128.
  *
- * What a crash leaves: the bytes as they were; a creator that dies before the header is whole
+ * What a crash leaves: the bytes as they were. A creator that dies before the header is complete
  * leaves a segment that `open` refuses and `openOrCreate` finishes.
  *
  * @example
@@ -75,7 +76,9 @@ export class PortableSegment {
   }
 
   /**
-   * Makes a new one, zero-filled. Does not block but for the time the memory takes to reserve.
+   * Makes a new one, filled with zeros. Blocks only while the kernel reserves the memory.
+   *
+   * @returns The portable segment.
    * @throws SystemError EEXIST, ENOSPC, EACCES; RangeError, TypeError for a bad name or option.
    */
   static create(name: string, options: PortableSegmentCreateOptions): PortableSegment {
@@ -87,8 +90,10 @@ export class PortableSegment {
   /**
    * Attaches to one that exists.
    *
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version;
-   *   StateError ENODATA when its creator died before it had finished; RangeError, TypeError.
+   * @returns The portable segment.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version
+   *   made it; StateError ENODATA when its creator died before it had finished; RangeError,
+   *   TypeError.
    */
   static open(name: string, options: PortableSegmentOpenOptions = {}): PortableSegment {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
@@ -97,10 +102,12 @@ export class PortableSegment {
   }
 
   /**
-   * Attaches to the one of that name and size, else makes it; `created` tells which. An existing
-   * one keeps its mode.
+   * Attaches to the one of that name, or makes it; `created` says which. An existing one keeps its
+   * mode, and must have that size.
    *
-   * @throws As `create` and `open`; LayoutError when one of another size is there.
+   * @returns The portable segment.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT; LayoutError when the
+   *   existing one has a different size.
    */
   static openOrCreate(name: string, options: PortableSegmentCreateOptions): PortableSegment {
     const byteLength = checkCreate(name, options);
@@ -115,7 +122,7 @@ export class PortableSegment {
   }
 
   static #make(placed: Placed, size: number): PortableSegment {
-    // A segment without a header that was there before may have any size.
+    // A segment that existed without a header may have any size.
     mustHaveSize(placed, size);
     const { view } = placed.segment;
     view.setUint32(PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, true);
@@ -133,15 +140,17 @@ export class PortableSegment {
   }
 
   /**
-   * Removes a name; who has it open keeps it. Does not block.
-   * @returns Whether there was one. @throws SystemError EACCES, EPERM; RangeError, TypeError.
+   * Removes a name; processes that have the segment open keep it. Blocks only while another process
+   * is removing the same name, for up to a second.
+   *
+   * @returns Whether the name existed. @throws SystemError EACCES, EPERM; RangeError, TypeError.
    */
   static unlink(name: string): boolean {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
     return Segment.unlink(name);
   }
 
-  /** Its name. */
+  /** The segment's name. */
   get name(): string {
     return this.#placed.name;
   }
@@ -163,28 +172,28 @@ export class PortableSegment {
 
   /**
    * The bytes after the header. An array that is kept beyond `close()` has length 0: it reads
-   * `undefined` and loses what is written. @throws ClosedError after `close()`.
+   * `undefined`, and writes to it are lost. @throws ClosedError.
    */
   get data(): Uint8Array {
     this.#placed.checkOpen();
     return this.segment.bytes.subarray(PORTABLE_HEADER_LENGTH);
   }
 
-  /** Process id of the creator; for people, since ids are reused. @throws ClosedError. */
+  /** The creator's process id, for people to read: ids are reused. @throws ClosedError. */
   get creatorPid(): number {
     this.#placed.checkOpen();
     return this.segment.view.getUint32(PORTABLE_CREATOR_PID_OFFSET, true);
   }
 
   /**
-   * Removes the name, if it still stands for this very segment.
-   * @returns Whether this call did. @throws SystemError EACCES, EPERM; ClosedError.
+   * Removes the name if it still belongs to this segment, and not to a newer one.
+   * @returns Whether this call removed it. @throws SystemError EACCES, EPERM; ClosedError.
    */
   unlink(): boolean {
     return this.#placed.unlink();
   }
 
-  /** Ends this process's use; the name stays. A second call is harmless. */
+  /** Ends the use of this handle; the name stays. Calling it again does nothing. */
   close(): void {
     this.#placed.close();
   }
@@ -194,7 +203,7 @@ export class PortableSegment {
   }
 }
 
-/** @returns Bytes of the whole segment. @throws RangeError, TypeError. */
+/** @returns How many bytes the whole segment takes. @throws RangeError, TypeError. */
 function checkCreate(name: string, options: PortableSegmentCreateOptions): number {
   checkObjectName(name, "segment", PORTABLE_NAME_MAX);
   const action = `Cannot create portable segment ${shown(name)}`;
@@ -214,13 +223,13 @@ function mustBe(
 ): void {
   if (found === expected) return;
   const details = { expected: hex(expected), found: hex(found), offset };
-  throw new LayoutError(`Cannot open ${what}: it has another ${field}`, details);
+  throw new LayoutError(`Cannot open ${what}: it has a different ${field}`, details);
 }
 
 function mustHaveSize({ what, segment }: Placed, size: number): void {
   const found = segment.size - PORTABLE_HEADER_LENGTH;
   if (found === size) return;
-  throw new LayoutError(`Cannot open ${what}: it has another size`, {
+  throw new LayoutError(`Cannot open ${what}: it has a different size`, {
     expected: `${size} bytes of data`,
     found: `${found}`,
     offset: PORTABLE_HEADER_LENGTH,

@@ -1,10 +1,10 @@
-/** Checks of what a caller asks of a segment; each broken rule has its own message. */
+/** Checks of the arguments of a segment's methods; each broken rule has its own message. */
 import { checkBoolean, checkInteger, checkMode, checkOneOf, checkOptions } from "../arguments.ts";
 import { pageSize } from "../libc/fcntl.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
 import type { Access } from "../memory/objects/shared-object.ts";
 
-/** The part of an object that a segment maps; without a length, to its end. */
+/** The part of an object that a segment maps, in bytes; without a length, it goes to the end. */
 export interface Window {
   readonly access: Access;
   readonly offset: number;
@@ -49,7 +49,7 @@ export function checkCreate(
   checkFlags(action, options, ["reserve", "portable", "sealed", "hugePages", "truncate"]);
 }
 
-/** Checks the options of `open`, but for the wait. @throws TypeError, RangeError. */
+/** Checks the options of `open` other than `waitMs`. @throws TypeError, RangeError. */
 export function checkWindow(
   action: string,
   options: {

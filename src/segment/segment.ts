@@ -10,40 +10,40 @@ import { posixObjects } from "../memory/objects/posix-object.ts";
 import { WHOLE, type Window, checkCreate, checkResize, checkWindow } from "./segment-checks.ts";
 import { parseSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, SharedObject } from "../memory/objects/shared-object.ts";
-import { NAME_LOOK_MS, PINNED_LOOK_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
-import { checkTimeout } from "../waiting/wait-options.ts";
+import { PINNED_LOOK_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
-  /** Bytes; an integer from 1 to 4 GiB. The object has exactly this size. */
+  /** Size in bytes, an integer from 1 to 4 GiB. The object has exactly this size. */
   readonly size: number;
   /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
   readonly mode?: number | undefined;
   /**
    * Reserve memory for every byte now, so that a full /dev/shm is an error here (ENOSPC) and not
-   * a SIGBUS at some later write, which nothing can catch. Default true.
+   * a SIGBUS at a later write, which nothing can catch. Default true.
    */
   readonly reserve?: boolean | undefined;
-  /** Refuse names over 31 bytes, which macOS does not take. Default false. */
+  /** Refuse names of more than 31 bytes, which macOS does not allow. Default false. */
   readonly portable?: boolean | undefined;
   /**
-   * Forbid for ever that a memfd shrinks or grows, so that no reader can be ended by a SIGBUS.
-   * Default true; other backings have no seals.
+   * Seal a memfd: nobody can ever shrink or grow it, so it cannot end a reader with a SIGBUS.
+   * Default true; other kinds of memory have no seals.
    */
   readonly sealed?: boolean | undefined;
   /**
-   * Use huge pages (memfd and System V; a file on a hugetlbfs has them by itself). The size must
-   * be a multiple of theirs, 2 MiB on most machines, and the system must have set some aside.
+   * Use huge pages, for a memfd or System V (a file on a hugetlbfs always has them). The size must
+   * be a multiple of the huge page's, 2 MiB on most machines, and the system must have set some
+   * aside. Default false.
    */
   readonly hugePages?: boolean | undefined;
 }
 
-/** How to make a segment, or attach to the one that is there. */
+/** How to make a segment, or attach to an existing one. */
 export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
   /**
-   * Discard what an existing object holds and give it `size`. Refused (EBUSY) while another
-   * handle has it open, since a mapping past the end of its object is a SIGBUS. Default false.
+   * Discard what an existing object holds, and give it `size`. Refused (EBUSY) while another handle
+   * has it open, whose process would end with a SIGBUS. Default false.
    */
   readonly truncate?: boolean | undefined;
 }
@@ -51,47 +51,47 @@ export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
 /** How to attach to a segment. */
 export interface SegmentOpenOptions {
   /**
-   * "read" maps a private copy-on-write view of a read-only descriptor: it shows what others write,
-   * page by page until this process writes to the page itself; from then on that page is this
-   * process's own and goes stale. Writing therefore never ends in SIGSEGV and never reaches others.
-   * Default "readwrite".
+   * "read" maps a private copy-on-write view of a read-only descriptor. A page shows what others
+   * write until this process writes to it; from then on it is this process's own copy, and stale.
+   * So a write never ends in a SIGSEGV, and never reaches others. Default "readwrite".
    */
   readonly access?: "readwrite" | "read" | undefined;
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
-  /** First byte of the window to map; a multiple of the page size. Default 0. */
+  /** First byte to map, a multiple of the page size. Default 0. */
   readonly offset?: number | undefined;
-  /** Bytes in the window. Default: to the end of the object. */
+  /** How many bytes to map. Default: all to the end of the object. */
   readonly length?: number | undefined;
 }
 
-/** How to give a segment another size. */
+/** How to resize a segment. */
 export interface SegmentResizeOptions {
-  /** Shrink, since no process touches what is cut off. Default false. */
+  /** Allow shrinking, because no process touches what is cut off. Default false. */
   readonly force?: boolean | undefined;
-  /** As in `SegmentCreateOptions`. Default true. */
+  /** Reserve memory for every new byte, so that a lack of it is an error now. Default true. */
   readonly reserve?: boolean | undefined;
 }
 
 /**
  * A named piece of shared memory, mapped into this process.
  *
- * The name chooses where the memory lives:
+ * The form of the name chooses the kind of memory:
  *
  * | name | memory |
  * |---|---|
- * | `/weather` | a POSIX shared memory object; until it is unlinked or the machine stops |
- * | `sysv:0x4d51` or `sysv:private`, `sysv:#ID` | a System V segment by key, nameless, by id |
- * | `memfd:LABEL` | nameless and sealed; gone with its last user |
- * | `fd:3`, `/proc/PID/fd/N` | what an inherited or another process's descriptor stands for |
- * | `file:/var/lib/weather` | a file; its bytes outlive the machine once they are synced |
+ * | `/weather` | a POSIX shared memory object; it lives until it is unlinked or the machine stops |
+ * | `sysv:0x4d51`, `sysv:private`, `sysv:#ID` | a System V segment: by key, a new one, by id |
+ * | `memfd:LABEL` | nameless and sealed; it ends with its last user |
+ * | `fd:3`, `/proc/PID/fd/N` | what an inherited or another process's descriptor refers to |
+ * | `file:/var/lib/weather` | a file; its bytes survive a restart of the machine once synced |
  *
- * Every process that opens the same name sees the same bytes. The object lives until its name is
- * removed with `unlink` and the last process has closed it, also when all processes end before.
- * `close()` ends this process's use and never removes the name.
+ * Every process that opens the same name sees the same bytes; any number of processes and threads
+ * may. The object lives until its name is removed with `unlink` and the last process has closed it,
+ * even if every process ends before that. `close()` ends this process's use, and never removes the
+ * name.
  *
  * What a crash leaves: the object and its bytes, as they were at that instant. The kernel's record
- * of who uses it (`Segment.inUse`) is right at once.
+ * of its users (`Segment.inUse`) is right at once.
  *
  * @example
  * ```ts
@@ -106,7 +106,7 @@ export interface SegmentResizeOptions {
 export class Segment {
   /** The object's name; `sysv:private` has become `sysv:#ID`. */
   readonly name: string;
-  /** Whether this handle made the object, or gave one its size that was left empty. */
+  /** Whether this handle made the object, or gave its size to one that had been left empty. */
   readonly created: boolean;
 
   /** For messages: `segment "/x"`. */
@@ -118,7 +118,7 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
-  /** What is held here. @internal */
+  /** What this thread holds in the segment. @internal */
   readonly holds: Holds = new Holds();
 
   private constructor(object: SharedObject, created: boolean, window: Window) {
@@ -131,8 +131,9 @@ export class Segment {
   }
 
   /**
-   * Makes a new segment, zero-filled. Does not block but for the time the memory takes to reserve.
+   * Makes a new segment, filled with zeros. Blocks only while the kernel reserves the memory.
    *
+   * @returns The segment.
    * @throws SystemError EEXIST when the name is taken; ENOSPC when /dev/shm is full (nothing is
    *   left behind); EACCES, EMFILE, ENAMETOOLONG.
    * @throws RangeError, TypeError for a bad name, size, mode or option.
@@ -149,23 +150,24 @@ export class Segment {
   }
 
   /**
-   * Attaches to a segment that exists, at whatever size it has. One that its creator is still
-   * sizing is waited for, up to a second, so that nobody ever sees a segment of size 0. With
-   * `waitMs` it blocks until the name appears.
+   * Attaches to a segment that exists, whatever its size. Blocks until the name appears, for
+   * `waitMs` at most, and up to a second for a creator that has not yet given it a size, so that
+   * nobody ever sees a segment of size 0.
    *
-   * @throws SystemError ENOENT when there is none; EACCES. StateError ENODATA when it stayed empty,
-   *   EBUSY when another process is making or removing it for longer than a second.
-   * @throws LayoutError when the name stands for something that is no memory, as a FIFO.
-   * @throws RangeError for a bad window, or an object over 4 GiB without one; TypeError.
+   * @returns The segment.
+   * @throws SystemError ENOENT when there is none, EACCES; StateError ENODATA when it stayed empty,
+   *   EBUSY when another process takes more than a second to make or remove it.
+   * @throws LayoutError when the name belongs to something that cannot be mapped, such as a FIFO.
+   * @throws RangeError for an `offset` or a `length` beyond the object, and for an object of more
+   *   than 4 GiB without them; TypeError.
    */
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
     const parsed = parseSegmentName(name);
     const action = `Cannot open segment ${shown(name)}`;
     const window = checkWindow(action, options);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const space = spaceOf(parsed);
     const look = (): SharedObject | undefined => space.open(parsed, window.access);
-    const object = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS });
+    const object = waitForName(look, options.waitMs);
     if (object !== undefined) return Segment.#attach(object, false, window);
     const hint =
       parsed.kind === "memfd"
@@ -175,28 +177,32 @@ export class Segment {
   }
 
   /**
-   * Attaches to the segment if there is one of that size, else makes it; `created` tells which. An
-   * existing one keeps its mode. One that its creator left empty by dying before it could give it a
-   * size is adopted. With `truncate` an existing one is emptied, and gets the size.
+   * Attaches to the segment if there is one of that size, or makes it; `created` says which. An
+   * existing one keeps its mode. One that is empty, because its creator died before it gave it a
+   * size, gets its size from this call. With `truncate`, an existing one is emptied and resized.
+   * Blocks while the kernel reserves the memory, and up to a second for a creator that has not yet
+   * given it a size.
    *
-   * @throws As `create` and `open`; LayoutError when one of another size is there, which
-   *   `Segment.open` takes as it is; StateError EBUSY when `truncate` meets another user.
+   * @returns The segment.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT; LayoutError when the
+   *   existing one has a different size, which `Segment.open` accepts; StateError EBUSY when
+   *   `truncate` meets another user.
    */
   static openOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
     const segment = Segment.attachOrCreate(name, options);
     if (segment.size === options.size) return segment;
     const found = segment.size;
     segment.close();
-    const ways = "Segment.open takes it as it is, { truncate: true } discards what it holds";
+    const ways = "Segment.open accepts it, { truncate: true } discards what it holds";
     throw new LayoutError(
-      `Cannot open segment ${shown(name)}: one of another size is there (${ways})`,
+      `Cannot open segment ${shown(name)}: one of a different size exists (${ways})`,
       { expected: `${options.size} bytes`, found: `${found}`, offset: 0 },
     );
   }
 
   /**
-   * As `openOrCreate`, whatever size an existing one has: for structures, which compare what they
-   * find there by themselves. @internal
+   * Attaches or makes like `openOrCreate`, but accepts an existing one of any size: structures
+   * check themselves what they find there. @internal
    */
   static attachOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
     const parsed = parseSegmentName(name, options?.portable === true);
@@ -213,11 +219,13 @@ export class Segment {
   }
 
   /**
-   * Removes a name. Processes that have the segment open keep it; the memory is freed after the
-   * last of them. Does not block, but for up to a second while another process removes it too.
+   * Removes a name. Processes that have the segment open keep it, and its memory is freed when the
+   * last of them has closed it. Blocks only while another process is removing the same name, for up
+   * to a second.
    *
-   * @returns Whether there was one.
-   * @throws SystemError EACCES, EPERM; RangeError, TypeError for a bad name.
+   * @returns Whether the name existed.
+   * @throws SystemError EACCES, EPERM; StateError EBUSY when the other process takes longer;
+   *   RangeError, TypeError for a bad name.
    */
   static unlink(name: string): boolean {
     const parsed = parseSegmentName(name);
@@ -231,48 +239,51 @@ export class Segment {
   }
 
   /**
-   * Whether a live process (this one included) has the segment open through this package, as the
-   * kernel knows: right at once after `kill -9`, and across containers. C programs count when they
-   * hold a shared `flock` on the object. Of two that ask at the same instant, both may get yes.
-   * For System V the kernel counts every process that has it attached.
+   * Whether a live process, this one included, has the segment open through this package. The
+   * kernel answers that, so it is right at once after a `kill -9`, and across containers; it is
+   * stale the moment it returns. A C program counts if it holds a shared `flock` on the object; of
+   * System V memory, everybody who has it attached counts. If two ask at the same instant, both may
+   * get yes although nobody uses it. Does not block.
+   *
+   * @throws SystemError EACCES; RangeError, TypeError for a bad name.
    */
   static inUse(name: string): boolean {
     const parsed = parseSegmentName(name);
     return spaceOf(parsed).hasUsers(parsed);
   }
 
-  /** Bytes of the object when it was last mapped here. */
+  /** The object's size in bytes, when it was last mapped here. */
   get size(): number {
     return this.#size;
   }
 
-  /** Permission bits of the object now. */
+  /** The object's permission bits now. @throws ClosedError. */
   get mode(): number {
     return this.#open.stat().mode;
   }
 
-  /** Where the memory lives. */
+  /** The kind of memory. */
   get backing(): Backing {
     return this.#object.backing;
   }
 
-  /** Whether the kernel keeps everybody from shrinking it under its users. */
+  /** Whether the kernel keeps everybody from shrinking the object. @throws ClosedError. */
   get sealed(): boolean {
     return this.#open.isSealed();
   }
 
   /**
-   * The descriptor, to hand to a child: `Bun.spawn({ stdio: [0, 1, 2, segment.descriptor] })`, and
-   * `Segment.open("fd:3")` there. It stays this segment's own, and ends with it; undefined for
-   * System V.
+   * The file descriptor, for a child: `Bun.spawn({ stdio: [0, 1, 2, segment.descriptor] })` hands
+   * it over, and the child calls `Segment.open("fd:3")`. It still belongs to this segment, which
+   * closes it. System V memory has none. @throws ClosedError.
    */
   get descriptor(): number | undefined {
     return this.#open.descriptor?.number;
   }
 
   /**
-   * A path by which processes of this user can open the same object while this one has it open,
-   * also when it has no name (any more); undefined for System V.
+   * A path by which other processes of this user can open the object while this one has it open,
+   * even if it has no name. System V memory has none. @throws ClosedError.
    */
   get path(): string | undefined {
     const number = this.descriptor;
@@ -334,17 +345,19 @@ export class Segment {
   }
 
   /**
-   * Gives the object another size, and maps it again: the old views are detached. Growing keeps
-   * the data, and the new bytes are zero. Others go on with the old size until they `remap()`.
+   * Resizes the object, and maps it again, which detaches the old views. Growing keeps the data,
+   * and the new bytes are zeros. Other processes keep the old size until they call `remap()`.
+   * Blocks only while the kernel reserves the memory.
    *
    * Shrinking ends every process that touches a byte beyond the new end, with a SIGBUS that nothing
-   * can catch. It is refused unless `force` says that nobody does.
+   * can catch. It is refused unless `force` says that nobody does that.
    *
-   * @param newSize Bytes, from 1 to 4 GiB.
-   * @throws SystemError ENOSPC (the segment stays as it was), EPERM (sealed).
+   * @param newSize Size in bytes, from 1 to 4 GiB.
+   * @throws SystemError ENOSPC (the segment stays as it was), EPERM (it is sealed).
    * @throws StateError EBUSY while a mutex in it is held, or an asynchronous operation uses it.
-   * @throws RangeError for a bad size, or a smaller one without `force`.
-   * @throws TypeError on a read-only handle or a window; ClosedError.
+   * @throws RangeError for a bad size, or for a smaller one without `force`.
+   * @throws TypeError when this handle is read-only or maps only a part; UnsupportedError for
+   *   System V memory; ClosedError.
    */
   resize(newSize: number, options: SegmentResizeOptions = {}): void {
     this.#mustBeFree("resize");
@@ -362,8 +375,8 @@ export class Segment {
           `Pass { force: true } if none does`,
       );
     }
-    // Growing first and unmapping after keeps the segment as it was when there is no room. A shrunk
-    // object's old mapping must never be touched: there the bytes are let go of first.
+    // A segment grows first and is unmapped afterwards, so that it stays as it was if there is no
+    // room. It is unmapped before it shrinks, so that nothing can touch the bytes that are cut off.
     const shrink = newSize < size;
     if (shrink) this.#unmap();
     const result = this.#object.setSize(newSize, !shrink && options.reserve !== false);
@@ -382,9 +395,9 @@ export class Segment {
   }
 
   /**
-   * Maps the object at the size that it has now, after another process resized it.
+   * Maps the object again at its present size, after another process resized it. Does not block.
    *
-   * @returns Whether the size had changed; if so the old views are detached.
+   * @returns Whether the size had changed; if so, the old views are detached.
    * @throws StateError EBUSY while a mutex in it is held, or an asynchronous operation uses it;
    *   ClosedError.
    */
@@ -397,8 +410,10 @@ export class Segment {
   }
 
   /**
-   * Writes a mapped file's bytes back to disk, and blocks meanwhile. Shared memory has no disk, and
-   * its writes are visible to others without it. @throws SystemError EIO.
+   * Writes a mapped file's bytes to disk, and blocks until they are there. Other kinds of memory
+   * have no disk, and other processes see every write without it.
+   *
+   * @throws SystemError EIO; ClosedError.
    */
   sync(): void {
     const { address, buffer } = this.mapping;
@@ -407,14 +422,15 @@ export class Segment {
   }
 
   /**
-   * Takes an exclusive lock on byte `index` of the object, at once. The index is a name and no
-   * offset: no data is touched. The kernel releases the lock when this process dies, however.
-   * Structures in the segment have lock bytes of their own, which docs/LAYOUT.md lists.
+   * Takes an exclusive lock on byte `index` of the object if it is free. The index only names the
+   * lock: no data are touched, and the byte need not exist. The kernel releases the lock when this
+   * process dies, in whatever way, and one that is forgotten when it is collected. Structures use
+   * locks of their own, which docs/LAYOUT.md lists. Does not block.
    *
    * @param index An integer of 0 or more.
-   * @returns undefined when somebody alive has it, be it in this process.
-   * @throws SystemError ENOSYS where the system has no such locks (FreeBSD); ClosedError;
-   *   RangeError, TypeError.
+   * @returns The lock; undefined when a live process holds it, or another handle of this one.
+   * @throws SystemError ENOSYS where the system has no such locks (FreeBSD), EACCES when this user
+   *   may not write; ClosedError; RangeError, TypeError.
    */
   tryLock(index: number): ByteLock | undefined {
     this.#checkByte(index);
@@ -423,7 +439,10 @@ export class Segment {
     return ByteLock.tryAcquire(this.#what, target, index);
   }
 
-  /** Whether somebody alive holds the lock on byte `index`; stale the moment it returns. */
+  /**
+   * Whether anybody holds the lock on byte `index`, this process included; stale the moment it
+   * returns. Does not block. @throws ClosedError; RangeError, TypeError.
+   */
   isLocked(index: number): boolean {
     this.#checkByte(index);
     const target = this.#open.lockTarget(false);
@@ -436,8 +455,8 @@ export class Segment {
   }
 
   /**
-   * Refuses `close`, `resize` and `remap` while something lives at this address (a held mutex).
-   * @returns The end of it. @internal
+   * Makes `close`, `resize` and `remap` fail while something needs the memory to stay mapped.
+   * @returns The function that ends that. @internal
    */
   hold(what: string): () => void {
     if (this.#closed) throw new ClosedError(this.#what);
@@ -445,15 +464,15 @@ export class Segment {
   }
 
   /**
-   * Ends this process's use: every view becomes unusable by exception (length 0, TypeError), and
-   * the memory is unmapped at once. The name stays. A second call is harmless. What lies in it can
-   * not be used through its handles any more either.
+   * Ends the use of this handle, and unmaps the memory. The name stays. Every view is detached (its
+   * length is 0, and a DataView throws a TypeError), and the handles of structures in the segment
+   * are closed too. Calling it again does nothing. Does not block.
    *
-   * While an asynchronous operation holds the buffer (`fs.write`, `gzip` …) it cannot be unmapped:
-   * the handle is closed all the same, and the memory is unmapped as soon as the operation ends.
+   * While an asynchronous operation (`fs.write`, `gzip` …) uses the buffer, the memory cannot be
+   * unmapped: the handle is closed all the same, and the memory is unmapped when the operation
+   * ends.
    *
-   * @throws StateError EBUSY while a mutex in the segment is held: unmapping would lose it to
-   *   everyone.
+   * @throws StateError EBUSY while a mutex in the segment is held: nobody could ever lock it again.
    */
   close(): void {
     if (this.#closed) return;
@@ -468,9 +487,10 @@ export class Segment {
   }
 
   /**
-   * Removes the segment's name, if it still stands for this very object and not for a newer one.
-   * @returns Whether this call removed it; false for a nameless one.
-   * @throws SystemError EACCES, EPERM; ClosedError after `close()`: use `Segment.unlink` then.
+   * Removes the segment's name if it still belongs to this object, and not to a newer one.
+   *
+   * @returns Whether this call removed it; false for a nameless object.
+   * @throws SystemError EACCES, EPERM; ClosedError after `close()`, when `Segment.unlink` helps.
    */
   unlink(): boolean {
     return this.#open.unlink();

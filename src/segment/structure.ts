@@ -1,4 +1,4 @@
-/** What the structures with a header have in common: how they are made, found, compared, closed. */
+/** How every structure that has a header is made, found, compared and closed. */
 import {
   HEADER_CODEC_OFFSET,
   SEGMENT_HEADER_LENGTH,
@@ -17,19 +17,19 @@ import {
 } from "./placed.ts";
 import type { Segment } from "./segment.ts";
 
-/** A header to be written; the data follow it at once unless it says otherwise. */
+/** A header to be written; without `dataOffset`, the data follow it at once. */
 export type NewHeader = Omit<SegmentHeader, "dataOffset"> & { readonly dataOffset?: number };
 
-/** One noun: its name, and the kinds of structures that it can be, with the layout of each. */
+/** One noun: its name, and the kinds of structure that it can be, with the layout of each. */
 export interface StructureKind {
   /** For messages: "ring". */
   readonly noun: string;
   readonly kinds: Readonly<Record<number, { readonly layoutHash: number }>>;
-  /** Whether it is of use in a segment that was opened for reading only. Default true. */
+  /** Whether it can be used in a segment that was opened for reading only. Default true. */
   readonly readable?: boolean;
 }
 
-/** Bytes that a structure with this header takes. */
+/** How many bytes a structure with this header takes. */
 export function structureLength({ dataOffset, dataLength }: NewHeader): number {
   return (dataOffset ?? SEGMENT_HEADER_LENGTH) + dataLength;
 }
@@ -52,7 +52,7 @@ export class Structure {
   /**
    * Makes a structure in a new segment of that name.
    *
-   * @param fill Writes everything but the header. If it throws, nothing is left behind.
+   * @param fill Writes everything but the header. If it throws, the segment is removed.
    * @throws SystemError EEXIST, ENOSPC, EACCES.
    */
   static create<T>(
@@ -83,7 +83,7 @@ export class Structure {
 
   /**
    * Finds the structure, or makes it.
-   * @throws As `create` and `open`.
+   * @throws The errors of `create` and `open`.
    */
   static openOrCreate<T>(
     kind: StructureKind,
@@ -131,7 +131,7 @@ export class Structure {
 
   static #make<T>(placed: Placed, wanted: NewHeader, fill: (structure: Structure) => T): T {
     const header = { dataOffset: SEGMENT_HEADER_LENGTH, ...wanted };
-    // Whatever was there, and what a maker that died left half done, is not to be built upon.
+    // Clears what was there before, and what a maker that died left half done.
     if (!placed.fresh) {
       placed.segment.bytes.fill(0, placed.offset, placed.offset + structureLength(header));
     }
@@ -160,7 +160,7 @@ export class Structure {
     return this.placed.offset + this.header.dataOffset;
   }
 
-  /** As `Placed.mustHave`; the offset is that of a field in the header. @throws LayoutError. */
+  /** Compares a parameter like `Placed.mustHave`. @throws LayoutError. */
   mustHave<V extends string | number>(
     field: string,
     offset: number,
@@ -171,10 +171,10 @@ export class Structure {
   }
 
   /**
-   * Compares the codec of its values. "" fits every codec, on either side.
+   * Compares the codec of its values. The id "" fits every codec, on either side.
    *
-   * @param name The codec as the message names it.
-   * @throws LayoutError that names both.
+   * @param name The name of the codec in the message.
+   * @throws LayoutError that names both codecs.
    */
   mustHaveCodec(id: string, name: string = id): void {
     const found = this.header.codec ?? "";

@@ -1,15 +1,16 @@
 /**
- * Threads that wait for semaphores, so that the event loop need not.
+ * Threads that wait for semaphores in place of the event loop.
  *
- * C programs post with plain `sem_post` and ring no bell: only a thread that sleeps in the
- * semaphore hears them. One thread serves one wait; idle ones are kept for the next, and keep no
- * process alive.
+ * C programs post with a plain `sem_post` and ring no bell, so only a thread that sleeps in the
+ * semaphore notices them. A thread serves one wait at a time. Idle threads are kept for later
+ * waits, and do not keep the process alive.
  *
- * Whose is the token? One word in memory that both threads share decides, by compare and exchange:
+ * Who gets the token is decided by a compare-and-exchange on one word that both threads share:
  *
- *   WAITING -> TAKEN      by the thread, once it has the token: the token is the waiter's
- *   WAITING -> CANCELLED  by the waiter: a token that the thread takes after that it posts back
- *   either  -> LEFT       by the thread, when it has let go of the semaphore for good
+ *   PENDING -> GRANTED    by the thread, once it has taken the token, which is now the waiter's
+ *   PENDING -> CANCELLED  by the waiter; the thread posts back a token that it takes after that
+ *
+ * A second word says when the thread has stopped using the semaphore, after either.
  */
 import { UnsupportedError } from "../errors.ts";
 import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
@@ -17,11 +18,11 @@ import {
   CANCELLED,
   LEFT_WORD,
   STATE_WORD,
-  WAITING,
+  PENDING,
   semaphoreProgram,
 } from "./semaphore-program.ts";
 
-/** How many threads without work are kept. */
+/** How many idle threads are kept. */
 const MAX_IDLE = 4;
 const idle: Worker[] = [];
 
@@ -38,9 +39,9 @@ export class ThreadWait {
   readonly #worker: Worker;
 
   /**
-   * @param address Of the semaphore; good until `leave` returned or `ended` was called.
-   * @param ended Called once, when the thread has let go of the semaphore: 0 when there is a token,
-   *   else a negated errno (-ECANCELED after `cancel`), or the reason why there is no thread.
+   * @param address The semaphore's; it must stay valid until `leave` returns or `ended` is called.
+   * @param ended Called once, when the thread has stopped using the semaphore: with 0 for a token,
+   *   with a negated errno (-ECANCELED after `cancel`), or with why no thread could be started.
    */
   constructor(address: number, ended: (result: number | Error) => void) {
     const worker = idle.pop() ?? startWorker();
@@ -52,7 +53,7 @@ export class ThreadWait {
       worker.unref();
       if (result instanceof Error || idle.length >= MAX_IDLE) worker.terminate();
       else idle.push(worker);
-      // No thread touches the semaphore any more, also when it never started.
+      // A thread that failed to start cannot say that it has left.
       store(this.#words, LEFT_WORD, 1);
       ended(result);
     };
@@ -62,23 +63,23 @@ export class ThreadWait {
     worker.postMessage({ address, words: this.#words }, []);
   }
 
-  /** Whether the wait keeps the process alive, until it has ended. At first it does. */
+  /** Sets whether the wait keeps the process alive until it ends, which it does at first. */
   keepAlive(alive: boolean): void {
     if (alive) this.#worker.ref();
     else this.#worker.unref();
   }
 
-  /** Gives up. @returns false when the token was taken before; it is the caller's now. */
+  /** Gives up the wait. @returns Whether it did; if not, the caller has a token. */
   cancel(): boolean {
-    const before = compareExchange(this.#words, STATE_WORD, WAITING, CANCELLED);
-    // Until the thread has noticed it is not the process's reason to live.
+    const before = compareExchange(this.#words, STATE_WORD, PENDING, CANCELLED);
+    // The process need not live on until the thread has noticed.
     this.#worker.unref();
-    return before === WAITING;
+    return before === PENDING;
   }
 
   /**
-   * Blocks until the thread has let go of the semaphore, after `cancel`: one slice at most, and
-   * longer only while the thread is starting.
+   * Blocks until the thread has stopped using the semaphore, after `cancel`. That takes one slice
+   * at most, or longer if the thread is still starting.
    */
   leave(): void {
     while (load(this.#words, LEFT_WORD) === 0) waitWhile(this.#words, LEFT_WORD, 0, 1000);

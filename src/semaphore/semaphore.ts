@@ -19,21 +19,21 @@ import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-na
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { checkPlace } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
+import { SLICE_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
   WAIT_OPTIONS,
   type WaitOptions,
-  checkTimeout,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { SemaphoreQueue } from "./semaphore-queue.ts";
+import { heldToken } from "./held-token.ts";
+import { SemaphoreWaiters } from "./semaphore-waiters.ts";
 
 /** How to make a semaphore. */
 export interface SemaphoreInitOptions {
-  /** Tokens to start with: an integer from 0 to SEM_VALUE_MAX (2^31 - 1). Default 0. */
+  /** How many tokens it starts with, from 0 to SEM_VALUE_MAX (2^31 - 1). Default 0. */
   readonly value?: number | undefined;
 }
 
@@ -49,19 +49,20 @@ export interface SemaphoreOpenOptions {
   readonly waitMs?: number | undefined;
 }
 
-/** sem_t holds a 64-bit word, which must not straddle. */
+/** sem_t contains a 64-bit word, which must be naturally aligned. */
 const ALIGNMENT = 8;
 const CREATE_OPTIONS: readonly string[] = ["value", "mode"];
 
-let asyncWaits = 0;
 const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClose);
 
 /**
- * A POSIX counting semaphore, by name or inside a segment; C programs use the same ones.
+ * A POSIX counting semaphore, with a name or inside a segment, which C programs can use too.
  *
- * `post` adds tokens, `wait` takes one. Any number of processes and threads may use it at once. It
- * has no owner: a process that is killed between its wait and its post takes the token with it,
- * and nobody learns of it. A lock that must survive that is a `Mutex`, or a `SystemVSemaphore`.
+ * `post` adds tokens, and `wait` takes one. Any number of processes and threads may use it at once.
+ *
+ * What a crash leaves: the tokens as they were. A semaphore has no owner: the token of a process
+ * that is killed between its wait and its post is lost, and nobody is notified. A lock that must
+ * survive that is a `Mutex` or a `SystemVSemaphore`.
  *
  * @example
  * ```ts
@@ -72,39 +73,43 @@ const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClos
  * ```
  */
 export class Semaphore {
-  /** The semaphore's name; of one that lies in a segment, the segment's. */
+  /** The semaphore's name, or the name of the segment that it lies in. */
   readonly name: string;
-  /** The segment in which it lies; undefined for a named one, which has memory of its own. */
+  /** The segment that it lies in; undefined for a named one, which has memory of its own. */
   readonly segment: Segment | undefined;
-  /** Bytes from the segment's start; undefined for a named one. */
+  /** Where it lies, in bytes from the segment's start; undefined for a named one. */
   readonly offset: number | undefined;
   /** Whether this handle made the semaphore. */
   readonly created: boolean;
   /** For messages: `semaphore "/x"`. @internal */
   readonly what: string;
 
-  /** Address of a named semaphore, 0 once closed; offset of one in a segment, -1 once closed. */
-  #place: number;
-  readonly #queue: SemaphoreQueue;
+  /** The address of a named semaphore; 0 for one in a segment, which may be mapped again. */
+  readonly #namedAddress: number;
+  readonly #waiters: SemaphoreWaiters;
+  #closed = false;
 
+  /** @param place The address of a named semaphore, or the offset of one in a segment. */
   private constructor(name: string, place: number, created: boolean, segment?: Segment) {
+    const isNamed = segment === undefined;
     this.name = name;
     this.segment = segment;
-    this.offset = segment === undefined ? undefined : place;
+    this.offset = isNamed ? undefined : place;
     this.created = created;
-    this.what =
-      segment === undefined
-        ? `semaphore ${shown(name)}`
-        : `semaphore at ${place} in segment ${shown(name)}`;
-    this.#place = place;
-    this.#queue = new SemaphoreQueue(this);
-    if (segment === undefined) forgotten.register(this, place, this);
+    this.what = isNamed
+      ? `semaphore ${shown(name)}`
+      : `semaphore at ${place} in segment ${shown(name)}`;
+    this.#namedAddress = isNamed ? place : 0;
+    this.#waiters = new SemaphoreWaiters(this);
+    if (isNamed) forgotten.register(this, place, this);
   }
 
   /**
-   * Makes a named semaphore that must not exist. Does not block.
+   * Makes a named semaphore. Does not block.
    *
-   * @throws SystemError EEXIST, EACCES, EMFILE, ENOSPC; RangeError, TypeError for bad arguments.
+   * @returns The semaphore.
+   * @throws SystemError EEXIST when the name is taken, EACCES, EMFILE, ENOSPC; RangeError,
+   *   TypeError for bad arguments.
    */
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
@@ -115,31 +120,32 @@ export class Semaphore {
   }
 
   /**
-   * Attaches to a named semaphore. Blocks for `waitMs` at most, until the name appears.
+   * Attaches to a named semaphore. Blocks until the name appears, for `waitMs` at most.
    *
+   * @returns The semaphore.
    * @throws SystemError ENOENT when there is none, EACCES, EMFILE; RangeError, TypeError.
    */
   static open(name: string, options: SemaphoreOpenOptions = {}): Semaphore {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
     const action = `Cannot open semaphore ${shown(name)}`;
     checkOptions(action, options, ["waitMs"]);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const look = (): number | undefined => {
       const address = semOpen(name, 0, 0, 0);
       return address === -E.ENOENT ? undefined : address;
     };
-    const address = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    const address = waitForName(look, options.waitMs) ?? -E.ENOENT;
     if (address >= 0) return new Semaphore(name, address, false);
     const hint = "Create it first, or use Semaphore.openOrCreate";
     return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);
   }
 
   /**
-   * Attaches to a named semaphore if there is one, else makes it; `created` tells which. One that
-   * is there keeps its tokens, which say nothing of those that it started with, and its mode. Does
+   * Attaches to a named semaphore, or makes it; `created` says which. An existing one keeps its
+   * tokens and its mode; `value` is not compared, since nothing records what it started with. Does
    * not block.
    *
-   * @throws As `create` and `open`, but for EEXIST and ENOENT.
+   * @returns The semaphore.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
   static openOrCreate(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
@@ -158,7 +164,7 @@ export class Semaphore {
   /**
    * Removes a name. Processes that have the semaphore open keep it. Does not block.
    *
-   * @returns Whether there was one.
+   * @returns Whether the name existed.
    * @throws SystemError EACCES, EPERM; RangeError, TypeError for a bad name.
    */
   static unlink(name: string): boolean {
@@ -170,18 +176,19 @@ export class Semaphore {
     return result >= 0;
   }
 
-  /** Bytes that one takes inside a segment, on every platform: 32. */
+  /** How many bytes one takes inside a segment: 32, on every platform. */
   static byteLength(): number {
     return SEM_LENGTH;
   }
 
   /**
-   * Makes a semaphore inside a segment, whatever was there before: a semaphore cannot be told from
-   * other bytes, so one that is there is not noticed. Nobody may be waiting on it. Does not block.
+   * Makes a semaphore inside a segment, whatever was there before: an existing semaphore cannot be
+   * told from other bytes, and so is overwritten. Nobody may be waiting for it. Does not block.
    *
-   * @param offset First of its `byteLength()` bytes; a multiple of 8.
-   * @throws RangeError when the place or the value is impossible; TypeError on a read-only segment.
-   * @throws SystemError ENOSYS on macOS, which has named ones only; ClosedError.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 8.
+   * @returns The semaphore.
+   * @throws RangeError for an impossible place or value; TypeError for a read-only segment.
+   * @throws SystemError ENOSYS on macOS, which has only named semaphores; ClosedError.
    */
   static init(segment: Segment, offset: number, options: SemaphoreInitOptions = {}): Semaphore {
     const semaphore = Semaphore.#placed(segment, offset, true);
@@ -193,10 +200,13 @@ export class Semaphore {
   }
 
   /**
-   * Attaches to a semaphore that `init`, or `sem_init` in C, made in a segment. Bytes that are no
-   * semaphore cannot be told from one: whoever shares the segment vouches for it. Does not block.
+   * Attaches to a semaphore that `init`, or C's `sem_init`, made in a segment. It cannot check
+   * that: other bytes look no different, and using them as a semaphore can go wrong in any way.
+   * Does not block.
    *
-   * @throws RangeError when the place is impossible; TypeError on a read-only segment; ClosedError.
+   * @param offset Where it starts, in bytes from the segment's start; a multiple of 8.
+   * @returns The semaphore.
+   * @throws RangeError for an impossible place; TypeError for a read-only segment; ClosedError.
    */
   static at(segment: Segment, offset: number): Semaphore {
     return Semaphore.#placed(segment, offset, false);
@@ -209,30 +219,28 @@ export class Semaphore {
 
   /** Whether `close()` was called, or its segment is closed. */
   get closed(): boolean {
-    return this.segment === undefined ? this.#place === 0 : this.#place < 0 || this.segment.closed;
+    return this.#closed || this.segment?.closed === true;
   }
 
-  /** Where it is, for libc, at this moment. @throws ClosedError. @internal */
+  /** Its address now, for libc. @throws ClosedError. @internal */
   get address(): number {
-    const place = this.#place;
     const { segment } = this;
-    if (segment === undefined) {
-      if (place === 0) throw new ClosedError(this.what);
-      return place;
-    }
-    if (place < 0 || segment.closed) throw new ClosedError(this.what);
+    if (this.#closed) throw new ClosedError(this.what);
+    if (segment === undefined) return this.#namedAddress;
+    if (segment.closed) throw new ClosedError(this.what);
+    const offset = this.offset!;
     const { address, buffer } = segment.mapping;
-    if (place + SEM_LENGTH <= buffer.byteLength) return address + place;
+    if (offset + SEM_LENGTH <= buffer.byteLength) return address + offset;
     throw new LayoutError(`Cannot use ${this.what}: its segment was cut off`, {
       expected: `${SEM_LENGTH} bytes`,
       found: `the segment's end at ${buffer.byteLength}`,
-      offset: place,
+      offset,
     });
   }
 
   /**
    * How many tokens there are; stale the moment it returns.
-   * @throws SystemError ENOSYS on macOS. @throws ClosedError.
+   * @throws SystemError ENOSYS on macOS; ClosedError.
    */
   get value(): number {
     const result = semGetValue(this.address);
@@ -243,10 +251,10 @@ export class Semaphore {
   /**
    * Adds tokens, and wakes as many waiters. Does not block.
    *
-   * @param count How many, one after the other: others may take the first before the last is there.
-   *   Default 1.
-   * @throws SystemError EOVERFLOW at the highest possible value; the message says how many of the
-   *   `count` were added. RangeError, TypeError for a bad count; ClosedError.
+   * @param count How many tokens, 1 or more. They are added one by one, so others may take the
+   *   first before the last is there. Default 1.
+   * @throws SystemError EOVERFLOW at the highest possible value; the message says how many tokens
+   *   were added. RangeError, TypeError for a bad count; ClosedError.
    */
   post(count = 1): void {
     const { address } = this;
@@ -271,7 +279,10 @@ export class Semaphore {
     return fail(`Cannot post ${this.what}`, result, "sem_post", this.name, hint);
   }
 
-  /** Takes a token if there is one, at once. @returns Whether it did. @throws ClosedError. */
+  /**
+   * Takes a token if there is one; does not block.
+   * @returns Whether it took one. @throws ClosedError.
+   */
   tryWait(): boolean {
     const result = semTryWait(this.address);
     if (result >= 0) return true;
@@ -283,11 +294,11 @@ export class Semaphore {
    * Takes a token, and blocks this thread until there is one.
    *
    * It sleeps in slices of 50 ms on the monotonic clock, so that the thread can be terminated.
-   * Signal handlers in JavaScript run only after it returns: an untimed wait is for threads that
-   * have nothing else to do, `waitAsync` for the others.
+   * JavaScript's signal handlers run only after it returns: a wait without a timeout is for threads
+   * that have nothing else to do, and `waitAsync` is for the others.
    *
-   * @returns false when the time was over.
-   * @throws The signal's reason when it is aborted already; RangeError, TypeError, ClosedError.
+   * @returns Whether it took a token: false when the timeout passed.
+   * @throws The signal's reason when it is already aborted; RangeError, TypeError, ClosedError.
    */
   wait(options?: WaitOptions): boolean {
     const timeoutMs =
@@ -316,36 +327,36 @@ export class Semaphore {
   }
 
   /**
-   * Takes a token, and lets the event loop go on until there is one. A thread sleeps in its stead,
-   * so nothing is polled; the wait keeps the process alive unless `ref` is false. The waits of one
-   * handle are served in order.
+   * Takes a token without blocking the event loop, as soon as there is one. A thread sleeps in the
+   * semaphore, so nothing is polled. The wait keeps the process alive unless `ref` is false. The
+   * waits of one handle are served in order.
    *
-   * A token that arrives while the wait is being given up is posted back. A process that ends while
-   * it waits may take one with it.
+   * A token that arrives while the wait is given up is posted back. If the process ends while it
+   * waits, a token may be lost.
    *
-   * @returns false when the time was over.
-   * @throws The signal's reason when it is aborted; ClosedError, also when closed meanwhile;
-   *   RangeError, TypeError.
+   * @returns Whether it took a token: false when the timeout passed.
+   * @throws The signal's reason as soon as it is aborted; ClosedError, also when the handle is
+   *   closed meanwhile; RangeError, TypeError.
    */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
-    this.#checkWait(options, ASYNC_WAIT_OPTIONS);
-    return await this.#queue.wait(options);
+    const timeoutMs = this.#checkWait(options, ASYNC_WAIT_OPTIONS);
+    return await this.#waiters.wait(timeoutMs, options);
   }
 
   /**
-   * As `tryWait`, for a block: the token is posted back at its end.
+   * Takes a token like `tryWait`, and posts it back when the returned guard is disposed of.
    *
-   * @returns undefined when there is none. @throws ClosedError.
+   * @returns The guard; undefined when there is no token. @throws ClosedError.
    */
   tryAcquire(): Disposable | undefined {
-    return this.tryWait() ? this.#token() : undefined;
+    return this.tryWait() ? heldToken(this) : undefined;
   }
 
   /**
-   * As `wait`, for a block: the token is posted back at its end. One whose guard is forgotten is
-   * never posted back.
+   * Takes a token like `wait`, and posts it back when the returned guard is disposed of. The
+   * garbage collector never does that: the token of a forgotten guard is lost.
    *
-   * @returns undefined when the time was over. @throws As `wait`.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `wait`.
    *
    * @example
    * ```ts
@@ -356,30 +367,23 @@ export class Semaphore {
    * ```
    */
   acquire(options?: WaitOptions): Disposable | undefined {
-    return this.wait(options) ? this.#token() : undefined;
-  }
-
-  /** As `waitAsync`, for a block, as in `acquire`. @throws As `waitAsync`. */
-  async acquireAsync(options: AsyncWaitOptions = {}): Promise<Disposable | undefined> {
-    return (await this.waitAsync(options)) ? this.#token() : undefined;
-  }
-
-  #token(): Disposable {
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.post();
-        held = false;
-      },
-    };
+    return this.wait(options) ? heldToken(this) : undefined;
   }
 
   /**
-   * Removes the name, if it still stands for this semaphore, as far as the system shows that; of
-   * one in a segment, the segment's. Does not block.
+   * Takes a token like `waitAsync`, and posts it back when the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `waitAsync`.
+   */
+  async acquireAsync(options: AsyncWaitOptions = {}): Promise<Disposable | undefined> {
+    return (await this.waitAsync(options)) ? heldToken(this) : undefined;
+  }
+
+  /**
+   * Removes the name if it still belongs to this semaphore, as far as the system shows that. For a
+   * semaphore in a segment it is the segment's name. Does not block.
    *
-   * @returns Whether this call did.
-   * @throws SystemError EACCES, EPERM; ClosedError after `close()`: use `Semaphore.unlink` then.
+   * @returns Whether this call removed it.
+   * @throws SystemError EACCES, EPERM; ClosedError after `close()`, when `Semaphore.unlink` helps.
    */
   unlink(): boolean {
     const { address } = this;
@@ -394,31 +398,26 @@ export class Semaphore {
   }
 
   /**
-   * Ends this handle's use; the semaphore stays. A second call is harmless. Waits of `waitAsync`
-   * are rejected with ClosedError; while there are any it blocks until their thread has let go,
-   * about 50 ms.
+   * Ends the use of this handle; the semaphore stays. Pending waits of `waitAsync` are rejected
+   * with ClosedError; if there are any, it blocks until their thread has stopped using the
+   * semaphore, for about 50 ms. Calling it again does nothing.
    */
   close(): void {
     if (this.closed) return;
-    this.#queue.close(new ClosedError(this.what));
-    const place = this.#place;
-    if (this.segment === undefined) {
-      this.#place = 0;
-      forgotten.unregister(this);
-      semClose(place);
-    } else {
-      this.#place = -1;
-    }
+    this.#waiters.close(new ClosedError(this.what));
+    this.#closed = true;
+    if (this.segment !== undefined) return;
+    forgotten.unregister(this);
+    semClose(this.#namedAddress);
   }
 
   /**
-   * Keeps the memory under a wait of another thread.
-   * @returns The end of it. @throws ClosedError. @internal
+   * Keeps the memory mapped for the wait of another thread.
+   * @returns The function that ends that. @throws ClosedError. @internal
    */
   hold(): () => void {
     if (this.closed) throw new ClosedError(this.what);
-    // Each hold has a name of its own, since handles of one semaphore end theirs independently.
-    return this.segment?.hold(`waitAsync number ${++asyncWaits} of a semaphore`) ?? (() => {});
+    return this.segment?.hold(`the semaphore at ${this.offset}, by a waitAsync,`) ?? (() => {});
   }
 
   [Symbol.dispose](): void {
@@ -426,7 +425,7 @@ export class Semaphore {
   }
 }
 
-/** @returns What is about to be done. @throws RangeError, TypeError. */
+/** @returns The start of the call's messages. @throws RangeError, TypeError. */
 function checkCreate(name: string, options: SemaphoreCreateOptions): string {
   checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
   const action = `Cannot create semaphore ${shown(name)}`;
@@ -444,14 +443,14 @@ function checkValue(action: string, value: number | undefined): number {
 function createNamed(name: string, { value = 0, mode }: SemaphoreCreateOptions): number {
   const address = semOpen(name, C.O_CREAT | C.O_EXCL, mode ?? 0o600, value);
   const file = address >= 0 && mode !== undefined ? fileOf(name) : undefined;
-  // Where there is no file the umask has its way.
+  // On a system that shows no file, the umask stays in force.
   if (file !== undefined) chmodSync(file, mode!);
   return address;
 }
 
 /**
- * The file that shows a named semaphore: glibc keeps /x in sem.x, musl in x; undefined where the
- * system shows none.
+ * The file behind a named semaphore, which is sem.x for /x in glibc, and x in musl; undefined where
+ * the system shows none.
  */
 function fileOf(name: string): string | undefined {
   const directory = PLATFORM?.directory;

@@ -1,33 +1,30 @@
 import { checkBoolean, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
-import { E, fail } from "../libc/errno.ts";
+import { E, fail, isRemoved } from "../libc/errno.ts";
 import { C } from "../libc/platform.ts";
 import { semRemove, semctlGet, semctlSetValue, semget, semtimedop } from "../libc/sem.ts";
 import { has } from "../libc/symbols.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { type SysvName, parseSysvName } from "../memory/objects/segment-name.ts";
-import { NAME_LOOK_MS, SLICE_MS } from "../waiting/limits.ts";
-import { waitUntil } from "../waiting/patience.ts";
-import {
-  WAIT_OPTIONS,
-  type WaitOptions,
-  checkTimeout,
-  checkWait,
-} from "../waiting/wait-options.ts";
+import { SLICE_MS } from "../waiting/limits.ts";
+import { waitForName } from "../waiting/patience.ts";
+import { WAIT_OPTIONS, type WaitOptions, checkWait } from "../waiting/wait-options.ts";
+import { heldToken } from "./held-token.ts";
 
-/** The highest value that Linux gives one. */
+/** The highest value that Linux allows. */
 const VALUE_MAX = 32_767;
 
 /** How to make a System V semaphore. */
 export interface SystemVSemaphoreCreateOptions {
-  /** First value, from 0 to 32767. Default 0. */
+  /** Its first value, from 0 to 32767. Default 0. */
   readonly value?: number | undefined;
-  /** Permission bits; no umask applies. Default 0o600. */
+  /** Permission bits; no umask applies. Default 0o600: this user only. */
   readonly mode?: number | undefined;
   /**
-   * The kernel undoes this process's operations when it ends, however (SEM_UNDO): what a killed
-   * holder took is given back at once. Right for a lock, which one process waits for and posts;
-   * wrong for a count that one process posts and another waits for. Default true.
+   * Let the kernel undo this process's operations when it ends, in whatever way (SEM_UNDO): what a
+   * killed holder took is given back at once. That is right for a lock, which the same process
+   * takes and gives back; it is wrong for a count that one process posts and another waits for.
+   * Default true.
    */
   readonly undo?: boolean | undefined;
 }
@@ -36,19 +33,19 @@ export interface SystemVSemaphoreCreateOptions {
 export interface SystemVSemaphoreOpenOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
-  /** As in `SystemVSemaphoreCreateOptions`: of this process's operations. Default true. */
+  /** Let the kernel undo this process's operations when it ends, as for `create`. Default true. */
   readonly undo?: boolean | undefined;
 }
 
 /**
- * A System V semaphore: the one kind whose kernel gives back what a killed process had taken.
+ * A System V semaphore, which is the one kind that gets back what a killed process had taken.
  *
- * Names are `sysv:KEY`, `sysv:#ID` and, to create, `sysv:private`. Any number of processes may use
- * it. It lives until `unlink` or the machine stops. It has no asynchronous wait: nothing but a
- * sleeping thread hears of a post, and the kernel's undo belongs to the whole process.
+ * Its name is `sysv:KEY`, `sysv:#ID` or, for `create`, `sysv:private`. Any number of processes and
+ * threads may use it. It lives until `unlink`, or until the machine stops. It has no `waitAsync`:
+ * only a sleeping thread notices a post, and polling for one is left to the caller.
  *
- * What a crash leaves: with `undo`, the value as it was before the dead process's operations; a
- * creator that dies between making it and setting its value leaves one of value 0.
+ * What a crash leaves: with `undo`, the value as it was before the dead process's operations. A
+ * creator that dies before it has set the value leaves a semaphore of value 0.
  *
  * @example
  * ```ts
@@ -61,13 +58,13 @@ export interface SystemVSemaphoreOpenOptions {
  * ```
  */
 export class SystemVSemaphore {
-  /** `sysv:KEY`, or `sysv:#ID`. */
+  /** Its name, `sysv:KEY` or `sysv:#ID`. */
   readonly name: string;
-  /** It lies in no segment. */
+  /** Always undefined: it lies in no segment. */
   readonly segment: undefined = undefined;
   /** Whether this handle made it. */
   readonly created: boolean;
-  /** The number by which any process of this machine reaches it. */
+  /** The kernel's id, by which any process of this machine can open it (`sysv:#ID`). */
   readonly id: number;
   readonly #flags: number;
   #closed = false;
@@ -80,11 +77,12 @@ export class SystemVSemaphore {
   }
 
   /**
-   * Makes a new semaphore. Does not block. Others may see it for an instant with value 0, before
-   * it has its first value.
+   * Makes a new semaphore. Others may see it with value 0 for an instant, before it gets its first
+   * value. Does not block.
    *
-   * @throws SystemError EEXIST, ENOSPC (limits), EACCES; RangeError, TypeError; UnsupportedError
-   *   where the system has no `semtimedop` (macOS).
+   * @returns The semaphore.
+   * @throws SystemError EEXIST when the key is taken, ENOSPC (limits), EACCES; RangeError,
+   *   TypeError; UnsupportedError where the system has no `semtimedop` (macOS).
    */
   static create(name: string, options: SystemVSemaphoreCreateOptions = {}): SystemVSemaphore {
     const action = `Cannot create semaphore ${shown(name)}`;
@@ -96,7 +94,9 @@ export class SystemVSemaphore {
   }
 
   /**
-   * Attaches to a semaphore that exists. Blocks for `waitMs` at most, until the name appears.
+   * Attaches to a semaphore that exists. Blocks until the name appears, for `waitMs` at most.
+   *
+   * @returns The semaphore.
    * @throws SystemError ENOENT, EACCES; RangeError, TypeError, UnsupportedError.
    */
   static open(name: string, options: SystemVSemaphoreOpenOptions = {}): SystemVSemaphore {
@@ -104,22 +104,22 @@ export class SystemVSemaphore {
     const parsed = parseName(action, name);
     checkOptions(action, options, ["undo", "waitMs"]);
     checkUndo(action, options);
-    const timeoutMs = checkTimeout(options.waitMs ?? 0, "waitMs");
     const look = (): number | undefined => {
       const id = find(parsed);
       return id === -E.ENOENT ? undefined : id;
     };
-    const id = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
+    const id = waitForName(look, options.waitMs) ?? -E.ENOENT;
     if (id >= 0) return new SystemVSemaphore(name, id, false, options.undo);
     const hint = "Create it first, or use SystemVSemaphore.openOrCreate";
     return fail(action, id, "semget", name, id === -E.ENOENT ? hint : undefined);
   }
 
   /**
-   * Attaches to the semaphore if there is one, else makes it; `created` tells which. One that is
-   * there keeps its value and mode. Does not block.
+   * Attaches to the semaphore, or makes it; `created` says which. An existing one keeps its value
+   * and its mode. Does not block.
    *
-   * @throws As `create` and `open`, but for EEXIST and ENOENT.
+   * @returns The semaphore.
+   * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
   static openOrCreate(name: string, options: SystemVSemaphoreCreateOptions = {}): SystemVSemaphore {
     const action = `Cannot create semaphore ${shown(name)}`;
@@ -147,14 +147,15 @@ export class SystemVSemaphore {
   }
 
   /**
-   * Removes it at once; who waits on it gets a SystemError EIDRM. Does not block.
-   * @returns Whether there was one. @throws SystemError EPERM; RangeError, TypeError.
+   * Removes a semaphore at once: waits for it fail with SystemError EIDRM. Does not block.
+   * @returns Whether it existed. @throws SystemError EPERM; RangeError, TypeError,
+   *   UnsupportedError.
    */
   static unlink(name: string): boolean {
     const action = `Cannot unlink semaphore ${shown(name)}`;
     const id = idOf(parseName(action, name));
     const result = id < 0 ? id : semRemove(id);
-    if (isGone(result)) return false;
+    if (isRemoved(result)) return false;
     if (result < 0) fail(action, result, "semctl", name);
     return true;
   }
@@ -164,26 +165,27 @@ export class SystemVSemaphore {
     return this.#closed;
   }
 
-  /** The value; stale the moment it returns. @throws ClosedError; SystemError once removed. */
+  /** Its value; stale the moment it returns. @throws ClosedError; SystemError once removed. */
   get value(): number {
     return this.#get(C.SEM_GETVAL);
   }
 
-  /** How many threads wait now; stale the moment it returns. @throws As `value`. */
+  /** How many threads wait; stale the moment it returns. @throws The errors of `value`. */
   get waiters(): number {
     return this.#get(C.SEM_GETNCNT);
   }
 
-  /** Process id of whoever operated on it last. @throws As `value`. */
+  /** The id of the process that operated on it last. @throws The errors of `value`. */
   get lastPid(): number {
     return this.#get(C.SEM_GETPID);
   }
 
   /**
-   * Adds to the value and wakes waiters. Never blocks.
+   * Adds to the value, and wakes waiters. Does not block.
    *
-   * @param count All at once, from 1 to 32767. Default 1.
-   * @throws SystemError ERANGE past 32767, EIDRM once removed; RangeError, TypeError, ClosedError.
+   * @param count How much, from 1 to 32767; it is added in one step. Default 1.
+   * @throws SystemError ERANGE when the value would exceed 32767, EIDRM once removed; RangeError,
+   *   TypeError, ClosedError.
    */
   post(count = 1): void {
     checkInteger(`Cannot post ${this.#what}`, "the count", count, 1, VALUE_MAX);
@@ -192,8 +194,8 @@ export class SystemVSemaphore {
   }
 
   /**
-   * Takes one, at once.
-   * @returns false when the value is 0. @throws SystemError EIDRM once removed; ClosedError.
+   * Takes 1 from the value if it is above 0; does not block.
+   * @returns Whether it took 1. @throws SystemError EIDRM once removed; ClosedError.
    */
   tryWait(): boolean {
     const result = this.#operate(-1, C.IPC_NOWAIT, 0);
@@ -202,11 +204,12 @@ export class SystemVSemaphore {
   }
 
   /**
-   * Takes one, and blocks this thread until there is one, in slices of 50 ms.
+   * Takes 1 from the value, and blocks this thread until it is above 0. It sleeps in slices of 50
+   * ms, so that the thread can be terminated.
    *
-   * @returns false when the time was over.
+   * @returns Whether it took 1: false when the timeout passed.
    * @throws SystemError EIDRM when somebody removes it meanwhile; the signal's reason when it is
-   *   aborted already; RangeError, TypeError, ClosedError.
+   *   already aborted; RangeError, TypeError, ClosedError.
    */
   wait(options: WaitOptions = {}): boolean {
     const timeoutMs = checkWait(`Cannot wait for ${this.#what}`, options, WAIT_OPTIONS);
@@ -221,33 +224,35 @@ export class SystemVSemaphore {
     }
   }
 
-  /** As `tryWait`, for a block: it is posted back at its end. @returns undefined at value 0. */
+  /**
+   * Takes 1 like `tryWait`, and posts it back when the returned guard is disposed of.
+   * @returns The guard; undefined at value 0. @throws The errors of `tryWait`.
+   */
   tryAcquire(): Disposable | undefined {
-    return this.tryWait() ? this.#token() : undefined;
+    return this.tryWait() ? heldToken(this) : undefined;
   }
 
-  /** As `wait`, for a block: it is posted back at its end. @returns undefined after the time. */
+  /**
+   * Takes 1 like `wait`, and posts it back when the returned guard is disposed of.
+   * @returns The guard; undefined when the timeout passed. @throws The errors of `wait`.
+   */
   acquire(options: WaitOptions = {}): Disposable | undefined {
-    return this.wait(options) ? this.#token() : undefined;
+    return this.wait(options) ? heldToken(this) : undefined;
   }
 
-  #token(): Disposable {
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.post();
-        held = false;
-      },
-    };
-  }
-
-  /** Removes it, and never a newer one of its key. @returns Whether this call did. */
+  /**
+   * Removes this semaphore, and never a newer one of the same key. Does not block.
+   * @returns Whether this call removed it. @throws SystemError EPERM; ClosedError.
+   */
   unlink(): boolean {
     this.#checkOpen();
     return SystemVSemaphore.unlink(`sysv:#${this.id}`);
   }
 
-  /** Ends the use of this handle; the kernel's undo stays until the process ends. */
+  /**
+   * Ends the use of this handle. What the kernel undoes when the process ends stays as it is.
+   * Calling it again does nothing.
+   */
   close(): void {
     this.#closed = true;
   }
@@ -277,13 +282,10 @@ export class SystemVSemaphore {
   }
 
   #fail(verb: string, result: number, syscall = "semtimedop"): never {
-    const hint = isGone(result) ? "Somebody removed it" : undefined;
+    const hint = isRemoved(result) ? "Somebody removed it" : undefined;
     return fail(`Cannot ${verb} ${this.#what}`, result, syscall, this.name, hint);
   }
 }
-
-const isGone = (result: number): boolean =>
-  result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
 
 /** @throws TypeError, RangeError for a bad name; UnsupportedError. */
 function parseName(action: string, name: string): SysvName {
@@ -333,5 +335,5 @@ function find(name: SysvName): number {
   const id = idOf(name);
   const known = id < 0 ? id : semctlGet(id, C.SEM_GETVAL);
   if (known >= 0) return id;
-  return isGone(known) ? -E.ENOENT : known;
+  return isRemoved(known) ? -E.ENOENT : known;
 }

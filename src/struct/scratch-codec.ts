@@ -57,7 +57,7 @@ export function textIn(text: string, scratch: Scratch): number {
 /** @throws LayoutError when a value does not have the length of all values of its form. */
 export function checkLength(form: string, expected: number, found: number): void {
   if (found === expected) return;
-  throw new LayoutError(`Cannot decode a value as ${form}: it has another length`, {
+  throw new LayoutError(`Cannot decode a value as ${form}: it has a different length`, {
     expected: `${expected} bytes`,
     found: `${found}`,
     offset: 0,

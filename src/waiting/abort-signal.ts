@@ -1,6 +1,6 @@
 /**
- * As much of an AbortSignal as a wait needs. The global type is the user's to have: it comes with
- * the DOM's declarations or Bun's, and a program may be compiled with neither.
+ * The part of an AbortSignal that a wait needs. The global type comes with the declarations of the
+ * DOM or of Bun, and a user's program may be compiled without both.
  */
 export interface AbortSignalLike {
   readonly aborted: boolean;

@@ -1,21 +1,21 @@
-/** A line in which the asynchronous calls of one handle wait for their turn. */
+/** A line in which asynchronous calls of one handle wait for their turn. */
 import type { AbortSignalLike } from "./abort-signal.ts";
 import { MAX_TIMER_MS } from "./limits.ts";
 
-/** One at a time, in the order in which they came. */
+/** Lets one call in at a time, in the order in which they came. */
 export class AsyncLine {
   readonly #waiting: ((mine: boolean) => void)[] = [];
   #taken = false;
 
   /**
-   * Waits for the turn.
+   * Waits for the turn. A caller that gets it must call `leave`.
    *
-   * @param ref Whether the time that is waited for keeps the process alive.
-   * @returns Whether it came before the time was over; then call `leave`.
-   * @throws The signal's reason.
+   * @param ref Whether the timer keeps the process alive.
+   * @returns Whether the turn came: false when the timeout passed.
+   * @throws The signal's reason when it is aborted.
    */
   async enter(
-    milliseconds: number,
+    timeoutMs: number,
     signal: AbortSignalLike | undefined,
     ref = true,
   ): Promise<boolean> {
@@ -28,7 +28,7 @@ export class AsyncLine {
       resolve(false);
     };
     this.#waiting.push(resolve);
-    const timer = milliseconds <= MAX_TIMER_MS ? setTimeout(giveUp, milliseconds) : undefined;
+    const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(giveUp, timeoutMs) : undefined;
     if (!ref) timer?.unref();
     signal?.addEventListener("abort", giveUp, { once: true });
     const mine = await promise;
@@ -38,7 +38,7 @@ export class AsyncLine {
     return mine;
   }
 
-  /** Ends the turn: the next one's begins. */
+  /** Ends the turn, and begins the next call's. */
   leave(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#taken = false;

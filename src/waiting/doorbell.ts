@@ -1,34 +1,36 @@
 /**
  * Doorbells: how one process wakes the event loop of another.
  *
- * Each JavaScript thread that waits has one: a Unix socket that its event loop listens on, found by
- * a random 32-bit id that the waiter leaves in the wait point. To ring is to send a byte. On Linux
- * the socket lives in the abstract namespace: the kernel removes it with its process, nothing is
- * left in any directory, and a refused connection is how the kernel says that the waiter is dead.
- * The namespace goes with the network namespace: across containers that share memory and no
- * network, nobody is rung, and the re-check below finds what was published.
+ * Each JavaScript thread that waits has one. It is a Unix socket that its event loop listens on,
+ * and it is found by a random 32-bit id that the waiter writes into the wait point. Ringing it
+ * sends one byte. On Linux the socket is in the abstract namespace: the kernel removes it with its
+ * process, it leaves nothing in any directory, and a refused connection means that the waiter is
+ * dead. That namespace belongs to the network namespace. Between containers that share memory but
+ * no network no bell can be rung, and the periodic check below finds what was published.
  *
- * Of the ways into Bun's event loop without a thread or a poll timer, a socket measured fastest (a
- * FIFO read through `Bun.file(fd).stream()` comes next), and only it can be `unref`'d.
+ * Of all ways into Bun's event loop that need neither a thread nor a poll timer, a socket was
+ * measured to be the fastest (a FIFO read through `Bun.file(fd).stream()` comes next), and it is
+ * the only one that can be `unref`'d.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hex } from "../arguments.ts";
 import { E } from "../libc/errno.ts";
 import { close } from "../libc/fcntl.ts";
 import { connectUnix, sendByte } from "../libc/socket.ts";
 import { RECHECK_MS } from "./limits.ts";
 
-/** One wait of this thread. @returns Whether it is over. */
+/** One wait of this thread; it is called to look. @returns Whether the wait is over. */
 export type PendingWait = () => boolean;
 
 function bellPath(id: number): string {
-  const name = `bun-shm-bell-${(id >>> 0).toString(16).padStart(8, "0")}`;
+  const name = `bun-shm-bell-${hex(id).slice("0x".length)}`;
   return process.platform === "linux" ? `\0${name}` : join(tmpdir(), name);
 }
 
 let ownId = 0;
 let recheck: Timer | undefined;
-/** What this thread waits for, and whether that keeps the process alive. */
+/** The waits of this thread, and whether each keeps the process alive. */
 const pending: Map<PendingWait, boolean> = new Map();
 
 function lookAtAll(): void {
@@ -37,17 +39,17 @@ function lookAtAll(): void {
   }
 }
 
-/** This thread's doorbell, hung up at first use. @returns Its id, never 0. */
+/** Makes this thread's doorbell at its first use. @returns Its id, which is never 0. */
 export function ownBell(): number {
   while (ownId === 0) {
     const id = crypto.getRandomValues(new Int32Array(1))[0]!;
     if (id === 0) continue;
     try {
       const socket = { open: (caller: Bun.Socket) => caller.unref(), data: lookAtAll };
-      // Never what keeps the process alive: the re-check timer does that.
+      // The socket never keeps the process alive; the timer does, if a wait wants that.
       Bun.listen({ unix: bellPath(id), socket }).unref();
     } catch (error) {
-      // The id is taken, by chance: the next one is not.
+      // The random id was taken: try another one.
       if ((error as { code?: string }).code === "EADDRINUSE") continue;
       throw error;
     }
@@ -56,14 +58,14 @@ export function ownBell(): number {
   return ownId;
 }
 
-/** Looks whenever the bell rings, and now and then, until the wait is over or stopped. */
+/** Looks whenever the bell rings, and periodically, until the wait is over or stopped. */
 export function startWaiting(wait: PendingWait, keepsAlive: boolean): void {
   pending.set(wait, keepsAlive);
   recheck ??= setInterval(lookAtAll, RECHECK_MS);
   adjustTimer();
 }
 
-/** Ends a wait; again is harmless. */
+/** Ends a wait. Calling it again does nothing. */
 export function stopWaiting(wait: PendingWait): void {
   if (pending.delete(wait)) adjustTimer();
 }
@@ -79,18 +81,21 @@ function adjustTimer(): void {
   }
 }
 
-/** Most connections to others' doorbells that this thread keeps; the oldest is let go. */
+/**
+ * How many connections to others' doorbells this thread keeps; beyond that, it closes the oldest.
+ */
 const MAX_CONNECTIONS = 64;
 const connections: Map<number, number> = new Map();
 
 /**
- * Rings a doorbell, at once. A bell that has not been answered yet counts as rung.
- * @returns false when its owner is dead.
+ * Rings a doorbell; does not block. A bell that was rung before and not answered yet counts as
+ * rung.
+ * @returns Whether its owner may be alive: false when it is dead.
  */
 export function ring(id: number): boolean {
   const open = connections.get(id);
   const descriptor = open ?? connectUnix(bellPath(id));
-  // The listener is behind with accepting: it will wake for the connections that it has.
+  // The listener has connections that it has not accepted yet, and will wake for those.
   if (descriptor === -E.EAGAIN) return true;
   if (descriptor < 0) return descriptor !== -E.ECONNREFUSED && descriptor !== -E.ENOENT;
   const sent = sendByte(descriptor);

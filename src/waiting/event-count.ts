@@ -1,7 +1,7 @@
 /**
- * An event count: sleep until something was published, without missing it.
+ * An event count, which lets a process sleep until something was published, without missing it.
  *
- * Two sides, and the words they share: DATA (whatever the structure publishes) and STATE.
+ * Two sides share two words: DATA (whatever the structure publishes) and STATE.
  *
  *   waker                              waiter
  *   W1  DATA := new                    S1  STATE |= flag, key := STATE
@@ -9,16 +9,17 @@
  *   W3  STATE: flags off, sequence+1   S3  sleep unless STATE ≠ key
  *   W4  wake all sleepers
  *
- * Invariant: whoever sleeps with `key` has looked at DATA after its flag was set, and STATE has not
- * changed since. No wake-up is lost, because all accesses are sequentially consistent: if S2 missed
- * W1, then S1 came before W2 (SYNC event-count: W1-W2 pairs with S1-S2), so W2 saw the flag, and W3
- * either comes before S3, which then does not sleep since the sequence moved on, or after it, and
- * W4 wakes it. The sequence is what keeps a third process from setting the flag again between W3
- * and S3 and so making STATE look unchanged. It wraps after 2^30 wakes within one S1-S3.
+ * Invariant: a waiter that sleeps with `key` has looked at DATA after it set its flag, and STATE
+ * has not changed since. No wake-up is lost, because all accesses are sequentially consistent. If
+ * S2 missed W1, then S1 came before W2 (SYNC event-count: W1-W2 pairs with S1-S2), so W2 saw the
+ * flag. Then W3 comes before S3, which does not sleep because the sequence has changed, or it comes
+ * after S3, and W4 wakes the sleeper. Without the sequence, a third process could set the flag
+ * again between W3 and S3, and STATE would look unchanged. The sequence wraps after 2^30 wakes
+ * within one S1-S3.
  *
- * A waiter that is killed leaves a flag, which costs the next waker one needless W3-W4. A waker
- * that is killed between W1 and W4 is the one case that the protocol cannot see: sleepers therefore
- * sleep in slices, and look at DATA between them.
+ * A waiter that is killed leaves its flag, which costs the next waker one needless W3-W4. If a
+ * waker is killed between W1 and W4, the protocol cannot notice it, so sleepers sleep in slices and
+ * look at DATA in between.
  *
  * Source: the event counts of folly (folly/experimental/EventCount.h) and Vyukov, with the flags
  * and the sequence in one word, so that a futex can sleep on it.
@@ -26,22 +27,22 @@
 import { WAITING, WAKE_INCREMENT } from "../layout/wait-point-layout.ts";
 import { compareExchange, load, or } from "../memory/atomics.ts";
 
-/** S1: announces a waiter of one kind. Look at the data afterwards. @returns The key for S3. */
+/** S1: announces a waiter, which must look at DATA afterwards. @returns The key for S3. */
 export function announce(words: Int32Array, state: number, flag: number): number {
   return or(words, state, flag) | flag;
 }
 
-/** W2: whether anybody waits. The whole cost of a wake when nobody does. */
+/** W2: whether anybody waits. If nobody does, this is the whole cost of a wake. */
 export function hasWaiters(words: Int32Array, state: number): boolean {
   return (load(words, state) & WAITING) !== 0;
 }
 
-/** W3: ends the waits announced so far. @returns Their flags; whoever has one must be woken. */
+/** W3: takes the flags of all waiters announced so far, who must be woken. @returns The flags. */
 export function takeWaiters(words: Int32Array, state: number): number {
   for (;;) {
     const seen = load(words, state);
     const flags = seen & WAITING;
-    // No flag: another waker took them, and wakes them.
+    // Another waker took the flags, and wakes their waiters.
     if (flags === 0) return 0;
     const next = ((seen & ~WAITING) + WAKE_INCREMENT) | 0;
     if (compareExchange(words, state, seen, next) === seen) return flags;

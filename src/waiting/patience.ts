@@ -1,6 +1,7 @@
-/** The one loop that blocks until something is there that nobody can announce. */
+/** The one loop that blocks until it finds something that nobody can announce. */
 import { monotonicMs, sleepMs } from "../libc/time.ts";
-import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS } from "./limits.ts";
+import { CREATOR_LOOK_MS, CREATOR_PATIENCE_MS, NAME_LOOK_MS } from "./limits.ts";
+import { checkTimeout } from "./wait-options.ts";
 
 /** How long to look, and how often. */
 export interface Patience {
@@ -8,14 +9,14 @@ export interface Patience {
   readonly everyMs: number;
 }
 
-/** For another process that is between two steps of making something. */
+/** The patience with another process that is between two steps of making something. */
 export const FOR_CREATOR: Patience = { timeoutMs: CREATOR_PATIENCE_MS, everyMs: CREATOR_LOOK_MS };
 
 /**
- * Looks at once, and then now and again, blocking this thread, until something is found.
+ * Looks at once and then periodically, blocking this thread, until something is found.
  *
- * @param look Answers undefined while there is nothing.
- * @returns What was found; undefined when the time was over.
+ * @param look Returns undefined while there is nothing.
+ * @returns What was found; undefined when the timeout passed.
  */
 export function waitUntil<T>(
   look: () => T | undefined,
@@ -30,4 +31,16 @@ export function waitUntil<T>(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * Looks for a name as long as the option `waitMs` says, which is 0 by default.
+ * @returns What was found; undefined when the time passed. @throws TypeError, RangeError.
+ */
+export function waitForName<T>(
+  look: () => T | undefined,
+  waitMs: number | undefined,
+): T | undefined {
+  const timeoutMs = checkTimeout(waitMs ?? 0, "waitMs");
+  return waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS });
 }

@@ -1,4 +1,6 @@
-/** How to wait: spin a little, then sleep, or let the event loop wait. */
+/**
+ * How a wait spends its time: it spins a little, and then sleeps or leaves it to the event loop.
+ */
 import { E, fail } from "../libc/errno.ts";
 import { HAS_FUTEX, futexWait, futexWake } from "../libc/futex.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
@@ -26,9 +28,9 @@ import {
 import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "./wait-options.ts";
 
 /**
- * How a blocking wait spends its time: "spin" polls until the end, for the lowest latency at the
- * price of a core; "block" sleeps at once; "adaptive" polls for as long as a sleep and a wake would
- * take, and then sleeps.
+ * How a blocking wait spends its time: "spin" polls all the time, for the lowest latency at the
+ * cost of a whole core; "block" sleeps at once; "adaptive" polls for about as long as a sleep and a
+ * wake would take, and then sleeps.
  */
 export type WaitStrategy = "spin" | "block" | "adaptive";
 
@@ -36,25 +38,28 @@ export const WAIT_STRATEGIES: readonly WaitStrategy[] = ["spin", "block", "adapt
 
 /** How long a blocking wait lasts, and how it spends its time. */
 export interface BlockingWaitOptions extends WaitOptions {
-  /** Default "adaptive". */
+  /** How it spends its time. Default "adaptive". */
   readonly strategy?: WaitStrategy | undefined;
 }
 
-// Woken, changed already, time over, a signal: each is a reason to look again.
+/** The state is the first word of a wait point. */
+const STATE_WORD = 0;
+
+// The word had changed, the time was over, a signal came: each is a reason to look again.
 const LOOK_AGAIN: ReadonlySet<number> = new Set([-E.EAGAIN, -E.ETIMEDOUT, -E.EINTR]);
 
 /**
  * A place in shared memory where processes wait for what others publish.
  *
- * The protocol is in event-count.ts. `ready` looks at what is waited for and may take it; it is
- * called often, so it is short. Safe from any number of processes, of any kind.
+ * The protocol is in event-count.ts. The callback `ready` looks at what is waited for, and may take
+ * it; it is called often, so it must be short. Any number of processes and threads may use one wait
+ * point at once.
  */
 export class WaitPoint {
   readonly #mapping: Mapping;
   readonly #offset: number;
   readonly #words: Int32Array;
-  readonly #state: number;
-  /** Async waits of this thread here. While there are any, the thread's bell is registered. */
+  /** How many async waits this handle has. While there are any, the thread's bell is registered. */
   #asyncWaits = 0;
   readonly #endings = new Set<() => void>();
   #spinTurns = SPIN_TURNS;
@@ -65,23 +70,26 @@ export class WaitPoint {
     this.#mapping = memory.mapping;
     this.#offset = byteOffset;
     this.#words = new Int32Array(this.#mapping.buffer, byteOffset, WAIT_POINT_LENGTH / 4);
-    this.#state = 0;
   }
 
-  /** Whether somebody sleeps here. One who spins is not seen. Stale the moment it returns. */
+  /** Whether anybody sleeps here, as opposed to spinning; stale the moment it returns. */
   get hasWaiters(): boolean {
-    return hasWaiters(this.#words, this.#state);
+    return hasWaiters(this.#words, STATE_WORD);
   }
 
-  /** Wakes everybody who waits here, after something was published with an atomic store. */
+  /** Wakes all who wait here, after something was published with an atomic store. */
   wake(): void {
-    if (hasWaiters(this.#words, this.#state)) this.#wakeAll();
+    if (hasWaiters(this.#words, STATE_WORD)) this.#wakeAll();
   }
 
   #wakeAll(): void {
-    const flags = takeWaiters(this.#words, this.#state);
+    const flags = takeWaiters(this.#words, STATE_WORD);
     if ((flags & BLOCKED) !== 0) futexWake(this.#mapping.address + this.#offset, 0x7fffffff);
-    if ((flags & BELL) === 0) return;
+    if ((flags & BELL) !== 0) this.#ringBells();
+  }
+
+  /** Rings every registered bell, and removes those whose owners are dead. */
+  #ringBells(): void {
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
       const id = load(this.#words, word);
       if (id !== 0 && !ring(id)) compareExchange(this.#words, word, id, 0);
@@ -89,10 +97,12 @@ export class WaitPoint {
   }
 
   /**
-   * Blocks this thread until `ready` says yes. @returns false when the time was over.
+   * Blocks this thread until `ready` returns true.
    *
-   * Signal handlers in JavaScript run only after it returns: an untimed wait is for threads that
-   * have nothing else to do. An AbortSignal is looked at when it begins, and between its sleeps.
+   * JavaScript's signal handlers run only after it returns: a wait without a timeout is for threads
+   * that have nothing else to do. It looks at an AbortSignal at the beginning and between sleeps.
+   *
+   * @returns Whether it is ready: false when the timeout passed.
    * @throws The signal's reason; what `ready` throws.
    */
   wait(ready: () => boolean, options: BlockingWaitOptions = {}): boolean {
@@ -107,7 +117,7 @@ export class WaitPoint {
       for (let poll = 0; poll < SPIN_POLLS; poll++) if (ready()) return true;
     }
     for (;;) {
-      const key = announce(this.#words, this.#state, BLOCKED);
+      const key = announce(this.#words, STATE_WORD, BLOCKED);
       if (ready()) return true;
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
@@ -116,18 +126,18 @@ export class WaitPoint {
     }
   }
 
-  #sleep(key: number, milliseconds: number): void {
-    if (!HAS_FUTEX) return sleepMs(Math.min(milliseconds, POLL_MS));
-    const result = futexWait(this.#mapping.address + this.#offset, key, milliseconds);
+  #sleep(key: number, timeoutMs: number): void {
+    if (!HAS_FUTEX) return sleepMs(Math.min(timeoutMs, POLL_MS));
+    const result = futexWait(this.#mapping.address + this.#offset, key, timeoutMs);
     if (result < 0 && !LOOK_AGAIN.has(result)) fail("Cannot wait", result, "futex");
   }
 
   /**
-   * Waits in the event loop until `ready` says yes. Nothing polls and no thread is occupied; what
-   * `ready` throws rejects the promise.
+   * Waits in the event loop until `ready` returns true. It needs no thread, and polls only now and
+   * then, in case a waker was killed.
    *
-   * @returns false when the time was over, or the memory was unmapped meanwhile.
-   * @throws The signal's reason.
+   * @returns Whether it is ready: false when the timeout passed, or the memory was unmapped.
+   * @throws The signal's reason as soon as it is aborted; what `ready` throws.
    */
   async waitAsync(ready: () => boolean, options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = checkTimeout(options.timeoutMs);
@@ -141,9 +151,9 @@ export class WaitPoint {
   }
 
   /**
-   * Looks once a turn of the event loop, for a few turns: what comes that soon comes sooner than a
-   * bell could tell. A point where that is in vain spins less and less, down to one turn, and now
-   * and then tries again.
+   * Looks once in each turn of the event loop, for a few turns, because what comes that soon would
+   * arrive later by a bell. Where that does not help, it takes fewer and fewer turns, down to one,
+   * and tries the full number now and then.
    */
   async #spinTurnsOf(
     ready: () => boolean,
@@ -172,7 +182,7 @@ export class WaitPoint {
     return this.#words.length === 0;
   }
 
-  /** Ends every async wait of this object with false, before its memory goes. */
+  /** Ends every async wait of this object with false, before its memory is unmapped. */
   endWaits(): void {
     for (const endEarly of this.#endings) endEarly();
   }
@@ -198,8 +208,8 @@ export class WaitPoint {
     const look = (): boolean => {
       if (this.#isGone()) return end(() => resolve(false));
       try {
-        // The wake that rang the bell took the flag away: set it again, and only then look.
-        announce(this.#words, this.#state, BELL);
+        // The wake that rang the bell took the flag, so it is set again before the look.
+        announce(this.#words, STATE_WORD, BELL);
         return ready() && end(() => resolve(true));
       } catch (error) {
         return end(() => reject(error));
@@ -226,14 +236,12 @@ export class WaitPoint {
     return promise;
   }
 
-  /** Without a free place nothing is lost: the wait ends by the re-check. */
+  /** Registers the bell. If there is no room for it, the periodic check ends the wait. */
   #registerBell(): void {
     const own = ownBell();
     if (this.#placeBell(own)) return;
-    for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
-      const id = load(this.#words, word);
-      if (id !== 0 && !ring(id)) compareExchange(this.#words, word, id, 0);
-    }
+    // Ringing finds the dead, which makes room.
+    this.#ringBells();
     this.#placeBell(own);
   }
 

@@ -176,7 +176,7 @@ describe("SharedAtomics", () => {
     expect(caught(() => SharedWord.at(segment, "8" as never)).name).toBe("TypeError");
     const create = (options: object): { name: string; message: string } =>
       caught(() => SharedAtomics.create(uniqueName(), options));
-    expect(create({ word: ["a"] }).message).toContain('"words" may be meant');
+    expect(create({ word: ["a"] }).message).toContain('did you mean "words"?');
     expect(create({ words: "a" }).name).toBe("TypeError");
     expect(create({ words: [5] }).name).toBe("TypeError");
     const at = name();

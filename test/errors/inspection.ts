@@ -98,7 +98,7 @@ export const INSPECTION: readonly ErrorRow[] = [
   {
     provoke: () => usage(any({ sysV: true })),
     error: "TypeError",
-    text: 'Cannot tell who uses shared memory: there is no option "sysV", and "sysv" may be meant; it takes sysv, kinds',
+    text: 'Cannot tell who uses shared memory: there is no option "sysV" (did you mean "sysv"?); it takes sysv, kinds',
   },
   {
     provoke: () => usage(any({ kinds: 1 })),
@@ -108,7 +108,7 @@ export const INSPECTION: readonly ErrorRow[] = [
   {
     provoke: () => prune(any({ dryrun: true })),
     error: "TypeError",
-    text: 'Cannot prune: there is no option "dryrun", and "dryRun" may be meant; it takes dryRun, force, sysv, only',
+    text: 'Cannot prune: there is no option "dryrun" (did you mean "dryRun"?); it takes dryRun, force, sysv, only',
   },
   {
     provoke: () => prune(any({ dryRun: true, only: "x" })),

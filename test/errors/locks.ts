@@ -24,7 +24,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Mutex.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open mutex at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open mutex at 0 in segment "NAME": it holds only zeros. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) => Mutex.at(raw(name), 64),
@@ -100,7 +100,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Condition.at(raw(name), 128, { mutex: Mutex.init(raw(`${name}2`), 0) }),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open condition at 128 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open condition at 128 in segment "NAME": it holds only zeros. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) => RwLock.init(raw(name), 0, { readers: 0 }),
@@ -135,7 +135,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => RwLock.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open readers-writer lock at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open readers-writer lock at 0 in segment "NAME": it holds only zeros. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
@@ -160,7 +160,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open event at 0 in segment "NAME": it holds only zeros. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
@@ -185,7 +185,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Barrier.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open barrier at 0 in segment "NAME": only zeros are there. Nobody has made one there, or died meanwhile: `init` makes it',
+    text: 'Cannot open barrier at 0 in segment "NAME": it holds only zeros. Nobody has made one there, or its maker died before it had finished: `init` makes it',
   },
   {
     provoke: (name) =>
@@ -205,7 +205,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => crowded(raw(name)).wait(),
     error: "StateError",
     code: "EBUSY",
-    text: 'Cannot wait at barrier at 0 in segment "NAME": others have all 1 seats. One of them must close its handle',
+    text: 'Cannot wait at barrier at 0 in segment "NAME": other handles have all 1 seats. One of them must close its handle',
   },
   {
     provoke: (name) => Lease.at(poked(raw(name), 0, 7), 0),
@@ -216,7 +216,7 @@ export const LOCKS: readonly ErrorRow[] = [
   {
     provoke: (name) => Lease.init(raw(name), 0).tryAcquire({ text: "x".repeat(321) }),
     error: "RangeError",
-    text: 'Cannot acquire lease at 0 in segment "NAME": its text has 321 bytes of UTF-8, and at most 320 are possible',
+    text: 'Cannot acquire lease at 0 in segment "NAME": its text has 321 bytes of UTF-8, and at most 320 are allowed',
   },
   {
     provoke: (name) => nameless(name).tryAcquire(),
@@ -228,7 +228,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => waitingTwice(raw(name)),
     error: "StateError",
     code: "EBUSY",
-    text: 'Cannot wait at barrier at 0 in segment "NAME": this handle waits already',
+    text: 'Cannot wait at barrier at 0 in segment "NAME": this handle is already waiting',
   },
   {
     provoke: (name) => locked(Mutex.init(raw(name), 0)).close(),
@@ -271,7 +271,7 @@ export const LOCKS: readonly ErrorRow[] = [
       ),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open readers-writer lock at 0 in segment "NAME": it has another number of readers: expected 4 at offset 260, found 16',
+    text: 'Cannot open readers-writer lock at 0 in segment "NAME": it has a different number of readers: expected 4 at offset 260, found 16',
   },
   {
     provoke: (name) => Mutex.init(raw(name), 0, { onOwnerDied: async () => {} }),
@@ -295,7 +295,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.open(raw(name, {}, 4).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+    text: 'Cannot open event "NAME": it holds only zeros. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
   },
   {
     provoke: (name) => Mutex.open(raw(name, {}, 4).name),

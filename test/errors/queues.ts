@@ -29,7 +29,7 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => MessageQueue.open(queue(name).name, { slots: 4 }),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": it was made with another number of slots: expected 4 at offset 2696, found 10',
+    text: 'Cannot open message queue "NAME": it was made with a different number of slots: expected 4 at offset 2696, found 10',
   },
   {
     provoke: (name) => MessageQueue.open(raw(name, {}, 8).name),
@@ -39,7 +39,7 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => MessageQueue.open(words(name, [0xdeadbeef]).name),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": it is no message queue: expected 0x4d51534d at offset 0, found 0xdeadbeef',
+    text: 'Cannot open message queue "NAME": it is not a message queue: expected 0x4d51534d at offset 0, found 0xdeadbeef',
   },
   {
     provoke: (name) => MessageQueue.open(words(name, [0x4d51534d, 2]).name),
@@ -102,18 +102,18 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => MessageQueue.create(name, any({ slot: 3 })),
     error: "TypeError",
-    text: 'Cannot create message queue "NAME": there is no option "slot", and "slots" may be meant; it takes semaphores, slots, slotSize, logger, mode, synchronization',
+    text: 'Cannot create message queue "NAME": there is no option "slot" (did you mean "slots"?); it takes semaphores, slots, slotSize, logger, mode, synchronization',
   },
   {
     provoke: (name) => MessageQueue.open(words(name, [0, 0, 0, 0, 0]).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open message queue "NAME": only zeros are there. Its creator died before it had finished: MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again',
+    text: 'Cannot open message queue "NAME": it holds only zeros. Its creator died before it had finished: MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again',
   },
   {
     provoke: (name) => MessageQueue.openOrCreate(queue(name).name, { slotSize: 8 }),
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": it was made with another slotSize: expected 8 at offset 2700, found 256',
+    text: 'Cannot open message queue "NAME": it was made with a different slotSize: expected 8 at offset 2700, found 256',
   },
   {
     provoke: (name) => {
@@ -121,7 +121,7 @@ export const QUEUES: readonly ErrorRow[] = [
       MessageQueue.openOrCreate(made.name, { synchronization: "polling" });
     },
     error: "LayoutError",
-    text: 'Cannot open message queue "NAME": it was made with another synchronization: expected polling at offset 2704, found segment',
+    text: 'Cannot open message queue "NAME": it was made with a different synchronization: expected polling at offset 2704, found segment',
   },
   {
     provoke: (name) =>

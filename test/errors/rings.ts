@@ -79,7 +79,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => RingBuffer.create(name, any({ capicity: 64 })),
     error: "TypeError",
-    text: 'Cannot create ring "NAME": there is no option "capicity", and "capacity" may be meant; it takes codec, capacity, kind, policy, mode',
+    text: 'Cannot create ring "NAME": there is no option "capicity" (did you mean "capacity"?); it takes codec, capacity, kind, policy, mode',
   },
   {
     provoke: (name) => RingBuffer.init(raw(name), 0, { capacity: 1 << 16 }),
@@ -102,7 +102,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.open(words(name, [0, 5]).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open ring "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+    text: 'Cannot open ring "NAME": it holds only zeros. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
   },
   {
     provoke: (name) => RingBuffer.open(poked(ring(name).segment, 20, 1).name),
@@ -114,13 +114,13 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.open(ring(name).name, { kind: "mpsc" }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open ring "NAME": it has another kind: expected mpsc at offset 16, found spsc',
+    text: 'Cannot open ring "NAME": it has a different kind: expected mpsc at offset 16, found spsc',
   },
   {
     provoke: (name) => RingBuffer.open(ring(name).name, { codec: codecs.json() }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open ring "NAME": it has another codec: expected json at offset 64, found bytes',
+    text: 'Cannot open ring "NAME": it has a different codec: expected json at offset 64, found bytes',
   },
   {
     provoke: (name) => RingBuffer.open(raw(name, {}, 8).name),
@@ -208,7 +208,7 @@ export const RINGS: readonly ErrorRow[] = [
         .producer()
         .write("x", any({ timeout: 5 })),
     error: "TypeError",
-    text: 'Cannot write with the producer of ring "NAME": there is no option "timeout", and "timeoutMs" may be meant; it takes type, timeoutMs, signal',
+    text: 'Cannot write with the producer of ring "NAME": there is no option "timeout" (did you mean "timeoutMs"?); it takes type, timeoutMs, signal',
   },
   {
     provoke: (name) =>

@@ -52,12 +52,12 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Segment.create(`/${"x".repeat(255)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "/${"x".repeat(79)}…" as a segment name: it is 256 bytes long, and at most 255 are possible`,
+    text: `Cannot use "/${"x".repeat(79)}…" as a segment name: it is 256 bytes long, and at most 255 are allowed`,
   },
   {
     provoke: () => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true }),
     error: "RangeError",
-    text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are possible on every POSIX system`,
+    text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are allowed on every POSIX system`,
   },
   {
     provoke: () => Segment.open(any(undefined)),
@@ -83,7 +83,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.create(name, { size: 1, moed: 0o600 } as never),
     error: "TypeError",
-    text: 'Cannot create segment "NAME": there is no option "moed", and "mode" may be meant; it takes size, mode, reserve, portable, sealed, hugePages',
+    text: 'Cannot create segment "NAME": there is no option "moed" (did you mean "mode"?); it takes size, mode, reserve, portable, sealed, hugePages',
   },
   {
     provoke: (name) => Segment.create(name, { size: 1, sealed: any("no") }),
@@ -130,7 +130,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.openOrCreate(raw(name).name, { size: 1 }),
     error: "LayoutError",
-    text: 'Cannot open segment "NAME": one of another size is there (Segment.open takes it as it is, { truncate: true } discards what it holds): expected 1 bytes at offset 0, found 8192',
+    text: 'Cannot open segment "NAME": one of a different size exists (Segment.open accepts it, { truncate: true } discards what it holds): expected 1 bytes at offset 0, found 8192',
   },
   {
     provoke: () => {
@@ -232,7 +232,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => scratch(Segment.create("sysv:private", { size: 64 })).resize(128),
     error: "UnsupportedError",
-    text: 'Cannot resize segment "sysv:#ID" to 128 bytes: a System V segment has one size for life',
+    text: 'Cannot resize segment "sysv:#ID" to 128 bytes: a System V segment can never be resized',
   },
   {
     provoke: () =>
@@ -265,7 +265,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Segment.create(`memfd:${"x".repeat(250)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "memfd:${"x".repeat(74)}…" as a segment name: its label is 250 bytes long, and 249 are possible`,
+    text: `Cannot use "memfd:${"x".repeat(74)}…" as a segment name: its label is 250 bytes long, and 249 are allowed`,
   },
   {
     provoke: () => scratch(Segment.create("memfd:x", { size: 8192 })).resize(4096, { force: true }),
@@ -351,7 +351,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Semaphore.openOrCreate(name, { vlaue: 1 } as never),
     error: "TypeError",
-    text: 'Cannot create semaphore "NAME": there is no option "vlaue", and "value" may be meant; it takes value, mode',
+    text: 'Cannot create semaphore "NAME": there is no option "vlaue" (did you mean "value"?); it takes value, mode',
   },
   {
     provoke: (name) => Semaphore.create(semaphore(name).name),
@@ -403,7 +403,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Semaphore.at(any({}), 0),
     error: "TypeError",
-    text: "Cannot place a semaphore in an object: it is no Segment",
+    text: "Cannot place a semaphore in an object: it is not a Segment",
   },
   {
     provoke: (name) => Semaphore.at(closed(raw(name)), 0),
@@ -490,7 +490,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.open(fifo(name), { access: "read" }),
     error: "LayoutError",
-    text: 'Cannot open segment "NAME": it is no shared memory object: expected bytes that can be mapped at offset 0, found a FIFO, a socket, a device or a directory',
+    text: 'Cannot open segment "NAME": it is not a shared memory object: expected bytes that can be mapped at offset 0, found a FIFO, a socket, a device or a directory',
   },
   {
     provoke: (name) => Segment.open(empty(name)),

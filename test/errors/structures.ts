@@ -54,7 +54,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
       SharedRecord.open(record(name).segment.name, { codec: struct({ y: "f32" }) }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open record "NAME": it has another codec: expected struct:45874d02 (struct { float y; }) at offset 64, found struct:ff69e0c7',
+    text: 'Cannot open record "NAME": it has a different codec: expected struct:45874d02 (struct { float y; }) at offset 64, found struct:ff69e0c7',
   },
   {
     provoke: (name) => record(name).write({ x: 1, label: "too long for it" }),
@@ -87,7 +87,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => SharedMap.open(map(name).segment.name, { codec: codecs.bytes }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open map "NAME": it has another codec: expected bytes at offset 64, found utf8',
+    text: 'Cannot open map "NAME": it has a different codec: expected bytes at offset 64, found utf8',
   },
   {
     provoke: (name) => SharedMap.open(map(name).segment.name, { codec: any("xml") }),
@@ -184,7 +184,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => filled(map(name)).increment("k"),
     error: "TypeError",
-    text: 'Cannot increment "x": it is no number',
+    text: 'Cannot increment "x": it is not a number',
   },
   {
     provoke: (name) => SharedAtomics.open(name),
@@ -237,7 +237,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => PortableSegment.create(`/${"x".repeat(31)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are possible on every POSIX system`,
+    text: `Cannot use "/${"x".repeat(31)}" as a segment name: it is 32 bytes long, and at most 31 are allowed on every POSIX system`,
   },
   {
     provoke: (name) => PortableSegment.open(name),
@@ -249,7 +249,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => PortableSegment.open(raw(name).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open portable segment "NAME": only zeros are there. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+    text: 'Cannot open portable segment "NAME": it holds only zeros. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
   },
   {
     provoke: (name) => PortableSegment.create(name, { size: 0 }),
@@ -262,7 +262,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
       PortableSegment.openOrCreate(made.name, { size: 99 });
     },
     error: "LayoutError",
-    text: 'Cannot open portable segment "NAME": it has another size: expected 99 bytes of data at offset 64, found 100',
+    text: 'Cannot open portable segment "NAME": it has a different size: expected 99 bytes of data at offset 64, found 100',
   },
   {
     provoke: (name) => closed(PortableSegment.create(name, { size: 8 })).data,
@@ -277,12 +277,12 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => PortableSegment.open(words(name, [0x1234]).name),
     error: "LayoutError",
-    text: 'Cannot open portable segment "NAME": it has another magic number: expected 0x4d485350 at offset 0, found 0x00001234',
+    text: 'Cannot open portable segment "NAME": it has a different magic number: expected 0x4d485350 at offset 0, found 0x00001234',
   },
   {
     provoke: (name) => PortableSegment.open(words(name, [0x4d485350, 2]).name),
     error: "LayoutError",
-    text: 'Cannot open portable segment "NAME": it has another version: expected 0x00000001 at offset 4, found 0x00000002',
+    text: 'Cannot open portable segment "NAME": it has a different version: expected 0x00000001 at offset 4, found 0x00000002',
   },
   {
     provoke: () => struct({ "a-b": "u8" }),
@@ -418,14 +418,14 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => SharedRecord.openOrCreate(record(name).name, { codec: Point, slots: 16 }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open record "NAME": it has another count of slots: expected 16 at offset 32, found 8',
+    text: 'Cannot open record "NAME": it has a different count of slots: expected 16 at offset 32, found 8',
   },
   {
     provoke: (name) =>
       SharedMap.openOrCreate(map(name).name, { size: 1 << 17, codec: codecs.utf8 }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open map "NAME": it has another size: expected 131072 at offset 32, found 65536',
+    text: 'Cannot open map "NAME": it has a different size: expected 131072 at offset 32, found 65536',
   },
   {
     provoke: (name) =>
@@ -436,13 +436,13 @@ export const STRUCTURES: readonly ErrorRow[] = [
       }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open map "NAME": it has another whenFull: expected evict at offset 56, found refuse',
+    text: 'Cannot open map "NAME": it has a different whenFull: expected evict at offset 56, found refuse',
   },
   {
     provoke: (name) => SharedMap.open(map(name).name, { codec: codecs.utf8, key: codecs.bytes }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open map "NAME": it has another kind of keys: expected bytes at offset 56, found utf8',
+    text: 'Cannot open map "NAME": it has a different kind of keys: expected bytes at offset 56, found utf8',
   },
   {
     provoke: (name) => SharedMap.create(name, any({ size: 1 << 16, value: "utf8" })),
@@ -462,7 +462,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => map(name).set("k", "x", any({ ttl: 5 })),
     error: "TypeError",
-    text: 'Cannot store an entry: there is no option "ttl", and "ttlMs" may be meant; it takes ttlMs',
+    text: 'Cannot store an entry: there is no option "ttl" (did you mean "ttlMs"?); it takes ttlMs',
   },
   {
     provoke: (name) => map(name).getInto("k", any([])),
@@ -479,7 +479,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: () => codecs.number.decode(new Uint8Array(3)),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: "Cannot decode a value as a number: it has another length: expected 8 bytes at offset 0, found 3",
+    text: "Cannot decode a value as a number: it has a different length: expected 8 bytes at offset 0, found 3",
   },
   {
     provoke: () => codecs.bytes.encode(any("x")),
@@ -550,7 +550,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => SharedWord.at(any({}), 0),
     error: "TypeError",
-    text: "Cannot use a word in an object: it is no Segment",
+    text: "Cannot use a word in an object: it is not a Segment",
   },
   {
     provoke: (name) => SharedWord.at(raw(name, { access: "read" }), 0),

@@ -35,7 +35,7 @@ describe("a barrier", () => {
       expect(await Promise.all(waits)).toEqual(["passed", "passed"]);
     }
     using d = Barrier.at(segment, 0);
-    expect(() => d.wait()).toThrow("others have all 3 seats");
+    expect(() => d.wait()).toThrow("other handles have all 3 seats");
     expect(thrown(() => d.wait())).toBe("StateError EBUSY");
     expect(() => segment.close()).toThrow("the barrier at 0 is held");
     c.close();
@@ -57,7 +57,7 @@ describe("a barrier", () => {
     expect(b.wait()).toBe("broken");
     a.reset();
     const wait = a.waitAsync();
-    expect(a.waitAsync()).rejects.toThrow("waits already");
+    expect(a.waitAsync()).rejects.toThrow("is already waiting");
     expect(await rejected(a.waitAsync())).toBe("StateError EBUSY");
     expect(await rejected(a.waitAsync({ timeoutMs: -1 }))).toBe("RangeError");
     b.reset();
@@ -97,7 +97,7 @@ describe("a barrier", () => {
     expect(() => Barrier.init(segment, 0, {} as never)).toThrow("not undefined");
     const barrier = Barrier.init(segment, 0, { parties: 3 });
     expect(() => Barrier.at(segment, 0, { parties: 2 })).toThrow(
-      `it has another number of parties: expected 2 at offset ${BARRIER_PARTIES_OFFSET}, found 3`,
+      `it has a different number of parties: expected 2 at offset ${BARRIER_PARTIES_OFFSET}, found 3`,
     );
     barrier.close();
     expect(thrown(() => barrier.wait())).toBe("ClosedError ECLOSED");

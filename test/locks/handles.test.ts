@@ -117,7 +117,7 @@ describe.each(KINDS)("$noun", ({ noun, kind, make, find }) => {
     expect(() => kind.open(tiny.name, find)).toThrow(
       noun === "mutex" || noun === "barrier" || noun === "readers-writer lock"
         ? "the segment is too small for one"
-        : "only zeros are there",
+        : "it holds only zeros",
     );
     expect(thrown(() => kind.open(fresh(), find))).toBe("SystemError ENOENT");
   });
@@ -143,16 +143,16 @@ describe.each(KINDS)("$noun", ({ noun, kind, make, find }) => {
 
   test("refuses options that it has not", () => {
     const typo = { ...make, overwriet: true };
-    expect(() => kind.init(arena, 1024, typo)).toThrow('"overwrite" may be meant');
+    expect(() => kind.init(arena, 1024, typo)).toThrow('did you mean "overwrite"?');
     expect(() => kind.at(arena, 1024, { ...find, mode: 0o600 })).toThrow('no option "mode"');
-    expect(() => kind.open("/x", { ...find, wait: 5 })).toThrow('"waitMs" may be meant');
+    expect(() => kind.open("/x", { ...find, wait: 5 })).toThrow('did you mean "waitMs"?');
     expect(() => kind.create("/x", null as never)).toThrow("must be an object, not null");
   });
 });
 
 test("what a lock takes is asked with options that it has", () => {
   expect(() => Barrier.byteLength({} as never)).toThrow("parties must be an integer");
-  expect(() => RwLock.byteLength({ reader: 5 } as never)).toThrow('"readers" may be meant');
+  expect(() => RwLock.byteLength({ reader: 5 } as never)).toThrow('did you mean "readers"?');
   expect(RwLock.byteLength()).toBe(RwLock.byteLength({ readers: 16 }));
 });
 

@@ -93,7 +93,7 @@ describe("a lease", () => {
     const lease = Lease.init(segment, 512);
     expect(() => lease.tryAcquire({ text: "x".repeat(321) })).toThrow("at most 320");
     expect(() => lease.tryAcquire({ text: 5 as never })).toThrow("must be a string, not 5");
-    expect(() => lease.tryAcquire({ txt: "x" } as never)).toThrow('"text" may be meant');
+    expect(() => lease.tryAcquire({ txt: "x" } as never)).toThrow('did you mean "text"?');
     expect(lease.isHeld).toBe(false);
   });
 });

@@ -132,7 +132,7 @@ describe("one thread", () => {
 
   test("what is no mutex is refused", () => {
     using segment = create();
-    expect(() => Mutex.at(segment, 0)).toThrow("only zeros are there");
+    expect(() => Mutex.at(segment, 0)).toThrow("it holds only zeros");
     segment.view.setUint32(MUTEX_MAGIC_OFFSET, 7, true);
     const none = `Cannot open mutex at 0 in segment "${name}": there is no mutex`;
     const values = "expected 0x5854554d at offset 64, found 0x00000007";

@@ -126,7 +126,7 @@ describe("one process", () => {
     expect(() => RwLock.at(segment, 0)).toThrow("the segment ends before it does");
     segment.view.setInt32(RW_LOCK_PLACES_OFFSET, READERS, true);
     expect(() => RwLock.at(segment, 0, { readers: 8 })).toThrow(
-      `it has another number of readers: expected 8 at offset ${RW_LOCK_PLACES_OFFSET}, found 4`,
+      `it has a different number of readers: expected 8 at offset ${RW_LOCK_PLACES_OFFSET}, found 4`,
     );
     // Between its maker's last two steps it is no mutex, and no lock yet: it is made again.
     segment.view.setUint32(MUTEX_MAGIC_OFFSET, 0, true);

@@ -64,10 +64,10 @@ describe("an event", () => {
     expect(init({})).toThrow('its reset must be "auto" or "manual", not undefined');
     expect(init({ reset: "automatic" })).toThrow('not "automatic"');
     expect(init({ reset: "auto", set: 1 })).toThrow("set must be true or false, not 1");
-    expect(init({ reste: "auto" })).toThrow('there is no option "reste", and "reset" may be meant');
+    expect(init({ reste: "auto" })).toThrow('there is no option "reste" (did you mean "reset"?)');
     expect(thrown(() => SharedEvent.init(segment, 0, { reset: "auto" }))).toBe("StateError EEXIST");
     expect(() => SharedEvent.at(segment, 0, { reset: "manual" })).toThrow(
-      "it has another reset: expected manual at offset 4, found auto",
+      "it has a different reset: expected manual at offset 4, found auto",
     );
     expect(() => SharedEvent.init(segment, 64, { reset: "auto" })).toThrow("multiple of 128");
     segment.view.setUint32(EVENT_KIND_OFFSET, 9, true);

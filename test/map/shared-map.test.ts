@@ -172,7 +172,9 @@ describe("SharedMap", () => {
     const at = name();
     using map = SharedMap.create(at, { size: 2 ** 16, codec: codecs.utf8 });
     expect(() => SharedMap.open(at, { codec: codecs.bytes })).toThrow(LayoutError);
-    expect(() => SharedMap.open(at, { codec: Point })).toThrow("another codec: expected struct:");
+    expect(() => SharedMap.open(at, { codec: Point })).toThrow(
+      "a different codec: expected struct:",
+    );
     const none = { codec: "utf8" as unknown as Codec<string> };
     expect(() => SharedMap.open(at, none)).toThrow("its codec must be one of codecs, a struct");
     const nameless = { codec: { ...dates, id: "" } };
@@ -185,7 +187,7 @@ describe("SharedMap", () => {
     expect(() => create({ unitLength: 100 })).toThrow("a power of two");
     expect(() => create({ whenFull: "panic" })).toThrow('"refuse" or "evict"');
     expect(() => create({ key: codecs.number })).toThrow("codecs.utf8 or codecs.bytes");
-    expect(() => create({ keys: "bytes" })).toThrow('"key" may be meant');
+    expect(() => create({ keys: "bytes" })).toThrow('did you mean "key"?');
     expect(() => create({ entryLength: 0 })).toThrow("its entryLength must be an integer from 1");
   });
 
@@ -236,13 +238,13 @@ describe("SharedMap", () => {
       expect(found.created).toBe(false);
     }
     const refused: [object, string][] = [
-      [{ size: 2 ** 17 }, "another size: expected 131072"],
-      [{ size: 2 ** 20 }, "another size: expected 1048576"],
-      [{ unitLength: 64 }, "another unitLength: expected 64 at offset 44, found 128"],
-      [{ ...there, entryLength: 400 }, "another entryLength"],
-      [{ whenFull: "evict" }, "another whenFull: expected evict at offset 56, found refuse"],
-      [{ key: codecs.bytes }, "another kind of keys: expected bytes at offset 56, found utf8"],
-      [{ codec: codecs.number }, "another codec: expected number at offset 64, found utf8"],
+      [{ size: 2 ** 17 }, "a different size: expected 131072"],
+      [{ size: 2 ** 20 }, "a different size: expected 1048576"],
+      [{ unitLength: 64 }, "a different unitLength: expected 64 at offset 44, found 128"],
+      [{ ...there, entryLength: 400 }, "a different entryLength"],
+      [{ whenFull: "evict" }, "a different whenFull: expected evict at offset 56, found refuse"],
+      [{ key: codecs.bytes }, "a different kind of keys: expected bytes at offset 56, found utf8"],
+      [{ codec: codecs.number }, "a different codec: expected number at offset 64, found utf8"],
     ];
     for (const [options, text] of refused) {
       const error = caught(open(options));
@@ -331,7 +333,7 @@ describe("SharedMap", () => {
       expect(caught(() => map.update("k", () => 2, { ttlMs })).name).toBe("RangeError");
     }
     expect(caught(() => map.set("k", 2, { ttlMs: "5" as never })).name).toBe("TypeError");
-    expect(caught(() => map.set("k", 2, { ttl: 5 } as object)).message).toContain('"ttlMs" may be');
+    expect(caught(() => map.set("k", 2, { ttl: 5 } as object)).message).toContain('mean "ttlMs"?');
     expect(caught(() => map.update("k", "fn" as never)).name).toBe("TypeError");
     expect(caught(() => map.getInto("k", [] as never)).name).toBe("TypeError");
     expect(map.get("k")).toBe(1);

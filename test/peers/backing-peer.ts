@@ -18,7 +18,7 @@ if (action === "answer") {
   const segment = Segment.open(name);
   const lock = segment.tryLock(Number(argument));
   stay(lock === undefined ? "taken" : "locked");
-  // Both stay reachable, or the collector would end their use.
+  // Both stay reachable, because the collector would close them otherwise.
   process.on("exit", () => (lock?.close(), segment.close()));
 } else if (action === "take-semaphore") {
   const semaphore = SystemVSemaphore.open(name, { undo: argument === "undo" });

@@ -1,22 +1,23 @@
 /**
- * A preload: counts every access to shared words and every semaphore call, and kills the process
- * before a chosen one. What others see changes nowhere else. `globalThis.killAtStep(step)` starts
- * the count, and `globalThis.traceSteps()` a list of them, for those who have to choose one.
+ * A preload that counts every access to shared words and every semaphore call, and kills the
+ * process before a chosen one; nothing else can change what other processes see.
+ * `globalThis.killAtStep(step)` starts the count, and `globalThis.traceSteps()` starts a list of
+ * the steps to choose from.
  */
 import { plugin } from "bun";
 import { readFileSync } from "node:fs";
 
-/** SIGKILL, or what the environment says. */
+/** SIGKILL, or the signal that the environment names. */
 const signal = process.env["BUN_SHM_STEP_SIGNAL"] ?? "SIGKILL";
 let left = 0;
 let trace: string[] | undefined;
 
-/** What this preload adds to the program's globals. */
+/** The globals that this preload adds to the program. */
 export interface Steps {
   step(name: string): void;
-  /** Counts from here; 0 ends it. */
+  /** Starts counting now; 0 stops it. */
   killAtStep(step: number): void;
-  /** Lists the functions that are called from here, for ever. */
+  /** Lists the functions that are called from now on. */
   traceSteps(): readonly string[];
 }
 

@@ -1,11 +1,11 @@
-/** A child that locks, keeps a two-word invariant under the lock, and says how it goes. */
+/** A child that locks, keeps a two-word invariant under the lock, and reports what it finds. */
 import { Mutex, Segment } from "../../src/index.ts";
 
 const [name, what] = process.argv.slice(2) as [string, string];
 const segment = Segment.open(name);
 const words = new Int32Array(segment.buffer, Mutex.byteLength(), 4);
 const repair = (): void => {
-  // The first word is written first: the second follows it.
+  // The first word is written first, and the second follows it.
   words[1] = words[0]!;
 };
 const mutex = Mutex.at(segment, 0, { onOwnerDied: repair });
@@ -39,7 +39,7 @@ if (what === "hold") {
     words[0] = words[0]! + 1;
     for (let spin = 0; spin < 50; spin++) words[2] = spin;
     words[1] = words[1]! + 1;
-    // Only now, so that each child that is killed has had the mutex before.
+    // It prints this only now, so that each child that is killed has held the mutex before.
     if (!ready) console.log("ready");
     ready = true;
   }

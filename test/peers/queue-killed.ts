@@ -1,5 +1,5 @@
 /**
- * Does one operation on a queue, and is killed at a step of it, or prints them all:
+ * Does one operation on a queue, and is killed at one of its steps, or prints them all:
  * NAME enqueue|dequeue STEP|trace.
  */
 import { MessageQueue } from "../../src/index.ts";

@@ -1,4 +1,4 @@
-/** Enqueues LABEL:0, LABEL:1 … until it is killed, and says how far it came: NAME LABEL. */
+/** Enqueues LABEL:0, LABEL:1 … until it is killed, and prints how far it got: NAME LABEL. */
 import { writeSync } from "node:fs";
 import { MessageQueue } from "../../src/index.ts";
 

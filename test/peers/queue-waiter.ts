@@ -1,4 +1,4 @@
-/** Waits for a message that does not come, in a way that keeps no process alive: NAME. */
+/** Waits for a message that never comes, in a way that does not keep the process alive: NAME. */
 import { MessageQueue } from "../../src/index.ts";
 
 const queue = MessageQueue.open(process.argv[2]!);

@@ -16,14 +16,14 @@ import { SpscProducer } from "../../src/ring/algorithm/spsc/producer.ts";
 import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import { type Kind, KINDS } from "../ring/kinds.ts";
 
-/** The reports of up to 2048 participants come first: so many words each. */
+/** How many words each report has; the reports of up to 2048 participants come first. */
 export const REPORTS_LENGTH = 65536;
 export const REPORT_WORDS = 8;
 export const COUNT = 0;
 export const FIRST = 1;
 export const LAST = 2;
 export const FAULTS = 3;
-/** Records that a reader was told it lost, between its first record and its last. */
+/** Records that were reported to a reader as lost, between its first record and its last. */
 export const LOST = 4;
 const CONSUMER_LOCKS = 100;
 const SLOTS = 16;
@@ -50,7 +50,7 @@ export function openRoles(name: string, kindName: string, capacity: number): Rol
   return { segment, memory, reports: new Int32Array(segment.buffer, 0, REPORTS_LENGTH / 4), kind };
 }
 
-/** Kept for good: a lock that is collected is released. */
+/** They are kept for ever, because a lock is released when it is collected. */
 const held: ByteLock[] = [];
 
 /** Takes the first of these locks that is free, however long that takes. */
@@ -88,12 +88,12 @@ export function becomeConsumer({ segment, memory, kind }: Roles): RingConsumerCo
   return new MpscConsumer(memory, NOBODY, (producer) => segment.isLocked(producer));
 }
 
-/** Gives every role of this process back. */
+/** Releases every role of this process. */
 export function releaseRoles(): void {
   for (const lock of held.splice(0)) lock.close();
 }
 
-/** A record says who wrote it, its number, and a sum over all of it. */
+/** A record contains its writer, its number, and a checksum. */
 export const RECORD_MIN = 12;
 
 function sum(bytes: Uint8Array, index: number, length: number): number {

@@ -1,4 +1,4 @@
-/** Produces or consumes until it is killed; what it did stands in its report. */
+/** Produces or consumes until it is killed, and records in its report what it did. */
 import { store } from "../../src/memory/atomics.ts";
 import {
   COUNT,
@@ -47,7 +47,7 @@ function consume(): void {
     const handled = consumer.read((view, index, length, type) => {
       const number = checkRecord(view, index, length, type);
       const nowLost = (consumer as { lost?: number }).lost ?? 0;
-      // One writer, which counts: every gap is a loss that was told.
+      // The one writer counts, so every gap must be a loss that was reported.
       if (number < 0 || (count > 0 && number - last - 1 !== nowLost - lost)) faults++;
       lost = nowLost;
       last = number;
@@ -55,7 +55,8 @@ function consume(): void {
         lostBefore = nowLost;
         store(roles.reports, report + FIRST, number);
       }
-      // The loss first: whenever it is killed, no record that it passed over is unaccounted for.
+      // The loss is noted first, so that no skipped record is unaccounted for, whenever it is
+      // killed.
       store(roles.reports, report + LOST, nowLost - lostBefore);
       store(roles.reports, report + LAST, number);
       store(roles.reports, report + FAULTS, faults);

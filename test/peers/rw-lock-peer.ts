@@ -55,7 +55,7 @@ if (what === "read" || what === "write" || what === "bare-write") {
   // Every other child waits in its event loop.
   const waitsAsync = process.pid % 2 === 0;
   for (let turn = 0; ; turn++) {
-    // Only now, so that each child that is killed has written and read before.
+    // It prints this only now, so that each child that is killed has written and read before.
     if (turn === 2) console.log("ready");
     if (turn % 4 === 0) {
       using _ = waitsAsync ? await lock.acquireWriteAsync() : lock.acquireWrite();

@@ -44,7 +44,7 @@ if (action === "await") {
   }
 } else if (action === "race-open") {
   for (let round = 0; round < Number(argument); round++) {
-    // No sleep between the attempts: they are to fall between the creator's steps.
+    // It does not sleep between attempts, so that some fall between the creator's steps.
     using segment = openWithoutPause(name);
     if (segment.size !== SIZE) throw new Error(`Saw a segment of ${segment.size} bytes`);
     const words = new Int32Array(segment.buffer);

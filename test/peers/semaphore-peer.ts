@@ -2,12 +2,12 @@
 import { Semaphore } from "../../src/index.ts";
 
 const [how, name] = process.argv.slice(2) as [string, string];
-// Not `using`: at the end of the module it would end the waits that are being tried.
+// It is not closed by `using`, which would end the waits under test at the end of the module.
 const semaphore = Semaphore.open(name, { waitMs: how === "await" ? 30_000 : 0 });
 if (how === "await") {
   console.log(semaphore.value);
 } else if (how === "unref") {
-  // Nothing else keeps this process alive, and the waits do not either: with and without a timer.
+  // Neither anything else nor the waits, with and without a timer, keep this process alive.
   void semaphore.waitAsync({ ref: false });
   void semaphore.waitAsync({ ref: false, timeoutMs: 3_600_000 });
   console.log("waiting");

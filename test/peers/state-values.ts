@@ -1,7 +1,7 @@
-/** Values that tell whether they are whole; for the programs that write them and those that look. */
+/** Values that can be checked for tearing, for the programs that write them and those that look. */
 import { type ArrayField, type SharedMap, type Struct, arrayOf, struct } from "../../src/index.ts";
 
-/** 1 KiB that follows from its first number. */
+/** Makes 1 KiB that is determined by its first number. */
 export const Block: Struct<{ readonly seed: "u32"; readonly words: ArrayField<number> }> = struct({
   seed: "u32",
   words: arrayOf("u32", 255),
@@ -18,7 +18,7 @@ export function checkBlock({ seed, words }: { seed: number; words: number[] }): 
   }
 }
 
-/** A text of some length that follows from its key and a number. */
+/** Makes a text of some length that is determined by its key and a number. */
 export function textOf(key: string, seed: number): string {
   return `${key}|${seed}|${String.fromCharCode(97 + (seed % 26)).repeat((seed * 7919) % 900)}`;
 }

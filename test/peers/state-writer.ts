@@ -1,4 +1,7 @@
-/** Writes without pause, and says "ready" once it has written, until it is killed. Arguments: what, the segment's name, a seed. */
+/**
+ * Writes without pause until it is killed, and prints "ready" once it has written. Its arguments
+ * are what it writes, the segment's name, and a seed.
+ */
 import { SharedAtomics, SharedMap, SharedRecord, codecs } from "../../src/index.ts";
 import { Block, blockOf, checkBlock, checkText, textOf } from "./state-values.ts";
 

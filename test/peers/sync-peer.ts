@@ -1,4 +1,4 @@
-/** A child at an event, a condition, a barrier or a lease. */
+/** A child that uses an event, a condition, a barrier or a lease. */
 import { readFileSync } from "node:fs";
 import { Barrier, Condition, Lease, Mutex, Segment, SharedEvent } from "../../src/index.ts";
 
@@ -29,7 +29,7 @@ function event(): void {
     for (let turn = 0; ; turn++) {
       if (turn === 2) say("ready");
       if (turn % 2 === 0) {
-        // Before it is set, and below after it was met: so there are never fewer sets than passes.
+        // This counts before the set, and below after the pass, so there are never fewer sets.
         Atomics.add(words, 0, 1);
         ask.set();
       } else if (ask.wait({ timeoutMs: 1 })) {
@@ -55,7 +55,7 @@ function condition(): void {
   }
   if (what === "condition-load") {
     for (let turn = process.pid; ; turn++) {
-      // Only now, so that each child that is killed has had the mutex before.
+      // It prints this only now, so that each child that is killed has held the mutex before.
       if (turn === process.pid + 1) say("ready");
       using _ = mutex.acquire();
       if (words[0] !== words[1]) {
@@ -119,9 +119,9 @@ async function lease(): Promise<void> {
     for (let ready = false; ; ready = true) {
       const term = await lease.acquireAsync();
       if (term === undefined) throw new Error("no term");
-      // Only now, so that each child that is killed has held it.
+      // It prints this only now, so that each child that is killed has held the lease before.
       if (!ready) say("ready");
-      // Whoever finds another's mark is not alone, unless that one was killed with it.
+      // If it finds another's mark, two hold the lease, unless the other one was killed with it.
       const before = Atomics.exchange(words, 0, process.pid);
       Atomics.add(words, 32, 1);
       if (before !== 0 && isAlive(before)) {
@@ -144,7 +144,7 @@ async function lease(): Promise<void> {
   }
 }
 
-/** Tries a mutex by name, and takes a lease by name without giving it back. */
+/** Tries a mutex by name, and takes a lease by name without releasing it. */
 function named(): void {
   const mutex = Mutex.open(name);
   const lease = Lease.open(argument);
@@ -158,7 +158,7 @@ function meet(): void {
   say(`${barrier.created} ${barrier.wait()}`);
 }
 
-/** Whether a process lives on; one that was killed gives up its locks a moment before it is gone. */
+/** Whether a process lives; a killed one releases its locks a moment before it disappears. */
 function isAlive(pid: number): boolean {
   for (let tries = 0; tries < 1000; tries++) {
     let stat: string;

@@ -204,7 +204,7 @@ describe("creating and opening", () => {
     const wrong = errorOf(() => MessageQueue.open(name)) as LayoutError;
     expect([wrong.name, wrong.message]).toEqual([
       "LayoutError",
-      `Cannot open message queue "${name}": it is no message queue: ` +
+      `Cannot open message queue "${name}": it is not a message queue: ` +
         "expected 0x4d51534d at offset 0, found 0xdeadbeef",
     ]);
     small.view.setUint32(0, 0x4d51534d, true);
@@ -286,12 +286,12 @@ describe("creating and opening", () => {
       expect(queue.segment.view.getUint8(offset)).toBeGreaterThan(0);
       return `${error.message.split(": ")[1]}: ${expected}, ${found}`;
     };
-    expect(refused({ slots: 4 })).toBe("it was made with another number of slots: 4, 3");
-    expect(refused({ slotSize: 8 })).toBe("it was made with another slotSize: 8, 16");
+    expect(refused({ slots: 4 })).toBe("it was made with a different number of slots: 4, 3");
+    expect(refused({ slotSize: 8 })).toBe("it was made with a different slotSize: 8, 16");
     expect(refused({ synchronization: "polling" })).toBe(
-      "it was made with another synchronization: polling, segment",
+      "it was made with a different synchronization: polling, segment",
     );
-    expect(() => MessageQueue.open(name, { slots: 4 })).toThrow("another number of slots");
+    expect(() => MessageQueue.open(name, { slots: 4 })).toThrow("a different number of slots");
     // What a creator falls back on is taken, and reported.
     const events: MessageQueueEvent[] = [];
     using taken = MessageQueue.openOrCreate(name, {
@@ -325,7 +325,7 @@ describe("creating and opening", () => {
     type Wrong = Record<string, unknown>;
     const create = (options: Wrong): MessageQueue => MessageQueue.create(name, options);
     for (const [options, text] of [
-      [{ slot: 3 }, 'there is no option "slot", and "slots" may be meant'],
+      [{ slot: 3 }, 'there is no option "slot" (did you mean "slots"?)'],
       [{ slots: "3" }, 'slots must be an integer from 1 to 16777216, not "3"'],
       [{ logger: true }, "its logger must be a function, not true"],
       [{ mode: 0o1777 }, "its mode must be from 0 to 0o777, not 0o1777"],
@@ -351,7 +351,7 @@ describe("creating and opening", () => {
     const what = `message queue "${name}"`;
     const wrong = { timoutMs: 5 } as Wrong;
     expect(() => queue.enqueue("x", wrong)).toThrow(
-      `Cannot enqueue into ${what}: there is no option "timoutMs", and "timeoutMs" may be meant`,
+      `Cannot enqueue into ${what}: there is no option "timoutMs" (did you mean "timeoutMs"?)`,
     );
     expect(() => queue.dequeue(wrong)).toThrow(`Cannot dequeue from ${what}: there is no option`);
     expect(() => queue.tryEnqueue("x", { timeoutMs: 5 } as Wrong)).toThrow("it takes truncate");
@@ -544,7 +544,7 @@ test.each([
     "segment",
     ["degraded"],
   ]);
-  expect(events[0]!.message).toContain("it is no POSIX object. Pass { semaphores }");
+  expect(events[0]!.message).toContain("it is not a POSIX object. Pass { semaphores }");
   using other = MessageQueue.open(queue.segment.path!);
   queue.enqueue("hello");
   expect(other.dequeue()).toBe("hello");

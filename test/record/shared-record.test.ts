@@ -234,11 +234,11 @@ describe("SharedRecord", () => {
     expect(SharedRecord.openOrCreate(at, { codec: Quote }).stats().capacity).toBe(4);
     const slots = caught(() => SharedRecord.openOrCreate(at, { codec: Quote, slots: 8 }));
     expect(slots).toBeInstanceOf(LayoutError);
-    expect(slots.message).toContain("another count of slots: expected 8 at offset 32, found 4");
+    expect(slots.message).toContain("different count of slots: expected 8 at offset 32, found 4");
     const other = struct({ price: "f64", size: "u32", symbol: charArray(5) });
     expect(caught(() => SharedRecord.open(at, { codec: other })).message).toBe(
-      `Cannot open record "${at}": it has another codec: expected ${other.id} (struct { double ` +
-        `price; uint32_t size; char symbol[5]; }) at offset 64, found ${Quote.id}`,
+      `Cannot open record "${at}": it has a different codec: expected ${other.id} (struct { ` +
+        `double price; uint32_t size; char symbol[5]; }) at offset 64, found ${Quote.id}`,
     );
   });
 
@@ -248,7 +248,7 @@ describe("SharedRecord", () => {
       return () => SharedRecord.create(at, { codec: Quote, ...options } as { codec: typeof Quote });
     };
     expect(caught(make({ codec: codecs.utf8 })).message).toContain("its codec must be a struct");
-    expect(caught(make({ inital: quote(1) })).message).toContain('"initial" may be meant');
+    expect(caught(make({ inital: quote(1) })).message).toContain('did you mean "initial"?');
     expect(caught(make({ slots: "8" })).name).toBe("TypeError");
     expect(caught(make({ initial: { price: 1 } })).name).toBe("TypeError");
     expect(Segment.exists(at)).toBe(false);

@@ -102,8 +102,8 @@ describe("RingBuffer inside a segment of the user's", () => {
     expect(init(4096)).toThrow("end beyond the segment's 4096");
     expect(init(-128)).toThrow(RangeError);
     expect(init("128")).toThrow(TypeError);
-    expect(() => RingBuffer.init("/x" as never, 0)).toThrow("it is no Segment");
-    expect(thrown(() => RingBuffer.at(segment, 128)).message).toContain("only zeros are there");
+    expect(() => RingBuffer.init("/x" as never, 0)).toThrow("it is not a Segment");
+    expect(thrown(() => RingBuffer.at(segment, 128)).message).toContain("it holds only zeros");
   });
 
   test("nobody takes a role where nothing that it writes reaches others", () => {
@@ -138,7 +138,7 @@ describe("RingBuffer with other parameters than what is there", () => {
       const options = { codec: codecs.utf8 as never, ...other } as object;
       const error = thrown(() => RingBuffer.open(name, options));
       expect(error).toBeInstanceOf(LayoutError);
-      expect(error.message).toBe(`Cannot open ring "${name}": it has another ${message}`);
+      expect(error.message).toBe(`Cannot open ring "${name}": it has a different ${message}`);
       if ("policy" in other) continue;
       expect(thrown(() => RingBuffer.openOrCreate(name, options)).message).toBe(error.message);
     }
@@ -189,7 +189,7 @@ describe("RingBuffer with other parameters than what is there", () => {
 describe("RingBuffer, arguments", () => {
   test("of making and finding", () => {
     const create = (options: unknown) => () => RingBuffer.create(fresh(), options as object);
-    expect(create({ capicity: 64 })).toThrow('there is no option "capicity", and "capacity" may');
+    expect(create({ capicity: 64 })).toThrow('"capicity" (did you mean "capacity"?)');
     expect(create({ wait: 5 })).toThrow('there is no option "wait"');
     expect(create(null)).toThrow("its options must be an object, not null");
     expect(create({ capacity: 100 })).toThrow(

@@ -37,7 +37,7 @@ describe("PortableSegment", () => {
     using found = PortableSegment.openOrCreate(name, { size: 100 });
     expect([made.created, found.created, found.data.length]).toEqual([true, false, 100]);
     expect(() => PortableSegment.openOrCreate(name, { size: 99 })).toThrow(
-      `Cannot open portable segment "${name}": it has another size: expected 99 bytes of data ` +
+      `Cannot open portable segment "${name}": it has a different size: expected 99 bytes of data ` +
         "at offset 64, found 100",
     );
     expect(made.unlink()).toBe(true);
@@ -84,7 +84,7 @@ describe("PortableSegment", () => {
     expect(create({ size: 0 })).toThrow(RangeError);
     expect(create({ size: 1, mode: -1 })).toThrow(RangeError);
     expect(create({ size: 1, access: "read" })).toThrow('no option "access"');
-    expect(() => PortableSegment.open("/never", { wait: 1 } as object)).toThrow('"waitMs" may be');
+    expect(() => PortableSegment.open("/never", { wait: 1 } as object)).toThrow('mean "waitMs"?');
     expect(() => PortableSegment.open("/never", { waitMs: -1 })).toThrow(RangeError);
     expect(Segment.exists("/never")).toBe(false);
   });
@@ -102,7 +102,7 @@ describe("PortableSegment", () => {
     expect(() => PortableSegment.open(name)).toThrow(LayoutError);
     segment.view.setUint32(0, 0x4d485350, true);
     segment.view.setUint32(4, 2, true);
-    expect(() => PortableSegment.open(name)).toThrow("another version");
+    expect(() => PortableSegment.open(name)).toThrow("a different version");
     segment.unlink();
     using small = Segment.create(name, { size: 63 });
     expect(() => PortableSegment.open(name)).toThrow("expected 64 bytes at offset 0, found 60");

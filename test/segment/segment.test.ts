@@ -117,8 +117,8 @@ describe("create, open, openOrCreate", () => {
       const error = thrownBy(() => Segment.openOrCreate(name, { size }));
       expect(error).toBeInstanceOf(LayoutError);
       expect(error.message).toBe(
-        `Cannot open segment "${name}": one of another size is there (Segment.open takes it as ` +
-          "it is, { truncate: true } discards what it holds): expected " +
+        `Cannot open segment "${name}": one of a different size exists (Segment.open accepts it, ` +
+          "{ truncate: true } discards what it holds): expected " +
           `${size} bytes at offset 0, found 64`,
       );
     }
@@ -209,10 +209,10 @@ describe("bad arguments are named", () => {
     using segment = Segment.create(longest, { size: 1 });
     expect(segment.unlink()).toBe(true);
     expect(() => Segment.create(`${longest}x`, { size: 1 })).toThrow(
-      "it is 256 bytes long, and at most 255 are possible",
+      "it is 256 bytes long, and at most 255 are allowed",
     );
     expect(() => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true })).toThrow(
-      "it is 32 bytes long, and at most 31 are possible on every POSIX system",
+      "it is 32 bytes long, and at most 31 are allowed on every POSIX system",
     );
   });
 
@@ -258,7 +258,7 @@ describe("bad arguments are named", () => {
       ],
       [
         { size: 8, moed: 0o600 },
-        'there is no option "moed", and "mode" may be meant; it takes size, mode, reserve, ' +
+        'there is no option "moed" (did you mean "mode"?); it takes size, mode, reserve, ' +
           "portable, sealed, hugePages",
       ],
     ];
@@ -269,12 +269,12 @@ describe("bad arguments are named", () => {
     const openOrCreate = (options: object) => () =>
       Segment.openOrCreate(name, options as { size: number });
     expect(openOrCreate({ size: 8, truncate: "yes" })).toThrow(TypeError);
-    expect(openOrCreate({ size: 8, turncate: true })).toThrow('"truncate" may be meant');
-    expect(() => Segment.open(name, { wait: 5 } as object)).toThrow('"waitMs" may be meant');
+    expect(openOrCreate({ size: 8, turncate: true })).toThrow('did you mean "truncate"?');
+    expect(() => Segment.open(name, { wait: 5 } as object)).toThrow('did you mean "waitMs"?');
     expect(() => Segment.unlink(7 as unknown as string)).toThrow(TypeError);
     using segment = Segment.create(name, { size: 8 });
     const resize = (options: object) => () => segment.resize(16, options);
-    expect(resize({ forced: true })).toThrow('there is no option "forced", and "force"');
+    expect(resize({ forced: true })).toThrow('"forced" (did you mean "force"?)');
     expect(resize({ force: 1 })).toThrow("force must be true or false, not 1");
     expect(segment.size).toBe(8);
     for (const index of [-1, 0.5, Number.NaN, 2 ** 53, "0" as unknown as number]) {
@@ -311,12 +311,12 @@ describe("bad arguments are named", () => {
     expect(open({ waitMs: "5" })).toThrow(TypeError);
   });
 
-  test("what is no shared memory object is refused and never waited for", async () => {
+  test("what is not a shared memory object is refused and never waited for", async () => {
     const name = fresh("fifo");
     Bun.spawnSync(["mkfifo", file(name)]);
     const refusal = thrownBy(() => Segment.open(name, { access: "read" }));
     expect(refusal).toBeInstanceOf(LayoutError);
-    expect(refusal.message).toContain("it is no shared memory object");
+    expect(refusal.message).toContain("it is not a shared memory object");
     const link = fresh("link");
     symlinkSync("/etc/passwd", file(link));
     expect(thrownBy(() => Segment.open(link)).code).toBe("ELOOP");

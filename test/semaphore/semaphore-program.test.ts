@@ -9,8 +9,8 @@ import {
   CANCELLED,
   LEFT_WORD,
   STATE_WORD,
-  TAKEN,
-  WAITING,
+  GRANTED,
+  PENDING,
   semaphoreProgram,
 } from "../../src/semaphore/semaphore-program.ts";
 import { uniqueName } from "../support/names.ts";
@@ -53,7 +53,7 @@ describe.each(libcs)("a thread that waits with %s", (_, calls) => {
     const wait = start(calls);
     const words = newWords();
     expect(await wait(semaphore.address, words)).toBe(0);
-    expect([load(words, STATE_WORD), load(words, LEFT_WORD)]).toEqual([TAKEN, 1]);
+    expect([load(words, STATE_WORD), load(words, LEFT_WORD)]).toEqual([GRANTED, 1]);
     expect(semaphore.value).toBe(0);
 
     const later = newWords();
@@ -62,7 +62,7 @@ describe.each(libcs)("a thread that waits with %s", (_, calls) => {
     await Bun.sleep(80);
     semaphore.post();
     expect(await waiting).toBe(0);
-    expect([load(later, STATE_WORD), load(later, LEFT_WORD)]).toEqual([TAKEN, 1]);
+    expect([load(later, STATE_WORD), load(later, LEFT_WORD)]).toEqual([GRANTED, 1]);
     expect(semaphore.value).toBe(0);
     segment.unlink();
   });
@@ -73,7 +73,7 @@ describe.each(libcs)("a thread that waits with %s", (_, calls) => {
     const words = newWords();
     const waiting = start(calls)(semaphore.address, words);
     await Bun.sleep(20);
-    expect(compareExchange(words, STATE_WORD, WAITING, CANCELLED)).toBe(WAITING);
+    expect(compareExchange(words, STATE_WORD, PENDING, CANCELLED)).toBe(PENDING);
     semaphore.post();
     expect(await waiting).toBe(-E.ECANCELED);
     expect(load(words, LEFT_WORD)).toBe(1);

@@ -63,7 +63,7 @@ describe("names", () => {
     expect(message("/a/b")).toContain('it must have no "/" but the first');
     expect(message("/a\0b")).toContain("it contains a NUL character");
     const long = `/${"é".repeat(126)}`;
-    expect(message(long)).toContain("it is 253 bytes long, and at most 251 are possible");
+    expect(message(long)).toContain("it is 253 bytes long, and at most 251 are allowed");
     expect(message(undefined as unknown as string)).toContain("it is not a string");
     const longest = `/${"x".repeat(250)}`;
     expect(errorOf(() => Semaphore.open(longest))).toBeInstanceOf(SystemError);
@@ -95,10 +95,10 @@ describe("names", () => {
       expect(make(null)).toThrow("its options must be an object, not null");
       expect(make(3)).toThrow("its options must be an object, not 3");
       expect(make({ valeu: 1 })).toThrow(
-        'there is no option "valeu", and "value" may be meant; it takes value, mode',
+        'there is no option "valeu" (did you mean "value"?); it takes value, mode',
       );
     }
-    expect(() => Semaphore.open("/never", { wait: 1 } as object)).toThrow('"waitMs" may be meant');
+    expect(() => Semaphore.open("/never", { wait: 1 } as object)).toThrow('did you mean "waitMs"?');
     expect(() => Semaphore.open("/never", { waitMs: -1 })).toThrow(RangeError);
     expect(errorOf(() => Semaphore.open("/never"))).toBeInstanceOf(SystemError);
     using semaphore = named(1);
@@ -110,7 +110,7 @@ describe("names", () => {
       expect(() => wait({ timeoutMs: "1" })).toThrow(TypeError);
       expect(() => wait({ timeoutMs: Number.NaN })).toThrow(RangeError);
       expect(() => wait({ timeout: 1 })).toThrow(
-        'there is no option "timeout", and "timeoutMs" may be meant; it takes timeoutMs, signal',
+        'there is no option "timeout" (did you mean "timeoutMs"?); it takes timeoutMs, signal',
       );
       expect(() => wait({ signal: {} })).toThrow("signal must be an AbortSignal, not an object");
       expect(() => wait({ ref: false })).toThrow('there is no option "ref"');
@@ -257,7 +257,7 @@ describe("in a segment", () => {
     expect(message(4)).toEndWith("its offset must be a multiple of 8, not 4");
     expect(message(4080)).toEndWith("its 32 bytes from offset 4080 end beyond the segment's 4096");
     const notOne = { buffer: new ArrayBuffer(64) } as unknown as Segment;
-    expect(() => Semaphore.at(notOne, 0)).toThrow("it is no Segment");
+    expect(() => Semaphore.at(notOne, 0)).toThrow("it is not a Segment");
     expect(() => Semaphore.init(segment, 0, { overwrite: true } as object)).toThrow(
       'there is no option "overwrite"; it takes value',
     );
@@ -406,7 +406,7 @@ describe("waitAsync", () => {
     const { segment, semaphore } = placed();
     const waits = [semaphore.waitAsync(), semaphore.waitAsync({ timeoutMs: 5000 })];
     await Bun.sleep(20);
-    expect(() => segment.close()).toThrow("of a semaphore is held");
+    expect(() => segment.close()).toThrow("the semaphore at 128, by a waitAsync, is held");
     semaphore.close();
     for (const outcome of await Promise.allSettled(waits)) {
       expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(ClosedError);

@@ -1,4 +1,4 @@
-/** What a call throws. */
+/** The error that a call throws. */
 
 /** @throws Error when nothing is thrown. */
 export function caught(call: () => unknown): { name: string; code?: string; message: string } {

@@ -1,4 +1,4 @@
-/** The clock of `Date` under a test's hand. Kernel clocks and timers run on. */
+/** Lets a test set the clock of `Date`. The kernel's clocks and timers run on. */
 import { setSystemTime } from "bun:test";
 
 /** Stops `Date.now()` until it is disposed of. */

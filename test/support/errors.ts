@@ -8,7 +8,7 @@ export function thrown(call: () => unknown): string {
   return "nothing";
 }
 
-/** As `thrown`, for a promise. */
+/** What a promise is rejected with, in the form of `thrown`. */
 export async function rejected(promise: Promise<unknown>): Promise<string> {
   return promise.then(() => "nothing", described);
 }

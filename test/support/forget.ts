@@ -1,9 +1,9 @@
-/** What the garbage collector makes of mappings that nobody holds any more. */
+/** How the garbage collector treats mappings that nobody refers to any more. */
 import { readFileSync } from "node:fs";
 
-/** How many are made and forgotten. */
+/** How many mappings are made and forgotten. */
 const FORGOTTEN = 300;
-/** How many of them a collector that scans the stack may take for used. */
+/** How many of them may survive, because the collector scans the stack conservatively. */
 export const SPARED = 5;
 
 const mapped = (pattern: RegExp): number =>
@@ -12,10 +12,11 @@ const mapped = (pattern: RegExp): number =>
     .filter((line) => pattern.test(line)).length;
 
 /**
- * Makes and forgets many mappings, and collects until nearly all are gone or it has tried often.
+ * Makes and forgets many mappings, and collects garbage until nearly all of them are unmapped, or
+ * it has tried often enough.
  *
- * @param make Makes one, and keeps nothing of it.
- * @param pattern What their lines in /proc/self/maps match, and no others.
+ * @param make Makes one mapping, and keeps no reference to it.
+ * @param pattern Matches their lines in /proc/self/maps, and no others.
  * @returns How many are left.
  */
 export async function forgetMany(make: () => void, pattern: RegExp): Promise<number> {

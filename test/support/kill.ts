@@ -2,7 +2,7 @@
 import { type Child, WATCHDOG_MS } from "./process.ts";
 import type { Random } from "./random.ts";
 
-/** Set for the long forms of the tests. */
+/** Whether the tests run in their long form. */
 export const SOAK: boolean = Bun.env["BUN_SHM_SOAK"] !== undefined;
 
 /** Waits for the first line that a child prints; throws its output when it ends without one. */
@@ -25,11 +25,11 @@ export async function firstLine(child: Child): Promise<string> {
 }
 
 /**
- * Keeps a few children running, each until it is killed at a random instant after it printed its
- * first line. A child that ends by itself has found something wrong: what it printed is thrown.
- * So a child that says its first line after it has done its work once has done it before it dies.
+ * Keeps a few children running, and kills each at a random instant after it printed its first line.
+ * A child that ends by itself has found a fault, and its output is thrown. A child that prints its
+ * first line only after it has done its work once is sure to have worked before it dies.
  *
- * @returns How many were killed: those that SIGKILL ended, and no others.
+ * @returns How many were killed, counting only those that SIGKILL ended.
  */
 export async function killSome(
   spawn: () => Child,

@@ -1,9 +1,11 @@
-/** Names for the objects that tests make, so that what is left over can be found. */
+/** Names for the objects that tests make, by which leftovers can be found. */
 import { readdirSync, unlinkSync } from "node:fs";
 
 const prefixOf = (processId: number): string => `bun-shm-test-${processId}-`;
 
-/** Every object of this run starts so, its children's objects too: names are handed to them. */
+/**
+ * The start of every object's name in this run, and in its children, which get their names here.
+ */
 export const TEST_PREFIX: string = prefixOf(process.pid);
 
 let count = 0;
@@ -13,12 +15,12 @@ export function uniqueName(label = "x"): string {
   return `/${TEST_PREFIX}${++count}-${label}`;
 }
 
-/** Files in /dev/shm that tests of a run made: segments, semaphores, and whatever else. */
+/** The files in /dev/shm that the tests of a run made. */
 export function leftovers(processId: number = process.pid): string[] {
   return readdirSync("/dev/shm").filter((file) => file.includes(prefixOf(processId)));
 }
 
-/** Removes what the tests of a run left. @returns What that was. */
+/** Removes what the tests of a run left behind. @returns The files. */
 export function removeLeftovers(processId: number = process.pid): string[] {
   const left = leftovers(processId);
   for (const file of left) unlinkSync(`/dev/shm/${file}`);

@@ -1,4 +1,6 @@
-/** Tests that need something of the machine: without it they are skipped, and their name says why. */
+/**
+ * Tests that need something of the machine, without which they are skipped; their names say why.
+ */
 import { test } from "bun:test";
 import { C_COMPILER } from "./process.ts";
 import { TMUX } from "./terminal.ts";
@@ -30,9 +32,9 @@ const canUnshare =
   Bun.spawnSync(["unshare", "-m", "-i", "true"]).exitCode === 0;
 const canSetpriv = isRoot && Bun.which("setpriv") !== null;
 
-/** For what mounts a /dev/shm of its own. */
+/** `test`, for tests that mount a /dev/shm of their own. */
 export const testWithMounts: TestNeeding = testNeeding("root, and unshare", canUnshare);
-/** For what runs as another user. */
+/** `test`, for tests that run programs as another user. */
 export const testAsAnother: TestNeeding = testNeeding("root, and setpriv", canSetpriv);
 export const testWithMountsAsAnother: TestNeeding = testNeeding(
   "root, unshare and setpriv",

@@ -28,7 +28,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Waits for a child's end; kills it, and throws with its output, when the watchdog barks. */
+/** Waits for a child's end; if the watchdog's time passes, kills it, and throws with its output. */
 export async function finished(child: Child, watchdogMs: number = WATCHDOG_MS): Promise<Outcome> {
   let barked = false;
   const watchdog = setTimeout(() => {
@@ -47,7 +47,7 @@ export function runBun(program: string, ...args: string[]): Promise<Outcome> {
   return finished(spawnBun(program, ...args));
 }
 
-/** The C compiler, or undefined: tests that need one are skipped, and the runner shows it. */
+/** The C compiler; undefined without one, and then the tests that need it are shown as skipped. */
 export const C_COMPILER: string | undefined =
   Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang") ?? undefined;
 

@@ -1,4 +1,4 @@
-/** Randomness that can be repeated: the seed is printed, and BUN_SHM_SEED sets it. */
+/** Repeatable randomness: the seed is printed, and BUN_SHM_SEED sets it. */
 
 /** A generator of numbers in [0, 1) (mulberry32). */
 export type Random = (() => number) & { readonly seed: number };

@@ -1,4 +1,4 @@
-/** Kills processes that use a ring under full traffic, and checks what is left. */
+/** Kills processes that use a ring under full traffic, and checks what they leave. */
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { Segment } from "../../src/segment/segment.ts";
@@ -25,10 +25,10 @@ import type { Random } from "./random.ts";
 
 const VICTIM = join(import.meta.dir, "../peers/ring-victim.ts");
 const CAPACITY = 16384;
-/** Children that run or wait for the role, so that starting them costs no time between kills. */
+/** How many children run or wait for the role, so that no time between kills is spent on starts. */
 export const POOL = 4;
 
-/** Reads or writes between two looks at the victims. */
+/** How many reads or writes come between two looks at the victims. */
 const POLLS = 300;
 
 export interface Campaign {
@@ -48,11 +48,11 @@ export interface CampaignResult {
   readonly records: number;
   /** Records that the victims had sent for certain, or had received. */
   readonly reported: number;
-  /** Records that readers were told they lost. */
+  /** Records that were reported to readers as lost. */
   readonly lost: number;
 }
 
-/** The pool of victims: who is alive, and who is about to die. */
+/** The pool of victims, and which of them is to die next. */
 class Victims {
   readonly #roles: Roles;
   readonly #campaign: Campaign;
@@ -73,7 +73,7 @@ class Victims {
     const { kind, victims } = this.#campaign;
     const own = this.generations++;
     const args = [segment.name, kind, String(CAPACITY), victims, String(own)];
-    // No pipes: their descriptors would be closed at some time during other tests.
+    // There are no pipes, because their descriptors would be closed at any time in later tests.
     const child = Bun.spawn([BUN, VICTIM, ...args], { stdio: ["ignore", "ignore", "inherit"] });
     this.#children.set(own, child);
   }
@@ -103,7 +103,7 @@ class Victims {
     return this.#killed.filter(({ signalCode }) => signalCode === "SIGKILL").length;
   }
 
-  /** Kills whoever has worked for a random while, and starts another. */
+  /** Kills each victim that has worked for a random time, and starts another one. */
   step(): void {
     const now = performance.now();
     for (const [generation, child] of this.#children) {
@@ -118,14 +118,14 @@ class Victims {
       this.#progress = Date.now();
       this.#spawn();
     }
-    // Never a measure of speed: whoever waited for a dead process would wait for ever.
+    // This is not a limit on speed: whoever waits for a dead process would wait for ever.
     if (Date.now() - this.#progress > WATCHDOG_MS) throw new Error("Nobody works any more");
   }
 
   async end(): Promise<void> {
     for (const child of this.#children.values()) child.kill("SIGKILL");
     await Promise.all([...this.#killed, ...this.#children.values()].map(({ exited }) => exited));
-    // What Bun holds open for ended children goes now, and not while other tests count descriptors.
+    // Bun closes what it holds open for ended children now, and not while later tests count them.
     this.#children.clear();
     Bun.gc(true);
   }
@@ -174,7 +174,7 @@ async function killProducers(roles: Roles, campaign: Campaign): Promise<Campaign
   } finally {
     await victims.end();
   }
-  // The writers are dead. Their last claims are skipped, and all that was committed comes.
+  // The writers are dead: their last claims are skipped, and everything committed arrives.
   for (let quiet = 0; quiet < 200; quiet++) if (consumer.read(handler, 1000) > 0) quiet = 0;
   let committed = 0;
   for (let generation = 0; generation < victims.generations; generation++) {
@@ -219,8 +219,8 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
   for (const generation of worked) lost += checkReader(victims, generation, sent);
   if (!roles.kind.keeps) return victims.result(sent, lost);
 
-  // One reader at a time: each began with what the one before had not given back. What is given
-  // back only grows, so that is their order; how far they read is not.
+  // There was one reader at a time, and each began with what the one before had not released. What
+  // is released only grows, so it gives their order; how far they had read does not.
   worked.sort((a, b) => victims.report(a, FIRST) - victims.report(b, FIRST));
   let next = 0;
   for (const generation of worked) {
@@ -228,7 +228,7 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
     if (first > next) throw new Error(`Reader ${generation} began with ${first}, not ${next}`);
     next = Math.max(next, victims.report(generation, LAST) + 1);
   }
-  // The rest is read here.
+  // This process reads the rest.
   const consumer = becomeConsumer(roles);
   let expected = -1;
   const handler = (view: DataView, index: number, length: number, type: number): void => {
@@ -245,8 +245,8 @@ async function killConsumers(roles: Roles, campaign: Campaign): Promise<Campaign
 }
 
 /**
- * Checks what a reader reported: from its first record to its last it has received or lost each,
- * but for the one that it was in the middle of when it died. @returns How many it lost.
+ * Checks a reader's report: it has received or lost each record from its first to its last, other
+ * than the one that it was reading when it died. @returns How many it lost.
  */
 function checkReader(victims: Victims, generation: number, sent: number): number {
   const report = (field: number): number => victims.report(generation, field);

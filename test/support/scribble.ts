@@ -1,4 +1,4 @@
-/** A hostile process in miniature: scribbles over a ring, and lets both sides meet the bytes. */
+/** A small hostile process: it scribbles over a ring, and lets both sides use the bytes. */
 import { LayoutError } from "../../src/errors.ts";
 import type { RingMemory } from "../../src/ring/algorithm/views.ts";
 import type { Kind } from "../ring/kinds.ts";
@@ -12,7 +12,7 @@ function hostileNumber(random: Random): number {
   return kinds[Math.floor(random() * kinds.length)]!;
 }
 
-/** Does something; a LayoutError is an answer too. */
+/** Calls a function, which may throw a LayoutError. */
 function attempt(action: () => void): void {
   try {
     action();
@@ -44,11 +44,11 @@ function read(kind: Kind, memory: RingMemory): () => void {
   };
 }
 
-/** Words scribbled over one ring before the next one is made. */
+/** How many words are scribbled over one ring before the next one is made. */
 const WORDS_PER_RING = 8;
 
 /**
- * Scribbles until the time is over. @returns How many words it wrote.
+ * Scribbles until the time has passed. @returns How many words it wrote.
  * @throws When anything but a LayoutError happens, or a record lies outside the ring.
  */
 export function scribble(kind: Kind, random: Random, milliseconds: number): number {
@@ -65,19 +65,19 @@ export function scribble(kind: Kind, random: Random, milliseconds: number): numb
     const reading = read(kind, memory);
     for (let sent = 0; sent < 3; sent++) writing();
     for (let word = 0; word < WORDS_PER_RING; word++) {
-      // Words that are 0 are mostly unused: those in use are hit more often.
+      // A word of 0 is mostly unused, so words in use are hit more often.
       let at = Math.floor(random() * words.length);
       while (words[at] === 0 && random() < 0.9) at = Math.floor(random() * words.length);
       words[at] = hostileNumber(random);
       count++;
       attempt(reading);
       attempt(writing);
-      // Handles that come later see the same bytes.
+      // Handles that are made later see the same bytes.
       attempt(() => write(kind, memory)());
       attempt(() => read(kind, memory)());
     }
     if (count % (WORDS_PER_RING * 8) !== 0) continue;
-    // And now and then nothing but noise.
+    // Now and then, every byte becomes noise.
     for (let at = 0; at < words.length; at++) words[at] = hostileNumber(random);
     attempt(() => write(kind, memory)());
     attempt(() => read(kind, memory)());

@@ -33,7 +33,7 @@ export function shell(line: string): Promise<Outcome> {
   return finished(child);
 }
 
-/** Reads a child's standard output until `marker` has come. */
+/** Reads a child's standard output until `marker` has appeared. */
 export async function outputUntil(child: Child, marker: string): Promise<string> {
   let text = "";
   const reader = child.stdout.getReader();
@@ -47,7 +47,7 @@ export async function outputUntil(child: Child, marker: string): Promise<string>
   return text;
 }
 
-/** Looks again and again until it is so; the test's own timeout is the watchdog. */
+/** Looks repeatedly until a condition holds; the test's own timeout is the watchdog. */
 export async function eventually<T>(look: () => T | Promise<T>): Promise<NonNullable<T>> {
   for (;;) {
     const found = await look();

@@ -1,11 +1,11 @@
 /** A real terminal for tests: tmux, where it is installed. */
 
-/** tmux, or undefined: tests that need it are skipped, and the runner shows it. */
+/** tmux; undefined without it, and then the tests that need it are shown as skipped. */
 export const TMUX: string | undefined = Bun.which("tmux") ?? undefined;
 
 let terminals = 0;
 
-/** One terminal with its own tmux server, so that nobody else's is touched. */
+/** One terminal, with a tmux server of its own. */
 export class Terminal implements Disposable {
   readonly #socket = `bun-shm-test-${process.pid}-${++terminals}`;
 

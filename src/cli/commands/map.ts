@@ -38,7 +38,7 @@ function valueOf(text: string, { codec }: OpenMap): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`VALUE is no JSON, which this map holds: ${(error as Error).message}`);
+    throw new UsageError(`VALUE is not JSON, which this map holds: ${(error as Error).message}`);
   }
 }
 

@@ -13,13 +13,13 @@ import {
   statDescriptor,
 } from "./shared-object.ts";
 
-/** Gives an object its size; with `reserve`, memory for every byte. 0, or a negated errno. */
+/** Gives an object its size, and with `reserve` also memory. @returns 0, or a negated errno. */
 export function setSize(descriptor: number, size: number, reserve: boolean): number {
   if (!reserve) return ftruncate(descriptor, size);
   return posixFallocate(descriptor, 0, size);
 }
 
-/** What the kernel lets nobody do to a memfd any more; nothing for all else. */
+/** The seals of a memfd: what nobody can do to it any more; 0 for every other object. */
 function sealsOf(descriptor: number): number {
   return Math.max(0, getSeals(descriptor));
 }
@@ -56,12 +56,12 @@ export class DescriptorObject implements SharedObject {
   }
 
   checkResizable(): void {
-    // Every file can be resized; a seal answers by itself (EPERM).
+    // Every file can be resized; if it is sealed, the call fails (EPERM).
   }
 
   setSize(size: number, reserve: boolean): number {
     const result = setSize(this.descriptor.number, size, reserve);
-    // Some file systems (NFS, older overlays) cannot reserve; then it has its size only.
+    // Some file systems (NFS, older overlays) cannot reserve memory; then it gets only its size.
     return result === -E.EOPNOTSUPP ? setSize(this.descriptor.number, size, false) : result;
   }
 

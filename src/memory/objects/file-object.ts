@@ -1,4 +1,4 @@
-/** Ordinary files, mapped shared: their bytes outlive a reboot once they are synced. */
+/** Ordinary files, mapped shared; their bytes survive a reboot once they are synced. */
 import { dirname, resolve } from "node:path";
 import { open, unlink } from "../../libc/fcntl.ts";
 import { NamedSpace } from "./named-object.ts";

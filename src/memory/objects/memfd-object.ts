@@ -1,4 +1,4 @@
-/** Nameless objects: a memfd, made here or reached through a descriptor. */
+/** Nameless objects: memfds that are made here, or reached through a descriptor. */
 import { fchmodSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { StateError } from "../../errors.ts";
@@ -33,7 +33,7 @@ function adopt(text: string, opened: number, prepare: (descriptor: number) => vo
   }
 }
 
-/** `memfd:LABEL`: a new one each time. The label is for people who read /proc. */
+/** `memfd:LABEL` makes a new object each time. The label is for people who read /proc. */
 export const memfdObjects: ObjectSpace<PathName> = {
   openCall: "open",
 
@@ -53,7 +53,7 @@ export const memfdObjects: ObjectSpace<PathName> = {
         fail(action, sized, "posix_fallocate", text, hint);
       }
       if (sealed) {
-        // Nobody can cut it off under a reader (SIGBUS), and nobody can take the seals away.
+        // Nobody can shrink it, which would end readers with a SIGBUS, or remove the seals.
         const result = addSeals(descriptor, C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_SEAL);
         if (result < 0) fail(action, result, "fcntl", text);
       }
@@ -70,8 +70,8 @@ export const memfdObjects: ObjectSpace<PathName> = {
 };
 
 /**
- * A new open file description of what a descriptor stands for, so that its locks are this process's
- * own; where another user's mode forbids that, a duplicate.
+ * Opens what a descriptor refers to again, because a new open file description has locks of its
+ * own. Where the mode forbids that to this user, the descriptor is duplicated.
  */
 function reopen(path: string, access: Access): number {
   const flags = (access === "read" ? C.O_RDONLY : C.O_RDWR) | C.O_CLOEXEC | C.O_NONBLOCK;

@@ -1,4 +1,4 @@
-/** Objects that are found by name: how they are made, sized, joined and removed without a race. */
+/** Objects with names, and how they are made, sized, joined and removed without races. */
 import { fchmodSync, statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { LayoutError, StateError } from "../../errors.ts";
@@ -22,7 +22,7 @@ import {
   statDescriptor,
 } from "./shared-object.ts";
 
-/** The two calls that tell POSIX objects from files, by the names that errors carry. */
+/** What differs between POSIX objects and files: the calls, and the calls' names in errors. */
 export interface NameCalls {
   readonly backing: Backing;
   readonly openCall: string;
@@ -31,15 +31,15 @@ export interface NameCalls {
   open(path: string, flags: number, mode: number): number;
   /** 0, or a negated errno. */
   unlink(path: string): number;
-  /** The directory whose room a new object takes; undefined where it cannot be asked. */
+  /** The directory whose free space a new object uses; undefined where it cannot be asked. */
   directoryOf(path: string): string | undefined;
-  /** What to do when that room is used up. */
+  /** What to do when that space is used up. */
   readonly roomHint: string;
 }
 
 /**
- * Calls until the answer is not -EAGAIN: another process is between two steps, for a moment.
- * @throws StateError EBUSY when it stays so; SystemError for any other failure.
+ * Repeats a call until its answer is not -EAGAIN, while another process is between two steps.
+ * @throws StateError EBUSY when that lasts too long; SystemError for any other failure.
  */
 function whenFree(action: string, text: string, syscall: string, attempt: () => number): void {
   const result = waitUntil(() => {
@@ -52,7 +52,7 @@ function whenFree(action: string, text: string, syscall: string, attempt: () => 
   if (result < 0) fail(action, result, syscall, text);
 }
 
-/** Joins the object's users: a shared `flock`, which the kernel releases with the descriptor. */
+/** Joins the object's users by a shared `flock`, which the kernel releases with the descriptor. */
 export function joinUsers(action: string, text: string, descriptor: number): void {
   whenFree(action, text, "flock", () => flock(descriptor, C.LOCK_SH | C.LOCK_NB));
 }
@@ -65,7 +65,7 @@ function lockAlone(action: string, text: string, descriptor: number): void {
 /** @throws LayoutError for what cannot be mapped: a FIFO, a socket, a device, a directory. */
 export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
   if (isFile) return;
-  throw new LayoutError(`${action}: it is no shared memory object`, {
+  throw new LayoutError(`${action}: it is not a shared memory object`, {
     expected: "bytes that can be mapped",
     found: "a FIFO, a socket, a device or a directory",
     offset: 0,
@@ -73,14 +73,14 @@ export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
 }
 
 /**
- * Whether a live process holds the object open as a segment. The test takes the lock for an
- * instant, so two tests at once may both say yes; none ever says no wrongly.
+ * Whether a live process has the object open as a segment. The test takes the lock for an instant,
+ * so two simultaneous tests may both say yes wrongly; none ever says no wrongly.
  */
 export function hasSharedLock(descriptor: number): boolean {
   return flock(descriptor, C.LOCK_EX | C.LOCK_NB) === -E.EAGAIN;
 }
 
-/** Whether the object has a size: its creator gets a while to give it one. */
+/** Whether the object has a size; it waits for a creator that has not given it one yet. */
 function hasSize(descriptor: number): boolean {
   const look = (): true | undefined => statDescriptor(descriptor).size > 0 || undefined;
   return waitUntil(look, FOR_CREATOR) !== undefined;
@@ -92,16 +92,17 @@ function describeAccess(access: Access): string {
 }
 
 /*
- * Who may size an object. Its name appears with size 0, before anyone can give it a size, so:
+ * Who may size an object: its name appears with size 0, before anyone can give it a size. So:
  *
- *   - only who holds the exclusive flock gives a size to an empty object, and looks again first;
- *   - who joins as a user (shared flock) does so only to an object that has a size.
+ *   - only a process that holds the exclusive flock sizes an empty object, and checks again first
+ *     that it is empty;
+ *   - a process joins the users (shared flock) only of an object that has a size.
  *
- * A creator that dies in between leaves an empty object without a lock: `adopt` may take the
- * exclusive lock and finish the work. Whoever comes second finds a size, and joins.
+ * A creator that dies in between leaves an empty object without a lock. Then `adopt` can take the
+ * exclusive lock and finish the work; whoever comes second finds a size, and joins.
  */
 
-/** Every object under one pair of name calls. */
+/** All objects that one set of calls finds by name. */
 export class NamedSpace implements ObjectSpace<PathName> {
   readonly #calls: NameCalls;
 
@@ -125,7 +126,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
     try {
       lockAlone(action, text, opened);
       if (statDescriptor(opened).size > 0) {
-        // This process was stopped for so long that another adopted the object.
+        // This process was stopped for so long that another one has adopted the object.
         descriptor.close();
         return undefined;
       }
@@ -187,13 +188,15 @@ export class NamedSpace implements ObjectSpace<PathName> {
     return this.#unlink(name);
   }
 
-  /** Removes a name unless a live process has the object. @returns Whether this call did. */
+  /** Removes a name unless a live process uses the object. @returns Whether this call did. */
   unlinkUnused(name: PathName): boolean {
     const descriptor = this.#openExisting(name, "read");
-    // What cannot be opened cannot be asked; its directory decides who may remove it.
+    // An object that cannot be opened has no users to ask for; its directory decides who may remove
+    // it.
     if (descriptor < 0) return descriptor === -E.ENOENT ? false : this.#unlink(name);
     try {
-      // Held to the end: who opens it now waits, and finds the name gone.
+      // The lock is held to the end, so a process that opens the object now waits, and finds no
+      // name.
       if (flock(descriptor, C.LOCK_EX | C.LOCK_NB) < 0) return false;
       return this.#unlink(name, statDescriptor(descriptor));
     } finally {
@@ -273,7 +276,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
     return fail(action, result, "posix_fallocate", name.text, hint);
   }
 
-  /** A sentence on the room that is left, for ENOSPC. */
+  /** A sentence about the space that is left, for ENOSPC. */
   describeRoom(path: string, wanted: number): string {
     const directory = this.#calls.directoryOf(path);
     if (directory === undefined) return `${wanted} bytes were wanted`;
@@ -286,10 +289,10 @@ export class NamedSpace implements ObjectSpace<PathName> {
   }
 
   /**
-   * Removes a name. With `only`, not unless the name still stands for that object.
+   * Removes a name; with `only`, just if the name still belongs to that object.
    *
-   * Two that unlink one object take turns by a lock on it, so the name cannot come to stand for a
-   * newer object between the look and the removal, as long as every remover goes through here.
+   * Removers of one object take turns by a lock on it. So the name cannot be given to a newer
+   * object between the check and the removal, as long as every remover goes through here.
    */
   #unlink(name: PathName, only?: ObjectStat): boolean {
     const action = `Cannot unlink segment ${shown(name.text)}`;
@@ -297,7 +300,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
     if (descriptor === -E.EACCES) descriptor = this.#openExisting(name, "read");
     if (descriptor === -E.ENOENT) return false;
     if (descriptor < 0) {
-      // What cannot be opened (a socket, another user's object) can still be removed by permission.
+      // An object that cannot be opened (a socket, another user's) may still be removable.
       if (only !== undefined) fail(action, descriptor, this.openCall, name.text);
       return this.#removeName(action, name);
     }
@@ -306,7 +309,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
       if (only !== undefined && !sameObject(opened, only)) return false;
       whenFree(action, name.text, "fcntl", () => {
         const locked = lockByte(descriptor, UNLINK_BYTE);
-        // Opened for reading only, or no such locks here: then it goes without one.
+        // Without write access, or without such locks on this system, it goes on without a lock.
         return locked === -E.EAGAIN ? locked : 0;
       });
       const again = this.#openExisting(name, "read");

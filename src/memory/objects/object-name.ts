@@ -1,19 +1,19 @@
 /** The rules that POSIX and the kernels give for names of shared memory objects and semaphores. */
 import { shown } from "../../arguments.ts";
 
-/** Longest name in bytes, with its slash; the file system's limit. */
+/** How many bytes a name can have with its slash, which is the file system's limit. */
 export const NAME_MAX = 255;
-/** Longest name of a semaphore in bytes: glibc puts "sem." before it. */
+/** How many bytes a semaphore's name can have: glibc puts "sem." before it. */
 export const SEMAPHORE_NAME_MAX = 251;
-/** Longest name in bytes that every POSIX system takes; macOS sets it. */
+/** How many bytes a name can have on every POSIX system; macOS sets the limit. */
 export const PORTABLE_NAME_MAX = 31;
 
 /**
  * Checks the name of a kernel object.
  *
- * @param what The noun for the message: "segment", "semaphore".
- * @param limit Longest name in bytes.
- * @throws TypeError when it is no string; RangeError that names the broken rule.
+ * @param what The noun in the message: "segment", "semaphore".
+ * @param limit How many bytes the name can have.
+ * @throws TypeError when it is not a string; RangeError that names the broken rule.
  */
 export function checkObjectName(name: string, what: string, limit: number = NAME_MAX): void {
   if (typeof name !== "string") {
@@ -30,6 +30,6 @@ export function checkObjectName(name: string, what: string, limit: number = NAME
   const byteLength = Buffer.byteLength(name);
   if (byteLength > limit) {
     const reason = limit === PORTABLE_NAME_MAX ? " on every POSIX system" : "";
-    refuse(`it is ${byteLength} bytes long, and at most ${limit} are possible${reason}`);
+    refuse(`it is ${byteLength} bytes long, and at most ${limit} are allowed${reason}`);
   }
 }

@@ -1,4 +1,4 @@
-/** Finds the backing of a name. */
+/** Where each kind of name is looked up. */
 import { fileObjects } from "./file-object.ts";
 import { inheritedObjects, memfdObjects } from "./memfd-object.ts";
 import { posixObjects } from "./posix-object.ts";

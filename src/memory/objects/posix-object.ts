@@ -1,4 +1,4 @@
-/** POSIX shared memory objects: `shm_open` names, in memory, gone at the next boot. */
+/** POSIX shared memory objects, which `shm_open` finds; they end at the next boot. */
 import { shmOpen, shmUnlink } from "../../libc/mman.ts";
 import { PLATFORM } from "../../libc/platform.ts";
 import { NamedSpace } from "./named-object.ts";

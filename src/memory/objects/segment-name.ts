@@ -1,4 +1,4 @@
-/** A segment's name, parsed once: which memory it asks for, and where that is. */
+/** A segment's name, parsed once into the kind of memory and where that is. */
 import { shown } from "../../arguments.ts";
 import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
 
@@ -18,14 +18,14 @@ export interface PathName {
 export interface SysvName {
   readonly kind: "sysv";
   readonly text: string;
-  /** A key that processes agree on, an id that the kernel gave, or a new segment without a key. */
+  /** A key that processes agree on, an id that the kernel chose, or a new segment without a key. */
   readonly target: { readonly key: number } | { readonly id: number } | "private";
 }
 
-/** What a name says. */
+/** A parsed name. */
 export type SegmentName = PathName | SysvName;
 
-/** Longest label of a memfd, in bytes. */
+/** How many bytes the label of a memfd can have. */
 const LABEL_MAX = 249;
 
 const DESCRIPTOR_PATH = /^\/proc\/(self|\d+)\/fd\/\d+$/;
@@ -34,7 +34,7 @@ function refuse(text: string, rule: string): never {
   throw new RangeError(`Cannot use ${shown(text)} as a segment name: ${rule}`);
 }
 
-/** The kind of a name, by its form only: the rest of it may be impossible. */
+/** The kind of a name, by its form; the rest of the name may still be impossible. */
 export function nameKind(text: string): NameKind {
   if (DESCRIPTOR_PATH.test(text) || text.startsWith("fd:")) return "descriptor";
   if (text.startsWith("sysv:")) return "sysv";
@@ -42,7 +42,7 @@ export function nameKind(text: string): NameKind {
   return text.startsWith("file:") ? "file" : "posix";
 }
 
-/** The name of a POSIX object that a directory shows, or this package makes: nothing to check. */
+/** The name of a POSIX object that exists or that this package chooses, and so needs no check. */
 export function posixName(text: string): PathName {
   return { kind: "posix", text, path: text };
 }
@@ -72,8 +72,9 @@ function parseTarget(text: string): SysvName["target"] {
 /**
  * Parses and checks a segment's name.
  *
- * @param portable Refuses what not every POSIX system takes.
- * @throws TypeError when it is no string; RangeError that names the broken rule.
+ * @param portable Whether to refuse names that some POSIX systems do not allow.
+ * @returns The parsed name.
+ * @throws TypeError when it is not a string; RangeError that names the broken rule.
  */
 export function parseSegmentName(text: string, portable = false): SegmentName {
   if (typeof text !== "string") {
@@ -96,7 +97,7 @@ export function parseSegmentName(text: string, portable = false): SegmentName {
   if (kind === "file" && path === "") refuse(text, 'a path must follow "file:"');
   const byteLength = Buffer.byteLength(path);
   if (kind === "memfd" && byteLength > LABEL_MAX) {
-    refuse(text, `its label is ${byteLength} bytes long, and ${LABEL_MAX} are possible`);
+    refuse(text, `its label is ${byteLength} bytes long, and ${LABEL_MAX} are allowed`);
   }
   return { kind, text, path };
 }

@@ -1,10 +1,10 @@
-/** What a segment stands on: one interface for every kind of shared memory that a system has. */
+/** The one interface to every kind of shared memory that a system has, below a segment. */
 import { fstatSync } from "node:fs";
 import type { Descriptor } from "../descriptor.ts";
 import type { Mapping } from "../mapping.ts";
 import type { SegmentName } from "./segment-name.ts";
 
-/** Where the memory lives. */
+/** The kind of memory. */
 export type Backing = "posix" | "sysv" | "memfd" | "file";
 
 export type Access = "readwrite" | "read";
@@ -18,7 +18,7 @@ export interface ObjectOptions {
   readonly hugePages?: boolean | undefined;
 }
 
-/** What the kernel says of an object. */
+/** What the kernel says about an object. */
 export interface ObjectStat {
   readonly size: number;
   readonly mode: number;
@@ -37,57 +37,57 @@ export interface ObjectWindow {
 /** An object that this process has open. */
 export interface SharedObject {
   readonly backing: Backing;
-  /** Its name from now on; `sysv:private` has become `sysv:#ID`. */
+  /** Its name; `sysv:private` has become `sysv:#ID`. */
   readonly name: string;
   /** The open descriptor; a System V segment has none. */
   readonly descriptor: Descriptor | undefined;
   stat(): ObjectStat;
   /** Whether the kernel keeps everybody from shrinking it. */
   isSealed(): boolean;
-  /** @returns The mapping, or a negated errno of the call `mapCall`. */
+  /** @returns The mapping, or the negated errno of the call `mapCall`. */
   map(window: ObjectWindow): Mapping | number;
   readonly mapCall: string;
-  /** Throws unless the object can have another size. */
+  /** @throws UnsupportedError when the object can never be resized. */
   checkResizable(action: string): void;
-  /** 0, or a negated errno. */
+  /** @returns 0, or a negated errno. */
   setSize(size: number, reserve: boolean): number;
   /**
-   * What the byte locks of this object lie on. Without `create` it may be undefined: then nobody
-   * holds one.
+   * The file that carries the byte locks of this object. Without `create` it may be undefined, and
+   * then nobody holds such a lock.
    */
   lockTarget(create: boolean): Descriptor | undefined;
-  /** Removes the name if it still stands for this object. @returns Whether this call did. */
+  /** Removes the name if it still belongs to this object. @returns Whether this call did. */
   unlink(): boolean;
-  /** Ties the open object's life to that of its mapped buffer. */
+  /** Closes the object when its mapped buffer is collected. */
   serve(buffer: ArrayBuffer): void;
   close(): void;
 }
 
-/** An object that was there, and whether it got its size from this call. */
+/** An object that existed already, and whether this call gave it its size. */
 export interface FoundObject {
   readonly object: SharedObject;
   readonly sized: boolean;
 }
 
 /**
- * The objects of one backing, by name. `N` is the form that its names have: `spaceOf` sees to it
- * that each space meets only its own.
+ * The objects of one kind, by name. `N` is the form of their names; `spaceOf` chooses the space, so
+ * that each one gets only names of its own form.
  */
 export interface ObjectSpace<N extends SegmentName = SegmentName> {
   /** The call that looks a name up, for errors. */
   readonly openCall: string;
-  /** @returns undefined when the name is taken. */
+  /** Makes an object. @returns The object; undefined when the name is taken. */
   create(name: N, options: ObjectOptions): SharedObject | undefined;
-  /** Opens an object that has a size, and joins its users. @returns undefined without one. */
+  /** Opens an object that has a size, and joins its users. @returns It; undefined without one. */
   open(name: N, access: Access): SharedObject | undefined;
-  /** As `open`; an abandoned empty one gets its size here. */
+  /** Opens an object like `open`, and gives its size to one that its creator left empty. */
   adopt(name: N, options: ObjectOptions): FoundObject | undefined;
-  /** Opens an object that nobody uses, and makes it again: zero-filled, of the size given. */
+  /** Opens an object that nobody uses, discards its bytes, and gives it a size. */
   truncate(name: N, options: ObjectOptions): FoundObject | undefined;
-  /** Removes a name. @returns Whether there was one. */
+  /** Removes a name. @returns Whether it existed. */
   unlink(name: N): boolean;
   exists(name: N): boolean;
-  /** Whether a live process has it open, as the kernel knows. */
+  /** Whether a live process has the object open, as the kernel knows. */
   hasUsers(name: N): boolean;
 }
 

@@ -1,7 +1,7 @@
-/** System V segments: a key or an id, a size for life, and a count of attachments. */
+/** System V segments, which have a key or an id, a fixed size, and a count of attachments. */
 import { shown } from "../../arguments.ts";
 import { StateError, UnsupportedError } from "../../errors.ts";
-import { E, fail } from "../../libc/errno.ts";
+import { E, fail, isRemoved } from "../../libc/errno.ts";
 import { C, PLATFORM } from "../../libc/platform.ts";
 import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
 import type { Descriptor } from "../descriptor.ts";
@@ -19,9 +19,9 @@ import type {
 } from "./shared-object.ts";
 
 /**
- * The POSIX object that carries the byte locks of a System V segment, which has no descriptor. Its
- * bytes mean nothing. It is made when the first lock is taken, and removed with the segment; one
- * whose segment is gone is a leftover.
+ * The names of the POSIX objects that carry the byte locks of System V segments, which have no
+ * descriptors, start like this. Their bytes mean nothing. Such an object is made when the first
+ * lock is taken, and removed with its segment; one without a segment is a leftover.
  */
 export const SYSV_LOCKS_PREFIX = "/bun-shm.sysv-locks.";
 
@@ -33,20 +33,17 @@ function checkPlatform(): void {
   );
 }
 
-/** The id of a segment that exists, or a negated errno. */
+/** @returns The id that a name stands for, or a negated errno. */
 export function idOf({ target }: SysvName): number {
   checkPlatform();
   if (target === "private") return -E.ENOENT;
   return "id" in target ? target.id : shmget(target.key, 0, 0);
 }
 
-/** The POSIX object that carries the locks of a segment. */
+/** The name of the POSIX object that carries the locks of a segment. */
 function locksName(id: number): PathName {
   return posixName(`${SYSV_LOCKS_PREFIX}${id}`);
 }
-
-const isGone = (result: number): boolean =>
-  result === -E.ENOENT || result === -E.EINVAL || result === -E.EIDRM;
 
 function sizeHint(result: number): string | undefined {
   if (result === -E.EINVAL) return "The size is beyond sysctl kernel.shmmax";
@@ -79,7 +76,7 @@ class SysvObject implements SharedObject {
     return fail(`Cannot look at segment ${shown(this.name)}`, stat, "shmctl", this.name);
   }
 
-  /** The size never changes, so nobody can cut it off. */
+  /** Its size never changes, so nobody can shrink it. */
   isSealed(): boolean {
     return true;
   }
@@ -97,7 +94,7 @@ class SysvObject implements SharedObject {
   }
 
   checkResizable(action: string): void {
-    throw new UnsupportedError(`${action}: a System V segment has one size for life`);
+    throw new UnsupportedError(`${action}: a System V segment can never be resized`);
   }
 
   setSize(): number {
@@ -139,16 +136,16 @@ class SysvObject implements SharedObject {
 function removeId(text: string, id: number): boolean {
   const action = `Cannot unlink segment ${shown(text)}`;
   const stat = shmStat(id);
-  // An id that was removed and is still mapped answers, with SHM_DEST set.
+  // A segment that was removed and is still mapped has an id, and SHM_DEST set.
   if (typeof stat !== "number" && (stat.mode & C.SHM_DEST) !== 0) return false;
   const result = shmRemove(id);
-  if (isGone(result)) return false;
+  if (isRemoved(result)) return false;
   if (result < 0) fail(action, result, "shmctl", text);
   posixObjects.unlink(locksName(id));
   return true;
 }
 
-/** `sysv:KEY`, `sysv:#ID`, and to create, `sysv:private`. */
+/** Objects with names `sysv:KEY` and `sysv:#ID`; `sysv:private` makes one without a key. */
 export const sysvObjects: ObjectSpace<SysvName> = {
   openCall: "shmget",
 
@@ -174,7 +171,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     if (id < 0) fail(action, id, "shmget", name.text);
     const stat = shmStat(id);
     if (typeof stat === "number") {
-      if (isGone(stat)) return undefined;
+      if (isRemoved(stat)) return undefined;
       fail(action, stat, "shmctl", name.text, "It belongs to another user");
     }
     return new SysvObject(name.text, id);
@@ -185,7 +182,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     return object && { object, sized: false };
   },
 
-  /** A System V segment cannot be emptied: it is removed, and another made. */
+  /** A System V segment cannot be emptied, so it is removed, and a new one is made. */
   truncate(name: SysvName, options: ObjectOptions): FoundObject | undefined {
     if (sysvObjects.hasUsers(name)) {
       const action = `Cannot truncate segment ${shown(name.text)}`;
@@ -207,7 +204,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     const id = idOf(name);
     if (id < 0) return id !== -E.ENOENT;
     const stat = shmStat(id);
-    return typeof stat !== "number" || !isGone(stat);
+    return typeof stat !== "number" || !isRemoved(stat);
   },
 
   hasUsers(name: SysvName): boolean {

@@ -1,16 +1,16 @@
-/** The waits of one semaphore handle in the event loop, served in order by one thread. */
+/** The waits of one semaphore handle in the event loop, which one thread serves in order. */
 import { fail } from "../libc/errno.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
 import { MAX_TIMER_MS } from "../waiting/limits.ts";
-import { type AsyncWaitOptions, checkTimeout } from "../waiting/wait-options.ts";
+import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 
-/** What is waited for. */
+/** The semaphore, as much of it as a wait needs. */
 interface Waitable {
   readonly what: string;
   readonly address: number;
   tryWait(): boolean;
   post(): void;
-  /** Keeps the address good until the returned function is called. */
+  /** Keeps the address valid until the returned function is called. */
   hold(): () => void;
 }
 
@@ -21,13 +21,13 @@ interface Waiter {
   refuse(reason: unknown): void;
 }
 
-/** See `Semaphore.waitAsync`. */
-export class SemaphoreQueue {
+/** The waits of one handle: see `Semaphore.waitAsync`. */
+export class SemaphoreWaiters {
   readonly #semaphore: Waitable;
   readonly #waiters = new Set<Waiter>();
-  /** The thread that waits for the first waiter. */
+  /** The thread that waits on behalf of the first waiter. */
   #thread: ThreadWait | undefined;
-  /** Threads that were told to stop, and sleep in the semaphore for one slice more. */
+  /** Cancelled threads, which may sleep in the semaphore until the end of their slice. */
   readonly #leaving = new Set<ThreadWait>();
   #release: (() => void) | undefined;
 
@@ -35,29 +35,27 @@ export class SemaphoreQueue {
     this.#semaphore = semaphore;
   }
 
-  async wait(options: AsyncWaitOptions): Promise<boolean> {
-    const milliseconds = checkTimeout(options.timeoutMs);
-    options.signal?.throwIfAborted();
-    // Whoever waits already comes first.
-    const idle = this.#waiters.size === 0;
-    if (this.#semaphore.address !== 0 && idle && this.#semaphore.tryWait()) return true;
-    return milliseconds > 0 && this.#enqueue(milliseconds, options);
+  /** @returns Whether it took a token: false when the timeout passed. */
+  async wait(timeoutMs: number, options: AsyncWaitOptions): Promise<boolean> {
+    // Earlier waiters come first.
+    if (this.#waiters.size === 0 && this.#semaphore.tryWait()) return true;
+    return timeoutMs > 0 && this.#enqueue(timeoutMs, options);
   }
 
-  /** Refuses all waits, and blocks until no thread touches the semaphore any more. */
+  /** Rejects all waits, and blocks until no thread uses the semaphore any more. */
   close(reason: unknown): void {
-    // A token that was on its way here is given back.
+    // A token that the thread has taken for a waiter is posted back.
     if (this.#stopThread()) this.#semaphore.post();
     this.#refuseAll(reason);
     for (const thread of this.#leaving) thread.leave();
     this.#leaving.clear();
-    this.#letGo();
+    this.#releaseMemory();
   }
 
-  #enqueue(milliseconds: number, options: AsyncWaitOptions): Promise<boolean> {
+  #enqueue(timeoutMs: number, options: AsyncWaitOptions): Promise<boolean> {
     const { signal, ref = true } = options;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    const deadline = performance.now() + milliseconds;
+    const deadline = performance.now() + timeoutMs;
     let timer: Timer | undefined;
     const end = (): void => {
       this.#waiters.delete(waiter);
@@ -71,7 +69,7 @@ export class SemaphoreQueue {
       refuse: (reason) => (end(), reject(reason)),
     };
     const aborted = (): void => {
-      // A token that came this very moment is not for this waiter any more.
+      // A token that came at this very moment is not for this waiter any more.
       if (this.#giveUp()) this.#semaphore.post();
       waiter.refuse(signal?.reason);
     };
@@ -85,7 +83,7 @@ export class SemaphoreQueue {
     if (this.#thread === undefined) this.#startThread();
     this.#keepAlive();
     signal?.addEventListener("abort", aborted, { once: true });
-    if (milliseconds < Number.POSITIVE_INFINITY) tick();
+    if (timeoutMs < Number.POSITIVE_INFINITY) tick();
     return promise;
   }
 
@@ -95,7 +93,7 @@ export class SemaphoreQueue {
     this.#thread = thread;
   }
 
-  /** The thread keeps the process alive while one of the waiters does. */
+  /** Lets the thread keep the process alive while one of the waiters does. */
   #keepAlive(): void {
     let alive = false;
     for (const { ref } of this.#waiters) alive ||= ref;
@@ -111,10 +109,10 @@ export class SemaphoreQueue {
       if (this.#waiters.size > 0) this.#startThread();
       this.#keepAlive();
     }
-    if (this.#thread === undefined && this.#leaving.size === 0) this.#letGo();
+    if (this.#thread === undefined && this.#leaving.size === 0) this.#releaseMemory();
   }
 
-  /** There is one token, for the first waiter. More may be there for the next. */
+  /** Gives the thread's token to the first waiter, and further tokens to the next ones. */
   #serve(): void {
     const [first] = this.#waiters;
     first?.settle(true);
@@ -128,11 +126,12 @@ export class SemaphoreQueue {
     for (const waiter of this.#waiters) waiter.refuse(reason);
   }
 
-  /** Ends the thread's wait if it is for one waiter only. @returns Whether that has a token. */
+  /** Stops the thread if only one waiter is left. @returns Whether that waiter has a token. */
   #giveUp(): boolean {
     return this.#waiters.size === 1 && this.#stopThread();
   }
 
+  /** @returns Whether the thread had taken a token before it was stopped. */
   #stopThread(): boolean {
     const thread = this.#thread;
     if (thread === undefined) return false;
@@ -141,7 +140,7 @@ export class SemaphoreQueue {
     return !thread.cancel();
   }
 
-  #letGo(): void {
+  #releaseMemory(): void {
     this.#release?.();
     this.#release = undefined;
   }
