@@ -1,5 +1,5 @@
 /** How every kind of lock is made and found: the same five ways. */
-import { checkOptions, shown } from "../arguments.ts";
+import { checkOptions, one, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
 import {
   Placed,
@@ -81,8 +81,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
 
   /** As in "an event". */
   get #one(): string {
-    const { noun } = this.#kind;
-    return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+    return one(this.#kind.noun);
   }
 
   #named(name: string): string {

@@ -80,6 +80,8 @@ const OPTIONS: Readonly<Record<"create" | "init" | "open" | "at", readonly strin
   at: ["codec", "key"],
 };
 
+const SET_OPTIONS: readonly string[] = ["ttlMs"];
+
 const ENTRY_LENGTH_DEFAULT = 96;
 const SIZE_MIN = 2 ** 14;
 const SIZE_MAX = 2 ** 32;
@@ -133,13 +135,11 @@ function defaultUnitLength(entryLength: number): number {
 
 /** When an entry expires, in ms since 1970. @throws RangeError, TypeError. */
 export function expiryOf(options: SetOptions | undefined, otherwise: number): number {
-  const ttlMs = options?.ttlMs;
-  if (ttlMs === undefined) {
-    // Only here, where it matters: an option with a typo would make an entry stay for ever.
-    if (options !== undefined) checkOptions("Cannot store an entry", options, ["ttlMs"]);
-    return otherwise;
-  }
-  if (ttlMs > 0 && ttlMs < Infinity && typeof ttlMs === "number") return Date.now() + ttlMs;
+  if (options === undefined) return otherwise;
+  checkOptions("Cannot store an entry", options, SET_OPTIONS);
+  const { ttlMs } = options;
+  if (ttlMs === undefined) return otherwise;
+  if (typeof ttlMs === "number" && ttlMs > 0 && ttlMs < Infinity) return Date.now() + ttlMs;
   const rule = `its ttlMs must be a number above 0, not ${shown(ttlMs)}`;
   throw new (typeof ttlMs === "number" ? RangeError : TypeError)(`Cannot store an entry: ${rule}`);
 }

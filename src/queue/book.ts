@@ -1,4 +1,5 @@
 /** The bookkeeping behind a queue's slots: how it is made, and found again. */
+import { shown } from "../arguments.ts";
 import { LayoutError, StateError } from "../errors.ts";
 import { QUEUE_BOOKKEEPER_BYTE } from "../layout/lock-bytes.ts";
 import {
@@ -61,7 +62,7 @@ export function writeBook(
  * @returns The geometry, which is another when somebody else was first.
  */
 export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometry {
-  const action = `Cannot open message queue "${segment.name}"`;
+  const action = `Cannot open message queue ${shown(segment.name)}`;
   using lock = waitUntil(() => segment.tryLock(QUEUE_BOOKKEEPER_BYTE), FOR_CREATOR);
   if (lock === undefined) {
     throw new StateError("EBUSY", `${action}: another process is adding its bookkeeping`);

@@ -1,4 +1,5 @@
 /** How texts go into a queue and come out of it through one handle, and what that counts. */
+import { shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
@@ -63,7 +64,7 @@ export class QueueExchange {
     if (!this.closed) return;
     // Where the segment was closed under it, the rest goes with it.
     this.close();
-    throw new ClosedError(`message queue "${this.#queue.segment.name}"`);
+    throw new ClosedError(`message queue ${shown(this.#queue.segment.name)}`);
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** How a message queue is made, found and removed: segment, bookkeeping, semaphores. */
 import { lstatSync } from "node:fs";
-import { hex } from "../arguments.ts";
+import { hex, shown } from "../arguments.ts";
 import { LayoutError, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
 import {
@@ -62,7 +62,7 @@ export function createQueue(place: QueuePlace, attachment: QueueAttachment): Ope
   stack.defer(() => segment.unlink());
   const creatorLock = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (creatorLock === undefined) {
-    const message = `Cannot create message queue "${name}": another process is removing it`;
+    const message = `Cannot create message queue ${shown(name)}: another process is removing it`;
     throw new StateError("EBUSY", message);
   }
   stack.use(creatorLock);
@@ -92,7 +92,7 @@ function createSegment(name: string, size: number, mode: number | undefined): Se
     const hint =
       "Another process made it and lives, or died and left it: MessageQueue.removeLeftovers " +
       "finds out, and removes it in the second case; MessageQueue.openOrCreate takes it as it is";
-    return fail(`Cannot create message queue "${name}"`, -E.EEXIST, "shm_open", name, hint);
+    return fail(`Cannot create message queue ${shown(name)}`, -E.EEXIST, "shm_open", name, hint);
   }
 }
 
@@ -155,7 +155,7 @@ function checkMode(queue: OpenQueue, { synchronization, log }: QueueAttachment):
   const offset = book.byteOffset + BOOK_MODE_WORD * 4;
   closeQueue(queue);
   throw new LayoutError(
-    `Cannot open message queue "${segment.name}": it was made with another synchronization`,
+    `Cannot open message queue ${shown(segment.name)}: it was made with another synchronization`,
     { expected: synchronization, found: mode, offset },
   );
 }
@@ -179,7 +179,7 @@ function mustHave(
   asked: number | undefined,
 ): void {
   if (asked === undefined || asked === found) return;
-  const what = `Cannot open message queue "${segment.name}": it was made with another ${field}`;
+  const what = `Cannot open message queue ${shown(segment.name)}: it was made with another ${field}`;
   const offset = bookOffset(geometry) + word * 4;
   throw new LayoutError(what, { expected: String(asked), found: String(found), offset });
 }
@@ -190,12 +190,12 @@ function openSegment(name: string, waitMs: number | undefined): Segment {
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
     const hint = "Its producer is not running: MessageQueue.create makes a queue";
-    return fail(`Cannot open message queue "${name}"`, -E.ENOENT, "shm_open", name, hint);
+    return fail(`Cannot open message queue ${shown(name)}`, -E.ENOENT, "shm_open", name, hint);
   }
 }
 
 function waitForMagic(segment: Segment): void {
-  const what = `Cannot open message queue "${segment.name}"`;
+  const what = `Cannot open message queue ${shown(segment.name)}`;
   if (segment.size < QUEUE_HEADER_LENGTH) {
     throw new LayoutError(`${what}: it is too small`, {
       expected: `at least ${QUEUE_HEADER_LENGTH} bytes`,
@@ -235,7 +235,7 @@ function assemble(
   const book = bookOf(segment, geometry);
   const participant = Participant.join(segment, book);
   if (participant === undefined) {
-    const action = `Cannot open message queue "${segment.name}"`;
+    const action = `Cannot open message queue ${shown(segment.name)}`;
     const message = `${action}: ${QUEUE_PARTICIPANTS} handles have it open, the most possible`;
     throw new StateError("EBUSY", message);
   }

@@ -1,4 +1,4 @@
-import { checkOptions } from "../arguments.ts";
+import { checkOptions, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import {
   BOOK_HIGH_WATER_WORD,
@@ -104,8 +104,8 @@ export class MessageQueue {
     this.synchronization = queue.mode;
     this.capacity = queue.slots.slots;
     this.maxTextLength = queue.slots.textLength;
-    this.#toEnqueue = `Cannot enqueue into message queue "${place.name}"`;
-    this.#toDequeue = `Cannot dequeue from message queue "${place.name}"`;
+    this.#toEnqueue = `Cannot enqueue into message queue ${shown(place.name)}`;
+    this.#toDequeue = `Cannot dequeue from message queue ${shown(place.name)}`;
     this.#place = place;
     this.#queue = queue;
     this.#exchange = exchange;

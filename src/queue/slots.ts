@@ -18,6 +18,7 @@
  * (tail - k) mod slots, where 0 stands for all. So tail or head alone tells whether the operation
  * took place, and count follows: `finish` can be repeated if it is itself interrupted.
  */
+import { shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   QUEUE_BOOK_LENGTH,
@@ -207,7 +208,7 @@ export class SlotQueue {
   }
 
   #outOfRange(field: string, word: number, expected: string, found: number): LayoutError {
-    const what = `Cannot use message queue "${this.#name}": its ${field} is out of range`;
+    const what = `Cannot use message queue ${shown(this.#name)}: its ${field} is out of range`;
     return new LayoutError(what, { expected, found: String(found), offset: word * 4 });
   }
 }

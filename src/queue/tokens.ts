@@ -1,4 +1,5 @@
 /** The three counters of a message queue: named semaphores, or what takes their place. */
+import { shown } from "../arguments.ts";
 import { LayoutError, SystemError, UnsupportedError } from "../errors.ts";
 import {
   BOOK_MODE_WORD,
@@ -60,7 +61,7 @@ export function makeCounters(
 /** @throws UnsupportedError when the queue's name gives none. */
 function namesOf({ name, semaphores }: QueuePlace): readonly [string, string, string] {
   if (semaphores !== undefined) return semaphores;
-  const what = `Cannot name the semaphores of message queue "${name}"`;
+  const what = `Cannot name the semaphores of message queue ${shown(name)}`;
   throw new UnsupportedError(`${what}: it is no POSIX object. Pass { semaphores }`);
 }
 
@@ -73,7 +74,7 @@ function makeNamed(
   using stack = new DisposableStack();
   const make = (which: 0 | 1 | 2): Semaphore => {
     const name = names[which];
-    if (Semaphore.unlink(name)) log("leftovers", `Removed semaphore "${name}", a leftover`);
+    if (Semaphore.unlink(name)) log("leftovers", `Removed semaphore ${shown(name)}, a leftover`);
     const value = values[which];
     const made = Semaphore.create(name, mode === undefined ? { value } : { value, mode });
     stack.defer(() => (made.close(), Semaphore.unlink(name)));
@@ -112,7 +113,7 @@ export function openCounters(
     return [at(0), at(1), at(2)];
   }
   if (mode === QUEUE_MODE_POLLING) return polledCounters(bookOf(segment, geometry));
-  throw new LayoutError(`Cannot open message queue "${place.name}": its mode is unknown`, {
+  throw new LayoutError(`Cannot open message queue ${shown(place.name)}: its mode is unknown`, {
     expected: QUEUE_MODES.map((each) => `"${each}"`).join(" or "),
     found: `mode ${mode}`,
     offset: bookOffset(geometry) + BOOK_MODE_WORD * 4,

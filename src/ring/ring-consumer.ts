@@ -51,6 +51,8 @@ const READ_OPTIONS: readonly string[] = ["limit", ...WAIT_OPTIONS];
 const READ_ASYNC_OPTIONS: readonly string[] = ["limit", ...ASYNC_WAIT_OPTIONS];
 const VALUES_OPTIONS: readonly string[] = ["signal"];
 const NO_LIMIT = 0x7fffffff;
+/** Equal to no handler that anybody passes, nor to one that is missing. */
+const NONE: RecordHandler = () => undefined;
 
 /**
  * The reading side of a ring: the only one in the world, or one of many (`broadcast`).
@@ -73,7 +75,7 @@ export class RingConsumer<T = Uint8Array> {
   readonly #counters: Float64Array;
   readonly #checks: OptionChecks;
   /** The last handler that was checked. */
-  #handler: RecordHandler | undefined;
+  #handler: RecordHandler = NONE;
   #closed = false;
   #taken: T | undefined;
 
@@ -106,7 +108,7 @@ export class RingConsumer<T = Uint8Array> {
    */
   tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
     if (handler !== this.#handler) this.#acceptHandler(handler);
-    if ((limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
+    if (typeof limit !== "number" || (limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
     if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
     const count = this.#core.read(handler, limit);
     if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;

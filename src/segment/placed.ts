@@ -1,7 +1,8 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkBoolean, checkInteger, shown } from "../arguments.ts";
+import { checkBoolean, checkInteger, one, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
+import { wordsOf } from "../memory/atomics.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
 import { Segment } from "./segment.ts";
@@ -100,10 +101,7 @@ export class Placed {
         `Cannot create ${what}: another process has made it meanwhile`,
       );
     } catch (error) {
-      // What another process makes or has made in it is its own.
-      const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
-      if (!isOthers) segment.unlink();
-      segment.close();
+      giveUp(segment, error);
       throw error;
     }
   }
@@ -140,7 +138,7 @@ export class Placed {
       const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
     } catch (error) {
-      segment.close();
+      giveUp(segment, error);
       throw error;
     }
     return Placed.#find(kind, segment, 0, true, find);
@@ -271,9 +269,7 @@ export class Placed {
 
   /** The words from the place on: so many bytes of them, or to the end of the segment. */
   words(byteLength?: number): Int32Array {
-    const { buffer } = this.segment;
-    const length = byteLength ?? buffer.byteLength - this.offset;
-    return new Int32Array(buffer, this.offset, length >> 2);
+    return wordsOf(this.segment.buffer, this.offset, byteLength);
   }
 
   /**
@@ -311,6 +307,14 @@ export class Placed {
   }
 }
 
+/** Leaves nothing of a segment in which nothing could be made. */
+function giveUp(segment: Segment, error: unknown): void {
+  // What another process makes or has made in it is its own.
+  const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
+  if (segment.created && !isOthers) segment.unlink();
+  segment.close();
+}
+
 function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boolean): string {
   if (owned) return `${kind.noun} ${shown(segment.name)}`;
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
@@ -324,10 +328,10 @@ export function checkPlace(
   byteLength: number,
   alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
-  if (!(segment instanceof Segment)) {
-    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is no Segment`);
+  if (!Segment.isOne(segment)) {
+    throw new TypeError(`Cannot place ${one(noun)} in ${shown(segment)}: it is no Segment`);
   }
-  const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
+  const action = `Cannot place ${one(noun)} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;
   checkInteger(action, "its offset", offset, 0);
   if (offset % alignment !== 0) {

@@ -241,6 +241,11 @@ export class Segment {
     return spaceOf(parsed).hasUsers(parsed);
   }
 
+  /** Whether a value is a segment, and not only of its shape. @internal */
+  static isOne(value: unknown): value is Segment {
+    return typeof value === "object" && value !== null && #mapping in value;
+  }
+
   /** Bytes of the object when it was last mapped here. */
   get size(): number {
     return this.#size;

@@ -255,7 +255,7 @@ export class Semaphore {
       if (result < 0) this.#failPost(result, 0, 1);
       return;
     }
-    checkInteger(`Cannot post ${this.what}`, "the count", count, 1);
+    checkInteger(`Cannot post ${this.what}`, "the count", count, 1, C.SEM_VALUE_MAX);
     for (let done = 0; done < count; done++) {
       const result = semPost(address);
       if (result < 0) this.#failPost(result, done, count);

@@ -25,7 +25,7 @@ import {
   SLOT_VALUE,
   SLOT_VERSION,
 } from "../../layout/shared-record-layout.ts";
-import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
+import { load, loadFence, store, storeFence, wordsOf } from "../../memory/atomics.ts";
 
 /** Only a segment that is not a record at all fails this often. */
 const ATTEMPTS_MAX = 100_000;
@@ -57,14 +57,14 @@ export class RecordSlots {
    * @param slotCount A power of two, at least 2.
    */
   constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
-    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
-    this.#latest = (byteOffset + RECORD_LATEST) >> 2;
+    this.#words = wordsOf(buffer);
+    this.#latest = ((byteOffset + RECORD_LATEST) / 4) | 0;
     this.#mask = slotCount - 1;
     this.#versions = new Int32Array(slotCount);
     const stride = recordStride(valueLength);
     for (let slot = 0; slot < slotCount; slot++) {
       const at = byteOffset + RECORD_SLOTS + slot * stride;
-      this.#versions[slot] = (at + SLOT_VERSION) >> 2;
+      this.#versions[slot] = (at + SLOT_VERSION) / 4;
       this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE, valueLength));
     }
     this.copy = new Uint8Array(new ArrayBuffer(valueLength));
@@ -98,7 +98,7 @@ export class RecordSlots {
     throw new LayoutError("Cannot read the record: its newest slot never holds its version", {
       expected: `version ${load(words, this.#latest)}`,
       found: "another",
-      offset: this.#latest << 2,
+      offset: this.#latest * 4,
     });
   }
 
