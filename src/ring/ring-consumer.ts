@@ -110,7 +110,7 @@ export class RingConsumer<T = Uint8Array> {
     if (handler !== this.#handler) this.#acceptHandler(handler);
     if (typeof limit !== "number" || (limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
     if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
-    const count = this.#core.read(handler, limit);
+    const count = this.#readCore(handler, limit);
     if (count === 0) this.#counters[layout.CONSUMER_EMPTY >> 3]!++;
     return count;
   }
@@ -216,7 +216,7 @@ export class RingConsumer<T = Uint8Array> {
   async *#iterate(options: RingValuesOptions): AsyncGenerator<T, void, void> {
     while (!this.closed) {
       options.signal?.throwIfAborted();
-      if (this.#core.read(this.#decode, 1) > 0) yield this.#takeOut() as T;
+      if (this.#readCore(this.#decode, 1) > 0) yield this.#takeOut() as T;
       else await this.#waitLater(options);
     }
   }
@@ -254,7 +254,7 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
       if (!this.#waitWithin(left, signal)) return 0;
-      const count = this.#core.read(handler, limit);
+      const count = this.#readCore(handler, limit);
       if (count > 0) return count;
     }
     return 0;
@@ -269,10 +269,19 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
       if (!(await this.#waitLater({ timeoutMs: left, signal, ref })) || this.closed) return 0;
-      const count = this.#core.read(handler, limit);
+      const count = this.#readCore(handler, limit);
       if (count > 0) return count;
     }
     return 0;
+  }
+
+  /** Reads what is there. A handler can close what it reads from: then that is what is wrong. */
+  #readCore(handler: RecordHandler, limit: number): number {
+    try {
+      return this.#core.read(handler, limit);
+    } catch (error) {
+      throw this.#isGone() ? new ClosedError(this.#what) : error;
+    }
   }
 
   #waitWithin(timeoutMs: number | undefined, signal: AbortSignalLike | undefined): boolean {

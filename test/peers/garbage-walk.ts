@@ -3,11 +3,11 @@
  * errors of the engine, messages that are no fit for people, and refused calls that changed bytes
  * or left an object. Argument: the prefix of its names; and "accepted" to print what is accepted.
  */
-import { isOwn } from "../support/own-errors.ts";
+import "../support/own-errors.ts";
 import { readdirSync, writeSync } from "node:fs";
 import * as api from "../../src/index.ts";
-import type { Segment } from "../../src/index.ts";
-import { GARBAGE, THROWN, faultOf } from "../support/garbage.ts";
+import { endOf, fault, judge, membersOf } from "../support/faults.ts";
+import { GARBAGE } from "../support/garbage.ts";
 import { type Target, targets } from "../support/garbage-targets.ts";
 
 const [prefix = "/bun-shm-garbage", show = ""] = process.argv.slice(2);
@@ -17,37 +17,8 @@ let calls = 0;
 /** Options meet one in so many of the garbage, and another one each time; all in the long form. */
 const STEP = process.env["BUN_SHM_SOAK"] === undefined ? 4 : 1;
 const FEW: ReadonlySet<string> = new Set(["null", "{}", "Symbol()"]);
-const faults = new Set<string>();
-const fault = (what: string): void => {
-  if (faults.has(what)) return;
-  faults.add(what);
-  console.log(what.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\ud800-\udfff]/g, "?"));
-};
-
 /** For whoever finds this hung or dead: the last call. */
 const trace = process.env["GARBAGE_TRACE"] !== undefined;
-
-const OUR_ERRORS = [
-  api.ClosedError,
-  api.LayoutError,
-  api.StateError,
-  api.SystemError,
-  api.UnsupportedError,
-  TypeError,
-  RangeError,
-];
-
-function judge(error: unknown, where: string): void {
-  // What the given object threw by itself.
-  if (error === THROWN) return;
-  if (where.includes("revoked Proxy") && /revoked/.test(String(error))) return;
-  if (!isOwn(error) || !OUR_ERRORS.some((each) => error instanceof each)) {
-    fault(`${where}: the engine's ${String(error)}`);
-    return;
-  }
-  const reason = faultOf(error.message, where);
-  if (reason !== undefined) fault(`${where}: ${reason}: ${error.message}`);
-}
 
 const isEmpty = (value: unknown): boolean =>
   value === undefined || (typeof value === "object" && value !== null && hasNoKeys(value));
@@ -195,31 +166,6 @@ function remove(name: unknown): void {
   if (typeof name !== "string" || name.length > 250 || !/^\/[^/\0]+$/.test(name)) return;
   for (const noun of [api.Segment, api.Semaphore]) noun.unlink(name);
   if (name.length < 200) api.MessageQueue.unlink(name);
-}
-
-/** Some calls may still hold what they got. */
-function endOf(target: Target): void {
-  try {
-    target.end();
-  } catch (error) {
-    if (!(error instanceof api.StateError)) throw error;
-  }
-}
-
-/** Methods and getters of an object, those that it inherits too. */
-function membersOf(on: object): { methods: string[]; getters: string[] } {
-  const methods = new Set<string>();
-  const getters = new Set<string>();
-  const isClass = typeof on === "function";
-  for (let at: object | null = on; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-    if ([Object.prototype, Function.prototype, Error.prototype].includes(at as never)) break;
-    for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
-      if (name === "constructor" || (isClass && name === "prototype")) continue;
-      if (get !== undefined) getters.add(name);
-      else if (typeof value === "function") methods.add(name);
-    }
-  }
-  return { methods: [...methods], getters: [...getters] };
 }
 
 for (const [name, make] of Object.entries(targets(prefix))) {

@@ -268,7 +268,7 @@ function ringTargets(kind: object, codec: object, value: unknown): Record<string
         on: producer,
         segment,
         fresh: false,
-        skip: ["flush", "close"],
+        skip: ["flush", "close", "tryClaim", "tryWrite"],
         sound: { claim: [4, WAIT], claimAsync: [4, WAIT], write, writeAsync: write },
         options: { claim: options2, claimAsync: options2, write: options2, writeAsync: options2 },
         end: end(ring, segment),
