@@ -38,6 +38,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     this.#details = details;
     this.#kind = {
       noun: mark.noun,
+      family: mark.noun,
       readable: false,
       isReady: (words, what, offset) => isMarked(mark, words, what, offset),
     };

@@ -55,6 +55,18 @@ export function writeBook(
   store(book, BOOK_MAGIC_WORD, QUEUE_BOOK_MAGIC);
 }
 
+/** @throws LayoutError when there is no room for a queue of that geometry. */
+export function checkSize({ name, size }: Segment, geometry: QueueGeometry): void {
+  const length = queueLength(geometry);
+  if (size >= length) return;
+  const { slots, slotSize } = geometry;
+  throw new LayoutError(`Cannot open message queue ${shown(name)}: it is too small`, {
+    expected: `${length} bytes for ${slots} slots of ${slotSize}`,
+    found: String(size),
+    offset: 0,
+  });
+}
+
 /**
  * Grows a C program's object by the bookkeeping; what C programs have mapped stays as it is.
  *
@@ -70,15 +82,7 @@ export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometr
   segment.remap();
   const recorded = recordedGeometry(segment);
   if (recorded !== undefined) return recorded;
-  const length = queueLength(geometry);
-  if (segment.size < length) {
-    const { slots, slotSize } = geometry;
-    throw new LayoutError(`${action}: it is too small`, {
-      expected: `${length} bytes for ${slots} slots of ${slotSize}`,
-      found: String(segment.size),
-      offset: 0,
-    });
-  }
+  checkSize(segment, geometry);
   const size = bookOffset(geometry) + QUEUE_BOOK_LENGTH;
   if (segment.size < size) segment.resize(size);
   writeBook(bookOf(segment, geometry), geometry, QUEUE_MODE_NAMED, QUEUE_CREATOR_FOREIGN);

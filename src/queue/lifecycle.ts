@@ -3,6 +3,7 @@ import { lstatSync } from "node:fs";
 import { hex, shown } from "../arguments.ts";
 import { LayoutError, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
+import { refuseOther } from "../layout/recognition.ts";
 import {
   BOOK_CREATOR_WORD,
   BOOK_LOCK_WORD,
@@ -21,17 +22,18 @@ import {
   type QueueGeometry,
   VERSION_WORD,
   bookOffset,
+  queueLength,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
 import { PLATFORM } from "../libc/platform.ts";
-import { load, store } from "../memory/atomics.ts";
+import { load, store, wordsOf } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { findMappers, mappedObject } from "../memory/processes.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
-import { addBook, bookOf, recordedGeometry, writeBook } from "./book.ts";
+import { addBook, bookOf, checkSize, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
 import { QUEUE_MODES, type QueueLog, type QueueMode, type QueuePlace } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
@@ -101,8 +103,8 @@ export function openQueue(place: QueuePlace, { waitMs }: QueueAttachment): OpenQ
   const { name, asked } = place;
   using stack = new DisposableStack();
   const segment = stack.use(openSegment(name, waitMs));
-  waitForMagic(segment);
-  const geometry = recordedGeometry(segment) ?? addBook(segment, place.geometry);
+  waitForMagic(segment, place.geometry);
+  const geometry = recordedGeometry(segment) ?? adoptForeign(place, segment);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
   const { slotSize } = geometry;
   mustHave(segment, geometry, "slotSize", BOOK_SLOT_SIZE_WORD, slotSize, asked.slotSize);
@@ -194,7 +196,21 @@ function openSegment(name: string, waitMs: number | undefined): Segment {
   }
 }
 
-function waitForMagic(segment: Segment): void {
+/** Adds the bookkeeping to a C program's queue, once its semaphores have been seen to be there. */
+function adoptForeign(place: QueuePlace, segment: Segment): QueueGeometry {
+  const { geometry } = place;
+  checkSize(segment, geometry);
+  for (const each of openCounters(place, segment, geometry, QUEUE_MODE_NAMED)) each.close();
+  return addBook(segment, geometry);
+}
+
+/** Whether something is there that no creator of a queue leaves half done. */
+function isForeign(segment: Segment, geometry: QueueGeometry): boolean {
+  const sizes = [queueLength(geometry), bookOffset(geometry) + QUEUE_BOOK_LENGTH];
+  return !sizes.includes(segment.size) && wordsOf(segment.buffer).some((word) => word !== 0);
+}
+
+function waitForMagic(segment: Segment, geometry: QueueGeometry): void {
   const what = `Cannot open message queue ${shown(segment.name)}`;
   if (segment.size < QUEUE_HEADER_LENGTH) {
     throw new LayoutError(`${what}: it is too small`, {
@@ -203,9 +219,15 @@ function waitForMagic(segment: Segment): void {
       offset: 0,
     });
   }
+  const kind = { family: "message queue", noun: "message queue" };
+  refuseOther(kind, wordsOf(segment.buffer), `message queue ${shown(segment.name)}`, 0);
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
   // SYNC queue-made: the creator writes the magic number when all else is there.
   const magic = waitUntil(() => load(words, MAGIC_WORD) || undefined, FOR_CREATOR);
+  if (magic === undefined && isForeign(segment, geometry)) {
+    const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
+    throw new LayoutError(`${what}: something else lies there`, details);
+  }
   if (magic === undefined) {
     throw new StateError(
       "ENODATA",

@@ -1,7 +1,8 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkBoolean, checkInteger, one, shown } from "../arguments.ts";
+import { checkBoolean, checkInteger, hex, one, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
+import { refuseOther } from "../layout/recognition.ts";
 import { wordsOf } from "../memory/atomics.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { checkTimeout } from "../waiting/wait-options.ts";
@@ -13,8 +14,10 @@ export interface PlacedKind {
   readonly noun: string;
   /** Whether it is of use in a segment that was opened for reading only. */
   readonly readable: boolean;
+  /** As what it is recognised: its noun, or `HEADED`. */
+  readonly family: string;
   /**
-   * Whether a finished one lies there.
+   * Whether a finished one lies there, and no other structure of this package, as was seen before.
    *
    * @param words From its start to the end of the segment.
    * @throws LayoutError when something else does.
@@ -198,13 +201,14 @@ export class Placed {
   ): T | undefined {
     const placed = new Placed(kind, segment, offset, owned, true);
     const words = placed.words();
-    const isReady = (): boolean => !overwrite && kind.isReady(words, placed.what, offset);
+    const isReady = (): boolean => !overwrite && isThere(kind, words, placed.what, offset);
     const outcome = waitUntil((): { readonly made?: T } | undefined => {
       if (isReady()) return {};
       using lock = segment.tryLock(MAKER_BYTE + offset);
       if (lock === undefined) return undefined;
       if (isReady()) return {};
       placed.#checkRoom(byteLength);
+      placed.#checkUnused(byteLength);
       return { made: make(placed) };
     }, FOR_CREATOR);
     if (outcome !== undefined) return outcome.made;
@@ -222,7 +226,7 @@ export class Placed {
     try {
       const words = placed.words();
       const isReady = (): true | undefined =>
-        kind.isReady(words, placed.what, offset) ? true : undefined;
+        isThere(kind, words, placed.what, offset) ? true : undefined;
       if (waitUntil(isReady, FOR_CREATOR) === undefined) {
         const hint = owned
           ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
@@ -245,6 +249,24 @@ export class Placed {
     if (found >= byteLength) return;
     const details = { expected: `${byteLength} bytes`, found: `${found}`, offset: this.offset };
     throw new LayoutError(`Cannot make ${this.what}: its segment is too small`, details);
+  }
+
+  /**
+   * A named object that was there, and is no structure, is somebody else's: it is not overwritten.
+   * What a maker left half done has the size of what is made; an object of zeros holds nothing.
+   *
+   * @throws LayoutError when there is something.
+   */
+  #checkUnused(byteLength: number): void {
+    const { segment } = this;
+    if (!this.#owned || segment.created || segment.size === byteLength) return;
+    const at = this.words().findIndex((word) => word !== 0);
+    if (at < 0) return;
+    throw new LayoutError(`Cannot make ${this.what}: something else lies there`, {
+      expected: "only zeros",
+      found: hex(this.words()[at]!),
+      offset: at * 4,
+    });
   }
 
   /** Whether its memory is new, and all zeros. */
@@ -305,6 +327,12 @@ export class Placed {
     if (this.#owned) this.segment.close();
     this.#probe = CLOSED;
   }
+}
+
+/** Whether a finished one lies there. @throws LayoutError when something else does. */
+function isThere(kind: PlacedKind, words: Int32Array, what: string, offset: number): boolean {
+  refuseOther(kind, words, what, offset);
+  return kind.isReady(words, what, offset);
 }
 
 /** Leaves nothing of a segment in which nothing could be made. */

@@ -30,6 +30,7 @@ export interface PortableSegmentOpenOptions {
 
 const KIND: PlacedKind = {
   noun: "portable segment",
+  family: "portable segment",
   readable: true,
   isReady(words, what, offset) {
     if (words.byteLength < PORTABLE_HEADER_LENGTH) {

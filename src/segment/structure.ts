@@ -1,4 +1,5 @@
 /** What the structures with a header have in common: how they are made, found, compared, closed. */
+import { HEADED } from "../layout/recognition.ts";
 import {
   HEADER_CODEC,
   SEGMENT_HEADER_LENGTH,
@@ -35,7 +36,7 @@ export function structureLength({ dataOffset, dataLength }: NewHeader): number {
 }
 
 function placedKind({ noun, readable = true }: StructureKind): PlacedKind {
-  return { noun, readable, isReady: isHeaderReady };
+  return { noun, readable, family: HEADED, isReady: isHeaderReady };
 }
 
 /** A structure in its segment. */

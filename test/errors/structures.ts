@@ -179,7 +179,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) =>
       SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }).set("k", undefined),
     error: "TypeError",
-    text: "Cannot encode undefined as JSON",
+    text: "Cannot encode undefined as JSON: there is no JSON for it",
   },
   {
     provoke: (name) => filled(map(name)).increment("k"),
@@ -323,7 +323,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => codecs.json().encode(any(undefined)),
     error: "TypeError",
-    text: "Cannot encode undefined as JSON",
+    text: "Cannot encode undefined as JSON: there is no JSON for it",
   },
   {
     provoke: (name) => SharedRecord.init(record(name).segment, 0, { codec: Point }),
@@ -559,7 +559,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedAtomics.at(raw(name, { access: "read" }), 0),
     error: "TypeError",
-    text: 'Cannot place a atomics in segment "NAME": the segment was opened for reading only',
+    text: 'Cannot place atomics in segment "NAME": the segment was opened for reading only',
   },
   {
     provoke: () => struct(any(5)),
