@@ -1,5 +1,6 @@
 /** Rows of the table of errors: structures. */
 import {
+  Mutex,
   PortableSegment,
   SharedAtomics,
   SharedCounter,
@@ -21,6 +22,7 @@ import {
   atomics,
   closed,
   countsOfClosed,
+  detached,
   filled,
   map,
   nested,
@@ -637,5 +639,55 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => SharedMap.create(name, any(5)),
     error: "TypeError",
     text: 'Cannot create map "NAME": its options must be an object, not 5',
+  },
+  {
+    provoke: (name) => map(name).set(detached(), "x"),
+    error: "TypeError",
+    text: "Cannot look a key up: the memory of the key was closed or transferred",
+  },
+  {
+    provoke: (name) => poked(raw(name), 4096, 1) && Mutex.openOrCreate(name),
+    error: "LayoutError",
+    text: 'Cannot make mutex "NAME": something else lies there: expected only zeros at offset 4096, found 0x00000001',
+  },
+  {
+    provoke: () => Point.readInto(view, 0, any(null)),
+    error: "TypeError",
+    text: "Cannot read a struct into null: it must be an object",
+  },
+  {
+    provoke: () => Object.assign(Bytes.at(view), { counts: [1, 2] }),
+    error: "TypeError",
+    text: "Cannot replace counts of a struct: it is a view of its own. Write its parts, or the whole struct with `write`",
+  },
+  {
+    provoke: () => codecs.json().encode(1n),
+    error: "TypeError",
+    text: "Cannot encode 1 as JSON: it has a cycle, a BigInt, or a toJSON that throws",
+  },
+  {
+    provoke: () => codecs.clone().encode(() => undefined),
+    error: "TypeError",
+    text: "Cannot encode a function: it cannot be cloned",
+  },
+  {
+    provoke: () => codecs.json().decode(Buffer.from("{]")),
+    error: "LayoutError",
+    text: 'Cannot decode a value as JSON: it is none: expected JSON at offset 0, found "{]"',
+  },
+  {
+    provoke: () => codecs.clone().decode(Buffer.from("{]")),
+    error: "LayoutError",
+    text: "Cannot decode a value as a clone: it is none: expected a clone at offset 0, found 2 bytes of something else",
+  },
+  {
+    provoke: () => Point.toC("a b"),
+    error: "RangeError",
+    text: 'Cannot name a struct "a b": C takes [A-Za-z_0-9] only',
+  },
+  {
+    provoke: () => Point.move(any(Bytes.at(view)), 0),
+    error: "TypeError",
+    text: "Cannot move an object: it is no accessor of this struct",
   },
 ];

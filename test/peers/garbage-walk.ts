@@ -14,8 +14,14 @@ const [prefix = "/bun-shm-garbage", show = ""] = process.argv.slice(2);
 const isShown = show === "accepted";
 
 let calls = 0;
-/** Options meet one in so many of the garbage, and another one each time; all in the long form. */
-const STEP = process.env["BUN_SHM_SOAK"] === undefined ? 4 : 1;
+/**
+ * An argument meets one in so many of the garbage, and an option one in more; others each time. In
+ * the long form they meet all.
+ */
+const SOAK = process.env["BUN_SHM_SOAK"] !== undefined;
+const ARGUMENT_STEP = SOAK ? 1 : 2;
+const OPTION_STEP = SOAK ? 1 : 5;
+let turn = 0;
 const FEW: ReadonlySet<string> = new Set(["null", "{}", "Symbol()"]);
 /** For whoever finds this hung or dead: the last call. */
 const trace = process.env["GARBAGE_TRACE"] !== undefined;
@@ -39,13 +45,16 @@ interface Case {
 }
 
 /** Every sound argument, one after the other, replaced by every piece of garbage. */
-function* casesOf(sound: readonly unknown[], more: readonly string[]): Generator<Case> {
+function* casesOf(
+  sound: readonly unknown[],
+  more: readonly string[],
+  arity: number,
+): Generator<Case> {
   const put = (at: number, value: unknown): unknown[] => {
     const args = [...sound];
     args[at] = value;
     return args;
   };
-  let turn = 0;
   for (let at = 0; at <= sound.length; at++) {
     const old = sound[at];
     const isOptions =
@@ -53,7 +62,8 @@ function* casesOf(sound: readonly unknown[], more: readonly string[]): Generator
     const waits = isOptions && "timeoutMs" in old;
     for (const [given, make] of Object.entries(GARBAGE)) {
       // What comes after all that is looked at is not looked at.
-      if (at === sound.length && at > 0 && !FEW.has(given)) continue;
+      if (at === sound.length && at >= arity && !FEW.has(given)) continue;
+      if (turn++ % ARGUMENT_STEP !== 0) continue;
       const value = make();
       if (waits && isEmpty(value)) continue;
       // A class whose getters want an instance is as good as one whose getters throw.
@@ -64,7 +74,7 @@ function* casesOf(sound: readonly unknown[], more: readonly string[]): Generator
     if (!isOptions) continue;
     for (const key of new Set([...Object.keys(old), ...more])) {
       for (const [given, make] of Object.entries(GARBAGE)) {
-        if (turn++ % STEP !== 0) continue;
+        if (turn++ % OPTION_STEP !== 0) continue;
         const value = make();
         if (given.endsWith("of a segment")) continue;
         // That much memory takes long to reserve.
@@ -192,7 +202,9 @@ for (const [name, make] of Object.entries(targets(prefix))) {
     const where = `${name}.${method}`;
     const sound = target.sound?.[method] ?? [];
     const sounds = typeof sound === "function" ? sound : () => sound;
-    for (const one of casesOf(sounds(), target.options?.[method] ?? [])) {
+    // Where nothing sound is known for what it declares, that is garbage too.
+    const arity = (target.on as Record<string, { length: number }>)[method]!.length;
+    for (const one of casesOf(sounds(), target.options?.[method] ?? [], arity)) {
       const passed = attempt(where, one, target, method);
       if (passed && target.fresh !== false) {
         endOf(target);

@@ -175,7 +175,7 @@ function nouns(prefix: string): Record<string, () => Target> {
       const make = (): Target => {
         const segment = Segment.create("memfd:garbage", { size: 1 << 16 });
         // Of zeros it would be believed, for a second, that somebody makes one there.
-        segment.view.setUint32(0, 0xdeadbeef);
+        segment.bytes.fill(0xff, 0, 1024);
         const { unlink } = noun as { unlink(name: string): boolean };
         const remove = (): void => void unlink.call(noun, name);
         remove();
@@ -520,8 +520,6 @@ function stateTargets(): Record<string, () => Target> {
     bytes: [codecs.bytes, new Uint8Array(2)],
     number: [codecs.number, 5],
     json: [codecs.json(), { a: 1 }],
-    clone: [codecs.clone(), { a: 1 }],
-    raw: [codecs.raw, new Uint8Array(2)],
     struct: [Quote, quote()],
   };
   for (const [form, [codec, value]] of Object.entries(maps)) {
@@ -662,7 +660,7 @@ export function targets(prefix: string): Readonly<Record<string, () => Target>> 
       };
     },
     "portable segment": () => {
-      const name = `${prefix}-p${++count}`;
+      const name = `${prefix}p${(++count).toString(36)}`;
       const on = PortableSegment.create(name, { size: 64 });
       return {
         on,
