@@ -152,7 +152,7 @@ describe("over bytes of somebody else", () => {
     text: Buffer.from("This is a file of somebody else.\n".repeat(500)),
     "one byte": Buffer.from("x"),
     "a C program's counter": words(7),
-    "a C program's far word": words(...new Array<number>(1250).fill(0), 7),
+    "a C program's far word": words(...Array.from({ length: 1250 }, () => 0), 7),
   };
   test.each(Object.entries(BYTES))("over %s", (_, bytes) => {
     name = uniqueName("foreign");

@@ -32,8 +32,8 @@ export function openReader(name: string): ObjectReader {
   if (parsed.kind === "sysv") return openSysv(parsed);
   if (parsed.kind === "memfd") {
     throw new UnsupportedError(
-      `Cannot look into ${shown(name)}: a memfd has no name; use /proc/PID/fd/NUMBER of a process ` +
-        "that has it open",
+      `Cannot look into ${shown(name)}: a memfd has no name; use /proc/PID/fd/NUMBER of a ` +
+        "process that has it open",
     );
   }
   const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;

@@ -181,9 +181,13 @@ function mustHave(
   asked: number | undefined,
 ): void {
   if (asked === undefined || asked === found) return;
-  const what = `Cannot open message queue ${shown(segment.name)}: it was made with another ${field}`;
+  const what = `Cannot open message queue ${shown(segment.name)}`;
   const offset = bookOffset(geometry) + word * 4;
-  throw new LayoutError(what, { expected: String(asked), found: String(found), offset });
+  throw new LayoutError(`${what}: it was made with another ${field}`, {
+    expected: String(asked),
+    found: String(found),
+    offset,
+  });
 }
 
 function openSegment(name: string, waitMs: number | undefined): Segment {

@@ -262,7 +262,7 @@ export class Placed {
     if (!this.#owned || segment.created || segment.size === byteLength) return;
     const at = this.words().findIndex((word) => word !== 0);
     if (at < 0) return;
-    throw new LayoutError(`Cannot make ${this.what}: something else lies there`, {
+    throw new LayoutError(`Cannot make ${this.what}: something else lies there, and stays`, {
       expected: "only zeros",
       found: hex(this.words()[at]!),
       offset: at * 4,

@@ -648,7 +648,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => poked(raw(name), 4096, 1) && Mutex.openOrCreate(name),
     error: "LayoutError",
-    text: 'Cannot make mutex "NAME": something else lies there: expected only zeros at offset 4096, found 0x00000001',
+    text: 'Cannot make mutex "NAME": something else lies there, and stays: expected only zeros at offset 4096, found 0x00000001',
   },
   {
     provoke: () => Point.readInto(view, 0, any(null)),

@@ -3,10 +3,11 @@
  * segment was given another size, and while a handler of a ring runs. Prints what goes wrong.
  * Argument: the prefix of its names.
  */
-import "../support/own-errors.ts";
-import { ClosedError, RingBuffer, Segment } from "../../src/index.ts";
+// Before the package: it replaces the constructors of errors.
 import { endOf, fault, judge, membersOf } from "../support/faults.ts";
-import { type Target, targets } from "../support/garbage-targets.ts";
+import { ClosedError, RingBuffer, Segment } from "../../src/index.ts";
+import type { Target } from "../support/garbage-target.ts";
+import { targets } from "../support/garbage-targets.ts";
 
 const [prefix = "/bun-shm-closed"] = process.argv.slice(2);
 

@@ -3,12 +3,13 @@
  * errors of the engine, messages that are no fit for people, and refused calls that changed bytes
  * or left an object. Argument: the prefix of its names; and "accepted" to print what is accepted.
  */
-import "../support/own-errors.ts";
+// Before the package: it replaces the constructors of errors.
+import { endOf, fault, judge, membersOf } from "../support/faults.ts";
 import { readdirSync, writeSync } from "node:fs";
 import * as api from "../../src/index.ts";
-import { endOf, fault, judge, membersOf } from "../support/faults.ts";
 import { GARBAGE } from "../support/garbage.ts";
-import { type Target, targets } from "../support/garbage-targets.ts";
+import type { Target } from "../support/garbage-target.ts";
+import { targets } from "../support/garbage-targets.ts";
 
 const [prefix = "/bun-shm-garbage", show = ""] = process.argv.slice(2);
 const isShown = show === "accepted";

