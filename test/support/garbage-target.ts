@@ -31,7 +31,7 @@ export interface Target {
 
 export const OFFSET = 128;
 /** Where there is one already. */
-export const FOUND = 1 << 15;
+export const FOUND: number = 1 << 15;
 export const WAIT: { readonly timeoutMs: number } = { timeoutMs: 0 };
 export const WAITS: readonly string[] = ["signal"];
 export const ASYNC: readonly string[] = ["signal", "ref"];
@@ -73,7 +73,7 @@ export function end(...handles: readonly { close(): void }[]): () => void {
 export function placed(
   init: (segment: Segment) => { close(): void },
   more: Omit<Target, "on" | "end">,
-  size = 1 << 15,
+  size: number = 1 << 15,
 ): () => Target {
   return () => {
     const segment = Segment.create("memfd:garbage", { size });

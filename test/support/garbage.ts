@@ -14,7 +14,7 @@ const detached = (): Uint8Array => {
   return bytes;
 };
 
-const THEN = "th" + "en";
+const THEN = "then";
 
 class Instance {
   readonly #own = 1;
