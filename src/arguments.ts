@@ -155,6 +155,21 @@ export function checkMode(action: string, mode: unknown): number {
   throw typeof mode === "number" ? new RangeError(message) : new TypeError(message);
 }
 
+/** What constructors are called with that are the package's own: nobody else has it. */
+export const INSIDE: unique symbol = Symbol("inside");
+
+/**
+ * For constructors that are the package's own, which plain JavaScript can call.
+ *
+ * @param isInside Whether what came is what the package itself hands over.
+ * @param name The class.
+ * @throws TypeError that says how one is made.
+ */
+export function checkInside(isInside: boolean, name: string): void {
+  if (isInside) return;
+  throw new TypeError(`Cannot call new ${name}: ${name}.create makes one, ${name}.open finds it`);
+}
+
 /** Whether a value is a promise, or anything else that can be awaited. */
 export function isThenable(value: unknown): boolean {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;

@@ -1,4 +1,4 @@
-import { checkOptions, shown } from "../arguments.ts";
+import { checkInside, checkOptions, shown } from "../arguments.ts";
 import { CELL_LENGTH, KIND_WORD, cellsOffset } from "../layout/atomics-layout.ts";
 import type {
   PlacedCreateOptions,
@@ -65,6 +65,7 @@ export class SharedAtomics<
   readonly #cells: Cells;
 
   private constructor(structure: Structure, names: readonly Named[]) {
+    checkInside(structure instanceof Structure, "SharedAtomics");
     const start = structure.dataOffset + cellsOffset(names.length);
     const cells = new Cells(structure.what, structure.segment);
     const words: Record<string, SharedWord> = {};

@@ -134,7 +134,12 @@ export class Barrier extends LockHandle {
   });
 
   private constructor(placed: Placed, parties: number) {
-    const memory = new LockMemory(placed, barrierLength(parties), BARRIER_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(
+      "Barrier",
+      placed,
+      barrierLength(parties),
+      BARRIER_WAIT_POINT_OFFSET,
+    );
     super(memory);
     this.#memory = memory;
     this.#parties = parties;

@@ -1,7 +1,8 @@
 /** Where a lock lies, for the handle that uses it. */
+import { checkInside } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { Hold } from "../segment/holds.ts";
-import type { Placed } from "../segment/placed.ts";
+import { Placed } from "../segment/placed.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 
@@ -32,7 +33,9 @@ export class LockMemory {
   // Without a length once they cannot be used: closed here, or the segment closed or mapped again.
   #words: Int32Array;
 
-  constructor(placed: Placed, byteLength: number, waitPointOffset: number) {
+  /** @param name Of the class of the lock. @throws TypeError for a place that is none. */
+  constructor(name: string, placed: Placed, byteLength: number, waitPointOffset: number) {
+    checkInside(placed instanceof Placed, name);
     this.placed = placed;
     this.what = placed.what;
     this.#words = wordsAt(placed, byteLength);

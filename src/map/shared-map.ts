@@ -1,4 +1,10 @@
-import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
+import {
+  checkBytes,
+  checkInside,
+  checkSyncAnswer,
+  checkSyncFunction,
+  shown,
+} from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -73,7 +79,9 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   /** While a callback of `update` runs, which holds a lock. */
   #updating = false;
 
-  private constructor(structure: Structure, { codec, key }: SharedMapOptions<V, K>) {
+  private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
+    checkInside(structure instanceof Structure, "SharedMap");
+    const { codec, key } = options;
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evict, bytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape);

@@ -1,4 +1,4 @@
-import { checkOptions, shown } from "../arguments.ts";
+import { checkInside, checkOptions, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import {
   BOOK_HIGH_WATER_WORD,
@@ -98,6 +98,7 @@ export class MessageQueue {
   readonly #exchange: QueueExchange;
 
   private constructor(place: QueuePlace, queue: OpenQueue, exchange: QueueExchange) {
+    checkInside(exchange instanceof QueueExchange, "MessageQueue");
     this.name = place.name;
     this.segment = queue.segment;
     this.created = queue.creatorLock !== undefined;

@@ -1,4 +1,10 @@
-import { checkInteger, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
+import {
+  checkInside,
+  checkInteger,
+  checkSyncAnswer,
+  checkSyncFunction,
+  shown,
+} from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import { RECORD_LOCK, RECORD_WAIT_POINT } from "../layout/shared-record-layout.ts";
 import { RobustMutex } from "../locks/robust-mutex.ts";
@@ -70,11 +76,9 @@ export class SharedRecord<S extends Schema> implements Disposable {
   /** While a callback of `update` runs, which holds the lock. */
   #updating = false;
 
-  private constructor(
-    { placed, segment, dataOffset, what }: Structure,
-    codec: Struct<S>,
-    slotCount: number,
-  ) {
+  private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
+    checkInside(structure instanceof Structure, "SharedRecord");
+    const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#placed = placed;
     this.#slotCount = slotCount;

@@ -1,4 +1,4 @@
-import { checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
+import { checkInside, checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   PORTABLE_CREATOR_PID,
@@ -72,6 +72,7 @@ export class PortableSegment {
   readonly #placed: Placed;
 
   private constructor(placed: Placed) {
+    checkInside(placed instanceof Placed, "PortableSegment");
     this.#placed = placed;
   }
 

@@ -1,5 +1,5 @@
 import { chmodSync, statSync } from "node:fs";
-import { checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
+import { INSIDE, checkInside, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
@@ -87,7 +87,14 @@ export class Semaphore {
   #place: number;
   readonly #queue: SemaphoreQueue;
 
-  private constructor(name: string, place: number, created: boolean, segment?: Segment) {
+  private constructor(
+    inside: typeof INSIDE,
+    name: string,
+    place: number,
+    created: boolean,
+    segment?: Segment,
+  ) {
+    checkInside(inside === INSIDE, "Semaphore");
     this.name = name;
     this.segment = segment;
     this.offset = segment === undefined ? undefined : place;
@@ -109,7 +116,7 @@ export class Semaphore {
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
     const address = createNamed(name, options);
-    if (address >= 0) return new Semaphore(name, address, true);
+    if (address >= 0) return new Semaphore(INSIDE, name, address, true);
     const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
     return fail(action, address, "sem_open", name, address === -E.EEXIST ? hint : undefined);
   }
@@ -129,7 +136,7 @@ export class Semaphore {
       return address === -E.ENOENT ? undefined : address;
     };
     const address = waitUntil(look, { timeoutMs, everyMs: NAME_LOOK_MS }) ?? -E.ENOENT;
-    if (address >= 0) return new Semaphore(name, address, false);
+    if (address >= 0) return new Semaphore(INSIDE, name, address, false);
     const hint = "Create it first, or use Semaphore.openOrCreate";
     return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);
   }
@@ -145,10 +152,10 @@ export class Semaphore {
     const action = checkCreate(name, options);
     for (;;) {
       const made = createNamed(name, options);
-      if (made >= 0) return new Semaphore(name, made, true);
+      if (made >= 0) return new Semaphore(INSIDE, name, made, true);
       if (made !== -E.EEXIST) fail(action, made, "sem_open", name);
       const found = semOpen(name, 0, 0, 0);
-      if (found >= 0) return new Semaphore(name, found, false);
+      if (found >= 0) return new Semaphore(INSIDE, name, found, false);
       // Somebody removed it between the two attempts: begin again.
       if (found !== -E.ENOENT)
         fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
@@ -204,7 +211,7 @@ export class Semaphore {
 
   static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
     checkPlace({ noun: "semaphore", readable: false }, segment, offset, SEM_LENGTH, ALIGNMENT);
-    return new Semaphore(segment.name, offset, created, segment);
+    return new Semaphore(INSIDE, segment.name, offset, created, segment);
   }
 
   /** Whether `close()` was called, or its segment is closed. */

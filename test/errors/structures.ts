@@ -690,4 +690,9 @@ export const STRUCTURES: readonly ErrorRow[] = [
     error: "TypeError",
     text: "Cannot move an object: it is no accessor of this struct",
   },
+  {
+    provoke: (name) => Reflect.construct(SharedMap, [name, { size: 1 << 16 }]),
+    error: "TypeError",
+    text: "Cannot call new SharedMap: SharedMap.create makes one, SharedMap.open finds it",
+  },
 ];

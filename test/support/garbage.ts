@@ -14,8 +14,6 @@ const detached = (): Uint8Array => {
   return bytes;
 };
 
-const THEN = "then";
-
 class Instance {
   readonly #own = 1;
   get own(): number {
@@ -74,7 +72,8 @@ export const GARBAGE: Readonly<Record<string, () => unknown>> = {
   RegExp: () => /x/g,
   Map: () => new Map([[1, 2]]),
   Promise: () => Promise.resolve(1),
-  thenable: () => Object.fromEntries([[THEN, (done: (value: number) => void) => done(1)]]),
+  thenable: () =>
+    new Proxy({}, { get: (_, key) => (key === "then" ? (done: () => void) => done() : undefined) }),
   "detached bytes": detached,
   "1 byte": () => new Uint8Array(1),
   "2000 bytes": () => new Uint8Array(2000),
