@@ -1,4 +1,4 @@
-import { checkInside, checkOptions, shown } from "../arguments.ts";
+import { checkOptions, shown } from "../arguments.ts";
 import { CELL_LENGTH, KIND_WORD, cellsOffset } from "../layout/atomics-layout.ts";
 import type {
   PlacedCreateOptions,
@@ -65,7 +65,7 @@ export class SharedAtomics<
   readonly #cells: Cells;
 
   private constructor(structure: Structure, names: readonly Named[]) {
-    checkInside(structure instanceof Structure, "SharedAtomics");
+    Structure.check(structure, "SharedAtomics");
     const start = structure.dataOffset + cellsOffset(names.length);
     const cells = new Cells(structure.what, structure.segment);
     const words: Record<string, SharedWord> = {};

@@ -1,10 +1,4 @@
-import {
-  checkBytes,
-  checkInside,
-  checkSyncAnswer,
-  checkSyncFunction,
-  shown,
-} from "../arguments.ts";
+import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -80,7 +74,7 @@ export class SharedMap<V, K extends MapKeyValue = string> implements Disposable 
   #updating = false;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
-    checkInside(structure instanceof Structure, "SharedMap");
+    Structure.check(structure, "SharedMap");
     const { codec, key } = options;
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evict, bytesKeys } = readMap(structure);

@@ -1,10 +1,4 @@
-import {
-  checkInside,
-  checkInteger,
-  checkSyncAnswer,
-  checkSyncFunction,
-  shown,
-} from "../arguments.ts";
+import { checkInteger, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import { RECORD_LOCK, RECORD_WAIT_POINT } from "../layout/shared-record-layout.ts";
 import { RobustMutex } from "../locks/robust-mutex.ts";
@@ -77,7 +71,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   #updating = false;
 
   private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
-    checkInside(structure instanceof Structure, "SharedRecord");
+    Structure.check(structure, "SharedRecord");
     const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#placed = placed;

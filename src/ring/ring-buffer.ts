@@ -1,4 +1,4 @@
-import { checkInside, shown } from "../arguments.ts";
+import { shown } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
@@ -83,7 +83,7 @@ export class RingBuffer<T = Uint8Array> {
   readonly #handles = new Set<Handle>();
 
   private constructor(structure: Structure, codec: Codec<T>) {
-    checkInside(structure instanceof Structure, "RingBuffer");
+    Structure.check(structure, "RingBuffer");
     const { segment, what, header, placed } = structure;
     this.#structure = structure;
     this.#kind = RING_KINDS[header.kind]!;

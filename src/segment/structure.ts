@@ -1,4 +1,5 @@
 /** What the structures with a header have in common: how they are made, found, compared, closed. */
+import { checkInside } from "../arguments.ts";
 import { HEADED } from "../layout/recognition.ts";
 import {
   HEADER_CODEC,
@@ -145,6 +146,11 @@ export class Structure {
   static #find(kind: StructureKind, placed: Placed): Structure {
     const bytes = { view: viewOf(placed), offset: placed.offset };
     return new Structure(placed, readHeader(bytes, placed.what, kind.kinds));
+  }
+
+  /** For the constructor of a noun, which plain JavaScript can call. @throws TypeError. */
+  static check(structure: unknown, name: string): void {
+    checkInside(structure instanceof Structure, name);
   }
 
   get segment(): Segment {
