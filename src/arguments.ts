@@ -6,15 +6,41 @@
 /** How many characters of a text a message shows. */
 const SHOWN_MAX = 80;
 
+/** Control characters that JSON leaves as they are, and those that turn the writing's direction. */
+const OBEYED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /** A value as a message shows it: a text is quoted, and its control characters are escaped. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
-    const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+    const tag = tagOf(value);
     return tag === "Object" ? "an object" : `a value of type ${tag}`;
   }
+  if (typeof value === "symbol") return "a symbol";
   if (typeof value !== "string") return String(value);
-  return JSON.stringify(value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value);
+  const text = value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value;
+  return JSON.stringify(text).replaceAll(OBEYED, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** The name of an object's class, as the language has it; "Object" for one that does not tell. */
+function tagOf(value: object): string {
+  try {
+    const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+    return /^\w{1,40}$/.test(tag) ? tag : "Object";
+  } catch {
+    // A revoked proxy, or a tag whose getter throws.
+    return "Object";
+  }
+}
+
+/** A noun with its article, as in "an event"; "atomics" are many, and have none. */
+export function one(noun: string): string {
+  if (noun.endsWith("s")) return noun;
+  return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /** A word as a message shows it: unsigned, in hexadecimal. */
@@ -107,14 +133,18 @@ export function checkFunction(action: string, what: string, value: unknown): voi
   throw new TypeError(`${action}: ${what} must be a function, not ${shown(value)}`);
 }
 
-/** Checks that a value is bytes. @throws TypeError. */
+/** Checks that a value is bytes, and still there. @throws TypeError. */
 export function checkBytes(
   action: string,
   what: string,
   value: unknown,
 ): asserts value is Uint8Array {
-  if (value instanceof Uint8Array) return;
-  throw new TypeError(`${action}: ${what} must be a Uint8Array, not ${shown(value)}`);
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`${action}: ${what} must be a Uint8Array, not ${shown(value)}`);
+  }
+  if (value.length === 0 && (value.buffer as ArrayBuffer).detached) {
+    throw new TypeError(`${action}: the memory of ${what} was closed or transferred`);
+  }
 }
 
 /** Checks permission bits. @returns The bits. @throws TypeError, RangeError. */
@@ -125,6 +155,21 @@ export function checkMode(action: string, mode: unknown): number {
   const given = typeof mode === "number" && mode >= 0 ? `0o${mode.toString(8)}` : shown(mode);
   const message = `${action}: its mode must be from 0 to 0o777, not ${given}`;
   throw typeof mode === "number" ? new RangeError(message) : new TypeError(message);
+}
+
+/** What constructors are called with that are the package's own: nobody else has it. */
+export const INSIDE: unique symbol = Symbol("inside");
+
+/**
+ * For constructors that are the package's own, which plain JavaScript can call.
+ *
+ * @param isInside Whether what came is what the package itself hands over.
+ * @param name The class.
+ * @throws TypeError that says how one is made.
+ */
+export function checkInside(isInside: boolean, name: string): void {
+  if (isInside) return;
+  throw new TypeError(`Cannot call new ${name}: ${name}.create makes one, ${name}.open finds it`);
 }
 
 /** Whether a value is a promise, or anything else that `await` would wait for. */

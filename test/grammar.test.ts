@@ -205,6 +205,16 @@ test("every exported class is a noun, is handed out by one, or is an error", () 
   expect(classes.map(String).sort()).toEqual(known.sort());
 });
 
+test("no noun is made with new, and each says so", () => {
+  for (const name of Object.keys(NOUNS)) {
+    for (const args of [[], ["/x", 1, true], [undefined, 5, false, true], [{}, {}, {}]]) {
+      expect(() => Reflect.construct(Reflect.get(api, name) as typeof Object, args)).toThrow(
+        `Cannot call new ${name}: ${name}.create makes one, ${name}.open finds it`,
+      );
+    }
+  }
+});
+
 test("every error has a code", () => {
   const system = { code: "EIO", errno: 5, syscall: "read" };
   const layout = { expected: "a", found: "b", offset: 0 };

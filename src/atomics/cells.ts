@@ -1,6 +1,7 @@
 /** The memory of words and counters, and how their use ends. */
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
+import { wordsOf } from "../memory/atomics.ts";
 import { Segment } from "../segment/segment.ts";
 
 const CLOSED = new Int32Array(0);
@@ -13,7 +14,7 @@ export class Cells {
 
   constructor(what: string, { buffer }: Segment) {
     this.what = what;
-    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+    this.#words = wordsOf(buffer);
   }
 
   /** The words, from the segment's start on. @throws ClosedError. */
@@ -39,7 +40,7 @@ export class Cells {
  * @throws TypeError, RangeError for a place that cannot be.
  */
 export function cellsAt(noun: string, segment: unknown, offset: number, byteLength: number): Cells {
-  if (!(segment instanceof Segment)) {
+  if (!Segment.isOne(segment)) {
     throw new TypeError(`Cannot use a ${noun} in ${shown(segment)}: it is not a Segment`);
   }
   const action = `Cannot use a ${noun} in segment ${shown(segment.name)}`;

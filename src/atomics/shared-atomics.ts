@@ -66,6 +66,7 @@ export class SharedAtomics<
   readonly #cells: Cells;
 
   private constructor(structure: Structure, names: readonly Named[]) {
+    Structure.check(structure, "SharedAtomics");
     const start = structure.dataOffset + cellsOffset(names.length);
     const cells = new Cells(structure.what, structure.segment);
     const words: Record<string, SharedWord> = {};

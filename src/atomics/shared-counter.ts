@@ -28,7 +28,7 @@ export class SharedCounter {
 
   private constructor(cells: Cells, offset: number) {
     this.#cells = cells;
-    this.#index = offset >> 2;
+    this.#index = (offset / 4) | 0;
   }
 
   /** Made by `SharedAtomics`. @internal */

@@ -37,7 +37,7 @@ export class SharedWord {
 
   private constructor(cells: Cells, offset: number) {
     this.#cells = cells;
-    this.#index = offset >> 2;
+    this.#index = (offset / 4) | 0;
   }
 
   /** Made by `SharedAtomics`. @internal */

@@ -3,6 +3,7 @@
  * object meanwhile, and needs only the permission to read.
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
+import { shown } from "../arguments.ts";
 import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { isByteLocked, open } from "../libc/fcntl.ts";
@@ -31,8 +32,8 @@ export function openReader(name: string): ObjectReader {
   if (parsed.kind === "sysv") return openSysv(parsed);
   if (parsed.kind === "memfd") {
     throw new UnsupportedError(
-      `Cannot look into "${name}": a memfd has no name; use /proc/PID/fd/NUMBER of a process ` +
-        "that has it open",
+      `Cannot look into ${shown(name)}: a memfd has no name; use /proc/PID/fd/NUMBER of a ` +
+        "process that has it open",
     );
   }
   const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;
@@ -40,7 +41,7 @@ export function openReader(name: string): ObjectReader {
   const descriptor = posix ? shmOpen(parsed.path, flags, 0) : open(parsed.path, flags);
   if (descriptor < 0) {
     fail(
-      `Cannot open "${name}"`,
+      `Cannot open ${shown(name)}`,
       descriptor,
       posix ? "shm_open" : "open",
       name,
@@ -98,10 +99,10 @@ class DescriptorReader implements ObjectReader {
 
 function openSysv(parsed: SysvName): ObjectReader {
   const name = parsed.text;
-  const action = `Cannot open "${name}"`;
+  const action = `Cannot open ${shown(name)}`;
   if (parsed.target === "private") {
     throw new UnsupportedError(
-      `Cannot look into "${name}": each one is new, and has no name but its sysv:#ID`,
+      `Cannot look into ${shown(name)}: each one is new, and has no name but its sysv:#ID`,
     );
   }
   const id = idOf(parsed);

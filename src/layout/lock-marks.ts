@@ -15,7 +15,6 @@ import { EVENT_MAGIC, EVENT_MAGIC_OFFSET } from "./event-layout.ts";
 import { LEASE_MAGIC, LEASE_MAGIC_OFFSET } from "./lease-layout.ts";
 import { MUTEX_MAGIC, MUTEX_MAGIC_OFFSET } from "./mutex-layout.ts";
 import { RW_LOCK_MAGIC, RW_LOCK_MAGIC_OFFSET } from "./rw-lock-layout.ts";
-import { HEADER_KIND_OFFSET, SEGMENT_MAGIC, kindName } from "./segment-header.ts";
 
 /** How a structure is recognised. */
 export interface Mark {
@@ -55,7 +54,7 @@ const MARKS: readonly Mark[] = [
 ];
 
 /** @returns The finished structure there, if any. SYNC lock-made: pairs with `publishMark`. */
-function markAt(words: Int32Array): Mark | undefined {
+export function markAt(words: Int32Array): Mark | undefined {
   const has = ({ magic, offset }: Mark): boolean =>
     words.length > offset >> 2 && load(words, offset >> 2) === magic;
   return MARKS.find((each) => has(each) && (!each.hasMutex || has(MUTEX_MARK)));
@@ -82,18 +81,7 @@ export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void
  * @throws LayoutError when something else lies there.
  */
 export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: number): boolean {
-  const found = markAt(words);
-  if (found === wanted) return true;
-  const isHeader = words.length > HEADER_KIND_OFFSET >> 2 && load(words, 0) === SEGMENT_MAGIC;
-  const other =
-    found?.noun ?? (isHeader ? kindName(load(words, HEADER_KIND_OFFSET >> 2)) : undefined);
-  if (other !== undefined) {
-    throw new LayoutError(`Cannot open ${what}: it is another structure`, {
-      expected: wanted.noun,
-      found: other,
-      offset: offset + (found?.offset ?? 0),
-    });
-  }
+  if (markAt(words) === wanted) return true;
   const index = wanted.offset >> 2;
   if (words.length <= index) {
     throw new LayoutError(`Cannot open ${what}: the segment is too small for one`, {

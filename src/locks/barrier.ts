@@ -109,9 +109,8 @@ export class Barrier extends LockHandle {
     },
     check(action, { parties }) {
       checkRobustMutex("barrier");
-      if (parties !== undefined) {
-        checkInteger(action, "parties", parties, 1, BARRIER_MAX_PARTIES);
-      }
+      if (parties === undefined) return;
+      checkInteger(action, "parties", parties, 1, BARRIER_MAX_PARTIES);
     },
     make(placed, words, { parties }) {
       const barrier = new Barrier(placed, parties);
@@ -138,7 +137,8 @@ export class Barrier extends LockHandle {
   });
 
   private constructor(placed: Placed, parties: number) {
-    const memory = new LockMemory(placed, barrierLength(parties), BARRIER_WAIT_POINT_OFFSET);
+    const length = barrierLength(parties);
+    const memory = new LockMemory("Barrier", placed, length, BARRIER_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
     this.#parties = parties;

@@ -88,7 +88,12 @@ export class Condition extends LockHandle {
   });
 
   private constructor(placed: Placed, mutex: Mutex) {
-    const memory = new LockMemory(placed, CONDITION_LENGTH, CONDITION_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(
+      "Condition",
+      placed,
+      CONDITION_LENGTH,
+      CONDITION_WAIT_POINT_OFFSET,
+    );
     super(memory);
     this.#memory = memory;
     this.#mutex = mutex;

@@ -159,7 +159,7 @@ export class Lease extends LockHandle {
   });
 
   private constructor(placed: Placed) {
-    const memory = new LockMemory(placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
+    const memory = new LockMemory("Lease", placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
     this.#view = new DataView(placed.segment.buffer, placed.offset, LEASE_LENGTH);

@@ -1,5 +1,5 @@
 /** The five ways in which every kind of lock is made and found. */
-import { checkOptions, shown } from "../arguments.ts";
+import { checkOptions, one, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
 import {
   Placed,
@@ -42,6 +42,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
     this.#details = details;
     this.#kind = {
       noun: mark.noun,
+      family: mark.noun,
       readable: false,
       isReady: (words, what, offset) => isMarked(mark, words, what, offset),
     };
@@ -85,8 +86,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
 
   /** The noun with its article, as in "an event". */
   get #one(): string {
-    const { noun } = this.#kind;
-    return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
+    return one(this.#kind.noun);
   }
 
   #named(name: string): string {

@@ -1,7 +1,8 @@
 /** The memory of a lock, as the handle that uses it sees it. */
+import { checkInside } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { Hold } from "../segment/holds.ts";
-import type { Placed } from "../segment/placed.ts";
+import { Placed } from "../segment/placed.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { RobustMutex } from "./robust-mutex.ts";
@@ -33,7 +34,9 @@ export class LockMemory {
   // Their length is 0 once they cannot be used: closed here, or the segment closed or mapped again.
   #words: Int32Array;
 
-  constructor(placed: Placed, byteLength: number, waitPointOffset: number) {
+  /** @param name Of the class of the lock. @throws TypeError for a place that is none. */
+  constructor(name: string, placed: Placed, byteLength: number, waitPointOffset: number) {
+    checkInside(placed instanceof Placed, name);
     this.placed = placed;
     this.what = placed.what;
     this.#words = wordsAt(placed, byteLength);

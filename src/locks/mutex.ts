@@ -154,7 +154,7 @@ export class Mutex extends LockHandle {
   });
 
   private constructor(placed: Placed, options: MutexOptions) {
-    const memory = new LockMemory(placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
+    const memory = new LockMemory("Mutex", placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
     this.#words = memory.words;

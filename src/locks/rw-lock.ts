@@ -132,7 +132,12 @@ export class RwLock extends LockHandle {
   });
 
   private constructor(placed: Placed, places: number, options: RwLockOptions) {
-    const memory = new LockMemory(placed, rwLockLength(places), RW_LOCK_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(
+      "RwLock",
+      placed,
+      rwLockLength(places),
+      RW_LOCK_WAIT_POINT_OFFSET,
+    );
     super(memory);
     this.#memory = memory;
     const hold = memory.registerHold(this, "readers-writer lock");

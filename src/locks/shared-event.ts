@@ -101,7 +101,7 @@ export class SharedEvent extends LockHandle {
   });
 
   private constructor(placed: Placed, auto: boolean) {
-    const memory = new LockMemory(placed, EVENT_LENGTH, EVENT_WAIT_POINT_OFFSET);
+    const memory = new LockMemory("SharedEvent", placed, EVENT_LENGTH, EVENT_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
     this.#auto = auto;

@@ -80,6 +80,8 @@ const OPTIONS: Readonly<Record<"create" | "init" | "open" | "at", readonly strin
   at: ["codec", "key"],
 };
 
+const SET_OPTIONS: readonly string[] = ["ttlMs"];
+
 const DEFAULT_ENTRY_LENGTH = 96;
 const MIN_SIZE = 2 ** 14;
 const MAX_SIZE = 2 ** 32;
@@ -137,13 +139,11 @@ function defaultUnitLength(entryLength: number): number {
  * @throws RangeError, TypeError for bad options.
  */
 export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: number): number {
-  const ttlMs = options?.ttlMs;
-  if (ttlMs === undefined) {
-    // Checked only here, where it matters: a misspelt option would make an entry stay for ever.
-    if (options !== undefined) checkOptions("Cannot store an entry", options, ["ttlMs"]);
-    return otherwise;
-  }
-  if (ttlMs > 0 && ttlMs < Infinity && typeof ttlMs === "number") return Date.now() + ttlMs;
+  if (options === undefined) return otherwise;
+  checkOptions("Cannot store an entry", options, SET_OPTIONS);
+  const { ttlMs } = options;
+  if (ttlMs === undefined) return otherwise;
+  if (typeof ttlMs === "number" && ttlMs > 0 && ttlMs < Infinity) return Date.now() + ttlMs;
   const rule = `its ttlMs must be a number above 0, not ${shown(ttlMs)}`;
   throw new (typeof ttlMs === "number" ? RangeError : TypeError)(`Cannot store an entry: ${rule}`);
 }

@@ -75,7 +75,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   /** Whether a callback of `update` runs, which holds a lock. */
   #updating = false;
 
-  private constructor(structure: Structure, { codec, key }: SharedMapOptions<V, K>) {
+  private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
+    Structure.check(structure, "SharedMap");
+    const { codec, key } = options;
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape);

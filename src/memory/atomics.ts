@@ -10,6 +10,18 @@
  * compared by wrapping subtraction: `(a - b) | 0`.
  */
 
+/**
+ * The words from an offset on, a multiple of 4; to the end of the buffer unless told how many
+ * bytes. A shift would not do: it takes lengths and offsets from 2 GiB on for negative numbers.
+ */
+export function wordsOf(
+  buffer: ArrayBufferLike,
+  byteOffset = 0,
+  byteLength: number = buffer.byteLength - byteOffset,
+): Int32Array {
+  return new Int32Array(buffer, byteOffset, Math.floor(byteLength / 4));
+}
+
 /** Reads a word; acquires what its last writer released. */
 export function load(words: Int32Array, index: number): number {
   return Atomics.load(words, index);

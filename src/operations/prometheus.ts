@@ -30,7 +30,17 @@ export function prometheusText(families: readonly Metric[] = metrics()): string 
     throw new TypeError(`Cannot print metrics: they must be an array, not ${shown(families)}`);
   }
   const lines: string[] = [];
-  for (const { name, help, type, samples } of families) {
+  for (const family of families) {
+    const { name, help, type, samples } = Object(family) as Metric;
+    if (
+      typeof name !== "string" ||
+      typeof help !== "string" ||
+      !Array.isArray(samples as unknown)
+    ) {
+      throw new TypeError(
+        `Cannot print metrics: each must be one that metrics() answered, not ${shown(family)}`,
+      );
+    }
     lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
     for (const { labels, value } of samples) {
       const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);

@@ -1,4 +1,5 @@
 /** The bookkeeping that Bun's handles keep behind a queue's slots: how it is made and found. */
+import { shown } from "../arguments.ts";
 import { LayoutError, StateError } from "../errors.ts";
 import { QUEUE_BOOKKEEPER_BYTE } from "../layout/lock-bytes.ts";
 import {
@@ -54,6 +55,18 @@ export function writeBook(
   store(book, BOOK_MAGIC_WORD, QUEUE_BOOK_MAGIC);
 }
 
+/** @throws LayoutError when there is no room for a queue of that geometry. */
+export function checkSize({ name, size }: Segment, geometry: QueueGeometry): void {
+  const length = queueLength(geometry);
+  if (size >= length) return;
+  const { slots, slotSize } = geometry;
+  throw new LayoutError(`Cannot open message queue ${shown(name)}: it is too small`, {
+    expected: `${length} bytes for ${slots} slots of ${slotSize}`,
+    found: String(size),
+    offset: 0,
+  });
+}
+
 /**
  * Enlarges a C program's object by the bookkeeping; what C programs have mapped stays as it is.
  *
@@ -61,7 +74,7 @@ export function writeBook(
  * @returns The recorded geometry, which differs if another process recorded its own first.
  */
 export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometry {
-  const action = `Cannot open message queue "${segment.name}"`;
+  const action = `Cannot open message queue ${shown(segment.name)}`;
   using lock = waitUntil(() => segment.tryLock(QUEUE_BOOKKEEPER_BYTE), FOR_CREATOR);
   if (lock === undefined) {
     throw new StateError("EBUSY", `${action}: another process is adding its bookkeeping`);
@@ -69,15 +82,7 @@ export function addBook(segment: Segment, geometry: QueueGeometry): QueueGeometr
   segment.remap();
   const recorded = recordedGeometry(segment);
   if (recorded !== undefined) return recorded;
-  const length = queueLength(geometry);
-  if (segment.size < length) {
-    const { slots, slotSize } = geometry;
-    throw new LayoutError(`${action}: it is too small`, {
-      expected: `${length} bytes for ${slots} slots of ${slotSize}`,
-      found: String(segment.size),
-      offset: 0,
-    });
-  }
+  checkSize(segment, geometry);
   const size = bookOffset(geometry) + QUEUE_BOOK_LENGTH;
   if (segment.size < size) segment.resize(size);
   writeBook(bookOf(segment, geometry), geometry, QUEUE_MODE_NAMED, QUEUE_CREATOR_FOREIGN);

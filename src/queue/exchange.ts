@@ -1,4 +1,5 @@
 /** How texts go into a queue and come out of it through one handle, and how that is counted. */
+import { shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
@@ -64,7 +65,7 @@ export class QueueExchange {
     if (!this.closed) return;
     // If only the segment was closed, the other parts are closed now.
     this.close();
-    throw new ClosedError(`message queue "${this.#queue.segment.name}"`);
+    throw new ClosedError(`message queue ${shown(this.#queue.segment.name)}`);
   }
 
   close(): void {

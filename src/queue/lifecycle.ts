@@ -1,8 +1,9 @@
 /** How a message queue is made, found and removed: segment, bookkeeping, semaphores. */
 import { lstatSync } from "node:fs";
-import { hex } from "../arguments.ts";
+import { hex, shown } from "../arguments.ts";
 import { LayoutError, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
+import { refuseOther } from "../layout/recognition.ts";
 import {
   BOOK_CREATOR_WORD,
   BOOK_LOCK_WORD,
@@ -21,17 +22,18 @@ import {
   type QueueGeometry,
   VERSION_WORD,
   bookOffset,
+  queueLength,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
 import { PLATFORM } from "../libc/platform.ts";
-import { load, store } from "../memory/atomics.ts";
+import { load, store, wordsOf } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { findMappers, mappedObject } from "../memory/processes.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
-import { addBook, bookOf, recordedGeometry, writeBook } from "./book.ts";
+import { addBook, bookOf, checkSize, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
 import { QUEUE_MODES, type QueueLog, type QueueMode, type QueueSpec } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
@@ -63,7 +65,7 @@ export function createQueue(spec: QueueSpec, attachment: QueueAttachment): OpenQ
   stack.defer(() => segment.unlink());
   const creatorLock = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (creatorLock === undefined) {
-    const message = `Cannot create message queue "${name}": another process is removing it`;
+    const message = `Cannot create message queue ${shown(name)}: another process is removing it`;
     throw new StateError("EBUSY", message);
   }
   stack.use(creatorLock);
@@ -93,7 +95,7 @@ function createSegment(name: string, size: number, mode: number | undefined): Se
     const hint =
       "Another process made it and lives, or died and left it: MessageQueue.removeLeftovers " +
       "finds out, and removes it in the second case; MessageQueue.openOrCreate takes it as it is";
-    return fail(`Cannot create message queue "${name}"`, -E.EEXIST, "shm_open", name, hint);
+    return fail(`Cannot create message queue ${shown(name)}`, -E.EEXIST, "shm_open", name, hint);
   }
 }
 
@@ -102,8 +104,8 @@ export function openQueue(spec: QueueSpec, { waitMs }: QueueAttachment): OpenQue
   const { name, asked } = spec;
   using stack = new DisposableStack();
   const segment = stack.use(openSegment(name, waitMs));
-  waitForMagic(segment);
-  const geometry = recordedGeometry(segment) ?? addBook(segment, spec.geometry);
+  waitForMagic(segment, spec.geometry);
+  const geometry = recordedGeometry(segment) ?? adoptForeign(spec, segment);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
   const { slotSize } = geometry;
   mustHave(segment, geometry, "slotSize", BOOK_SLOT_SIZE_WORD, slotSize, asked.slotSize);
@@ -157,10 +159,12 @@ function checkSynchronization(
   }
   const offset = book.byteOffset + BOOK_MODE_WORD * 4;
   closeQueue(queue);
-  throw new LayoutError(
-    `Cannot open message queue "${segment.name}": it was made with a different synchronization`,
-    { expected: asked, found, offset },
-  );
+  const what = `Cannot open message queue ${shown(segment.name)}`;
+  throw new LayoutError(`${what}: it was made with a different synchronization`, {
+    expected: asked,
+    found,
+    offset,
+  });
 }
 
 /** Ends the use of everything that belongs to a queue. */
@@ -182,9 +186,13 @@ function mustHave(
   asked: number | undefined,
 ): void {
   if (asked === undefined || asked === found) return;
-  const what = `Cannot open message queue "${segment.name}": it was made with a different ${field}`;
+  const what = `Cannot open message queue ${shown(segment.name)}`;
   const offset = bookOffset(geometry) + word * 4;
-  throw new LayoutError(what, { expected: String(asked), found: String(found), offset });
+  throw new LayoutError(`${what}: it was made with a different ${field}`, {
+    expected: String(asked),
+    found: String(found),
+    offset,
+  });
 }
 
 function openSegment(name: string, waitMs: number | undefined): Segment {
@@ -193,12 +201,26 @@ function openSegment(name: string, waitMs: number | undefined): Segment {
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
     const hint = "Its producer is not running: MessageQueue.create makes a queue";
-    return fail(`Cannot open message queue "${name}"`, -E.ENOENT, "shm_open", name, hint);
+    return fail(`Cannot open message queue ${shown(name)}`, -E.ENOENT, "shm_open", name, hint);
   }
 }
 
-function waitForMagic(segment: Segment): void {
-  const what = `Cannot open message queue "${segment.name}"`;
+/** Adds the bookkeeping to a C program's queue, once its semaphores have been seen to be there. */
+function adoptForeign(spec: QueueSpec, segment: Segment): QueueGeometry {
+  const { geometry } = spec;
+  checkSize(segment, geometry);
+  for (const each of openCounters(spec, segment, geometry, QUEUE_MODE_NAMED)) each.close();
+  return addBook(segment, geometry);
+}
+
+/** Whether something is there that no creator of a queue leaves half done. */
+function isForeign(segment: Segment, geometry: QueueGeometry): boolean {
+  const sizes = [queueLength(geometry), bookOffset(geometry) + QUEUE_BOOK_LENGTH];
+  return !sizes.includes(segment.size) && wordsOf(segment.buffer).some((word) => word !== 0);
+}
+
+function waitForMagic(segment: Segment, geometry: QueueGeometry): void {
+  const what = `Cannot open message queue ${shown(segment.name)}`;
   if (segment.size < QUEUE_HEADER_LENGTH) {
     throw new LayoutError(`${what}: it is too small`, {
       expected: `at least ${QUEUE_HEADER_LENGTH} bytes`,
@@ -206,9 +228,15 @@ function waitForMagic(segment: Segment): void {
       offset: 0,
     });
   }
+  const kind = { family: "message queue", noun: "message queue" };
+  refuseOther(kind, wordsOf(segment.buffer), `message queue ${shown(segment.name)}`, 0);
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
   // SYNC queue-made: the creator writes the magic number last.
   const magic = waitUntil(() => load(words, MAGIC_WORD) || undefined, FOR_CREATOR);
+  if (magic === undefined && isForeign(segment, geometry)) {
+    const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
+    throw new LayoutError(`${what}: something else lies there`, details);
+  }
   if (magic === undefined) {
     throw new StateError(
       "ENODATA",
@@ -238,7 +266,7 @@ function assemble(
   const book = bookOf(segment, geometry);
   const participant = Participant.join(segment, book);
   if (participant === undefined) {
-    const action = `Cannot open message queue "${segment.name}"`;
+    const action = `Cannot open message queue ${shown(segment.name)}`;
     const message = `${action}: ${QUEUE_PARTICIPANTS} handles have it open, the most possible`;
     throw new StateError("EBUSY", message);
   }

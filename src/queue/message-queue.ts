@@ -1,4 +1,4 @@
-import { checkOptions } from "../arguments.ts";
+import { checkInside, checkOptions, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
 import {
   BOOK_HIGH_WATER_WORD,
@@ -99,14 +99,15 @@ export class MessageQueue {
   readonly #exchange: QueueExchange;
 
   private constructor(spec: QueueSpec, queue: OpenQueue, exchange: QueueExchange) {
+    checkInside(exchange instanceof QueueExchange, "MessageQueue");
     this.name = spec.name;
     this.segment = queue.segment;
     this.created = queue.creatorLock !== undefined;
     this.synchronization = queue.synchronization;
     this.capacity = queue.slots.slots;
     this.maxTextLength = queue.slots.textLength;
-    this.#toEnqueue = `Cannot enqueue into message queue "${spec.name}"`;
-    this.#toDequeue = `Cannot dequeue from message queue "${spec.name}"`;
+    this.#toEnqueue = `Cannot enqueue into message queue ${shown(spec.name)}`;
+    this.#toDequeue = `Cannot dequeue from message queue ${shown(spec.name)}`;
     this.#spec = spec;
     this.#queue = queue;
     this.#exchange = exchange;

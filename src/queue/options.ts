@@ -201,6 +201,12 @@ function checkNames(
   semaphores: MessageQueueSemaphores,
 ): readonly [string, string, string] {
   checkOptions(`${action}: semaphores`, semaphores, ["mutex", "items", "spaces"]);
+  for (const role of ["mutex", "items", "spaces"] as const) {
+    const name: unknown = semaphores[role];
+    if (typeof name === "string") continue;
+    const rule = `the name of its semaphore ${shown(role)} must be a string, not ${shown(name)}`;
+    throw new TypeError(`${action}: ${rule}`);
+  }
   const { mutex, items, spaces } = semaphores;
   for (const each of [mutex, items, spaces]) checkObjectName(each, "semaphore", SEMAPHORE_NAME_MAX);
   if (new Set([mutex, items, spaces]).size === 3) return [mutex, items, spaces];

@@ -19,6 +19,7 @@
  * or head is enough to tell whether the operation took place, and count follows from them: `finish`
  * can be repeated if it is interrupted itself.
  */
+import { shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   QUEUE_BOOK_LENGTH,
@@ -210,7 +211,7 @@ export class SlotQueue {
   }
 
   #outOfRange(field: string, word: number, expected: string, found: number): LayoutError {
-    const what = `Cannot use message queue "${this.#name}": its ${field} is out of range`;
+    const what = `Cannot use message queue ${shown(this.#name)}: its ${field} is out of range`;
     return new LayoutError(what, { expected, found: String(found), offset: word * 4 });
   }
 }

@@ -1,4 +1,5 @@
 /** The three counters of a message queue, which are named semaphores or substitutes for them. */
+import { shown } from "../arguments.ts";
 import { LayoutError, SystemError, UnsupportedError } from "../errors.ts";
 import {
   BOOK_MODE_WORD,
@@ -62,7 +63,7 @@ function semaphoreOffset(geometry: QueueGeometry, which: number): number {
 /** @throws UnsupportedError when they have no names. */
 function namesOf({ name, semaphores }: QueueSpec): readonly [string, string, string] {
   if (semaphores !== undefined) return semaphores;
-  const what = `Cannot name the semaphores of message queue "${name}"`;
+  const what = `Cannot name the semaphores of message queue ${shown(name)}`;
   throw new UnsupportedError(`${what}: it is not a POSIX object. Pass { semaphores }`);
 }
 
@@ -75,7 +76,7 @@ function makeNamed(
   using stack = new DisposableStack();
   const make = (which: 0 | 1 | 2): Semaphore => {
     const name = names[which];
-    if (Semaphore.unlink(name)) log("leftovers", `Removed semaphore "${name}", a leftover`);
+    if (Semaphore.unlink(name)) log("leftovers", `Removed semaphore ${shown(name)}, a leftover`);
     const value = values[which];
     const made = Semaphore.create(name, mode === undefined ? { value } : { value, mode });
     stack.defer(() => (made.close(), Semaphore.unlink(name)));
@@ -113,7 +114,7 @@ export function openCounters(
     return [at(0), at(1), at(2)];
   }
   if (mode === QUEUE_MODE_POLLING) return polledCounters(bookOf(segment, geometry));
-  throw new LayoutError(`Cannot open message queue "${spec.name}": its mode is unknown`, {
+  throw new LayoutError(`Cannot open message queue ${shown(spec.name)}: its mode is unknown`, {
     expected: QUEUE_MODES.map((each) => `"${each}"`).join(" or "),
     found: `mode ${mode}`,
     offset: bookOffset(geometry) + BOOK_MODE_WORD * 4,

@@ -74,11 +74,9 @@ export class SharedRecord<S extends Schema> implements Disposable {
   /** Whether a callback of `update` runs, which holds the lock. */
   #updating = false;
 
-  private constructor(
-    { placed, segment, dataOffset, what }: Structure,
-    codec: Struct<S>,
-    slotCount: number,
-  ) {
+  private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
+    Structure.check(structure, "SharedRecord");
+    const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#placed = placed;
     this.#slotCount = slotCount;

@@ -84,6 +84,7 @@ export class RingBuffer<T = Uint8Array> {
   readonly #handles = new Set<Handle>();
 
   private constructor(structure: Structure, codec: Codec<T>) {
+    Structure.check(structure, "RingBuffer");
     const { segment, what, header, placed } = structure;
     this.#structure = structure;
     this.#kind = RING_KINDS[header.kind]!;

@@ -51,6 +51,8 @@ const READ_OPTIONS: readonly string[] = ["limit", ...WAIT_OPTIONS];
 const READ_ASYNC_OPTIONS: readonly string[] = ["limit", ...ASYNC_WAIT_OPTIONS];
 const VALUES_OPTIONS: readonly string[] = ["signal"];
 const NO_LIMIT = 0x7fffffff;
+/** Equal to no handler that anybody passes, nor to one that is missing. */
+const NONE: RecordHandler = () => undefined;
 
 /**
  * The reading side of a ring: the only one in all processes, or one of many (`broadcast`).
@@ -73,7 +75,7 @@ export class RingConsumer<T = Uint8Array> {
   readonly #counters: Float64Array;
   readonly #checks: OptionChecks;
   /** The last handler that was checked. */
-  #handler: RecordHandler | undefined;
+  #handler: RecordHandler = NONE;
   #closed = false;
   #taken: T | undefined;
 
@@ -107,9 +109,9 @@ export class RingConsumer<T = Uint8Array> {
    */
   tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
     if (handler !== this.#handler) this.#acceptHandler(handler);
-    if ((limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
+    if (typeof limit !== "number" || (limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
     if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
-    const count = this.#core.read(handler, limit);
+    const count = this.#readCore(handler, limit);
     if (count === 0) this.#counters[layout.CONSUMER_EMPTY_OFFSET >> 3]!++;
     return count;
   }
@@ -222,7 +224,7 @@ export class RingConsumer<T = Uint8Array> {
   async *#iterate(options: RingValuesOptions): AsyncGenerator<T, void, void> {
     while (!this.closed) {
       options.signal?.throwIfAborted();
-      if (this.#core.read(this.#decode, 1) > 0) yield this.#takeOut() as T;
+      if (this.#readCore(this.#decode, 1) > 0) yield this.#takeOut() as T;
       else await this.#waitLater(options);
     }
   }
@@ -260,7 +262,7 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
       if (!this.#waitWithin(left, signal)) return 0;
-      const count = this.#core.read(handler, limit);
+      const count = this.#readCore(handler, limit);
       if (count > 0) return count;
     }
     return 0;
@@ -275,10 +277,19 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
       if (!(await this.#waitLater({ timeoutMs: left, signal, ref })) || this.closed) return 0;
-      const count = this.#core.read(handler, limit);
+      const count = this.#readCore(handler, limit);
       if (count > 0) return count;
     }
     return 0;
+  }
+
+  /** Reads what is there. A handler can close what it reads from: then that is what is wrong. */
+  #readCore(handler: RecordHandler, limit: number): number {
+    try {
+      return this.#core.read(handler, limit);
+    } catch (error) {
+      throw this.#isGone() ? new ClosedError(this.#what) : error;
+    }
   }
 
   #waitWithin(timeoutMs: number | undefined, signal: AbortSignalLike | undefined): boolean {

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
+import { checkBytes, checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
@@ -195,6 +195,7 @@ export class RingProducer<T = Uint8Array> {
     if (value instanceof Uint8Array && this.#codec === undefined) {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
+      if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
       this.#checkClaim(value.length, type);
       const index = this.#core.tryClaim(value.length, type);
       if (index < 0) return false;
@@ -328,6 +329,8 @@ export class RingProducer<T = Uint8Array> {
   #checkClaim(length: number, type: number): void {
     if (
       this.#open >= 0 ||
+      typeof length !== "number" ||
+      typeof type !== "number" ||
       (length | 0) !== length ||
       length < 0 ||
       length > this.#claimable ||
@@ -358,9 +361,9 @@ export class RingProducer<T = Uint8Array> {
 }
 
 function lengthOf(input: RingInput): number {
-  if (input instanceof Uint8Array) return input.length;
   if (typeof input === "string") return Buffer.byteLength(input);
-  if (ArrayBuffer.isView(input)) return input.byteLength;
+  // A view of memory that is gone throws for its length, and must not be an empty record.
+  if (ArrayBuffer.isView(input) && !(input.buffer as ArrayBuffer).detached) return input.byteLength;
   throw new TypeError(
     `Cannot write ${shown(input)}: without a codec it must be a Uint8Array, a DataView or a string`,
   );

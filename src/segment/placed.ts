@@ -1,7 +1,9 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkBoolean, checkInteger, shown } from "../arguments.ts";
+import { checkBoolean, checkInteger, hex, one, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
+import { refuseOther } from "../layout/recognition.ts";
+import { wordsOf } from "../memory/atomics.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { Segment } from "./segment.ts";
 
@@ -11,8 +13,10 @@ export interface PlacedKind {
   readonly noun: string;
   /** Whether it can be used in a segment that was opened for reading only. */
   readonly readable: boolean;
+  /** As what it is recognised: its noun, or `HEADED`. */
+  readonly family: string;
   /**
-   * Whether a finished one lies there.
+   * Whether a finished one lies there, and no other structure of this package, as was seen before.
    *
    * @param words The words from its start to the end of the segment.
    * @throws LayoutError when something else lies there.
@@ -100,10 +104,7 @@ export class Placed {
         `Cannot create ${what}: another process has made it meanwhile`,
       );
     } catch (error) {
-      // What another process is making or has made in it must stay.
-      const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
-      if (!isOthers) segment.unlink();
-      segment.close();
+      giveUp(segment, error);
       throw error;
     }
   }
@@ -139,7 +140,7 @@ export class Placed {
       const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
     } catch (error) {
-      segment.close();
+      giveUp(segment, error);
       throw error;
     }
     return Placed.#find(kind, segment, 0, true, find);
@@ -199,13 +200,14 @@ export class Placed {
   ): T | undefined {
     const placed = new Placed(kind, segment, offset, owned, true);
     const words = placed.words();
-    const isReady = (): boolean => !overwrite && kind.isReady(words, placed.what, offset);
+    const isReady = (): boolean => !overwrite && isThere(kind, words, placed.what, offset);
     const outcome = waitUntil((): { readonly made?: T } | undefined => {
       if (isReady()) return {};
       using lock = segment.tryLock(MAKER_BYTE + offset);
       if (lock === undefined) return undefined;
       if (isReady()) return {};
       placed.#checkRoom(byteLength);
+      placed.#checkUnused(byteLength);
       return { made: make(placed) };
     }, FOR_CREATOR);
     if (outcome !== undefined) return outcome.made;
@@ -223,7 +225,7 @@ export class Placed {
     try {
       const words = placed.words();
       const isReady = (): true | undefined =>
-        kind.isReady(words, placed.what, offset) ? true : undefined;
+        isThere(kind, words, placed.what, offset) ? true : undefined;
       if (waitUntil(isReady, FOR_CREATOR) === undefined) {
         const hint = owned
           ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
@@ -243,6 +245,24 @@ export class Placed {
     if (found >= byteLength) return;
     const details = { expected: `${byteLength} bytes`, found: `${found}`, offset: this.offset };
     throw new LayoutError(`Cannot make ${this.what}: its segment is too small`, details);
+  }
+
+  /**
+   * A named object that was there, and is no structure, is somebody else's: it is not overwritten.
+   * What a maker left half done has the size of what is made; an object of zeros holds nothing.
+   *
+   * @throws LayoutError when there is something.
+   */
+  #checkUnused(byteLength: number): void {
+    const { segment } = this;
+    if (!this.#owned || segment.created || segment.size === byteLength) return;
+    const at = this.words().findIndex((word) => word !== 0);
+    if (at < 0) return;
+    throw new LayoutError(`Cannot make ${this.what}: something else lies there, and stays`, {
+      expected: "only zeros",
+      found: hex(this.words()[at]!),
+      offset: at * 4,
+    });
   }
 
   /** Whether its memory is new, and so all zeros. */
@@ -267,9 +287,7 @@ export class Placed {
 
   /** The words that start here: `byteLength` bytes, or all to the end of the segment. */
   words(byteLength?: number): Int32Array {
-    const { buffer } = this.segment;
-    const length = byteLength ?? buffer.byteLength - this.offset;
-    return new Int32Array(buffer, this.offset, length >> 2);
+    return wordsOf(this.segment.buffer, this.offset, byteLength);
   }
 
   /**
@@ -307,6 +325,20 @@ export class Placed {
   }
 }
 
+/** Whether a finished one lies there. @throws LayoutError when something else does. */
+function isThere(kind: PlacedKind, words: Int32Array, what: string, offset: number): boolean {
+  refuseOther(kind, words, what, offset);
+  return kind.isReady(words, what, offset);
+}
+
+/** Leaves nothing of a segment in which nothing could be made. */
+function giveUp(segment: Segment, error: unknown): void {
+  // What another process makes or has made in it is its own.
+  const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
+  if (segment.created && !isOthers) segment.unlink();
+  segment.close();
+}
+
 function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boolean): string {
   if (owned) return `${kind.noun} ${shown(segment.name)}`;
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
@@ -320,10 +352,10 @@ export function checkPlace(
   byteLength: number,
   alignment: number = ALIGNMENT,
 ): asserts segment is Segment {
-  if (!(segment instanceof Segment)) {
-    throw new TypeError(`Cannot place a ${noun} in ${shown(segment)}: it is not a Segment`);
+  if (!Segment.isOne(segment)) {
+    throw new TypeError(`Cannot place ${one(noun)} in ${shown(segment)}: it is not a Segment`);
   }
-  const action = `Cannot place a ${noun} in segment ${shown(segment.name)}`;
+  const action = `Cannot place ${one(noun)} in segment ${shown(segment.name)}`;
   const size = segment.buffer.byteLength;
   checkInteger(action, "its offset", offset, 0);
   if (offset % alignment !== 0) {

@@ -1,4 +1,4 @@
-import { checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
+import { checkInside, checkInteger, checkMode, checkOptions, hex, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   PORTABLE_CREATOR_PID_OFFSET,
@@ -30,6 +30,7 @@ export interface PortableSegmentOpenOptions {
 
 const KIND: PlacedKind = {
   noun: "portable segment",
+  family: "portable segment",
   readable: true,
   isReady(words, what, offset) {
     if (words.byteLength < PORTABLE_HEADER_LENGTH) {
@@ -72,6 +73,7 @@ export class PortableSegment {
   readonly #placed: Placed;
 
   private constructor(placed: Placed) {
+    checkInside(placed instanceof Placed, "PortableSegment");
     this.#placed = placed;
   }
 

@@ -1,4 +1,4 @@
-import { checkInteger, shown } from "../arguments.ts";
+import { INSIDE, checkInside, checkInteger, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { msync } from "../libc/mman.ts";
@@ -121,7 +121,13 @@ export class Segment {
   /** What this thread holds in the segment. @internal */
   readonly holds: Holds = new Holds();
 
-  private constructor(object: SharedObject, created: boolean, window: Window) {
+  private constructor(
+    inside: typeof INSIDE,
+    object: SharedObject,
+    created: boolean,
+    window: Window,
+  ) {
+    checkInside(inside === INSIDE, "Segment");
     this.name = object.name;
     this.#what = `segment ${shown(object.name)}`;
     this.created = created;
@@ -250,6 +256,11 @@ export class Segment {
   static inUse(name: string): boolean {
     const parsed = parseSegmentName(name);
     return spaceOf(parsed).hasUsers(parsed);
+  }
+
+  /** Whether a value is a segment, and not only of its shape. @internal */
+  static isOne(value: unknown): value is Segment {
+    return typeof value === "object" && value !== null && #mapping in value;
   }
 
   /** The object's size in bytes, when it was last mapped here. */
@@ -545,7 +556,7 @@ export class Segment {
 
   static #attach(object: SharedObject, created: boolean, window: Window): Segment {
     try {
-      return new Segment(object, created, window);
+      return new Segment(INSIDE, object, created, window);
     } catch (error) {
       if (created) object.unlink();
       object.close();

@@ -1,4 +1,6 @@
 /** How every structure that has a header is made, found, compared and closed. */
+import { checkInside } from "../arguments.ts";
+import { HEADED } from "../layout/recognition.ts";
 import {
   HEADER_CODEC_OFFSET,
   SEGMENT_HEADER_LENGTH,
@@ -35,7 +37,7 @@ export function structureLength({ dataOffset, dataLength }: NewHeader): number {
 }
 
 function placedKind({ noun, readable = true }: StructureKind): PlacedKind {
-  return { noun, readable, isReady: isHeaderReady };
+  return { noun, readable, family: HEADED, isReady: isHeaderReady };
 }
 
 /** A structure in its segment. */
@@ -144,6 +146,11 @@ export class Structure {
   static #find(kind: StructureKind, placed: Placed): Structure {
     const bytes = { view: viewOf(placed), offset: placed.offset };
     return new Structure(placed, readHeader(bytes, placed.what, kind.kinds));
+  }
+
+  /** For the constructor of a noun, which plain JavaScript can call. @throws TypeError. */
+  static check(structure: unknown, name: string): void {
+    checkInside(structure instanceof Structure, name);
   }
 
   get segment(): Segment {

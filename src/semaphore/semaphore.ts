@@ -1,5 +1,5 @@
 import { chmodSync, statSync } from "node:fs";
-import { checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
+import { INSIDE, checkInside, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
@@ -90,7 +90,14 @@ export class Semaphore {
   #closed = false;
 
   /** @param place The address of a named semaphore, or the offset of one in a segment. */
-  private constructor(name: string, place: number, created: boolean, segment?: Segment) {
+  private constructor(
+    inside: typeof INSIDE,
+    name: string,
+    place: number,
+    created: boolean,
+    segment?: Segment,
+  ) {
+    checkInside(inside === INSIDE, "Semaphore");
     const isNamed = segment === undefined;
     this.name = name;
     this.segment = segment;
@@ -114,7 +121,7 @@ export class Semaphore {
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
     const address = createNamed(name, options);
-    if (address >= 0) return new Semaphore(name, address, true);
+    if (address >= 0) return new Semaphore(INSIDE, name, address, true);
     const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
     return fail(action, address, "sem_open", name, address === -E.EEXIST ? hint : undefined);
   }
@@ -134,7 +141,7 @@ export class Semaphore {
       return address === -E.ENOENT ? undefined : address;
     };
     const address = waitForName(look, options.waitMs) ?? -E.ENOENT;
-    if (address >= 0) return new Semaphore(name, address, false);
+    if (address >= 0) return new Semaphore(INSIDE, name, address, false);
     const hint = "Create it first, or use Semaphore.openOrCreate";
     return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);
   }
@@ -151,10 +158,10 @@ export class Semaphore {
     const action = checkCreate(name, options);
     for (;;) {
       const made = createNamed(name, options);
-      if (made >= 0) return new Semaphore(name, made, true);
+      if (made >= 0) return new Semaphore(INSIDE, name, made, true);
       if (made !== -E.EEXIST) fail(action, made, "sem_open", name);
       const found = semOpen(name, 0, 0, 0);
-      if (found >= 0) return new Semaphore(name, found, false);
+      if (found >= 0) return new Semaphore(INSIDE, name, found, false);
       // Somebody removed it between the two attempts: begin again.
       if (found !== -E.ENOENT)
         fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
@@ -214,7 +221,7 @@ export class Semaphore {
 
   static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
     checkPlace({ noun: "semaphore", readable: false }, segment, offset, SEM_LENGTH, ALIGNMENT);
-    return new Semaphore(segment.name, offset, created, segment);
+    return new Semaphore(INSIDE, segment.name, offset, created, segment);
   }
 
   /** Whether `close()` was called, or its segment is closed. */
@@ -263,7 +270,7 @@ export class Semaphore {
       if (result < 0) this.#failPost(result, 0, 1);
       return;
     }
-    checkInteger(`Cannot post ${this.what}`, "the count", count, 1);
+    checkInteger(`Cannot post ${this.what}`, "the count", count, 1, C.SEM_VALUE_MAX);
     for (let done = 0; done < count; done++) {
       const result = semPost(address);
       if (result < 0) this.#failPost(result, done, count);

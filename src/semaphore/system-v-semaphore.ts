@@ -1,4 +1,12 @@
-import { checkBoolean, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
+import {
+  INSIDE,
+  checkBoolean,
+  checkInside,
+  checkInteger,
+  checkMode,
+  checkOptions,
+  shown,
+} from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { E, fail, isRemoved } from "../libc/errno.ts";
 import { C } from "../libc/platform.ts";
@@ -69,7 +77,14 @@ export class SystemVSemaphore {
   readonly #flags: number;
   #closed = false;
 
-  private constructor(name: string, id: number, created: boolean, undo: boolean | undefined) {
+  private constructor(
+    inside: typeof INSIDE,
+    name: string,
+    id: number,
+    created: boolean,
+    undo: boolean | undefined,
+  ) {
+    checkInside(inside === INSIDE, "SystemVSemaphore");
     this.name = name;
     this.id = id;
     this.created = created;
@@ -109,7 +124,7 @@ export class SystemVSemaphore {
       return id === -E.ENOENT ? undefined : id;
     };
     const id = waitForName(look, options.waitMs) ?? -E.ENOENT;
-    if (id >= 0) return new SystemVSemaphore(name, id, false, options.undo);
+    if (id >= 0) return new SystemVSemaphore(INSIDE, name, id, false, options.undo);
     const hint = "Create it first, or use SystemVSemaphore.openOrCreate";
     return fail(action, id, "semget", name, id === -E.ENOENT ? hint : undefined);
   }
@@ -129,7 +144,7 @@ export class SystemVSemaphore {
       if (made >= 0) return SystemVSemaphore.#made(action, parsed, made, options);
       if (made !== -E.EEXIST) fail(action, made, "semget", name);
       const found = find(parsed);
-      if (found >= 0) return new SystemVSemaphore(name, found, false, options.undo);
+      if (found >= 0) return new SystemVSemaphore(INSIDE, name, found, false, options.undo);
       // Somebody removed it between the two attempts: begin again.
       if (found !== -E.ENOENT) fail(`Cannot open semaphore ${shown(name)}`, found, "semget", name);
     }
@@ -143,7 +158,13 @@ export class SystemVSemaphore {
   ): SystemVSemaphore {
     const result = semctlSetValue(id, value);
     if (result < 0) fail(action, result, "semctl", text);
-    return new SystemVSemaphore(target === "private" ? `sysv:#${id}` : text, id, true, undo);
+    return new SystemVSemaphore(
+      INSIDE,
+      target === "private" ? `sysv:#${id}` : text,
+      id,
+      true,
+      undo,
+    );
   }
 
   /**

@@ -40,8 +40,9 @@ export function reaching(error: unknown, view: unknown, base: unknown, length: n
     return new TypeError(`Cannot reach a struct in ${shown(view)}: it must be in a DataView`);
   }
   if ((view.buffer as ArrayBuffer).detached) return new ClosedError("the memory of a struct");
-  if (!(error instanceof RangeError)) return error;
-  return new RangeError(
+  const isNumber = typeof base === "number";
+  if (isNumber && !(error instanceof RangeError)) return error;
+  return new (isNumber ? RangeError : TypeError)(
     `Cannot reach ${length} bytes of a struct at offset ${shown(base)}: it must be an integer, ` +
       `and the view has ${view.byteLength} bytes`,
   );
@@ -101,7 +102,10 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
       ${values.join(" ")} ${fits.join(" ")} return undefined;
     },
     read: (view, base) => { ${guarded(`return ${object};`)} },
-    readInto: (view, base, target) => { ${guarded(`${into} return target;`)} },
+    readInto: (view, base, target) => {
+      if (typeof target !== "object" || target === null) refuseTarget(target);
+      ${guarded(`${into} return target;`)}
+    },
     write: (view, base, value) => {
       if (!(${isObject})) refuse(-1, value);
       ${values.join(" ")} ${checks.join(" ")}
@@ -118,16 +122,28 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
   const refuse = (at: number, value: unknown): never => {
     throw misfitError(misfitOf(at, value));
   };
+  const refuseTarget = (target: unknown): never => {
+    throw new TypeError(`Cannot read a struct into ${shown(target)}: it must be an object`);
+  };
   const reach = (error: unknown, view: unknown, base: unknown): never => {
     throw reaching(error, view, base, byteLength);
   };
-  const make = new Function("kinds", "misfitOf", "refuse", "reach", "VIEW", "BASE", text);
-  const access = make(kinds, misfitOf, refuse, reach, VIEW, BASE) as StructAccess;
+  const make = new Function(
+    "kinds",
+    "misfitOf",
+    "refuse",
+    "refuseTarget",
+    "reach",
+    "VIEW",
+    "BASE",
+    text,
+  );
+  const access = make(kinds, misfitOf, refuse, refuseTarget, reach, VIEW, BASE) as StructAccess;
   return { ...access, properties: members.map((each, at) => access.properties[at] ?? live(each)) };
 }
 
 /** @returns A property that is a cursor itself: made once for an accessor, and moved with it. */
-function live({ offset, kind }: Member): PropertyDescriptor {
+function live({ name, offset, kind }: Member): PropertyDescriptor {
   const key = Symbol("cursor");
   return {
     get(this: Cursor & { [key]?: Cursor }) {
@@ -135,6 +151,10 @@ function live({ offset, kind }: Member): PropertyDescriptor {
       cursor[VIEW] = this[VIEW];
       cursor[BASE] = this[BASE] + offset;
       return cursor;
+    },
+    set() {
+      const way = "Write its parts, or the whole struct with `write`";
+      throw new TypeError(`Cannot replace ${name} of a struct: it is a view of its own. ${way}`);
     },
   };
 }

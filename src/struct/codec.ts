@@ -1,6 +1,7 @@
 /** Codecs: how values become bytes, and bytes become values again. */
 import { deserialize, serialize } from "bun:jsc";
 import { checkBytes, shown } from "../arguments.ts";
+import { LayoutError } from "../errors.ts";
 import { MAX_CODEC_ID_LENGTH } from "../layout/segment-header.ts";
 import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
 
@@ -33,6 +34,11 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
+/** For bytes that come from a caller. */
+function checkEncoded(encoded: unknown): void {
+  checkBytes("Cannot decode a value", "it", encoded);
+}
+
 function bytesCodec(id: string): Codec<Uint8Array> {
   return withScratchForm(
     {
@@ -41,7 +47,10 @@ function bytesCodec(id: string): Codec<Uint8Array> {
         checkBytes("Cannot encode a value", "it", value);
         return value;
       },
-      decode: (encoded: Uint8Array) => encoded.slice(),
+      decode(encoded: Uint8Array) {
+        checkEncoded(encoded);
+        return encoded.slice();
+      },
     },
     {
       encode: copyIn,
@@ -58,8 +67,11 @@ function checkText(value: unknown): asserts value is string {
   throw new TypeError(`Cannot encode a value: it must be a string, not ${shown(value)}`);
 }
 
-const textOf = ({ buffer, byteOffset, length }: Uint8Array): string =>
-  Buffer.from(buffer, byteOffset, length).toString();
+function textOf(encoded: Uint8Array): string {
+  checkEncoded(encoded);
+  const { buffer, byteOffset, length } = encoded;
+  return Buffer.from(buffer, byteOffset, length).toString();
+}
 
 const utf8: Codec<string> = withScratchForm(
   {
@@ -93,7 +105,9 @@ const number: Codec<number> = withScratchForm(
       new DataView(encoded.buffer).setFloat64(0, value, true);
       return encoded;
     },
-    decode({ buffer, byteOffset, length }: Uint8Array) {
+    decode(encoded: Uint8Array) {
+      checkEncoded(encoded);
+      const { buffer, byteOffset, length } = encoded;
       checkLength("a number", 8, length);
       return new DataView(buffer, byteOffset).getFloat64(0, true);
     },
@@ -112,29 +126,68 @@ const number: Codec<number> = withScratchForm(
 );
 
 function stringify(value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value) as string | undefined;
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const why = "it has a cycle, a BigInt, or a toJSON that throws";
+    throw new TypeError(`Cannot encode ${shown(value)} as JSON: ${why}`, { cause });
+  }
   if (text !== undefined) return text;
-  throw new TypeError(`Cannot encode ${shown(value)} as JSON`);
+  throw new TypeError(`Cannot encode ${shown(value)} as JSON: there is no JSON for it`);
+}
+
+/** Most characters of what is no JSON that a message shows. */
+const FOUND_SHOWN = 30;
+
+/** @throws LayoutError for text that is none. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw undecodable("JSON", shown(text.slice(0, FOUND_SHOWN)));
+  }
+}
+
+function undecodable(form: string, found: string): LayoutError {
+  const message = `Cannot decode a value as ${form}: it is none`;
+  return new LayoutError(message, { expected: form, found, offset: 0 });
 }
 
 const json: Codec<unknown> = withScratchForm(
   {
     id: "json",
     encode: (value: unknown) => Buffer.from(stringify(value)),
-    decode: (encoded: Uint8Array) => JSON.parse(textOf(encoded)) as unknown,
+    decode: (encoded: Uint8Array) => parse(textOf(encoded)),
   },
   {
     encode: (value, scratch) => textIn(stringify(value), scratch),
     decode: (scratch, offset, length) =>
-      JSON.parse(scratch.node.toString("utf8", offset, offset + length)) as unknown,
+      parse(scratch.node.toString("utf8", offset, offset + length)),
   },
 );
 
 const clone: Codec<unknown> = {
   id: "clone",
-  encode: (value) => new Uint8Array(serialize(value)),
-  // A copy, since deserialize takes a whole ArrayBuffer.
-  decode: (encoded) => deserialize(encoded.slice().buffer),
+  encode(value) {
+    try {
+      return new Uint8Array(serialize(value));
+    } catch (cause) {
+      if ((cause as { name?: unknown } | undefined)?.name !== "DataCloneError") throw cause;
+      throw new TypeError(`Cannot encode ${shown(value)}: it cannot be cloned`, { cause });
+    }
+  },
+  decode(encoded) {
+    checkEncoded(encoded);
+    // A copy, since deserialize takes a whole buffer.
+    const { buffer } = encoded.slice();
+    try {
+      return deserialize(buffer);
+    } catch {
+      throw undecodable("a clone", `${encoded.length} bytes of something else`);
+    }
+  },
 };
 
 /** The type of `codecs`. */

@@ -1,5 +1,5 @@
 /** struct: a schema of fixed-size fields with C's layout, over any DataView. */
-import { checkInteger, shown } from "../arguments.ts";
+import { checkBytes, checkInteger, shown } from "../arguments.ts";
 import { fnv1a } from "../layout/hash.ts";
 import { type Member, compileAccess } from "./access.ts";
 import type { Codec } from "./codec.ts";
@@ -288,7 +288,9 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
       write(new DataView(bytes.buffer), 0, value);
       return bytes;
     },
-    decode({ buffer, byteOffset, length }) {
+    decode(encoded) {
+      checkBytes("Cannot decode a value", "it", encoded);
+      const { buffer, byteOffset, length } = encoded;
       checkLength("a struct", byteLength, length);
       return get(new DataView(buffer, byteOffset, length), 0) as Value;
     },
@@ -300,13 +302,22 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
       return new Accessor(view, base) as unknown as StructView<S>;
     },
     move(accessor, base, view) {
-      if (base >>> 0 !== base || view !== undefined) checkPlace(view, base);
-      const cursor = accessor as unknown as Cursor;
+      const cursor: unknown = accessor;
+      if (!(cursor instanceof Accessor)) {
+        throw new TypeError(`Cannot move ${shown(accessor)}: it is no accessor of this struct`);
+      }
+      if (typeof base !== "number" || base >>> 0 !== base || view !== undefined) {
+        checkPlace(view, base);
+      }
       cursor[BASE] = base;
       if (view !== undefined) cursor[VIEW] = view;
       return accessor;
     },
-    toC: (name) => `typedef ${declare(name)};\n`,
+    toC(name) {
+      if (typeof name === "string" && IDENTIFIER.test(name)) return `typedef ${declare(name)};\n`;
+      const message = `Cannot name a struct ${shown(name)}: C takes [A-Za-z_0-9] only`;
+      throw new (typeof name === "string" ? RangeError : TypeError)(message);
+    },
     cType: declare,
     get: (view, base) => get(view, base) as Value,
     put,

@@ -135,4 +135,9 @@ export const INSPECTION: readonly ErrorRow[] = [
     error: "TypeError",
     text: "Cannot register metrics: Gauge of the client must be a function, not undefined",
   },
+  {
+    provoke: () => prometheusText([any(7)]),
+    error: "TypeError",
+    text: "Cannot print metrics: each must be one that metrics() answered, not 7",
+  },
 ];

@@ -260,7 +260,7 @@ export const LOCKS: readonly ErrorRow[] = [
       ),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open mutex at 0 in segment "NAME": it is another structure: expected mutex at offset 256, found readers-writer lock',
+    text: 'Cannot open mutex at 0 in segment "NAME": it is another structure: expected a mutex at offset 256, found a readers-writer lock',
   },
   {
     provoke: (name) =>

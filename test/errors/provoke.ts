@@ -80,6 +80,13 @@ export function countsOfClosed(segment: Segment): ArrayView<number> {
 
 export const view: DataView = new DataView(new ArrayBuffer(256));
 
+/** Bytes whose memory went elsewhere. */
+export function detached(): Uint8Array {
+  const bytes = new Uint8Array(8);
+  bytes.buffer.transfer();
+  return bytes;
+}
+
 /** A segment of two pages, of zeros. */
 export function raw(name: string, options: object = {}, size = 8192): Segment {
   const made = keep(Segment.create(name, { size }));

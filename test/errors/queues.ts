@@ -149,4 +149,14 @@ export const QUEUES: readonly ErrorRow[] = [
     error: "LayoutError",
     text: 'Cannot use message queue "NAME": its count is out of range: expected at most 10 at offset 16, found 99',
   },
+  {
+    provoke: (name) => words(name, [0, 0, 5]) && MessageQueue.openOrCreate(name),
+    error: "LayoutError",
+    text: 'Cannot open message queue "NAME": something else lies there: expected 0x4d51534d at offset 0, found 0x00000000',
+  },
+  {
+    provoke: (name) => MessageQueue.open(name, { semaphores: any({ mutex: "/m" }) }),
+    error: "TypeError",
+    text: 'Cannot open message queue "NAME": the name of its semaphore "items" must be a string, not undefined',
+  },
 ];

@@ -362,7 +362,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => semaphore(name).post(0),
     error: "RangeError",
-    text: 'Cannot post semaphore "NAME": the count must be an integer of at least 1, not 0',
+    text: 'Cannot post semaphore "NAME": the count must be an integer from 1 to 2147483647, not 0',
   },
   {
     provoke: (name) => semaphore(name, 2 ** 31 - 2).post(3),

@@ -1,5 +1,6 @@
 /** Rows of the table of errors: structures. */
 import {
+  Mutex,
   PortableSegment,
   SharedAtomics,
   SharedCounter,
@@ -21,6 +22,7 @@ import {
   atomics,
   closed,
   countsOfClosed,
+  detached,
   filled,
   map,
   nested,
@@ -179,7 +181,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) =>
       SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }).set("k", undefined),
     error: "TypeError",
-    text: "Cannot encode undefined as JSON",
+    text: "Cannot encode undefined as JSON: there is no JSON for it",
   },
   {
     provoke: (name) => filled(map(name)).increment("k"),
@@ -323,7 +325,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => codecs.json().encode(any(undefined)),
     error: "TypeError",
-    text: "Cannot encode undefined as JSON",
+    text: "Cannot encode undefined as JSON: there is no JSON for it",
   },
   {
     provoke: (name) => SharedRecord.init(record(name).segment, 0, { codec: Point }),
@@ -560,7 +562,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedAtomics.at(raw(name, { access: "read" }), 0),
     error: "TypeError",
-    text: 'Cannot place a atomics in segment "NAME": the segment was opened for reading only',
+    text: 'Cannot place atomics in segment "NAME": the segment was opened for reading only',
   },
   {
     provoke: () => struct(any(5)),
@@ -638,5 +640,60 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => SharedMap.create(name, any(5)),
     error: "TypeError",
     text: 'Cannot create map "NAME": its options must be an object, not 5',
+  },
+  {
+    provoke: (name) => map(name).set(any(detached()), "x"),
+    error: "TypeError",
+    text: "Cannot look a key up: the memory of the key was closed or transferred",
+  },
+  {
+    provoke: (name) => poked(raw(name), 4096, 1) && Mutex.openOrCreate(name),
+    error: "LayoutError",
+    text: 'Cannot make mutex "NAME": something else lies there, and stays: expected only zeros at offset 4096, found 0x00000001',
+  },
+  {
+    provoke: () => Point.readInto(view, 0, any(null)),
+    error: "TypeError",
+    text: "Cannot read a struct into null: it must be an object",
+  },
+  {
+    provoke: () => Object.assign(Bytes.at(view), { counts: [1, 2] }),
+    error: "TypeError",
+    text: "Cannot replace counts of a struct: it is a view of its own. Write its parts, or the whole struct with `write`",
+  },
+  {
+    provoke: () => codecs.json().encode(1n),
+    error: "TypeError",
+    text: "Cannot encode 1 as JSON: it has a cycle, a BigInt, or a toJSON that throws",
+  },
+  {
+    provoke: () => codecs.clone().encode(() => undefined),
+    error: "TypeError",
+    text: "Cannot encode a function: it cannot be cloned",
+  },
+  {
+    provoke: () => codecs.json().decode(Buffer.from("{]")),
+    error: "LayoutError",
+    text: 'Cannot decode a value as JSON: it is none: expected JSON at offset 0, found "{]"',
+  },
+  {
+    provoke: () => codecs.clone().decode(Buffer.from("{]")),
+    error: "LayoutError",
+    text: "Cannot decode a value as a clone: it is none: expected a clone at offset 0, found 2 bytes of something else",
+  },
+  {
+    provoke: () => Point.toC("a b"),
+    error: "RangeError",
+    text: 'Cannot name a struct "a b": C takes [A-Za-z_0-9] only',
+  },
+  {
+    provoke: () => Point.move(any(Bytes.at(view)), 0),
+    error: "TypeError",
+    text: "Cannot move an object: it is no accessor of this struct",
+  },
+  {
+    provoke: (name) => Reflect.construct(SharedMap, [name, { size: 1 << 16 }]),
+    error: "TypeError",
+    text: "Cannot call new SharedMap: SharedMap.create makes one, SharedMap.open finds it",
   },
 ];

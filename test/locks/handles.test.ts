@@ -11,6 +11,7 @@ import {
   SharedEvent,
 } from "../../src/index.ts";
 import { rejected, thrown } from "../support/errors.ts";
+import { one } from "../../src/arguments.ts";
 import { uniqueName } from "../support/names.ts";
 import { runBun } from "../support/process.ts";
 
@@ -110,8 +111,8 @@ describe.each(KINDS)("$noun", ({ noun, kind, make, find }) => {
       if (other.kind === kind) continue;
       // Not after a wait for a maker: what is there is known at once.
       expect(thrown(() => kind.open(name, find))).toBe("LayoutError ELAYOUT");
-      expect(() => kind.open(name, find)).toThrow(`expected ${noun} at offset`);
-      expect(() => kind.openOrCreate(name, make)).toThrow(`found ${other.noun}`);
+      expect(() => kind.open(name, find)).toThrow(`expected ${one(noun)} at offset`);
+      expect(() => kind.openOrCreate(name, make)).toThrow(`found ${one(other.noun)}`);
     }
     using tiny = Segment.create(fresh(), { size: 4 });
     expect(() => kind.open(tiny.name, find)).toThrow(

@@ -331,7 +331,10 @@ describe("creating and opening", () => {
       [{ mode: 0o1777 }, "its mode must be from 0 to 0o777, not 0o1777"],
       [{ synchronization: "none" }, 'must be "named" or "segment" or "polling", not "none"'],
       [{ semaphores: "/x" }, 'semaphores: its options must be an object, not "/x"'],
-      [{ semaphores: { mutex: "/a", items: "/b" } }, "Cannot use undefined as a semaphore name"],
+      [
+        { semaphores: { mutex: "/a", items: "/b" } },
+        'the name of its semaphore "spaces" must be a string',
+      ],
       [{ semaphores: { mutex: "/a", items: "/a", spaces: "/b" } }, 'not "/a" twice'],
     ] as const) {
       expect(() => create(options)).toThrow(text);

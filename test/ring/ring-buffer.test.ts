@@ -392,7 +392,7 @@ describe("RingBuffer", () => {
 
   test("a maker that died before the header was finished is replaced", () => {
     const name = fresh();
-    using half = Segment.create(name, { size: 8192 });
+    using half = Segment.create(name, { size: RingBuffer.byteLength({ capacity: 256 }) });
     half.bytes.fill(7, 4);
     expect(() => RingBuffer.open(name)).toThrow("Its creator died before it had finished");
     using ring = RingBuffer.openOrCreate(name, { capacity: 256 });

@@ -12,6 +12,7 @@ const LENGTH = 128;
 /** A toy: a magic word, then a value. */
 const TOY: PlacedKind = {
   noun: "toy",
+  family: "toy",
   readable: false,
   isReady(words, what, offset) {
     const found = load(words, 0);

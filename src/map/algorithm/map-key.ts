@@ -1,5 +1,5 @@
 /** The key that a handle looks for, in private memory. */
-import { shown } from "../../arguments.ts";
+import { checkBytes, shown } from "../../arguments.ts";
 import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
@@ -42,6 +42,7 @@ export class MapKey {
         throw new TypeError(`Cannot use ${shown(key)} as a key: it must be text or a Uint8Array`);
       }
       length = key.length;
+      if (length === 0) checkBytes("Cannot look a key up", "the key", key);
       if (length <= MAX_KEY_LENGTH) this.bytes.set(key);
     }
     if (length > MAX_KEY_LENGTH) {

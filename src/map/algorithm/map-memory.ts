@@ -7,6 +7,7 @@ import {
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { LayoutError } from "../../errors.ts";
+import { wordsOf } from "../../memory/atomics.ts";
 import { type MapShape, stripeWords } from "./map-shape.ts";
 
 /** The words of a map in a buffer. Its other numbers are private copies, which were checked. */
@@ -26,10 +27,10 @@ export class MapMemory {
   readonly bucketMask: number;
 
   constructor(buffer: ArrayBuffer, byteOffset: number, shape: MapShape) {
-    this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
-    this.floats = new Float64Array(buffer, 0, buffer.byteLength >> 3);
+    this.words = wordsOf(buffer);
+    this.floats = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
     this.shape = shape;
-    this.start = byteOffset >> 2;
+    this.start = (byteOffset / 4) | 0;
     this.stride = stripeWords(shape);
     this.unitsOffset = STRIPE_HEAD_WORDS + shape.bucketCount * BUCKET_WORDS;
     this.unitWords = shape.unitWords;

@@ -26,7 +26,7 @@ import {
   SLOT_VALUE_OFFSET,
   SLOT_VERSION_OFFSET,
 } from "../../layout/shared-record-layout.ts";
-import { load, loadFence, store, storeFence } from "../../memory/atomics.ts";
+import { load, loadFence, store, storeFence, wordsOf } from "../../memory/atomics.ts";
 
 /** A read that fails this often meets bytes that are no record. */
 const MAX_ATTEMPTS = 100_000;
@@ -58,14 +58,14 @@ export class RecordSlots {
    * @param slotCount A power of two, at least 2.
    */
   constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
-    this.#words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
-    this.#latest = (byteOffset + SHARED_RECORD_LATEST_OFFSET) >> 2;
+    this.#words = wordsOf(buffer);
+    this.#latest = ((byteOffset + SHARED_RECORD_LATEST_OFFSET) / 4) | 0;
     this.#mask = slotCount - 1;
     this.#versions = new Int32Array(slotCount);
     const stride = recordStride(valueLength);
     for (let slot = 0; slot < slotCount; slot++) {
       const at = byteOffset + SHARED_RECORD_SLOTS_OFFSET + slot * stride;
-      this.#versions[slot] = (at + SLOT_VERSION_OFFSET) >> 2;
+      this.#versions[slot] = (at + SLOT_VERSION_OFFSET) / 4;
       this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE_OFFSET, valueLength));
     }
     this.copy = new Uint8Array(new ArrayBuffer(valueLength));
@@ -99,7 +99,7 @@ export class RecordSlots {
     throw new LayoutError("Cannot read the record: its newest slot never holds its version", {
       expected: `version ${load(words, this.#latest)}`,
       found: "another",
-      offset: this.#latest << 2,
+      offset: this.#latest * 4,
     });
   }
 

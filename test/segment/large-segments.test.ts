@@ -1,0 +1,78 @@
+/** Structures from 2 GiB on: there a number of words, or an index, no longer survives a shift. */
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  Mutex,
+  RingBuffer,
+  Segment,
+  Semaphore,
+  SharedAtomics,
+  SharedCounter,
+  SharedEvent,
+  SharedMap,
+  SharedRecord,
+  SharedWord,
+  codecs,
+  struct,
+} from "../../src/index.ts";
+import { uniqueName } from "../support/names.ts";
+
+const name = uniqueName("large");
+// Nothing is reserved: pages come as they are touched.
+const segment = Segment.create(name, { size: 2 ** 32, reserve: false });
+afterAll(() => {
+  segment.close();
+  Segment.unlink(name);
+});
+
+const Point = struct({ x: "f64" });
+
+describe.each([0, 2 ** 31 - 2 ** 20, 2 ** 31, 2 ** 32 - 2 ** 20])("at offset %i", (base) => {
+  let next = base;
+  const place = (): number => (next += 2 ** 16) - 2 ** 16;
+
+  test("words and counters", () => {
+    const word = SharedWord.at(segment, place());
+    word.store(7);
+    expect(word.add(1)).toBe(7);
+    const counter = SharedCounter.at(segment, place());
+    counter.add(5);
+    expect([word.load(), counter.value]).toEqual([8, 5]);
+    const atomics = SharedAtomics.init(segment, place(), { words: ["a"], counters: ["b"] });
+    atomics.words.a.store(3);
+    atomics.counters.b.add(4);
+    const { words, counters } = SharedAtomics.at(segment, atomics.offset, {
+      words: ["a"],
+      counters: ["b"],
+    });
+    expect([words.a.load(), counters.b.value]).toEqual([3, 4]);
+  });
+
+  test("a map and a record", () => {
+    const map = SharedMap.init(segment, place(), { codec: codecs.utf8, size: 2 ** 15 });
+    expect(map.set("k", "v")).toBe(true);
+    expect(SharedMap.at(segment, map.offset, { codec: codecs.utf8 }).get("k")).toBe("v");
+    const record = SharedRecord.init(segment, place(), { codec: Point, initial: { x: 2 } });
+    expect(SharedRecord.at(segment, record.offset, { codec: Point }).read()).toEqual({ x: 2 });
+  });
+
+  test.each(["spsc", "mpsc", "broadcast"] as const)("a ring, %s", (kind) => {
+    using ring = RingBuffer.init(segment, place(), { kind, capacity: 4096 });
+    const consumer = RingBuffer.at(segment, ring.offset).consumer();
+    ring.producer().tryWrite("x");
+    expect(consumer.tryTake()).toEqual(new Uint8Array([120]));
+    consumer.close();
+  });
+
+  test("locks", () => {
+    const mutex = Mutex.init(segment, place());
+    const same = Mutex.at(segment, mutex.offset);
+    expect([same.tryLock(), same.held]).toEqual([true, true]);
+    expect(() => mutex.tryLock()).toThrow("this thread holds it through another handle");
+    same.unlock();
+    const event = SharedEvent.init(segment, place(), { reset: "manual" });
+    event.set();
+    expect(SharedEvent.at(segment, event.offset).wait()).toBe(true);
+    const semaphore = Semaphore.init(segment, place(), { value: 1 });
+    expect(semaphore.tryWait()).toBe(true);
+  });
+});

@@ -1,0 +1,120 @@
+/** Records, maps, words and counters, ready to be called. */
+import {
+  Segment,
+  SharedAtomics,
+  SharedCounter,
+  SharedMap,
+  SharedRecord,
+  SharedWord,
+  codecs,
+} from "../../src/index.ts";
+import {
+  OFFSET,
+  WAIT,
+  WAITS,
+  ASYNC,
+  Quote,
+  quote,
+  end,
+  placed,
+  type Target,
+} from "./garbage-target.ts";
+
+/** Those, by name. */
+export function stateTargets(): Record<string, () => Target> {
+  const Q = Quote as never;
+  const update = (old: unknown): unknown => old ?? quote();
+  const targets: Record<string, () => Target> = {
+    record: placed(
+      (segment) => SharedRecord.init(segment, OFFSET, { codec: Q, initial: quote() as never }),
+      {
+        sound: {
+          readInto: [{}],
+          peek: [() => undefined],
+          write: [quote()],
+          update: [update],
+          waitChanged: [WAIT],
+          waitChangedAsync: [WAIT],
+          values: [{}],
+        },
+        options: {
+          waitChanged: ["since", ...ASYNC],
+          waitChangedAsync: ["since", ...ASYNC],
+          values: WAITS,
+          write: ["price", "size", "on", "big", "label", "key", "levels", "inner"],
+        },
+      },
+    ),
+    atomics: placed((segment) => SharedAtomics.init(segment, OFFSET, { words: ["a"] }), {}),
+    word: () => {
+      const segment = Segment.create("memfd:garbage", { size: 4096 });
+      const on = SharedWord.at(segment, 4);
+      return {
+        on,
+        segment,
+        sound: { store: [1], add: [1], and: [1], or: [1], exchange: [1], compareExchange: [0, 1] },
+        end: end(segment),
+      };
+    },
+    counter: () => {
+      const segment = Segment.create("memfd:garbage", { size: 4096 });
+      return { on: SharedCounter.at(segment, 8), segment, sound: { add: [1] }, end: end(segment) };
+    },
+    "static word": () => {
+      const segment = Segment.create("memfd:garbage", { size: 4096 });
+      return {
+        on: SharedWord,
+        segment,
+        isClass: true,
+        skip: ["of"],
+        sound: { at: [segment, 4] },
+        end: end(segment),
+      };
+    },
+    "static counter": () => {
+      const segment = Segment.create("memfd:garbage", { size: 4096 });
+      return {
+        on: SharedCounter,
+        segment,
+        isClass: true,
+        skip: ["of"],
+        sound: { at: [segment, 8] },
+        end: end(segment),
+      };
+    },
+  };
+  const maps: Record<string, [object, unknown]> = {
+    utf8: [codecs.utf8, "v"],
+    bytes: [codecs.bytes, new Uint8Array(2)],
+    number: [codecs.number, 5],
+    json: [codecs.json(), { a: 1 }],
+    struct: [Quote, quote()],
+  };
+  for (const [form, [codec, value]] of Object.entries(maps)) {
+    for (const key of [codecs.utf8, codecs.bytes] as readonly { id: string }[]) {
+      if (key === codecs.bytes && form !== "utf8") continue;
+      const k = key === codecs.bytes ? new Uint8Array(3) : "k";
+      targets[`map of ${form} by ${key.id}`] = placed(
+        (segment) => {
+          const map = SharedMap.init(segment, OFFSET, { codec, key, size: 16384 } as never);
+          map.set(k as never, value as never);
+          return map;
+        },
+        {
+          marks: ["increment", "getInto", "update"],
+          sound: {
+            get: [k],
+            getInto: [k, new Uint8Array(1000)],
+            has: [k],
+            set: [k, value, { ttlMs: 5000 }],
+            setIfAbsent: ["other", value, { ttlMs: 5000 }],
+            delete: [k],
+            update: [k, () => value, { ttlMs: 5000 }],
+            increment: [k, 1, { ttlMs: 5000 }],
+          },
+        },
+      );
+    }
+  }
+  return targets;
+}
