@@ -1,5 +1,6 @@
 /**
- * Runs the tests: `bun run test [FILTER…] [-t NAME]`, as many files at a time as there are cores.
+ * Runs the tests: `bun run test [FILTER…] [-t NAME]`, one file more at a time than there are cores,
+ * since many of them wait.
  *
  * Each file has a process of its own. `bun test --parallel` runs many files in one process, each
  * with fresh globals, which is not safe here, because what belongs to the thread outlives the
@@ -82,7 +83,7 @@ const queue = [...files];
 const lane = async (): Promise<void> => {
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
 };
-await Promise.all(Array.from({ length: availableParallelism() }, lane));
+await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
 
 const seconds = ((performance.now() - start) / 1000).toFixed(1);
 console.log(`\n${shown.sort().join("\n")}`);

@@ -54,7 +54,7 @@ const inMib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
  * @example
  * ```ts
  * for (const { status, text, fix } of doctor()) {
- *   if (status === "mend") console.error(text, fix);
+ *   if (status === "mend") console.log(text, fix);
  * }
  * ```
  */

@@ -154,7 +154,7 @@ function live({ name, offset, kind }: Member): PropertyDescriptor {
     },
     set() {
       const way = "Write its parts, or the whole struct with `write`";
-      throw new TypeError(`Cannot replace ${name} of a struct: it is a view of its own. ${way}`);
+      throw new TypeError(`Cannot replace field "${name}": it is a view of its own. ${way}`);
     },
   };
 }

@@ -20,6 +20,8 @@ export function within(part: string, inner: Misfit): Misfit {
 
 /** @returns The error that a write throws. */
 export function misfitError({ path, found, rule, error }: Misfit): Error {
-  const target = path === "" ? "a struct" : `${path} of a struct`;
+  // An element of an array that is written by itself has no field's name; names have no spaces.
+  const part = path.startsWith("element ") ? path : `field "${path}"`;
+  const target = path === "" ? "a struct" : part;
   return new error(`Cannot write ${found} to ${target}: it must be ${rule}`);
 }

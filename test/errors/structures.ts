@@ -61,12 +61,12 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => record(name).write({ x: 1, label: "too long for it" }),
     error: "RangeError",
-    text: 'Cannot write "too long for it" to label of a struct: it must be text of at most 4 bytes, and has 15',
+    text: 'Cannot write "too long for it" to field "label": it must be text of at most 4 bytes, and has 15',
   },
   {
     provoke: (name) => record(name).write({ x: 1, label: "a\0b" }),
     error: "RangeError",
-    text: 'Cannot write "a\\u0000b" to label of a struct: it must be text without NUL, which ends it',
+    text: 'Cannot write "a\\u0000b" to field "label": it must be text without NUL, which ends it',
   },
   {
     provoke: (name) => record(name).update(any(async () => ({ x: 1, label: "" }))),
@@ -310,12 +310,12 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => Bytes.write(view, 0, { key: new Uint8Array(4), counts: [1, 2] }),
     error: "RangeError",
-    text: "Cannot write 4 bytes to key of a struct: it must be a Uint8Array of 5 bytes",
+    text: 'Cannot write 4 bytes to field "key": it must be a Uint8Array of 5 bytes',
   },
   {
     provoke: () => Bytes.write(view, 0, { key: new Uint8Array(5), counts: [1] }),
     error: "RangeError",
-    text: "Cannot write 1 elements to counts of a struct: it must be an array of 2 elements",
+    text: 'Cannot write 1 elements to field "counts": it must be an array of 2 elements',
   },
   {
     provoke: () => Bytes.at(view, 0).counts.get(3),
@@ -572,7 +572,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => Point.write(view, 0, any({ x: 1 })),
     error: "TypeError",
-    text: "Cannot write undefined to label of a struct: it must be text",
+    text: 'Cannot write undefined to field "label": it must be text',
   },
   {
     provoke: () => Point.write(view, 0, any(5)),
@@ -582,7 +582,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => Point.write(view, 0, { x: any("1"), label: "" }),
     error: "TypeError",
-    text: 'Cannot write "1" to x of a struct: it must be a number',
+    text: 'Cannot write "1" to field "x": it must be a number',
   },
   {
     provoke: () => Point.read(view, 250),
@@ -607,17 +607,17 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => Bytes.write(view, 0, { key: new Uint8Array(5), counts: [1, 65536] }),
     error: "RangeError",
-    text: "Cannot write 65536 to counts[1] of a struct: it must be an integer from 0 to 65535",
+    text: 'Cannot write 65536 to field "counts[1]": it must be an integer from 0 to 65535',
   },
   {
     provoke: () => Bytes.write(view, 0, { key: any("12345"), counts: [1, 2] }),
     error: "TypeError",
-    text: 'Cannot write "12345" to key of a struct: it must be a Uint8Array of 5 bytes',
+    text: 'Cannot write "12345" to field "key": it must be a Uint8Array of 5 bytes',
   },
   {
     provoke: () => Bytes.at(view).counts.set(0, -1),
     error: "RangeError",
-    text: "Cannot write -1 to element 0 of a struct: it must be an integer from 0 to 65535",
+    text: "Cannot write -1 to element 0: it must be an integer from 0 to 65535",
   },
   {
     provoke: () => Point.read(view, 1.5),
@@ -659,7 +659,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: () => Object.assign(Bytes.at(view), { counts: [1, 2] }),
     error: "TypeError",
-    text: "Cannot replace counts of a struct: it is a view of its own. Write its parts, or the whole struct with `write`",
+    text: 'Cannot replace field "counts": it is a view of its own. Write its parts, or the whole struct with `write`',
   },
   {
     provoke: () => codecs.json().encode(1n),

@@ -143,7 +143,7 @@ describe("one thread", () => {
     expect(() => Mutex.at(segment, 256)).toThrow("another libc");
     const event = SharedEvent.init(segment, 1024, { reset: "auto" });
     expect(() => Mutex.at(segment, event.offset)).toThrow(
-      "it is another structure: expected mutex at offset 1024, found event",
+      "it is another structure: expected a mutex at offset 1024, found an event",
     );
     expect(() => Mutex.init(segment, 64)).toThrow("multiple of 128");
     expect(() => Mutex.init(segment, 4096 - 128)).toThrow("beyond the segment's 4096");

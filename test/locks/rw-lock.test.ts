@@ -134,9 +134,9 @@ describe("one process", () => {
     using made = init(segment);
     expect([made.created, made.tryLockWrite()]).toEqual([true, true]);
     made.unlockWrite();
-    expect(() => Mutex.at(segment, lock.offset)).toThrow("found readers-writer lock");
+    expect(() => Mutex.at(segment, lock.offset)).toThrow("found a readers-writer lock");
     Mutex.init(segment, 4096);
-    expect(() => RwLock.at(segment, 4096)).toThrow("expected readers-writer lock");
+    expect(() => RwLock.at(segment, 4096)).toThrow("expected a readers-writer lock");
   });
 });
 

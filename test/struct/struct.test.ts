@@ -117,7 +117,7 @@ describe("struct", () => {
     expect(() => Everything.write(view, 0, { ...example, name: "zu lang!" })).toThrow("and has 8");
     expect(() => Everything.write(view, 0, { ...example, name: "a\0b" })).toThrow("NUL");
     expect(() => Everything.write(view, 0, { ...example, key: new Uint8Array(4) })).toThrow(
-      "Cannot write 4 bytes to key of a struct: it must be a Uint8Array of 5 bytes",
+      'Cannot write 4 bytes to field "key": it must be a Uint8Array of 5 bytes',
     );
     expect(() => Everything.write(view, 0, { ...example, counts: [1] })).toThrow(RangeError);
     expect(() => Everything.read(view, 250)).toThrow(RangeError);
@@ -191,16 +191,16 @@ describe("struct", () => {
     const message = (value: object): string =>
       caught(() => Everything.write(view, 0, { ...example, ...value })).message;
     expect(message({ a: 300 })).toBe(
-      "Cannot write 300 to a of a struct: it must be an integer from 0 to 255",
+      'Cannot write 300 to field "a": it must be an integer from 0 to 255',
     );
     expect(message({ b: 5 })).toBe(
-      "Cannot write 5 to b of a struct: it must be a bigint from 0 to 18446744073709551615",
+      'Cannot write 5 to field "b": it must be a bigint from 0 to 18446744073709551615',
     );
     expect(message({ levels: [level(1), { ...level(1), open: 1 }] })).toBe(
-      "Cannot write 1 to levels[1].open of a struct: it must be true or false",
+      'Cannot write 1 to field "levels[1].open": it must be true or false',
     );
     expect(message({ counts: [1, 2, -3] })).toBe(
-      "Cannot write -3 to counts[2] of a struct: it must be an integer from 0 to 65535",
+      'Cannot write -3 to field "counts[2]": it must be an integer from 0 to 65535',
     );
     expect(caught(() => Everything.at(view).counts.set(7, 1)).message).toContain("from 0 to 2");
     expect(caught(() => Everything.read(view, 250)).message).toContain("at offset 250");
