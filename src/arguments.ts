@@ -60,12 +60,17 @@ export function checkOptions(action: string, options: unknown, known: readonly s
     throw new TypeError(`${action}: its options must be an object, not ${shown(options)}`);
   }
   for (const name in options) {
-    if (known.includes(name) || (options as Record<string, unknown>)[name] === undefined) continue;
-    const near = known.find((other) => isNear(name, other));
-    const hint = near === undefined ? "" : ` (did you mean ${shown(near)}?)`;
-    const all = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
-    throw new TypeError(`${action}: there is no option ${shown(name)}${hint}; ${all}`);
+    if (!known.includes(name)) checkUnset(action, options, name, known);
   }
+}
+
+/** Apart from `checkOptions`, which is short so that it is compiled into its callers. */
+function checkUnset(action: string, options: object, name: string, known: readonly string[]): void {
+  if ((options as Record<string, unknown>)[name] === undefined) return;
+  const near = known.find((other) => isNear(name, other));
+  const hint = near === undefined ? "" : ` (did you mean ${shown(near)}?)`;
+  const all = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
+  throw new TypeError(`${action}: there is no option ${shown(name)}${hint}; ${all}`);
 }
 
 /** Whether two names differ only by case, by an ending, or by a letter or two, as typos do. */

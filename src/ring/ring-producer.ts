@@ -240,9 +240,13 @@ export class RingProducer<T = Uint8Array> {
 
   /** @returns The claim's index; -1 when there was no room in time. */
   #claimWithin(length: number, options: RingWriteOptions = {}): number {
-    const { type = 0, timeoutMs, signal } = options;
-    let index = this.tryClaim(length, type);
-    if (index >= 0 || timeoutMs === 0) return index;
+    const index = this.tryClaim(length, options.type);
+    return index >= 0 || options.timeoutMs === 0 ? index : this.#waitToClaim(length, options);
+  }
+
+  /** Apart from `#claimWithin`, which would otherwise make a closure for each record. */
+  #waitToClaim(length: number, { type, timeoutMs, signal }: RingWriteOptions): number {
+    let index = -1;
     this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
     const ready = (): boolean => (index = this.tryClaim(length, type)) >= 0;
     this.#room.wait(ready, { timeoutMs, signal, strategy: this.#strategy });
