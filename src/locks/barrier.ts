@@ -1,5 +1,5 @@
 import { checkInteger } from "../arguments.ts";
-import { LayoutError, StateError } from "../errors.ts";
+import { StateError } from "../errors.ts";
 import {
   ARRIVED,
   BARRIER_BROKEN_OFFSET,
@@ -36,7 +36,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
-import { LockMemory, wordsAt } from "./lock-memory.ts";
+import { LockMemory, countIn, wordsAt } from "./lock-memory.ts";
 import {
   INHERITED,
   type RobustMutex,
@@ -123,15 +123,8 @@ export class Barrier extends LockHandle {
     find(placed, options) {
       const words = wordsAt(placed, barrierLength(1));
       checkAbi(placed, words);
-      const parties = load(words, PARTIES_WORD);
-      if (parties < 1 || parties > BARRIER_MAX_PARTIES) {
-        throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
-          expected: `1 to ${BARRIER_MAX_PARTIES} parties`,
-          found: String(parties),
-          offset: placed.offset + BARRIER_PARTIES_OFFSET,
-        });
-      }
-      placed.mustHave("number of parties", BARRIER_PARTIES_OFFSET, parties, options.parties);
+      const room = { noun: "parties", at: BARRIER_PARTIES_OFFSET, max: BARRIER_MAX_PARTIES };
+      const parties = countIn(placed, words, room, options.parties);
       return new Barrier(placed, parties);
     },
   });

@@ -1,6 +1,7 @@
 /** The memory of a lock, as the handle that uses it sees it. */
 import { checkInside } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
+import { load } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import { Placed } from "../segment/placed.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
@@ -20,6 +21,32 @@ export function wordsAt(placed: Placed, byteLength: number): Int32Array {
     found: `${left}`,
     offset,
   });
+}
+
+/**
+ * How many of something a lock that was found has room for.
+ *
+ * @param noun Of what, for messages: "readers".
+ * @param at Where the lock has the number, in bytes from its start.
+ * @param wanted The number that the caller asks for; undefined accepts any.
+ * @throws LayoutError when the number is not from 1 to `max`, or not the wanted one.
+ */
+export function countIn(
+  placed: Placed,
+  words: Int32Array,
+  { noun, at, max }: { noun: string; at: number; max: number },
+  wanted: number | undefined,
+): number {
+  const count = load(words, at >> 2);
+  if (count < 1 || count > max) {
+    throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
+      expected: `1 to ${max} ${noun}`,
+      found: String(count),
+      offset: placed.offset + at,
+    });
+  }
+  placed.mustHave(`number of ${noun}`, at, count, wanted);
+  return count;
 }
 
 /**

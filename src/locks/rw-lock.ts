@@ -1,5 +1,5 @@
 import { checkInteger } from "../arguments.ts";
-import { LayoutError, StateError } from "../errors.ts";
+import { StateError } from "../errors.ts";
 import { RW_LOCK_MARK } from "../layout/lock-marks.ts";
 import {
   RW_LOCK_FIRST_PLACE_OFFSET,
@@ -9,7 +9,6 @@ import {
   RW_LOCK_WAIT_POINT_OFFSET,
   rwLockLength,
 } from "../layout/rw-lock-layout.ts";
-import { load } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import type {
   Placed,
@@ -28,7 +27,7 @@ import {
 import { HeldGuard } from "./guard.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
-import { LockMemory, wordsAt } from "./lock-memory.ts";
+import { LockMemory, countIn, wordsAt } from "./lock-memory.ts";
 import { checkRepair } from "./repair.ts";
 import { type RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
@@ -118,15 +117,8 @@ export class RwLock extends LockHandle {
     find(placed, options) {
       const words = wordsAt(placed, rwLockLength(1));
       checkAbi(placed, words);
-      const places = load(words, PLACES_WORD);
-      if (places < 1 || places > RW_LOCK_MAX_PLACES) {
-        throw new LayoutError(`Cannot open ${placed.what}: it is corrupt`, {
-          expected: `1 to ${RW_LOCK_MAX_PLACES} readers`,
-          found: String(places),
-          offset: placed.offset + RW_LOCK_PLACES_OFFSET,
-        });
-      }
-      placed.mustHave("number of readers", RW_LOCK_PLACES_OFFSET, places, options.readers);
+      const room = { noun: "readers", at: RW_LOCK_PLACES_OFFSET, max: RW_LOCK_MAX_PLACES };
+      const places = countIn(placed, words, room, options.readers);
       return new RwLock(placed, places, options);
     },
   });
