@@ -154,24 +154,29 @@ describe("over bytes of somebody else", () => {
     "a C program's counter": words(7),
     "a C program's far word": words(...Array.from({ length: 1250 }, () => 0), 7),
   };
-  test.each(Object.entries(BYTES))("over %s", (_, bytes) => {
-    name = uniqueName("foreign");
-    for (const asked of ENTRIES) {
-      writeFileSync(fileOf(), bytes);
-      const looksEmpty =
-        bytes.readInt8(0) === 0 || (bytes.length > 1 && bytes.readInt32LE(0) === 7);
-      // Those that wait, for a second, for whoever may be making it are tried once each way.
-      if (looksEmpty && ![Mutex, MessageQueue, RingBuffer].includes(asked.noun as never)) continue;
-      const met = refusals(asked, bytes);
-      expect(met).toHaveLength(2);
-      // To `open` it may be one that its creator left half done.
-      for (const error of met) {
-        const isHalf = looksEmpty && error instanceof StateError && error.code === "ENODATA";
-        if (!isHalf) expect(error).toBeInstanceOf(LayoutError);
+  test.each(Object.entries(BYTES))(
+    "over %s",
+    (_, bytes) => {
+      name = uniqueName("foreign");
+      for (const asked of ENTRIES) {
+        writeFileSync(fileOf(), bytes);
+        const looksEmpty =
+          bytes.readInt8(0) === 0 || (bytes.length > 1 && bytes.readInt32LE(0) === 7);
+        // Those that wait, for a second, for whoever may be making it are tried once each way.
+        if (looksEmpty && ![Mutex, MessageQueue, RingBuffer].includes(asked.noun as never))
+          continue;
+        const met = refusals(asked, bytes);
+        expect(met).toHaveLength(2);
+        // To `open` it may be one that its creator left half done.
+        for (const error of met) {
+          const isHalf = looksEmpty && error instanceof StateError && error.code === "ENODATA";
+          if (!isHalf) expect(error).toBeInstanceOf(LayoutError);
+        }
+        expect(met[1]).toBeInstanceOf(LayoutError);
       }
-      expect(met[1]).toBeInstanceOf(LayoutError);
-    }
-  });
+    },
+    30_000,
+  );
 
   test("over an empty file: nobody is making it", () => {
     name = uniqueName("foreign");
