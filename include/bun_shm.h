@@ -52,6 +52,7 @@
 #define BUN_SHM_LEASE_HOLDER_BYTE 0
 #define BUN_SHM_UNLINK_BYTE 0x10000000000ull
 #define BUN_SHM_MAKER_BYTE 0x10000000001ull
+#define BUN_SHM_USERS_BYTE 0x10000000002ull
 
 /* ---- Segment header ---- */
 
@@ -761,7 +762,6 @@ BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 #include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -964,11 +964,22 @@ static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, v
 
 /* ---- Objects ---- */
 
-/* Takes the flock of an object's users, or (LOCK_EX) that of whoever gives it a size. */
-static inline int bun_shm_flock(int descriptor, int operation) {
+/* Asks for a lock (F_RDLCK: shared, F_WRLCK: exclusive) on one byte. 0, or -1 with errno set. */
+static inline int bun_shm_set_lock(int descriptor, short type, int64_t byte) {
+  struct flock lock;
+  memset(&lock, 0, sizeof lock);
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = (off_t)byte;
+  lock.l_len = 1;
+  return fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
+/* Joins an object's users (F_RDLCK), or locks them out to give it a size (F_WRLCK). */
+static inline int bun_shm_lock_users(int descriptor, short type) {
   int64_t deadline = bun_shm_deadline(BUN_SHM_PATIENCE_MS);
-  while (flock(descriptor, operation | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return -errno;
+  while (bun_shm_set_lock(descriptor, type, BUN_SHM_USERS_BYTE) != 0) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return -errno;
     if (bun_shm_now_ms() >= deadline) return -EBUSY;
     bun_shm_pause();
   }
@@ -985,13 +996,7 @@ static inline int bun_shm_lock_byte(int object, int64_t byte) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", object);
   int descriptor = open(path, O_RDWR | O_CLOEXEC);
   if (descriptor < 0) return -errno;
-  struct flock lock;
-  memset(&lock, 0, sizeof lock);
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = (off_t)byte;
-  lock.l_len = 1;
-  if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0) return descriptor;
+  if (bun_shm_set_lock(descriptor, F_WRLCK, byte) == 0) return descriptor;
   int error = errno;
   close(descriptor);
   return error == EAGAIN || error == EACCES ? -EBUSY : -error;
@@ -1071,7 +1076,7 @@ static inline int bun_shm_spsc_attach_steps(bun_shm_spsc *ring) {
     if (bun_shm_now_ms() >= deadline) return -ENODATA;
     bun_shm_pause();
   }
-  int result = bun_shm_flock(ring->descriptor, LOCK_SH);
+  int result = bun_shm_lock_users(ring->descriptor, F_RDLCK);
   if (result < 0) return result;
   if (fstat(ring->descriptor, &status) != 0) return -errno;
   if (status.st_size < BUN_SHM_RING_DATA_OFFSET) return BUN_SHM_E_SIZE;
@@ -1131,7 +1136,7 @@ static inline int bun_shm_spsc_fill(bun_shm_spsc *ring, uint32_t capacity) {
 static inline int bun_shm_spsc_create_steps(bun_shm_spsc *ring, uint32_t capacity, mode_t mode) {
   size_t size = (size_t)BUN_SHM_RING_DATA_OFFSET + capacity;
   struct stat status;
-  int result = bun_shm_flock(ring->descriptor, LOCK_EX);
+  int result = bun_shm_lock_users(ring->descriptor, F_WRLCK);
   if (result < 0) return result;
   if (fstat(ring->descriptor, &status) != 0) return -errno;
   /* This process was stopped for so long that another process adopted the object. */
@@ -1140,7 +1145,7 @@ static inline int bun_shm_spsc_create_steps(bun_shm_spsc *ring, uint32_t capacit
   /* Reserves memory for every byte: a full file system is an error now, and no SIGBUS later. */
   while ((result = posix_fallocate(ring->descriptor, 0, (off_t)size)) == EINTR) continue;
   if (result != 0) return -result;
-  if ((result = bun_shm_flock(ring->descriptor, LOCK_SH)) < 0) return result;
+  if ((result = bun_shm_lock_users(ring->descriptor, F_RDLCK)) < 0) return result;
   if ((result = bun_shm_spsc_map(ring, size)) < 0) return result;
   if ((result = bun_shm_spsc_fill(ring, capacity)) < 0) return result;
   return bun_shm_spsc_check(ring);

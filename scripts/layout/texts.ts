@@ -17,11 +17,11 @@ type Topic =
 /** What docs/LAYOUT.md says about each structure, in addition to its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
   lockBytes: `
-Kernel locks say who lives and who has which role. Every user of an object holds a shared \`flock\` on
-it; whoever gives an empty object its size holds it exclusively. A role (producer, consumer …) is an
-exclusive open-file-description lock (\`F_OFD_SETLK\`) on one byte of the object, whether or not there
-is data at that offset. It is taken on a descriptor that was opened only for it. The kernel releases
-all of these locks when the process dies.
+Kernel locks say who lives and who has which role. They are open-file-description locks
+(\`F_OFD_SETLK\`) on one byte of the object, whether or not there is data at that offset. Every user of
+an object has a shared lock on \`USERS_BYTE\`; whoever gives an empty object its size has it
+exclusively. A role (producer, consumer …) is an exclusive lock, on a descriptor that was opened
+only for it. The kernel releases all of these locks when the process dies.
 
 The bytes of a structure are counted from its own start in the object, so that several structures in
 one object do not collide.`,

@@ -8,8 +8,8 @@ import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { isByteLocked, open } from "../libc/fcntl.ts";
 import { shmOpen } from "../libc/mman.ts";
-import { C } from "../libc/platform.ts";
 import { shmRead, shmStat } from "../libc/shm.ts";
+import { LOOK_FLAGS } from "../memory/descriptor.ts";
 import { type SysvName, parseSegmentName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
 
@@ -36,9 +36,8 @@ export function openReader(name: string): ObjectReader {
         "process that has it open",
     );
   }
-  const flags = C.O_RDONLY | C.O_CLOEXEC | C.O_NONBLOCK;
   const posix = parsed.kind === "posix";
-  const descriptor = posix ? shmOpen(parsed.path, flags, 0) : open(parsed.path, flags);
+  const descriptor = (posix ? shmOpen : open)(parsed.path, LOOK_FLAGS, 0);
   if (descriptor < 0) {
     fail(
       `Cannot open ${shown(name)}`,
@@ -122,7 +121,7 @@ function openSysv(parsed: SysvName): ObjectReader {
   };
   const isLocked = (byte: number): boolean | undefined => {
     const locks = `${SYSV_LOCKS_PREFIX}${id}`;
-    const descriptor = shmOpen(locks, C.O_RDONLY | C.O_CLOEXEC, 0);
+    const descriptor = shmOpen(locks, LOOK_FLAGS, 0);
     if (descriptor < 0) return descriptor === -E.ENOENT ? false : undefined;
     using reader = new DescriptorReader(locks, descriptor);
     return reader.isLocked(byte);

@@ -19,6 +19,7 @@ export const LEASE_HOLDER_BYTE = 0;
 
 export const UNLINK_BYTE: number = 2 ** 40;
 export const MAKER_BYTE: number = 2 ** 40 + 1;
+export const USERS_BYTE: number = 2 ** 40 + 2;
 
 /** One lock byte, or the first of a row of them. */
 export interface LockByte {
@@ -78,5 +79,11 @@ export const LOCK_BYTES: readonly LockByte[] = [
     MAKER_BYTE,
     "structure",
     "Whoever makes a structure. If it is free and the structure is unfinished, the maker died.",
+  ),
+  lockByte(
+    "USERS_BYTE",
+    USERS_BYTE,
+    "object",
+    "Every user of the object, shared; whoever gives it its size or cuts it off, exclusively.",
   ),
 ];

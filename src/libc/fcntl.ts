@@ -1,4 +1,4 @@
-/** fcntl.h, sys/file.h and unistd.h: descriptors, their sizes and their locks. */
+/** fcntl.h and unistd.h: descriptors, their sizes and their locks. */
 import { type Pointer, ptr } from "bun:ffi";
 import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
 import { C, type FlockLayout, PLATFORM } from "./platform.ts";
@@ -65,15 +65,6 @@ export function posixFallocate(descriptor: number, offset: number, length: numbe
   return uninterrupted(() => fromError(libc.posix_fallocate(descriptor, offset, length)));
 }
 
-/**
- * `int flock(int fd, int operation)`: a lock on the open file description, released by the kernel
- * when its last descriptor closes, however the process ends. Errors: EWOULDBLOCK, ENOLCK.
- * https://man7.org/linux/man-pages/man2/flock.2.html
- */
-export function flock(descriptor: number, operation: number): number {
-  return uninterrupted(() => fromErrno(libc.flock(descriptor, operation)));
-}
-
 // An ArrayBuffer, because the engine may move the storage of a small typed array.
 const flockBuffer = new ArrayBuffer(32);
 const flockView = new DataView(flockBuffer);
@@ -89,18 +80,31 @@ function byteLock(descriptor: number, command: number, type: number, byte: numbe
   return uninterrupted(() => fromErrno(libc.fcntl(descriptor, command, ptr(flockBuffer))));
 }
 
-/**
- * Takes an exclusive lock on one byte for this open file description, without blocking: 0, or
- * -EAGAIN when another description holds it. The byte need not exist. The kernel releases the lock
- * when the description's last descriptor is closed, even by `kill -9`, and across containers.
- * `fcntl(fd, F_OFD_SETLK, …)`: https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html
- */
-export function lockByte(descriptor: number, byte: number): number {
-  const result = byteLock(descriptor, C.F_OFD_SETLK, C.F_WRLCK, byte);
+function takeByte(descriptor: number, byte: number, type: number): number {
+  const result = byteLock(descriptor, C.F_OFD_SETLK, type, byte);
   return result === -E.EACCES ? -E.EAGAIN : result;
 }
 
-/** 1 while another open file description holds the byte, else 0. Takes nothing. */
+/**
+ * Takes an exclusive lock on one byte for this open file description, without blocking: 0, or
+ * -EAGAIN when another description holds it. The byte need not exist. The kernel releases the lock
+ * when the description's last descriptor is closed, even by `kill -9`, and across containers. A
+ * shared lock that this description holds becomes exclusive. -EBADF without write access.
+ * `fcntl(fd, F_OFD_SETLK, …)`: https://man7.org/linux/man-pages/man2/F_OFD_SETLK.2const.html
+ */
+export function lockByte(descriptor: number, byte: number): number {
+  return takeByte(descriptor, byte, C.F_WRLCK);
+}
+
+/**
+ * Takes a shared lock like `lockByte`: -EAGAIN when another description holds an exclusive one. An
+ * exclusive lock that this description holds becomes shared, in one step. Needs only read access.
+ */
+export function shareByte(descriptor: number, byte: number): number {
+  return takeByte(descriptor, byte, C.F_RDLCK);
+}
+
+/** 1 while another open file description holds the byte in either way, else 0. Takes nothing. */
 export function isByteLocked(descriptor: number, byte: number): number {
   const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_WRLCK, byte);
   if (result < 0 || at === undefined) return result;

@@ -10,20 +10,22 @@ export interface PlatformConstants {
   readonly O_CLOEXEC: number;
   /** The flag that keeps `shm_open` from waiting for a FIFO's writer; 0 where it opens no FIFO. */
   readonly SHM_OPEN_NONBLOCK: number;
+  /** O_APPEND, where /proc shows the flags of descriptors; 0 elsewhere. */
+  readonly PROC_O_APPEND: number;
+  /** The bits of a descriptor's flags that say whether it reads or writes. */
+  readonly O_ACCMODE: number;
   readonly PROT_READ: number;
   readonly PROT_WRITE: number;
   readonly MAP_SHARED: number;
   readonly MAP_PRIVATE: number;
   readonly MS_SYNC: number;
   readonly MREMAP_MAYMOVE: number;
-  readonly LOCK_SH: number;
-  readonly LOCK_EX: number;
-  readonly LOCK_NB: number;
   readonly CLOCK_REALTIME: number;
   readonly CLOCK_MONOTONIC: number;
   /** Open-file-description locks; -1 where the platform has none. */
   readonly F_OFD_GETLK: number;
   readonly F_OFD_SETLK: number;
+  readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
   /** The highest value of a semaphore. */
@@ -82,19 +84,19 @@ const LINUX: PlatformConstants = {
   O_CLOEXEC: 0o2000000,
   // glibc's shm_open opens whatever lies in /dev/shm.
   SHM_OPEN_NONBLOCK: 0o4000,
+  PROC_O_APPEND: 0o2000,
+  O_ACCMODE: 3,
   PROT_READ: 1,
   PROT_WRITE: 2,
   MAP_SHARED: 1,
   MAP_PRIVATE: 2,
   MS_SYNC: 4,
   MREMAP_MAYMOVE: 1,
-  LOCK_SH: 1,
-  LOCK_EX: 2,
-  LOCK_NB: 4,
   CLOCK_REALTIME: 0,
   CLOCK_MONOTONIC: 1,
   F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
+  F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
   SEM_VALUE_MAX: 2 ** 31 - 1,
@@ -145,10 +147,13 @@ const DARWIN: PlatformConstants = {
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x1000000,
   SHM_OPEN_NONBLOCK: 0,
+  PROC_O_APPEND: 0,
+  O_ACCMODE: 3,
   MS_SYNC: 0x10,
   CLOCK_MONOTONIC: 6,
   F_OFD_GETLK: 92,
   F_OFD_SETLK: 90,
+  F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
   F_DUPFD_CLOEXEC: 67,
@@ -174,10 +179,13 @@ const FREEBSD: PlatformConstants = {
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x100000,
   SHM_OPEN_NONBLOCK: 0,
+  PROC_O_APPEND: 0,
+  O_ACCMODE: 3,
   MS_SYNC: 0,
   CLOCK_MONOTONIC: 4,
   F_OFD_GETLK: -1,
   F_OFD_SETLK: -1,
+  F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
   F_DUPFD_CLOEXEC: 17,

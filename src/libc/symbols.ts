@@ -19,10 +19,9 @@ const SYMBOLS = {
   msync: { args: ["ptr", "u64", "i32"], returns: "i32" },
   mremap: { args: ["ptr", "u64", "u64", "i32"], returns: "i64_fast" },
   munmap: { args: ["ptr", "u64"], returns: "i32" },
-  // fcntl.h, sys/file.h, unistd.h
+  // fcntl.h, unistd.h
   open: { args: ["cstring", "i32", "u32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
-  flock: { args: ["i32", "i32"], returns: "i32" },
   ftruncate: { args: ["i32", "i64"], returns: "i32" },
   posix_fallocate: { args: ["i32", "i64", "i64"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },

@@ -4,6 +4,7 @@
  * has it, and a process sees only its own PID namespace.
  */
 import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { isLook } from "./descriptor.ts";
 
 /** The text of a file under /proc; undefined if its process has ended, or is another user's. */
 function read(path: string): string | undefined {
@@ -66,12 +67,18 @@ function keysOfMaps(maps: string): Set<string> {
   return keys;
 }
 
+/** The flags with which a process opened a descriptor. */
+function flagsOf(pid: number, descriptor: string): number {
+  const text = readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, "latin1");
+  return Number.parseInt(/^flags:\s*([0-7]+)/m.exec(text)?.[1] ?? "0", 8);
+}
+
 function keysOfDescriptors(pid: number): Set<string> {
   const keys = new Set<string>();
   for (const file of readdirSync(`/proc/${pid}/fd`)) {
     try {
       const path = `/proc/${pid}/fd/${file}`;
-      if (!SHARED.test(readlinkSync(path))) continue;
+      if (!SHARED.test(readlinkSync(path)) || isLook(flagsOf(pid, file))) continue;
       const { dev, ino } = statSync(path);
       keys.add(objectKey(dev, ino));
     } catch {

@@ -247,9 +247,9 @@ export class Segment {
   /**
    * Whether a live process, this one included, has the segment open through this package. The
    * kernel answers that, so it is right at once after a `kill -9`, and across containers; it is
-   * stale the moment it returns. A C program counts if it holds a shared `flock` on the object; of
-   * System V memory, everybody who has it attached counts. If two ask at the same instant, both may
-   * get yes although nobody uses it. Does not block.
+   * stale the moment it returns. A C program counts if it holds the lock byte of
+   * the users, as include/bun_shm.h does; of System V memory, everybody who has it attached counts.
+   * It takes nothing, so nobody is disturbed, and does not block.
    *
    * @throws SystemError EACCES; RangeError, TypeError for a bad name.
    */

@@ -1,6 +1,6 @@
 /** prune: exactly what no live process has. */
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { Segment, Semaphore, prune, usage } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
@@ -13,6 +13,10 @@ const there = (prefix: string): string[] =>
   readdirSync("/dev/shm")
     .filter((file) => file.startsWith(prefix.slice(1)))
     .sort();
+
+/** Whether a process has ended, and its parent has not asked how. */
+const isZombie = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.startsWith("Z");
 
 describe("prune", () => {
   testWithC(
@@ -28,7 +32,8 @@ describe("prune", () => {
       expect(there(prefix).length).toBe(200);
       const dead = holders.filter(() => random() < 0.5);
       for (const [, pid] of dead) process.kill(pid, "SIGKILL");
-      // The dead ones are zombies until their parent ends; the kernel has let go of their memory.
+      // They are zombies until their parent ends: then the kernel has let go of their memory.
+      for (const [, pid] of dead) while (!isZombie(pid)) await Bun.sleep(1);
       const dry = await shm("prune", `${prefix}*`, "--dry-run");
       expect(dry.stdout).toContain(`${dead.length} would be removed`);
       expect(there(prefix).length).toBe(200);
@@ -95,6 +100,44 @@ describe("prune", () => {
     expect(prune({ only, sysv: true }).removed).toMatchObject([{ name }]);
     expect(Segment.exists(name)).toBe(false);
     expect(usage().filter((one) => one.name.endsWith(`locks.${name.slice(6)}`))).toEqual([]);
+  });
+
+  test.each(["inUse", "exists", "usage"])("is not disturbed by who looks: %s", async (look) => {
+    const name = uniqueName("looked");
+    const only = (object: { name: string }): boolean => object.name === name;
+    Segment.create(name, { size: 64 }).close();
+    const looker = spawnBun("test/peers/looker.ts", look, name);
+    await outputUntil(looker, "ready");
+    for (let round = 0; round < 500; round++) {
+      expect(Segment.inUse(name)).toBe(false);
+      Segment.openOrCreate(name, { size: 64, truncate: true }).close();
+    }
+    for (let round = 0; round < 50; round++) {
+      expect(prune({ only, dryRun: true }).removed.length).toBe(1);
+      expect(prune({ only })).toMatchObject({ removed: [{ name }], kept: [], failed: [] });
+      Segment.create(name, { size: 64 }).close();
+    }
+    Segment.unlink(name);
+    for (let round = 0; round < 20; round++) {
+      Semaphore.create(name, { value: 1 }).close();
+      expect(prune({ only })).toMatchObject({ removed: [{ name }], kept: [], failed: [] });
+    }
+    looker.kill("SIGKILL");
+    await looker.exited;
+  });
+
+  test("counts a descriptor that only reads as a use, unless it is a look", async () => {
+    const name = uniqueName("open");
+    Segment.create(name, { size: 64 }).close();
+    const only = (object: { name: string }): boolean => object.name === name;
+    const reader = Bun.spawn(["sh", "-c", `exec 3</dev/shm${name}; echo ready; read x`], {
+      stdio: ["pipe", "pipe", "pipe"],
+    }) as Child;
+    await outputUntil(reader, "ready");
+    expect(prune({ only }).kept).toMatchObject([{ reason: "in use" }]);
+    reader.kill("SIGKILL");
+    await reader.exited;
+    expect(prune({ only }).removed).toMatchObject([{ name }]);
   });
 
   test("goes on while objects come and go", async () => {

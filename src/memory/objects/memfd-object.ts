@@ -7,8 +7,8 @@ import { addSeals, close, dup, open } from "../../libc/fcntl.ts";
 import { memfdCreate } from "../../libc/mman.ts";
 import { C } from "../../libc/platform.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
-import { Descriptor } from "../descriptor.ts";
-import { checkIsMemory, hasSharedLock, joinUsers } from "./named-object.ts";
+import { Descriptor, LOOK_FLAGS } from "../descriptor.ts";
+import { checkIsMemory, isUsed, joinUsers } from "./named-object.ts";
 import type { PathName } from "./segment-name.ts";
 import {
   type Access,
@@ -73,8 +73,9 @@ export const memfdObjects: ObjectSpace<PathName> = {
  * Opens what a descriptor refers to again, because a new open file description has locks of its
  * own. Where the mode forbids that to this user, the descriptor is duplicated.
  */
-function reopen(path: string, access: Access): number {
-  const flags = (access === "read" ? C.O_RDONLY : C.O_RDWR) | C.O_CLOEXEC | C.O_NONBLOCK;
+function reopen(path: string, access: Access | "look"): number {
+  const mode = access === "read" ? C.O_RDONLY : C.O_RDWR;
+  const flags = access === "look" ? LOOK_FLAGS : mode | C.O_CLOEXEC | C.O_NONBLOCK;
   const opened = open(path, flags);
   const inherited = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
   return opened === -E.EACCES && inherited !== undefined ? dup(Number(inherited)) : opened;
@@ -116,17 +117,18 @@ export const inheritedObjects: ObjectSpace<PathName> = {
   unlink: no,
 
   exists({ path }: PathName): boolean {
-    const descriptor = reopen(path, "read");
+    const descriptor = reopen(path, "look");
     if (descriptor >= 0) close(descriptor);
     return descriptor !== -E.ENOENT;
   },
 
   hasUsers({ text, path }: PathName): boolean {
-    const descriptor = reopen(path, "read");
+    const descriptor = reopen(path, "look");
     if (descriptor === -E.ENOENT) return false;
-    if (descriptor < 0) fail(`Cannot look at segment ${shown(text)}`, descriptor, "open", text);
+    const action = `Cannot look at segment ${shown(text)}`;
+    if (descriptor < 0) fail(action, descriptor, "open", text);
     try {
-      return hasSharedLock(descriptor);
+      return isUsed(action, text, descriptor);
     } finally {
       close(descriptor);
     }

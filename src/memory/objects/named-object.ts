@@ -2,13 +2,13 @@
 import { fchmodSync, statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { LayoutError, StateError } from "../../errors.ts";
-import { UNLINK_BYTE } from "../../layout/lock-bytes.ts";
+import { UNLINK_BYTE, USERS_BYTE } from "../../layout/lock-bytes.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { close, flock, ftruncate, lockByte } from "../../libc/fcntl.ts";
+import { close, ftruncate, isByteLocked, lockByte, shareByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import { FOR_CREATOR, waitUntil } from "../../waiting/patience.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
-import { Descriptor } from "../descriptor.ts";
+import { Descriptor, LOOK_FLAGS } from "../descriptor.ts";
 import type { PathName } from "./segment-name.ts";
 import {
   type Access,
@@ -52,14 +52,14 @@ function whenFree(action: string, text: string, syscall: string, attempt: () => 
   if (result < 0) fail(action, result, syscall, text);
 }
 
-/** Joins the object's users by a shared `flock`, which the kernel releases with the descriptor. */
+/** Joins the object's users by a shared lock, which the kernel releases with the descriptor. */
 export function joinUsers(action: string, text: string, descriptor: number): void {
-  whenFree(action, text, "flock", () => flock(descriptor, C.LOCK_SH | C.LOCK_NB));
+  whenFree(action, text, "fcntl", () => shareByte(descriptor, USERS_BYTE));
 }
 
 /** Waits for the exclusive lock, under which an object gets its size. */
 function lockAlone(action: string, text: string, descriptor: number): void {
-  whenFree(action, text, "flock", () => flock(descriptor, C.LOCK_EX | C.LOCK_NB));
+  whenFree(action, text, "fcntl", () => lockByte(descriptor, USERS_BYTE));
 }
 
 /** @throws LayoutError for what cannot be mapped: a FIFO, a socket, a device, a directory. */
@@ -72,12 +72,11 @@ export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
   });
 }
 
-/**
- * Whether a live process has the object open as a segment. The test takes the lock for an instant,
- * so two simultaneous tests may both say yes wrongly; none ever says no wrongly.
- */
-export function hasSharedLock(descriptor: number): boolean {
-  return flock(descriptor, C.LOCK_EX | C.LOCK_NB) === -E.EAGAIN;
+/** Whether a live process has the object open as a segment. It takes nothing: nobody notices. */
+export function isUsed(action: string, text: string, descriptor: number): boolean {
+  const locked = isByteLocked(descriptor, USERS_BYTE);
+  if (locked < 0) fail(action, locked, "fcntl", text);
+  return locked === 1;
 }
 
 /** Whether the object has a size; it waits for a creator that has not given it one yet. */
@@ -94,9 +93,9 @@ function describeAccess(access: Access): string {
 /*
  * Who may size an object: its name appears with size 0, before anyone can give it a size. So:
  *
- *   - only a process that holds the exclusive flock sizes an empty object, and checks again first
- *     that it is empty;
- *   - a process joins the users (shared flock) only of an object that has a size.
+ *   - only a process that holds the users' lock exclusively sizes an empty object, and checks again
+ *     first that it is empty;
+ *   - a process joins the users (shared lock) only of an object that has a size.
  *
  * A creator that dies in between leaves an empty object without a lock. Then `adopt` can take the
  * exclusive lock and finish the work; whoever comes second finds a size, and joins.
@@ -169,13 +168,13 @@ export class NamedSpace implements ObjectSpace<PathName> {
   truncate(name: PathName, options: ObjectOptions): FoundObject | undefined {
     const action = `Cannot truncate segment ${shown(name.text)}`;
     return this.#with(action, name, "readwrite", (descriptor) => {
-      const alone = flock(descriptor, C.LOCK_EX | C.LOCK_NB);
+      const alone = lockByte(descriptor, USERS_BYTE);
       if (alone === -E.EAGAIN) {
         const reason =
           "another handle has it open, and cutting it off would end that process (SIGBUS)";
         throw new StateError("EBUSY", `${action}: ${reason}`);
       }
-      if (alone < 0) fail(action, alone, "flock", name.text);
+      if (alone < 0) fail(action, alone, "fcntl", name.text);
       const emptied = ftruncate(descriptor, 0);
       if (emptied < 0) fail(action, emptied, "ftruncate", name.text);
       this.#sizeIfEmpty(action, name, descriptor, options);
@@ -190,14 +189,19 @@ export class NamedSpace implements ObjectSpace<PathName> {
 
   /** Removes a name unless a live process uses the object. @returns Whether this call did. */
   unlinkUnused(name: PathName): boolean {
-    const descriptor = this.#openExisting(name, "read");
+    let descriptor = this.#openExisting(name, "readwrite");
+    const writable = descriptor !== -E.EACCES;
+    if (!writable) descriptor = this.#openExisting(name, "read");
     // An object that cannot be opened has no users to ask for; its directory decides who may remove
     // it.
     if (descriptor < 0) return descriptor === -E.ENOENT ? false : this.#unlink(name);
     try {
       // The lock is held to the end, so a process that opens the object now waits, and finds no
-      // name.
-      if (flock(descriptor, C.LOCK_EX | C.LOCK_NB) < 0) return false;
+      // name. A lock needs write access; without it, the kernel can only be asked.
+      const free = writable
+        ? lockByte(descriptor, USERS_BYTE) === 0
+        : isByteLocked(descriptor, USERS_BYTE) === 0;
+      if (!free) return false;
       return this.#unlink(name, statDescriptor(descriptor));
     } finally {
       close(descriptor);
@@ -205,20 +209,18 @@ export class NamedSpace implements ObjectSpace<PathName> {
   }
 
   exists(name: PathName): boolean {
-    const descriptor = this.#openExisting(name, "read");
+    const descriptor = this.#openToLook(name);
     if (descriptor >= 0) close(descriptor);
     return descriptor !== -E.ENOENT && descriptor !== -E.ENOTDIR;
   }
 
   hasUsers(name: PathName): boolean {
-    const descriptor = this.#openExisting(name, "read");
+    const action = `Cannot look at segment ${shown(name.text)}`;
+    const descriptor = this.#openToLook(name);
     if (descriptor === -E.ENOENT || descriptor === -E.ENXIO) return false;
-    if (descriptor < 0) {
-      const action = `Cannot look at segment ${shown(name.text)}`;
-      fail(action, descriptor, this.openCall, name.text);
-    }
+    if (descriptor < 0) fail(action, descriptor, this.openCall, name.text);
     try {
-      return hasSharedLock(descriptor);
+      return isUsed(action, name.text, descriptor);
     } finally {
       close(descriptor);
     }
@@ -227,6 +229,10 @@ export class NamedSpace implements ObjectSpace<PathName> {
   #openExisting({ path }: PathName, access: Access): number {
     const flags = access === "read" ? C.O_RDONLY : C.O_RDWR;
     return this.#calls.open(path, flags | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK, 0);
+  }
+
+  #openToLook({ path }: PathName): number {
+    return this.#calls.open(path, LOOK_FLAGS, 0);
   }
 
   #own(name: PathName, descriptor: Descriptor): SharedObject {
@@ -312,7 +318,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
         // Without write access, or without such locks on this system, it goes on without a lock.
         return locked === -E.EAGAIN ? locked : 0;
       });
-      const again = this.#openExisting(name, "read");
+      const again = this.#openToLook(name);
       if (again >= 0) {
         const still = sameObject(statDescriptor(again), opened);
         close(again);

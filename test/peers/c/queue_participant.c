@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
   int count = atoi(argv[2]);
   int object = shm_open(name, O_RDWR | O_CLOEXEC, 0);
   must(object >= 0, "shm_open");
-  must(bun_shm_flock(object, LOCK_SH) == 0, "flock");
+  must(bun_shm_lock_users(object, F_RDLCK) == 0, "users");
   struct stat stat;
   must(fstat(object, &stat) == 0, "fstat");
   char *memory = mmap(NULL, (size_t)stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, object, 0);
