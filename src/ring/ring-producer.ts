@@ -218,6 +218,10 @@ export class RingProducer<T = Uint8Array> {
    */
   write(value: RingWritable<T>, options?: RingWriteOptions): boolean {
     this.#checks.check(options, WRITE_OPTIONS);
+    // The short way, if there is room.
+    if (value instanceof Uint8Array && this.#codec === undefined) {
+      if (this.tryWrite(value, options?.type)) return true;
+    }
     const input = this.#encode(value);
     const index = this.#claimWithin(lengthOf(input), options);
     if (index < 0) return false;
