@@ -7,6 +7,11 @@ export class AsyncLine {
   readonly #waiting: ((mine: boolean) => void)[] = [];
   #taken = false;
 
+  /** Whether a call has the turn. */
+  get taken(): boolean {
+    return this.#taken;
+  }
+
   /**
    * Waits for the turn. A caller that gets it must call `leave`.
    *

@@ -34,6 +34,11 @@ export const PINNED_LOOK_MS = 5;
 export const SPIN_POLLS = 2000;
 /** Polls between two reads of the clock. */
 export const POLLS_PER_CLOCK = 1024;
+/**
+ * How long, in ms, asynchronous calls of a thread may be answered at once before the event loop
+ * turns. A turn takes about a microsecond.
+ */
+export const TURN_MS = 2;
 /** Turns of the event loop that an async wait takes before it uses its bell, at 1 µs each. */
 export const SPIN_TURNS = 64;
 /** Where spinning has not helped, one async wait in so many spins in full, to try again. */
