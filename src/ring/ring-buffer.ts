@@ -226,6 +226,15 @@ export class RingBuffer<T = Uint8Array> {
     return this.#kind.policy;
   }
 
+  /**
+   * Whether a live producer has a role, in this process or another; stale the moment it returns.
+   * The kernel says who lives. @throws ClosedError.
+   */
+  get hasProducer(): boolean {
+    this.#checkOpen();
+    return this.#kind.hasProducer(this.#place);
+  }
+
   /** The longest record, in bytes. */
   get maxRecordLength(): number {
     return this.#kind.maxRecordLength(this.capacity);

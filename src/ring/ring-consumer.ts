@@ -1,21 +1,27 @@
 import {
+  checkBoolean,
   checkFunction,
   checkInteger,
   checkOneOf,
   checkOptions,
   isAsyncFunction,
 } from "../arguments.ts";
-import { ClosedError } from "../errors.ts";
+import { ClosedError, StateError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { monotonicMs } from "../libc/time.ts";
-import type { Codec } from "../struct/codec.ts";
+import { type Codec, decodeValue } from "../struct/codec.ts";
+import { hasScratchForm } from "../struct/scratch-codec.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
+import { RECHECK_MS } from "../waiting/limits.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
   WAIT_OPTIONS,
   type WaitOptions,
   checkTimeout,
+  checkWait,
 } from "../waiting/wait-options.ts";
 import { WAIT_STRATEGIES, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 import { type RecordHandler, type RingConsumerCore, refusePromise } from "./algorithm/core.ts";
@@ -45,11 +51,16 @@ export interface RingReadAsyncOptions extends AsyncWaitOptions {
 export interface RingValuesOptions {
   /** Ends the iteration: the iterator throws the signal's reason. */
   readonly signal?: AbortSignalLike | undefined;
+  /**
+   * Ends the iteration also when everything is read and no live producer has a role, after one has
+   * had it. The kernel says who lives. It is noticed within a quarter of a second. Default false.
+   */
+  readonly untilProducersEnd?: boolean | undefined;
 }
 
 const READ_OPTIONS: readonly string[] = ["limit", ...WAIT_OPTIONS];
 const READ_ASYNC_OPTIONS: readonly string[] = ["limit", ...ASYNC_WAIT_OPTIONS];
-const VALUES_OPTIONS: readonly string[] = ["signal"];
+const VALUES_OPTIONS: readonly string[] = ["signal", "untilProducersEnd"];
 const NO_LIMIT = 0x7fffffff;
 /** Equal to no handler that anybody passes, nor to one that is missing. */
 const NONE: RecordHandler = () => undefined;
@@ -63,13 +74,22 @@ const NONE: RecordHandler = () => undefined;
  * and frees the role.
  *
  * A record counts as read before its handler is called: a handler that throws loses that record and
- * no other.
+ * no other. A handler may close the consumer, and is then not called again. It cannot read with the
+ * consumer that called it.
+ *
+ * Asynchronous reads that wait at the same time are served in the order in which they were called,
+ * and each record is handed over once. Calls that need not wait let the event loop turn every two
+ * milliseconds.
  */
 export class RingConsumer<T = Uint8Array> {
   readonly #what: string;
+  readonly #kind: RingKind;
+  readonly #place: RingPlace;
   readonly #role: Role<RingConsumerCore>;
   readonly #core: RingConsumerCore;
   readonly #codec: Codec<T>;
+  /** Whether the codec is this package's own, which calls no code of the user's to decode. */
+  readonly #ownCodec: boolean;
   readonly #records: WaitPoint;
   readonly #strategy: WaitStrategy;
   readonly #counters: Float64Array;
@@ -77,11 +97,17 @@ export class RingConsumer<T = Uint8Array> {
   /** The last handler that was checked. */
   #handler: RecordHandler = NONE;
   #closed = false;
-  #taken: T | undefined;
+  /** Whether a read is in progress; and true once closed, so that one look checks both. */
+  #busy = false;
+  /** The value that was taken last; its bytes, if a codec of the user's is to decode them. */
+  #taken: T | Uint8Array | undefined;
+  readonly #line = new AsyncLine();
 
   /** Made by `RingBuffer.consumer`. @internal */
   constructor(kind: RingKind, place: RingPlace, codec: Codec<T>, options: RingConsumerOptions) {
     const { segment, offset, memory } = place;
+    this.#kind = kind;
+    this.#place = place;
     this.#what = `the consumer of ${memory.what}`;
     const action = `Cannot become ${this.#what}`;
     checkOptions(action, options, ["strategy"]);
@@ -89,6 +115,7 @@ export class RingConsumer<T = Uint8Array> {
     this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
     this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
     this.#codec = codec;
+    this.#ownCodec = hasScratchForm(codec);
     this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);
     this.#counters = countersOf(memory);
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
@@ -105,15 +132,13 @@ export class RingConsumer<T = Uint8Array> {
    *   lap.
    * @returns The number of records that were handled; 0 when the ring is empty.
    * @throws The handler's error; LayoutError when the bytes are no records; ClosedError.
+   * @throws StateError EBUSY inside a handler of this consumer.
    * @throws TypeError, RangeError for a bad handler or limit.
    */
   tryRead(handler: RecordHandler, limit: number = NO_LIMIT): number {
     if (handler !== this.#handler) this.#acceptHandler(handler);
     if (typeof limit !== "number" || (limit | 0) !== limit || limit < 1) this.#checkLimit(limit);
-    if (this.#closed || this.#counters.length === 0) throw new ClosedError(this.#what);
-    const count = this.#readCore(handler, limit);
-    if (count === 0) this.#counters[layout.CONSUMER_EMPTY_OFFSET >> 3]!++;
-    return count;
+    return this.#readNow(handler, limit);
   }
 
   /**
@@ -139,8 +164,10 @@ export class RingConsumer<T = Uint8Array> {
   async readAsync(handler: RecordHandler, options: RingReadAsyncOptions = {}): Promise<number> {
     this.#checks.check(options, READ_ASYNC_OPTIONS);
     const { limit = NO_LIMIT } = options;
-    const count = this.tryRead(handler, limit);
-    return count > 0 ? count : this.#readLater(handler, limit, options);
+    this.#acceptHandler(handler);
+    if (limit !== NO_LIMIT) this.#checkLimit(limit);
+    const read = (): number | undefined => this.#readNow(handler, limit) || undefined;
+    return (await this.#inTurn(read, options)) ?? 0;
   }
 
   /**
@@ -150,8 +177,7 @@ export class RingConsumer<T = Uint8Array> {
    * @throws The codec's error; LayoutError when the bytes are no records; ClosedError.
    */
   tryTake(): T | undefined {
-    this.tryRead(this.#decode, 1);
-    return this.#takeOut();
+    return this.#valueOf(this.#takeNow());
   }
 
   /**
@@ -162,8 +188,10 @@ export class RingConsumer<T = Uint8Array> {
    */
   take(options?: WaitOptions): T | undefined {
     this.#checks.check(options, WAIT_OPTIONS);
-    if (this.tryRead(this.#decode, 1) === 0) this.#readWithin(this.#decode, 1, options);
-    return this.#takeOut();
+    const taken = this.#takeNow();
+    if (taken !== undefined) return this.#valueOf(taken);
+    this.#readWithin(this.#keep, 1, options);
+    return this.#valueOf(this.#takeOut());
   }
 
   /**
@@ -175,8 +203,7 @@ export class RingConsumer<T = Uint8Array> {
    */
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
-    if (this.tryRead(this.#decode, 1) === 0) await this.#readLater(this.#decode, 1, options);
-    return this.#takeOut();
+    return this.#valueOf(await this.#inTurn(() => this.#takeNow(), options));
   }
 
   /**
@@ -207,13 +234,16 @@ export class RingConsumer<T = Uint8Array> {
   /**
    * Yields the value of every record as it comes, and waits in the event loop for more.
    *
-   * @returns An iterator that ends when the consumer is closed, or throws the signal's reason.
+   * @returns An iterator that ends when the consumer is closed, or as the options say.
    * @throws ClosedError when it is closed already; TypeError for bad options.
    */
   values(options: RingValuesOptions = {}): AsyncGenerator<T, void, void> {
-    this.#checks.check(options, VALUES_OPTIONS);
+    const action = `Cannot read with ${this.#what}`;
+    checkWait(action, options, VALUES_OPTIONS);
+    const { signal, untilProducersEnd = false } = options;
+    checkBoolean(action, "untilProducersEnd", untilProducersEnd);
     this.#checkOpen();
-    return this.#iterate(options);
+    return this.#iterate(signal, untilProducersEnd);
   }
 
   /** Yields the value of every record until the consumer is closed. @throws ClosedError. */
@@ -221,12 +251,32 @@ export class RingConsumer<T = Uint8Array> {
     return this.values();
   }
 
-  async *#iterate(options: RingValuesOptions): AsyncGenerator<T, void, void> {
+  async *#iterate(
+    signal: AbortSignalLike | undefined,
+    untilProducersEnd: boolean,
+  ): AsyncGenerator<T, void, void> {
+    const take = (): T | Uint8Array | undefined => this.#takeNow();
+    const timeoutMs = untilProducersEnd ? RECHECK_MS : undefined;
     while (!this.closed) {
-      options.signal?.throwIfAborted();
-      if (this.#readCore(this.#decode, 1) > 0) yield this.#takeOut() as T;
-      else await this.#waitLater(options);
+      signal?.throwIfAborted();
+      let taken = this.#line.taken ? undefined : take();
+      if (taken !== undefined) {
+        if (isTurnDue()) await takeTurn();
+      } else if (untilProducersEnd && this.#haveProducersEnded()) {
+        // All that they published is there by now.
+        this.#core.skipDead?.();
+        taken = take();
+        if (taken === undefined) return;
+      } else {
+        taken = await this.#waitInTurn(take, { timeoutMs, signal });
+      }
+      if (taken !== undefined) yield this.#valueOf(taken) as T;
     }
+  }
+
+  #haveProducersEnded(): boolean {
+    if (this.#kind.hasProducer(this.#place)) return false;
+    return this.#kind.published(this.#place.memory).records > 0;
   }
 
   /**
@@ -246,8 +296,9 @@ export class RingConsumer<T = Uint8Array> {
   close(): void {
     if (this.#closed) return;
     // So the next consumer does not read again what was read here.
-    if (!this.#isGone()) this.#core.giveBack?.();
+    this.#core.end();
     this.#closed = true;
+    this.#busy = true;
     this.#records.endWaits();
     this.#role.lock?.close();
   }
@@ -268,28 +319,66 @@ export class RingConsumer<T = Uint8Array> {
     return 0;
   }
 
-  async #readLater(
-    handler: RecordHandler,
-    limit: number,
-    options: AsyncWaitOptions,
-  ): Promise<number> {
-    const { timeoutMs, signal, ref } = options;
-    const deadline = monotonicMs() + checkTimeout(timeoutMs);
-    for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
-      if (!(await this.#waitLater({ timeoutMs: left, signal, ref })) || this.closed) return 0;
-      const count = this.#readCore(handler, limit);
-      if (count > 0) return count;
+  /**
+   * Reads now, if no call waits before this one; else in turn.
+   * @returns What was read; undefined when nothing came in time, or the consumer was closed.
+   */
+  async #inTurn<R>(read: () => R | undefined, options: AsyncWaitOptions): Promise<R | undefined> {
+    this.#checkOpen();
+    if (!this.#line.taken) {
+      const found = read();
+      if (found !== undefined) {
+        if (isTurnDue()) await takeTurn();
+        return found;
+      }
     }
-    return 0;
+    return options.timeoutMs === 0 ? undefined : this.#waitInTurn(read, options);
   }
 
-  /** Reads what is there. A handler can close what it reads from: then that is what is wrong. */
+  async #waitInTurn<R>(
+    read: () => R | undefined,
+    { timeoutMs, signal, ref }: AsyncWaitOptions,
+  ): Promise<R | undefined> {
+    const limitMs = checkTimeout(timeoutMs);
+    const deadline = monotonicMs() + limitMs;
+    if (!(await this.#line.enter(limitMs, signal, ref))) return undefined;
+    try {
+      // What comes may be only padding: then it waits on.
+      for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
+        if (this.closed || !(await this.#waitLater({ timeoutMs: left, signal, ref }))) break;
+        const found = read();
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    } finally {
+      this.#line.leave();
+    }
+  }
+
+  /** Reads what is there, and counts when nothing is. */
+  #readNow(handler: RecordHandler, limit: number): number {
+    const count = this.#readCore(handler, limit);
+    if (count === 0 && !this.#closed) this.#counters[layout.CONSUMER_EMPTY_OFFSET >> 3]!++;
+    return count;
+  }
+
   #readCore(handler: RecordHandler, limit: number): number {
+    if (this.#busy || this.#counters.length === 0) this.#refuse();
+    this.#busy = true;
     try {
       return this.#core.read(handler, limit);
-    } catch (error) {
-      throw this.#isGone() ? new ClosedError(this.#what) : error;
+    } finally {
+      this.#busy = this.#closed;
     }
+  }
+
+  #refuse(): never {
+    if (this.closed) throw new ClosedError(this.#what);
+    throw new StateError(
+      "EBUSY",
+      `Cannot read with ${this.#what} inside one of its handlers: the record's bytes are valid ` +
+        "until that handler returns, and a nested read would give them back. Return first",
+    );
   }
 
   #waitWithin(timeoutMs: number | undefined, signal: AbortSignalLike | undefined): boolean {
@@ -309,14 +398,26 @@ export class RingConsumer<T = Uint8Array> {
   /** Whether a wait ends: a record is there, or the consumer is closed. */
   readonly #isReady = (): boolean => this.closed || this.#core.hasRecord();
 
-  readonly #decode: RecordHandler = ({ buffer, byteOffset }, index, length) => {
-    this.#taken = this.#codec.decode(new Uint8Array(buffer, byteOffset + index, length));
+  /** Code of the user's never runs on the ring's bytes: its codec gets a copy, after the read. */
+  readonly #keep: RecordHandler = ({ buffer, byteOffset }, index, length) => {
+    const bytes = new Uint8Array(buffer, byteOffset + index, length);
+    this.#taken = this.#ownCodec ? this.#codec.decode(bytes) : bytes.slice();
   };
 
-  #takeOut(): T | undefined {
+  #takeNow(): T | Uint8Array | undefined {
+    this.#readNow(this.#keep, 1);
+    return this.#takeOut();
+  }
+
+  #takeOut(): T | Uint8Array | undefined {
     const taken = this.#taken;
     this.#taken = undefined;
     return taken;
+  }
+
+  #valueOf(taken: T | Uint8Array | undefined): T | undefined {
+    if (taken === undefined || this.#ownCodec) return taken as T | undefined;
+    return decodeValue(this.#codec, taken as Uint8Array);
   }
 
   #acceptHandler(handler: RecordHandler): void {

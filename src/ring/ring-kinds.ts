@@ -73,6 +73,8 @@ export interface RingKind {
   maxRecordLength(capacity: number): number;
   /** Counts what was published since the ring was made; bytes include headers and padding. */
   published(memory: RingMemory): { readonly records: number; readonly bytes: number };
+  /** Whether a live producer has a role, as the kernel says; stale the moment it returns. */
+  hasProducer(place: RingPlace): boolean;
   takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
   takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
 }
@@ -128,6 +130,10 @@ function countedByProducer(memory: RingMemory): { records: number; bytes: number
   };
 }
 
+function hasOnlyProducer({ segment, offset }: RingPlace): boolean {
+  return segment.isLocked(offset + RING_PRODUCER_BYTE);
+}
+
 const SPSC: RingKind = {
   name: "spsc",
   policy: undefined,
@@ -136,6 +142,7 @@ const SPSC: RingKind = {
   dataOffset: () => RING_DATA_OFFSET,
   maxRecordLength,
   published: countedByProducer,
+  hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(
       place,
@@ -163,6 +170,12 @@ const MPSC: RingKind = {
       bytes: counters[CONSUMER_BYTES_OFFSET >> 3]! + unread.bytes,
     };
   },
+  hasProducer({ segment, offset }) {
+    for (let slot = 0; slot < PRODUCER_SLOT_COUNT; slot++) {
+      if (segment.isLocked(offset + RING_FIRST_SLOT_BYTE + slot)) return true;
+    }
+    return false;
+  },
   takeProducer: (place, reader) =>
     takeSlot(place, PRODUCER_SLOT_COUNT, "producer", (slot) => {
       return new MpscProducer(place.memory, reader, slot);
@@ -184,6 +197,7 @@ const OVERWRITE: RingKind = {
   dataOffset: () => broadcastDataOffset("overwrite"),
   maxRecordLength: broadcastMaxRecordLength,
   published: countedByProducer,
+  hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(place, RING_PRODUCER_BYTE, "producer", () => {
       return new BroadcastProducer(place.memory, reader, undefined, batch);

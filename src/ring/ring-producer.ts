@@ -2,12 +2,16 @@ import { checkBytes, checkInteger, checkOneOf, checkOptions, shown } from "../ar
 import { ClosedError, StateError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
+import { monotonicMs } from "../libc/time.ts";
 import type { Codec } from "../struct/codec.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
   WAIT_OPTIONS,
   type WaitOptions,
+  checkTimeout,
 } from "../waiting/wait-options.ts";
 import { WAIT_STRATEGIES, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 import type { RingProducerCore } from "./algorithm/core.ts";
@@ -58,6 +62,10 @@ export type RingWritable<T> = [T] extends [Uint8Array] ? RingInput : T;
  *
  * One thread uses it. `RingBuffer` says what a crash leaves. The garbage collector ends a forgotten
  * producer together with its ring, and frees the role; records of an unpublished batch are lost.
+ *
+ * Records keep the order of the calls that write them. Asynchronous calls that wait for room are
+ * served one after the other; until then `tryWrite` and `tryClaim` find the ring full, and blocking
+ * calls are refused, because they would keep the earlier ones waiting.
  */
 export class RingProducer<T = Uint8Array> {
   /** The ring's data, in which claims are written. One view for the producer's whole life. */
@@ -77,9 +85,13 @@ export class RingProducer<T = Uint8Array> {
   readonly #checks: OptionChecks;
   /** Payload bytes of the open claim; -1 without one. */
   #open = -1;
-  /** `maxRecordLength`; -1 once closed, so that one comparison on the hot path checks both. */
+  /**
+   * `maxRecordLength`; -1 once closed and while asynchronous calls wait, so that one comparison on
+   * the hot path checks all of it.
+   */
   #claimable: number;
   #closed = false;
+  readonly #line = new AsyncLine();
 
   /** Made by `RingBuffer.producer`. @internal */
   constructor(kind: RingKind, place: RingPlace, codec: Codec<T>, options: RingProducerOptions) {
@@ -118,7 +130,10 @@ export class RingProducer<T = Uint8Array> {
    */
   tryClaim(length: number, type = 0): number {
     if (this.#isGone()) throw new ClosedError(this.#what);
-    this.#checkClaim(length, type);
+    return this.#mayClaim(length, type) ? this.#claimNow(length, type) : -1;
+  }
+
+  #claimNow(length: number, type: number): number {
     const index = this.#core.tryClaim(length, type);
     if (index >= 0) this.#open = length;
     return index;
@@ -171,6 +186,7 @@ export class RingProducer<T = Uint8Array> {
     if (this.#open < 0 || this.#isGone()) this.#noClaim("commit");
     this.#open = -1;
     this.#core.commit();
+    if (this.#claimable < 0) this.#room.lookAgain();
   }
 
   /** Gives the claimed room back: there is no record. @throws The errors of `commit`. */
@@ -178,6 +194,7 @@ export class RingProducer<T = Uint8Array> {
     if (this.#open < 0 || this.#isGone()) this.#noClaim("abort");
     this.#open = -1;
     this.#core.abort();
+    if (this.#claimable < 0) this.#room.lookAgain();
   }
 
   /**
@@ -196,7 +213,7 @@ export class RingProducer<T = Uint8Array> {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
       if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
-      this.#checkClaim(value.length, type);
+      if (!this.#mayClaim(value.length, type)) return false;
       const index = this.#core.tryClaim(value.length, type);
       if (index < 0) return false;
       copy(value, target, index);
@@ -238,8 +255,11 @@ export class RingProducer<T = Uint8Array> {
    */
   async writeAsync(value: RingWritable<T>, options: RingWriteAsyncOptions = {}): Promise<boolean> {
     this.#checks.check(options, WRITE_ASYNC_OPTIONS);
-    const input = this.#encode(value);
-    return this.#claimLater(lengthOf(input), options, (index) => this.#fill(index, input));
+    let input = this.#encode(value);
+    // A codec may encode into the same bytes each time.
+    const keep = (): void => void (this.#codec && (input = (input as Uint8Array).slice()));
+    const fill = (index: number): void => this.#fill(index, input);
+    return this.#claimLater(lengthOf(input), options, fill, keep);
   }
 
   /** @returns The claim's index; -1 when there was no room in time. */
@@ -250,6 +270,13 @@ export class RingProducer<T = Uint8Array> {
 
   /** Apart from `#claimWithin`, which would otherwise make a closure for each record. */
   #waitToClaim(length: number, { type, timeoutMs, signal }: RingWriteOptions): number {
+    if (this.#line.taken) {
+      throw new StateError(
+        "EBUSY",
+        `Cannot write with ${this.#what}: asynchronous calls wait for room before this one, and ` +
+          "blocking the thread would keep them waiting. Await them first",
+      );
+    }
     let index = -1;
     this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
     const ready = (): boolean => (index = this.tryClaim(length, type)) >= 0;
@@ -260,26 +287,50 @@ export class RingProducer<T = Uint8Array> {
   /**
    * Claims now or later, and uses the claim in the same turn of the event loop: another write may
    * run before an `await` returns.
+   *
+   * @param keep Called before it waits.
    * @returns true when it was used; false when there was no room in time.
    */
   async #claimLater(
     length: number,
     options: RingWriteAsyncOptions,
     use: (index: number) => void,
+    keep: () => void = () => undefined,
   ): Promise<boolean> {
-    const { type = 0 } = options;
+    const { type = 0, timeoutMs, signal, ref } = options;
+    const index = this.tryClaim(length, type);
+    if (index >= 0) {
+      use(index);
+      if (isTurnDue()) await takeTurn();
+      return true;
+    }
+    if (timeoutMs === 0) return false;
+    this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
+    keep();
+    this.#claimable = -1;
+    const limitMs = checkTimeout(timeoutMs);
+    const deadline = monotonicMs() + limitMs;
     let used = false;
     const attempt = (): boolean => {
-      const index = this.tryClaim(length, type);
+      if (this.closed) return true;
+      if (this.#open >= 0) return false;
+      const index = this.#claimNow(length, type);
       if (index < 0) return false;
       used = true;
       use(index);
       return true;
     };
-    if (attempt()) return true;
-    if (options.timeoutMs === 0) return false;
-    this.#counters[layout.PRODUCER_WAITS_OFFSET >> 3]!++;
-    await this.#room.waitAsync(() => this.closed || (this.#open < 0 && attempt()), options);
+    try {
+      if (!(await this.#line.enter(limitMs, signal, ref))) return false;
+      try {
+        const leftMs = Math.max(deadline - monotonicMs(), 0);
+        await this.#room.waitAsync(attempt, { timeoutMs: leftMs, signal, ref });
+      } finally {
+        this.#line.leave();
+      }
+    } finally {
+      if (!this.#line.taken && !this.#closed) this.#claimable = this.maxRecordLength;
+    }
     if (!used && this.closed) throw new ClosedError(this.#what);
     return used;
   }
@@ -334,22 +385,22 @@ export class RingProducer<T = Uint8Array> {
     this.close();
   }
 
-  #checkClaim(length: number, type: number): void {
-    if (
-      this.#open >= 0 ||
-      typeof length !== "number" ||
-      typeof type !== "number" ||
-      (length | 0) !== length ||
-      length < 0 ||
-      length > this.#claimable ||
-      (type | 0) !== type ||
-      type < 0
-    ) {
-      this.#refuse(length, type);
-    }
+  /** Whether a record may be claimed: not while asynchronous calls wait. @throws when it never may. */
+  #mayClaim(length: number, type: number): boolean {
+    return (
+      (this.#open < 0 &&
+        typeof length === "number" &&
+        typeof type === "number" &&
+        (length | 0) === length &&
+        length >= 0 &&
+        length <= this.#claimable &&
+        (type | 0) === type &&
+        type >= 0) ||
+      this.#refuse(length, type)
+    );
   }
 
-  #refuse(length: unknown, type: unknown): void {
+  #refuse(length: unknown, type: unknown): false {
     if (this.closed) throw new ClosedError(this.#what);
     const action = `Cannot write with ${this.#what}`;
     if (this.#open >= 0) {
@@ -360,6 +411,7 @@ export class RingProducer<T = Uint8Array> {
     }
     checkInteger(action, "a record's length", length, 0, this.maxRecordLength);
     checkInteger(action, "a record's type", type, 0, MAX_TYPE);
+    return false;
   }
 
   #noClaim(verb: string): never {

@@ -27,6 +27,11 @@ export function withScratchForm<T, C extends Converter<T>>(codec: C, form: Scrat
   return codec;
 }
 
+/** Whether a codec is one of this package's own. To decode, those call no code of the user's. */
+export function hasScratchForm(codec: object): boolean {
+  return forms.has(codec);
+}
+
 /** @returns The scratch form of a codec; a user's codec converts by its own two functions. */
 export function scratchForm<T>(codec: Converter<T>): ScratchCodec<T> {
   const form = forms.get(codec) as ScratchCodec<T> | undefined;

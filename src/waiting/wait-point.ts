@@ -13,7 +13,7 @@ import {
 } from "../layout/wait-point-layout.ts";
 import { compareExchange, load } from "../memory/atomics.ts";
 import type { Mapping } from "../memory/mapping.ts";
-import { ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
+import { type PendingWait, ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
 import {
   MAX_TIMER_MS,
@@ -61,7 +61,8 @@ export class WaitPoint {
   readonly #words: Int32Array;
   /** How many async waits this handle has. While there are any, the thread's bell is registered. */
   #asyncWaits = 0;
-  readonly #endings = new Set<() => void>();
+  /** The async waits of this handle: how each looks, and how it ends early. */
+  readonly #pending = new Map<PendingWait, () => void>();
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
@@ -184,7 +185,14 @@ export class WaitPoint {
 
   /** Ends every async wait of this object with false, before its memory is unmapped. */
   endWaits(): void {
-    for (const endEarly of this.#endings) endEarly();
+    for (const endEarly of this.#pending.values()) endEarly();
+  }
+
+  /** Lets every async wait of this object look soon: what it waits for changed in this thread. */
+  lookAgain(): void {
+    for (const look of this.#pending.keys()) {
+      queueMicrotask(() => void (this.#pending.has(look) && look()));
+    }
   }
 
   #waitForBell(
@@ -196,7 +204,7 @@ export class WaitPoint {
     let timer: Timer | undefined;
     const end = (settle: () => void): true => {
       stopWaiting(look);
-      this.#endings.delete(endEarly);
+      this.#pending.delete(look);
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       if (--this.#asyncWaits === 0) this.#unregisterBell();
@@ -218,7 +226,7 @@ export class WaitPoint {
 
     if (this.#asyncWaits++ === 0) this.#registerBell();
     startWaiting(look, ref);
-    this.#endings.add(endEarly);
+    this.#pending.set(look, endEarly);
     if (look()) return promise;
     signal?.addEventListener("abort", aborted, { once: true });
     if (deadline < Number.POSITIVE_INFINITY) {

@@ -127,7 +127,7 @@ function following(
     }
     turn.forget();
     if (consumer instanceof BlockConsumer) {
-      consumer.giveBack();
+      consumer.end();
       turn.unlock(slot);
     }
   };

@@ -79,17 +79,23 @@ export interface RingConsumerCore {
    * Hands the records that are there to the handler, and gives their room back.
    *
    * When the handler throws, or returns a promise, its record counts as read and is released, and
-   * the caller gets the error.
+   * the caller gets the error. When the handler calls `end`, or the memory is unmapped while it
+   * runs, its record is the last one. It must not call `read`.
    *
    * @param limit The most records; from 1.
    * @returns The number of records that were handled.
    * @throws LayoutError when the bytes are no records.
    */
   read(handler: RecordHandler, limit: number): number;
+  /** Skips the claims of dead producers now; only where a claim can be in the way. */
+  skipDead?(): void;
   /** Whether a record is there. Never throws: `read` reports what is wrong. */
   hasRecord(): boolean;
-  /** Gives back what the algorithm still holds of the ring, at the end of its work. */
-  giveBack?(): void;
+  /**
+   * Ends its work, and gives back what it still holds of the ring. Inside a handler it ends that
+   * read too: the record in hand counts as read, and no further one is handed over.
+   */
+  end(): void;
   /** The number of records overwritten before they were read; only where that can happen. */
   readonly lost?: number;
 }

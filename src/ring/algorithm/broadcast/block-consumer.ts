@@ -30,6 +30,7 @@ export class BlockConsumer implements RingConsumerCore {
   readonly #slot: number;
   #position = 0;
   #released = 0;
+  #ended = false;
 
   /**
    * Joins the ring: it will see what is published from now on.
@@ -82,7 +83,9 @@ export class BlockConsumer implements RingConsumerCore {
   }
 
   /** Leaves: the producer no longer waits for it. The caller gives the lock back afterwards. */
-  giveBack(): void {
+  end(): void {
+    this.#ended = true;
+    if (this.#words.length === 0) return;
     and(this.#control, word.JOINED, ~(1 << this.#slot));
     this.writer.wake();
   }
@@ -129,12 +132,14 @@ export class BlockConsumer implements RingConsumerCore {
             type,
           );
           if (result !== undefined) checkHandled(result);
+          if (this.#ended || words.length === 0) return count;
         }
         const unreleased = (this.#position - this.#released) | 0;
         if (unreleased >= capacity / RELEASES_PER_LAP) this.#release();
       }
     } finally {
-      if (this.#position !== this.#released) this.#release();
+      const isOver = this.#ended || words.length === 0;
+      if (!isOver && this.#position !== this.#released) this.#release();
     }
     return count;
   }

@@ -33,6 +33,7 @@ export class OverwriteConsumer implements RingConsumerCore {
   /** The number of the next record. */
   #number = 0;
   #lost = 0;
+  #ended = false;
 
   /** Joins the ring: it will see what is published from now on. @throws LayoutError. */
   constructor(memory: RingMemory, writer: Wakeable) {
@@ -74,6 +75,10 @@ export class OverwriteConsumer implements RingConsumerCore {
     throw this.#corruptTail("a tail whose record number is known", tail);
   }
 
+  end(): void {
+    this.#ended = true;
+  }
+
   hasRecord(): boolean {
     if (this.#from < this.#to) return true;
     const { control } = this.#views;
@@ -110,6 +115,7 @@ export class OverwriteConsumer implements RingConsumerCore {
         type,
       );
       if (result !== undefined) checkHandled(result);
+      if (this.#ended || this.#views.bytes.length === 0) break;
     }
     return count;
   }

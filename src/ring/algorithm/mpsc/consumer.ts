@@ -52,6 +52,9 @@ export class MpscConsumer implements RingConsumerCore {
   readonly #looksPerQuestion: number;
   #release: number;
   #looks = 0;
+  /** Records that the read in progress has handed over, and not counted yet. */
+  #handed = 0;
+  #ended = false;
 
   /**
    * Goes on where the last consumer released.
@@ -105,12 +108,17 @@ export class MpscConsumer implements RingConsumerCore {
     }
   }
 
+  skipDead(): void {
+    this.#next(1);
+  }
+
   /**
    * Goes to the next record, past padding and the claims of the dead.
    *
+   * @param looksPerQuestion Looks at a claim for each question to the kernel.
    * @returns Its cell; 0 when there is none yet. @throws LayoutError.
    */
-  #next(): number {
+  #next(looksPerQuestion: number = this.#looksPerQuestion): number {
     const at = this.#at;
     // Each step frees at least a unit, or ends the loop: at most one lap.
     for (let step = 0; step <= this.#cells.length; step++) {
@@ -120,7 +128,7 @@ export class MpscConsumer implements RingConsumerCore {
       // SYNC published: pairs with the producer's store in commit or abort.
       let word = load(this.#cells, cell);
       if (word < 0 && isClaim(word)) {
-        if (++this.#looks % this.#looksPerQuestion !== 0) break;
+        if (++this.#looks % looksPerQuestion !== 0) break;
         if (this.#isAlive((word >>> layout.SLOT_SHIFT) & layout.SLOT_MASK)) break;
         // It may have committed and ended since the look. Nobody writes this cell any more now,
         // except a successor that turns the claim into padding.
@@ -166,6 +174,7 @@ export class MpscConsumer implements RingConsumerCore {
         // Before the handler: a record whose handler throws has been read.
         advance(at, units, this.#cells.length);
         count++;
+        this.#handed = count;
         const result: unknown = handler(
           view,
           index + RECORD_HEADER_LENGTH,
@@ -173,16 +182,25 @@ export class MpscConsumer implements RingConsumerCore {
           type,
         );
         if (result !== undefined) checkHandled(result);
+        if (this.#ended || this.#words.length === 0) return count;
         const unreleased = (at.position - this.#released.position) | 0;
         if (unreleased >= this.#capacity / RELEASES_PER_LAP) this.#publish();
       }
     } finally {
-      if (count > 0) {
+      this.#handed = 0;
+      if (count > 0 && !this.#ended && this.#words.length > 0) {
         this.#views.counters[CONSUMER_RECORDS_OFFSET >> 3]! += count;
         this.#publish();
       }
     }
     return count;
+  }
+
+  end(): void {
+    this.#ended = true;
+    if (this.#words.length === 0) return;
+    this.#views.counters[CONSUMER_RECORDS_OFFSET >> 3]! += this.#handed;
+    this.#publish();
   }
 
   /** Frees the cells of what was read, and publishes the new place: C5. */

@@ -37,6 +37,9 @@ export class SpscConsumer implements RingConsumerCore {
   /** The position that the producer knows. */
   #released: number;
   #readSincePause = 0;
+  /** Records that the read in progress has handed over, and not counted yet. */
+  #handed = 0;
+  #ended = false;
 
   /** Goes on where the last consumer released. @throws LayoutError. */
   constructor(memory: RingMemory, writer: Wakeable) {
@@ -91,6 +94,7 @@ export class SpscConsumer implements RingConsumerCore {
         this.#position = position;
         if (type !== PADDING_TYPE) {
           count++;
+          this.#handed = count;
           const result: unknown = handler(
             view,
             index + RECORD_HEADER_LENGTH,
@@ -98,15 +102,19 @@ export class SpscConsumer implements RingConsumerCore {
             type,
           );
           if (result !== undefined) checkHandled(result);
+          if (this.#ended || words.length === 0) return count;
         }
         if (((position - this.#released) | 0) >= this.#releaseStep) this.#release();
         length = load(words, (position & mask) >> 2);
       } while (length > 0 && count < limit && ((position - start) | 0) < this.#capacity);
     } finally {
-      this.#counters[CONSUMER_RECORDS_COUNTER]! += count;
-      this.#readSincePause += count;
-      // A producer that goes to sleep after this look gets room at the end of the next read.
-      if (this.writer.hasWaiters && position !== this.#released) this.#release();
+      this.#handed = 0;
+      if (!this.#ended && words.length > 0) {
+        this.#counters[CONSUMER_RECORDS_COUNTER]! += count;
+        this.#readSincePause += count;
+        // A producer that goes to sleep after this look gets room at the end of the next read.
+        if (this.writer.hasWaiters && position !== this.#released) this.#release();
+      }
     }
     return count;
   }
@@ -119,7 +127,10 @@ export class SpscConsumer implements RingConsumerCore {
     return this.hasRecord();
   }
 
-  giveBack(): void {
+  end(): void {
+    this.#ended = true;
+    if (this.#words.length === 0) return;
+    this.#counters[CONSUMER_RECORDS_COUNTER]! += this.#handed;
     if (this.#position !== this.#released) this.#release();
   }
 
