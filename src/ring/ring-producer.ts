@@ -385,7 +385,10 @@ export class RingProducer<T = Uint8Array> {
     this.close();
   }
 
-  /** Whether a record may be claimed: not while asynchronous calls wait. @throws when it never may. */
+  /**
+   * @returns Whether a record may be claimed: not while asynchronous calls wait.
+   * @throws The errors of `tryClaim`.
+   */
   #mayClaim(length: number, type: number): boolean {
     return (
       (this.#open < 0 &&

@@ -229,8 +229,9 @@ export const codecs: Codecs = {
 export function decodeValue<T>(codec: Codec<T>, encoded: Uint8Array): T {
   const value = codec.decode(encoded);
   if (!isThenable(value)) return value;
+  const { id } = codec;
   throw new TypeError(
-    `Cannot decode a value: the codec ${shown(codec.id)} returned a promise, and must decode at once`,
+    `Cannot decode a value: the codec ${shown(id)} returned a promise, and must decode at once`,
   );
 }
 

@@ -1,9 +1,10 @@
 /**
  * The event loop's share of a thread.
  *
- * An asynchronous call that is answered at once ends in a microtask, and timers, signals and sockets
- * wait until all microtasks are done. So a loop of such calls, behind a steady producer, would keep
- * them waiting for ever. Those calls look at the clock, and let the loop turn when it is due.
+ * An asynchronous call that is answered at once ends in a microtask, and timers, signals and
+ * sockets wait until all microtasks are done. So a loop of such calls, behind a steady producer,
+ * would keep them waiting for ever. Those calls look at the clock, and let the loop turn when it is
+ * due.
  */
 import { TURN_MS } from "./limits.ts";
 

@@ -296,7 +296,7 @@ describe.each(KINDS)("%s", (_name, kind) => {
   });
 
   test("an iteration can end with its producers", async () => {
-    using ring = create();
+    using ring = create(1 << 16);
     using consumer = ring.consumer();
     const seen: string[] = [];
     const done = (async () => {
@@ -340,7 +340,7 @@ describe.each(KINDS.filter(([, { policy }]) => policy !== "overwrite"))(
   "%s, full",
   (_name, kind) => {
     const create = <T>(codec: Codec<T>): RingBuffer<T> =>
-      RingBuffer.create(fresh(), { ...kind, capacity: 256, codec });
+      RingBuffer.create(fresh(), { ...kind, capacity: 512, codec });
 
     test("records keep the order of the calls that write them", async () => {
       using ring = create(codecs.utf8);
