@@ -87,6 +87,8 @@ export class RingConsumer<T = Uint8Array> {
   readonly #place: RingPlace;
   readonly #role: Role<RingConsumerCore>;
   readonly #core: RingConsumerCore;
+  /** The bytes of `core.view`. */
+  readonly #bytes: Uint8Array;
   readonly #codec: Codec<T>;
   /** Whether the codec is this package's own, which calls no code of the user's to decode. */
   readonly #ownCodec: boolean;
@@ -121,6 +123,8 @@ export class RingConsumer<T = Uint8Array> {
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
     this.#role = kind.takeConsumer(place, writer);
     this.#core = this.#role.core;
+    const { buffer, byteOffset, byteLength } = this.#core.view;
+    this.#bytes = new Uint8Array(buffer, byteOffset, byteLength);
   }
 
   /**
@@ -166,8 +170,13 @@ export class RingConsumer<T = Uint8Array> {
     const { limit = NO_LIMIT } = options;
     this.#acceptHandler(handler);
     if (limit !== NO_LIMIT) this.#checkLimit(limit);
+    if (!this.#line.taken) {
+      const count = this.#readNow(handler, limit);
+      if (count > 0 && isTurnDue()) await takeTurn();
+      if (count > 0) return count;
+    }
     const read = (): number | undefined => this.#readNow(handler, limit) || undefined;
-    return (await this.#inTurn(read, options)) ?? 0;
+    return (await this.#waitInTurn(read, options)) ?? 0;
   }
 
   /**
@@ -203,7 +212,10 @@ export class RingConsumer<T = Uint8Array> {
    */
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
-    return this.#valueOf(await this.#inTurn(() => this.#takeNow(), options));
+    let taken = this.#line.taken ? undefined : this.#takeNow();
+    if (taken === undefined) taken = await this.#waitInTurn(() => this.#takeNow(), options);
+    else if (isTurnDue()) await takeTurn();
+    return this.#valueOf(taken);
   }
 
   /**
@@ -320,25 +332,17 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /**
-   * Reads now, if no call waits before this one; else in turn.
-   * @returns What was read; undefined when nothing came in time, or the consumer was closed.
+   * Waits until the calls before this one are served, and then for a record.
+   *
+   * @param read Reads what is there; it returns undefined when nothing is.
+   * @returns What it read; undefined when nothing came in time, or the consumer was closed.
    */
-  async #inTurn<R>(read: () => R | undefined, options: AsyncWaitOptions): Promise<R | undefined> {
-    this.#checkOpen();
-    if (!this.#line.taken) {
-      const found = read();
-      if (found !== undefined) {
-        if (isTurnDue()) await takeTurn();
-        return found;
-      }
-    }
-    return options.timeoutMs === 0 ? undefined : this.#waitInTurn(read, options);
-  }
-
   async #waitInTurn<R>(
     read: () => R | undefined,
     { timeoutMs, signal, ref }: AsyncWaitOptions,
   ): Promise<R | undefined> {
+    this.#checkOpen();
+    if (timeoutMs === 0) return undefined;
     const limitMs = checkTimeout(timeoutMs);
     const deadline = monotonicMs() + limitMs;
     if (!(await this.#line.enter(limitMs, signal, ref))) return undefined;
@@ -400,8 +404,9 @@ export class RingConsumer<T = Uint8Array> {
 
   /** Code of the user's never runs on the ring's bytes: its codec gets a copy, after the read. */
   readonly #keep: RecordHandler = ({ buffer, byteOffset }, index, length) => {
-    const bytes = new Uint8Array(buffer, byteOffset + index, length);
-    this.#taken = this.#ownCodec ? this.#codec.decode(bytes) : bytes.slice();
+    this.#taken = this.#ownCodec
+      ? this.#codec.decode(new Uint8Array(buffer, byteOffset + index, length))
+      : this.#bytes.slice(index, index + length);
   };
 
   #takeNow(): T | Uint8Array | undefined {
