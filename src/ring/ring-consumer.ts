@@ -347,11 +347,12 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + limitMs;
     if (!(await this.#line.enter(limitMs, signal, ref))) return undefined;
     try {
-      // What comes may be only padding: then it waits on.
-      for (let left = timeoutMs; left !== 0; left = remaining(timeoutMs, deadline)) {
-        if (this.closed || !(await this.#waitLater({ timeoutMs: left, signal, ref }))) break;
+      while (!this.closed) {
+        const left = remaining(timeoutMs, deadline);
+        if (!(await this.#waitLater({ timeoutMs: left, signal, ref }))) break;
         const found = read();
-        if (found !== undefined) return found;
+        // What comes may be only padding: then it waits on.
+        if (found !== undefined || left === 0) return found;
       }
       return undefined;
     } finally {

@@ -114,6 +114,22 @@ describe.each(KINDS)("%s", (_name, kind) => {
     expect(consumer.takeAsync()).rejects.toThrow(ClosedError);
   });
 
+  test("the time in the line counts", async () => {
+    using ring = create();
+    using producer = ring.producer();
+    using consumer = ring.consumer();
+    const order: string[] = [];
+    const first = consumer.takeAsync();
+    const second = consumer.takeAsync({ timeoutMs: 300 }).then(() => order.push("second"));
+    // It would be over after 500 ms if its time began with its turn.
+    const reference = Bun.sleep(400).then(() => order.push("reference"));
+    await Bun.sleep(200);
+    producer.tryWrite("a");
+    expect(await first).toBe("a");
+    await Promise.all([second, reference]);
+    expect(order).toEqual(["second", "reference"]);
+  });
+
   test("a read inside a handler is refused, and the record in hand stays whole", async () => {
     using ring = create(1024);
     using producer = ring.producer();
