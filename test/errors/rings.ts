@@ -296,7 +296,7 @@ export const RINGS: readonly ErrorRow[] = [
         .consumer()
         .tryRead(() => Promise.resolve()),
     error: "TypeError",
-    text: "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and valid only until the handler returns. Use a synchronous handler, or take() for a value",
+    text: "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and valid only until the handler returns. Use a synchronous handler, or takeAsync() for a value",
   },
   {
     provoke: (name) =>

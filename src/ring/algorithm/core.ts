@@ -39,7 +39,7 @@ export function checkHandled(result: unknown): void {
 export function refusePromise(): never {
   throw new TypeError(
     "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and " +
-      "valid only until the handler returns. Use a synchronous handler, or take() for a value",
+      "valid only until the handler returns. Use a synchronous handler, or takeAsync() for a value",
   );
 }
 
