@@ -39,7 +39,10 @@ function lookAtAll(): void {
   }
 }
 
-/** Makes this thread's doorbell at its first use. @returns Its id, which is never 0. */
+/**
+ * Makes this thread's doorbell at its first use.
+ * @returns Its id; 0 while none can be made, as where no descriptor is left.
+ */
 export function ownBell(): number {
   while (ownId === 0) {
     const id = crypto.getRandomValues(new Int32Array(1))[0]!;
@@ -51,7 +54,7 @@ export function ownBell(): number {
     } catch (error) {
       // The random id was taken: try another one.
       if ((error as { code?: string }).code === "EADDRINUSE") continue;
-      throw error;
+      return 0;
     }
     ownId = id;
   }

@@ -61,6 +61,7 @@ export class WaitPoint {
   readonly #words: Int32Array;
   /** How many async waits this handle has. While there are any, the thread's bell is registered. */
   #asyncWaits = 0;
+  #hasBell = false;
   /** The async waits of this handle: how each looks, and how it ends early. */
   readonly #pending = new Map<PendingWait, () => void>();
   #spinTurns = SPIN_TURNS;
@@ -216,6 +217,8 @@ export class WaitPoint {
     const look = (): boolean => {
       if (this.#isGone()) return end(() => resolve(false));
       try {
+        // There was none, or no room for it: the periodic look is what ends the wait meanwhile.
+        if (!this.#hasBell) this.#placeBell(ownBell());
         // The wake that rang the bell took the flag, so it is set again before the look.
         announce(this.#words, STATE_WORD, BELL);
         return ready() && end(() => resolve(true));
@@ -244,25 +247,27 @@ export class WaitPoint {
     return promise;
   }
 
-  /** Registers the bell. If there is no room for it, the periodic check ends the wait. */
   #registerBell(): void {
     const own = ownBell();
-    if (this.#placeBell(own)) return;
+    this.#placeBell(own);
+    if (own === 0 || this.#hasBell) return;
     // Ringing finds the dead, which makes room.
     this.#ringBells();
     this.#placeBell(own);
   }
 
-  #placeBell(own: number): boolean {
+  #placeBell(own: number): void {
+    if (own === 0) return;
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
-      if (compareExchange(this.#words, word, 0, own) === 0) return true;
+      this.#hasBell = compareExchange(this.#words, word, 0, own) === 0;
+      if (this.#hasBell) return;
     }
-    return false;
   }
 
   #unregisterBell(): void {
     // Unmapped memory has nothing to unregister from.
-    if (this.#isGone()) return;
+    if (this.#isGone() || !this.#hasBell) return;
+    this.#hasBell = false;
     const own = ownBell();
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
       if (compareExchange(this.#words, word, own, 0) === own) return;

@@ -1,4 +1,6 @@
-/** One side of a ping-pong over a wait point: NAME MODE SIDE ROUNDS. */
+/** One side of a ping-pong over a wait point: NAME MODE SIDE ROUNDS; or what a MODE says. */
+import { closeSync, openSync } from "node:fs";
+import { BELL_COUNT, FIRST_BELL_WORD } from "../../src/layout/wait-point-layout.ts";
 import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
@@ -14,6 +16,28 @@ if (mode === "ref" || mode === "unref") {
   void point
     .waitAsync(() => load(words, DATA) === -1, { ref: mode === "ref" })
     .then(() => console.log("woken"));
+} else if (mode === "starved") {
+  // Waits without a descriptor for the bell, and again when there are some.
+  const bells = (): number => {
+    const ids = words.subarray(FIRST_BELL_WORD, FIRST_BELL_WORD + BELL_COUNT);
+    return ids.filter((id) => id !== 0).length;
+  };
+  const taken: number[] = [];
+  for (;;) {
+    try {
+      taken.push(openSync("/dev/null", "r"));
+    } catch {
+      break;
+    }
+  }
+  const first = point.waitAsync(() => load(words, DATA) === -1);
+  console.log(await point.waitAsync(() => false, { timeoutMs: 5 }), bells());
+  for (const descriptor of taken) closeSync(descriptor);
+  // The wait that began without a bell gets one too.
+  while (bells() === 0) await Bun.sleep(1);
+  store(words, DATA, -1);
+  point.wake();
+  console.log(await first, bells());
 } else {
   for (let round = 0; round < Number(rounds); round++) {
     const turn = round * 2 + Number(side);

@@ -4,7 +4,7 @@ import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
 import { uniqueName } from "../support/names.ts";
-import { finished, runBun, spawnBun } from "../support/process.ts";
+import { BUN, type Child, finished, runBun, spawnBun } from "../support/process.ts";
 
 const PROGRAM = "test/peers/wait-point-peer.ts";
 const DATA = WAIT_POINT_LENGTH / 4;
@@ -49,6 +49,14 @@ describe("WaitPoint", () => {
       new RangeError("Cannot wait: timeoutMs must be a number of 0 or more, not -1"),
     );
     expect(point.waitAsync(never, { timeoutMs: Number.NaN })).rejects.toThrow(RangeError);
+  });
+
+  test("waits without a descriptor for its bell, and gets a bell as soon as there is one", async () => {
+    store(words, DATA, 0);
+    const script = `ulimit -n 64; exec ${BUN} ${PROGRAM} ${name} starved`;
+    const child = Bun.spawn(["bash", "-c", script], { stdio: ["pipe", "pipe", "pipe"] }) as Child;
+    const outcome = await finished(child);
+    expect(outcome).toMatchObject({ exitCode: 0, stdout: "false 0\ntrue 0\n", stderr: "" });
   });
 
   test("an aborted wait rejects with the signal's reason, before and during", async () => {
