@@ -8,6 +8,7 @@ import {
   SEGMENT_MAGIC,
 } from "../layout/segment-header.ts";
 import { ATOMICS_INSPECTOR } from "./kinds/atomics.ts";
+import type { FoundStructure } from "./holders.ts";
 import { headed } from "./kinds/header.ts";
 import type { Inspector } from "./kinds/kind.ts";
 import { findLock } from "./kinds/locks.ts";
@@ -44,4 +45,22 @@ export function identify(words: ObjectWords): Inspector | undefined {
   if (magic === PORTABLE_MAGIC) return PORTABLE_INSPECTOR;
   if (magic !== SEGMENT_MAGIC || words.size < SEGMENT_HEADER_LENGTH) return findLock(words);
   return INSPECTORS.get(words.u32(HEADER_KIND_OFFSET)) ?? UNKNOWN;
+}
+
+/** Structures in raw memory lie at multiples of this, and are searched for up to this end. */
+const STEP = 128;
+const SEARCHED_LENGTH = 2 ** 20;
+
+/** @returns The structure that starts an object; the structures in its first MiB if none does. */
+export function structuresIn(words: ObjectWords): FoundStructure[] {
+  const whole = identify(words);
+  if (whole !== undefined) return [{ inspector: whole, words }];
+  const found: FoundStructure[] = [];
+  for (let at = STEP; at < Math.min(words.size, SEARCHED_LENGTH); at += STEP) {
+    const rest = words.from(at);
+    const inspector = identify(rest);
+    if (inspector === undefined || inspector === UNKNOWN) continue;
+    found.push({ inspector, words: rest });
+  }
+  return found;
 }
