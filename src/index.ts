@@ -7,7 +7,8 @@ export {
 } from "./locks/barrier.ts";
 export { type Codec, type Codecs, codecs } from "./struct/codec.ts";
 export { Condition, type ConditionOptions } from "./locks/condition.ts";
-export { doctor, type Finding } from "./operations/doctor.ts";
+export { doctor } from "./operations/doctor.ts";
+export type { Finding } from "./operations/finding.ts";
 export {
   ClosedError,
   LayoutError,

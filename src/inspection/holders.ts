@@ -90,14 +90,15 @@ function* mutexHolders(
   // musl's type comes before its word.
   const word = libc === GLIBC ? 0 : 4;
   let writer = 0;
+  let hasWriterDied = false;
   for (const { role, offset } of inspector.mutexes?.(words) ?? []) {
     const value = words.u32(offset + word);
     const thread = value & OWNER;
+    const hasDied = (value & OWNER_DIED) !== 0;
     // A writer of a readers-writer lock has the places of all readers.
-    const isSame = thread !== 0 && thread === writer;
-    if (role === "writer") writer = thread;
-    if (isSame) continue;
-    if ((value & OWNER_DIED) !== 0) yield lost(place(role, words), "dead");
+    if (hasDied ? hasWriterDied : thread !== 0 && thread === writer) continue;
+    if (role === "writer") [writer, hasWriterDied] = [thread, hasDied];
+    if (hasDied) yield lost(place(role, words), "dead");
     else if (thread !== 0 && thread !== OWNER)
       yield holderOfThread(sight, place(role, words), thread);
   }

@@ -47,16 +47,18 @@ export function identify(words: ObjectWords): Inspector | undefined {
   return INSPECTORS.get(words.u32(HEADER_KIND_OFFSET)) ?? UNKNOWN;
 }
 
-/** Structures in raw memory lie at multiples of this, and are searched for up to this end. */
+/** Structures in raw memory lie at multiples of this. */
 const STEP = 128;
-const SEARCHED_LENGTH = 2 ** 20;
 
-/** @returns The structure that starts an object; the structures in its first MiB if none does. */
-export function structuresIn(words: ObjectWords): FoundStructure[] {
+/**
+ * @param length How many bytes of raw memory are searched.
+ * @returns The structure that starts an object; if none does, those that lie in it.
+ */
+export function structuresIn(words: ObjectWords, length: number): FoundStructure[] {
   const whole = identify(words);
   if (whole !== undefined) return [{ inspector: whole, words }];
   const found: FoundStructure[] = [];
-  for (let at = STEP; at < Math.min(words.size, SEARCHED_LENGTH); at += STEP) {
+  for (let at = STEP; at < Math.min(words.size, length); at += STEP) {
     const rest = words.from(at);
     const inspector = identify(rest);
     if (inspector === undefined || inspector === UNKNOWN) continue;

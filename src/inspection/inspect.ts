@@ -37,6 +37,9 @@ import { isAlive } from "../memory/processes.ts";
 import { findUsers } from "../memory/user-table.ts";
 import { spelled } from "../libc/name-spelling.ts";
 
+/** Bytes of raw memory that are searched for locks. */
+const SEARCHED_LENGTH = 2 ** 20;
+
 /**
  * An object that was opened only to look into it. It is read with `pread` and never mapped: nothing
  * in it changes, its users notice nothing, and a truncation by others does not end this process.
@@ -142,7 +145,7 @@ export class InspectedObject implements Disposable {
   holders(): Holder[] {
     const reader = this.#open;
     const table = findUsers(reader.device);
-    return holdersOf({ reader, table }, structuresIn(this.#words()));
+    return holdersOf({ reader, table }, structuresIn(this.#words(), SEARCHED_LENGTH));
   }
 
   /** @returns The named words and counters of a set of atomics; else none. @throws ClosedError. */

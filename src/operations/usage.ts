@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { checkBoolean, checkOptions } from "../arguments.ts";
 import { type Holder, holdersOf } from "../inspection/holders.ts";
-import { identify } from "../inspection/identify.ts";
+import { structuresIn } from "../inspection/identify.ts";
 import { objectOfFile } from "../inspection/inspect.ts";
 import type { ObjectKind } from "../inspection/kinds/kind.ts";
 import { type ObjectReader, openReader } from "../inspection/object-reader.ts";
@@ -164,6 +164,8 @@ function look(file: string, type: ObjectUsage["type"], table: UserTable, kinds: 
   }
 }
 
+/** Bytes of raw memory that are searched for locks; `InspectedObject.holders` searches more. */
+const SEARCHED_LENGTH = 2 ** 16;
 const RAW = { kind: "raw", holders: [] } as const;
 
 function structureOf(
@@ -171,10 +173,10 @@ function structureOf(
   words: ObjectWords,
   table: UserTable,
 ): Pick<ObjectUsage, "kind" | "holders"> {
-  const inspector = identify(words);
-  const structures = inspector === undefined ? [] : [{ inspector, words }];
+  const structures = structuresIn(words, SEARCHED_LENGTH);
+  const whole = structures.find((structure) => structure.words === words);
   return {
-    kind: inspector?.kind ?? "raw",
+    kind: whole?.inspector.kind ?? "raw",
     holders: holdersOf({ reader, table }, structures),
   };
 }
