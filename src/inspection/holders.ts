@@ -104,7 +104,7 @@ function* mutexHolders(
   }
 }
 
-/** A number of a thread means nothing in other containers: it counts if its process has the object. */
+/** A thread's number means nothing in other containers: it counts if its process has the object. */
 function holderOfThread({ reader, table }: HolderSight, role: string, thread: number): Holder {
   const pid = processOfThread(thread);
   const users = table.users.get(reader.key()) ?? [];

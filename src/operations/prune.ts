@@ -45,9 +45,9 @@ const YOUNG_MS = 2000;
 /**
  * Removes every segment and named semaphore that no live process has. The kernel says who has one:
  * by the lock that each user of this package holds, by every mapping and descriptor in /proc, and
- * where processes are out of sight (of other users, or of other containers) by a lease: it gives one
- * only for an object that nobody at all has open or mapped, and only to the object's owner and to
- * root. An object is kept as "unknown" when that would be needed, and is not given.
+ * where processes are out of sight (of other users, or of other containers) by a lease, which it
+ * gives only for an object that nobody at all has open or mapped, and only to the object's owner
+ * and to root. Where that is needed and refused, an object is kept as "unknown".
  *
  * It reads /proc twice, and blocks for that. A process that opens an object in the instant of its
  * removal keeps the memory and loses the name, as with any unlink.

@@ -149,7 +149,7 @@ function look(file: string, type: ObjectUsage["type"], table: UserTable, kinds: 
     const locked = reader.isLocked(USERS_BYTE);
     if (type === "semaphore") {
       const unlocked = { locked, headed: false, holders: [], kind: "semaphore" as const };
-      // glibc and musl both keep the count in the first word; musl marks waiters in its highest bit.
+      // glibc and musl keep the count in the first word; musl marks waiters in its highest bit.
       return words.size < 4 ? unlocked : { ...unlocked, value: words.u32(0) & 0x7fffffff };
     }
     const headed = words.u32(0) === SEGMENT_MAGIC;

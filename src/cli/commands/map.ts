@@ -126,7 +126,8 @@ export const del: Command = {
 export const keys: Command = {
   name: "keys",
   summary:
-    "List a map's keys or the names of atomics, all or those that fit a pattern; with --values, what they hold.",
+    "List a map's keys, or the names of atomics: all or those that fit a pattern; with --values, " +
+    "what they hold.",
   operands: "NAME [PATTERN]",
   count: [1, 2],
   completes: "objects",

@@ -90,8 +90,8 @@ export interface Inspector {
   /** The lock bytes by which live processes hold roles, and each role's name. */
   readonly roles: readonly (readonly [byte: number, role: string])[];
   /**
-   * The role of whom an object's own words name, by the holder's lock byte; undefined when they name
-   * nobody.
+   * @returns The role of whoever the words of an object name, and the lock byte of that one;
+   *   undefined when they name nobody.
    */
   named?(words: ObjectWords): readonly [byte: number, role: string] | undefined;
   /** @returns The mutexes in an object. */
