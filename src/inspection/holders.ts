@@ -1,7 +1,7 @@
 /** Who holds the locks and the roles of an object. */
 import { UNLINK_BYTE } from "../layout/lock-bytes.ts";
 import { GLIBC } from "../libc/platform.ts";
-import { isStopped, processOfThread } from "../memory/processes.ts";
+import { isStopped, threadsOf } from "../memory/processes.ts";
 import type { ObjectUser, UserTable } from "../memory/user-table.ts";
 import type { Inspector } from "./kinds/kind.ts";
 import type { ObjectReader } from "./object-reader.ts";
@@ -104,12 +104,11 @@ function* mutexHolders(
   }
 }
 
-/** A thread's number means nothing in other containers: it counts if its process has the object. */
+/** A thread's number is that of its own namespace, so that several processes may have one. */
 function holderOfThread({ reader, table }: HolderSight, role: string, thread: number): Holder {
-  const pid = processOfThread(thread);
-  const users = table.users.get(reader.key()) ?? [];
-  const user = users.find((each) => each.pid === pid && each.how === "mapped");
-  if (user !== undefined) return found(role, user);
+  const users = (table.users.get(reader.key()) ?? []).filter(({ how }) => how === "mapped");
+  const [user, ...others] = users.filter(({ pid }) => threadsOf(pid).includes(thread));
+  if (user !== undefined && others.length === 0) return found(role, user);
   // The kernel marks the mutex of every thread that ends: this one lives where it is not seen.
   return lost(role, "unknown");
 }

@@ -33,7 +33,7 @@ import {
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./peek.ts";
-import { isAlive } from "../memory/processes.ts";
+import { isAlive, isBlind } from "../memory/processes.ts";
 import { findUsers } from "../memory/user-table.ts";
 import { spelled } from "../libc/name-spelling.ts";
 
@@ -163,13 +163,14 @@ export class InspectedObject implements Disposable {
   /**
    * Reads the process id that the object's creator noted; ids are reused.
    *
-   * @returns The id, and whether a process of that id lives here; undefined when none was noted.
+   * @returns The id, and whether a process of that id lives; `alive` is undefined where processes
+   *   may be out of sight, such as in a container. Undefined when none was noted.
    * @throws ClosedError.
    */
-  creator(): { readonly pid: number; readonly alive: boolean } | undefined {
+  creator(): { readonly pid: number; readonly alive: boolean | undefined } | undefined {
     const field = this.fields().find(({ name }) => name === "creator_pid");
     const pid = Number(field?.value ?? 0);
-    return pid > 0 ? { pid, alive: isAlive(pid) } : undefined;
+    return pid > 0 ? { pid, alive: isBlind() ? undefined : isAlive(pid) } : undefined;
   }
 
   /** @returns The names that a message queue's semaphores have by default; none for other kinds. */

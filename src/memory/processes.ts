@@ -143,10 +143,16 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The process of a thread that this one can see; undefined when there is none of that id. */
-export function processOfThread(thread: number): number | undefined {
-  const process = /^Tgid:\s*(\d+)$/m.exec(read(`/proc/${thread}/status`) ?? "")?.[1];
-  return process === undefined ? undefined : Number(process);
+/** The ids of a process's threads, as the threads know them: in their own PID namespace. */
+export function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const status = read(`/proc/${pid}/task/${thread}/status`) ?? "";
+      return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? thread);
+    });
+  } catch {
+    return [];
+  }
 }
 
 /** Whether a process is stopped, by a signal or a debugger, and so is alive but does not run. */

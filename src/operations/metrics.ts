@@ -108,9 +108,9 @@ export function metrics(): Metric[] {
   for (const object of objects) addObject(samples, object);
   forEachStructure(objects, ({ name, kind }, inspected) => {
     addActivity(samples, { name, kind }, inspected.activity());
-    for (const each of inspected.values()) {
-      add(samples, "atomic_value", { name, key: each.name }, each.value);
-    }
+    // A damaged table of names may have one twice, which no scraper takes.
+    const values = new Map(inspected.values().map((each) => [each.name, each.value]));
+    for (const [key, value] of values) add(samples, "atomic_value", { name, key }, value);
   });
   for (const { kind, used } of unlisted())
     unlistedBytes.set(kind, (unlistedBytes.get(kind) ?? 0) + used);

@@ -10,6 +10,7 @@ import { readSysvTable } from "../inspection/sysv-table.ts";
 import { userName } from "../inspection/user-names.ts";
 import { USERS_BYTE } from "../layout/lock-bytes.ts";
 import { SEGMENT_MAGIC } from "../layout/segment-header.ts";
+import { pageSize } from "../libc/fcntl.ts";
 import { spelled } from "../libc/name-spelling.ts";
 import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
 import { objectKey, sysvKey } from "../memory/processes.ts";
@@ -172,8 +173,9 @@ function structureOf(
   reader: ObjectReader,
   words: ObjectWords,
   table: UserTable,
+  searched: number = SEARCHED_LENGTH,
 ): Pick<ObjectUsage, "kind" | "holders"> {
-  const structures = structuresIn(words, SEARCHED_LENGTH);
+  const structures = structuresIn(words, searched);
   const whole = structures.find((structure) => structure.words === words);
   return {
     kind: whole?.inspector.kind ?? "raw",
@@ -189,7 +191,8 @@ function lookAtSysv(
   if (!kinds) return RAW;
   try {
     using reader = openReader(name);
-    return structureOf(reader, new ObjectWords(reader), table);
+    // Each page is read by attaching the segment: one is enough for a look.
+    return structureOf(reader, new ObjectWords(reader), table, pageSize());
   } catch (error) {
     const gone = (error as { code?: string }).code === "ENOENT";
     return { kind: gone ? "gone" : "unreadable", holders: [] };

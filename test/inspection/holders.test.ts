@@ -1,5 +1,6 @@
 /** Who holds a lock or a role: seen with one call, also when the holder is stopped or dead. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import {
   Lease,
   Mutex,
@@ -11,6 +12,7 @@ import {
   usage,
 } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
+import { testNeeding } from "../support/needs.ts";
 import { type Child, spawnBun } from "../support/process.ts";
 import { outputUntil, shm, shmJson } from "../support/shm.ts";
 
@@ -131,3 +133,36 @@ describe("who holds what", () => {
     }
   });
 });
+
+const inside = ["unshare", "-pf", "--mount-proc"];
+const canNest = process.getuid?.() === 0 && Bun.spawnSync([...inside, "true"]).exitCode === 0;
+
+testNeeding("root, and unshare", canNest)(
+  "a holder in a container is found by its number there, and nobody where two have it",
+  async () => {
+    const name = uniqueName("nested");
+    using mutex = Mutex.create(name);
+    const start = async (script: string): Promise<Child> => {
+      const code = `import { Mutex } from "./src/index.ts"; const m = Mutex.open("${name}");
+        ${script}; console.log("ready"); setInterval(() => m.name, 1000);`;
+      const child = Bun.spawn([...inside, "--kill-child", process.execPath, "-e", code], {
+        stdio: ["pipe", "pipe", "pipe"],
+      }) as Child;
+      await outputUntil(child, "ready");
+      return child;
+    };
+    const locker = await start("m.lock()");
+    using object = openObject(name);
+    const [holder] = object.holders();
+    expect(holder).toMatchObject({ role: "lock", state: "running" });
+    expect(readFileSync(`/proc/${holder!.pid}/status`, "latin1")).toMatch(/^NSpid:\s+\d+\s+1$/m);
+    // Its first thread has the same number, 1, in a namespace of its own.
+    const other = await start("m.name");
+    expect(object.holders()).toMatchObject([{ role: "lock", pid: undefined, state: "unknown" }]);
+    for (const child of [other, locker]) {
+      child.kill("SIGKILL");
+      await child.exited;
+    }
+    mutex.unlink();
+  },
+);

@@ -10,7 +10,7 @@ interface Description extends Partial<ObjectUsage> {
   readonly name: string;
   readonly kind: ObjectUsage["kind"];
   readonly semaphore?: { readonly value: number | undefined };
-  readonly creator?: { readonly pid: number; readonly alive: boolean } | undefined;
+  readonly creator?: { readonly pid: number; readonly alive: boolean | undefined } | undefined;
   readonly activity?: object;
   readonly values?: readonly NamedValue[];
   readonly damage?: string | undefined;
@@ -83,7 +83,8 @@ function printDescription(described: Description): void {
   if (state !== undefined) line("state", state);
   for (const { pid, command, how } of described.users ?? []) line(how, `${pid} ${command}`);
   if (creator !== undefined) {
-    line("creator", `process ${creator.pid}, ${creator.alive ? "alive" : "gone"}`);
+    const life = creator.alive === undefined ? "out of sight" : creator.alive ? "alive" : "gone";
+    line("creator", `process ${creator.pid}, ${life}`);
   }
   for (const holder of described.holders ?? []) line("held", heldText(holder));
   if (roles?.length === 0) line("held", "no role");
