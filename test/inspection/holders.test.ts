@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
   Lease,
+  MessageQueue,
   Mutex,
   type ObjectUsage,
   RwLock,
@@ -12,6 +13,7 @@ import {
   usage,
 } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
+import { BOOK_LOCK_WORD, QUEUE_BOOK_LENGTH } from "../../src/layout/message-queue-layout.ts";
 import { testNeeding } from "../support/needs.ts";
 import { type Child, spawnBun } from "../support/process.ts";
 import { outputUntil, shm, shmJson } from "../support/shm.ts";
@@ -132,6 +134,21 @@ describe("who holds what", () => {
       unlink();
     }
   });
+});
+
+test("a queue's lock has the handle that its word names, or a dead one", () => {
+  using queue = MessageQueue.create(uniqueName("queue"));
+  const { size, buffer } = queue.segment;
+  const words = new Int32Array(buffer, size - QUEUE_BOOK_LENGTH, QUEUE_BOOK_LENGTH / 4);
+  using object = openObject(queue.name);
+  const holderOfLock = (): unknown => object.holders().find(({ role }) => role === "lock");
+  expect(holderOfLock()).toBeUndefined();
+  words[BOOK_LOCK_WORD] = 1;
+  expect(holderOfLock()).toMatchObject({ pid: process.pid, state: "running" });
+  words[BOOK_LOCK_WORD] = 9;
+  expect(holderOfLock()).toMatchObject({ pid: undefined, state: "dead" });
+  words[BOOK_LOCK_WORD] = 0;
+  queue.unlink();
 });
 
 const inside = ["unshare", "-pf", "--mount-proc"];
