@@ -1,14 +1,38 @@
-import { type ObjectUsage, type Room, type RoomLimits, room, usage } from "../../index.ts";
+import {
+  type ObjectUsage,
+  type Room,
+  type RoomLimits,
+  type UnlistedMemory,
+  room,
+  unlisted,
+  usage,
+} from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
 import { bytesText, safeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
+import { unlistedLines } from "./ls.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
 
+/** What takes the room. */
+interface Taken {
+  readonly largest: readonly Largest[];
+  readonly unlisted: readonly UnlistedMemory[];
+  /** Bytes that are in nothing that this user can see. */
+  readonly unseen: number;
+}
+
+function takenOf({ used }: Room): Taken {
+  const objects = usage({ kinds: false });
+  const hidden = unlisted();
+  const seen = [...objects, ...hidden].reduce((sum, each) => sum + each.used, 0);
+  return { largest: largestOf(objects), unlisted: hidden, unseen: Math.max(0, used - seen) };
+}
+
 /** @returns The objects that take most of the room. */
-function largestObjects(): Largest[] {
-  return usage({ kinds: false })
+function largestOf(objects: readonly ObjectUsage[]): Largest[] {
+  return [...objects]
     .sort((a, b) => b.used - a.used)
     .slice(0, 5)
     .map(({ name, type, used, state }) => ({ name, type, used, state }));
@@ -42,7 +66,7 @@ function grow(size: string, directory: string): void {
   throw new Failure(EXIT.denied, `Cannot remount ${directory}: ${why}. ${hint}`);
 }
 
-function printRoom(info: Room, largest: readonly Largest[]): void {
+function printRoom(info: Room, { largest, unlisted: hidden, unseen }: Taken): void {
   const { directory, type, options, size, used, free, files, filesFree, limits } = info;
   const share = size === 0 ? 0 : Math.round((used / size) * 100);
   print(`${paint("bold", directory)}  ${type} (${options.join(",")})`);
@@ -58,7 +82,14 @@ function printRoom(info: Room, largest: readonly Largest[]): void {
   for (const object of largest) {
     print(`  ${bytesText(object.used).padStart(6)}  ${safeText(object.name)} (${object.state})`);
   }
+  for (const line of unlistedLines(hidden)) print(line);
+  if (unseen >= UNSEEN_LENGTH) {
+    print(`  ${bytesText(unseen).padStart(6)}  in no object that this user can see`);
+  }
 }
+
+/** Fewer bytes than this are in directories themselves, in links and the like. */
+const UNSEEN_LENGTH = 2 ** 20;
 
 export const df: Command = {
   name: "df",
@@ -75,16 +106,16 @@ export const df: Command = {
     const wanted = call.text("grow");
     if (wanted !== undefined) grow(wanted, room().directory);
     const info = room();
-    const largest = largestObjects();
+    const taken = takenOf(info);
     if (!call.has("json")) {
-      printRoom(info, largest);
+      printRoom(info, taken);
       return EXIT.ok;
     }
     // JSON leaves out what is undefined: no limit is null.
     const limits = Object.fromEntries(
       Object.keys(LIMIT_TEXTS).map((name) => [name, info.limits[name as keyof RoomLimits] ?? null]),
     );
-    printJson({ ...info, limits, largest });
+    printJson({ ...info, limits, ...taken });
     return EXIT.ok;
   },
 };

@@ -13,13 +13,14 @@ interface TopRow {
   readonly name: string;
   readonly kind: string;
   /** Records a second. */
-  readonly inRate: number;
-  readonly outRate: number;
+  readonly inRate: number | undefined;
+  readonly outRate: number | undefined;
   /** Bytes a second. */
-  readonly bytesInRate: number;
-  readonly bytesOutRate: number;
+  readonly bytesInRate: number | undefined;
+  readonly bytesOutRate: number | undefined;
   readonly activity: Activity;
   readonly users: StructureActivity["object"]["users"];
+  readonly holders: StructureActivity["object"]["holders"];
 }
 
 interface Look {
@@ -33,9 +34,14 @@ function look(): Look {
   return { at: performance.now(), structures };
 }
 
-/** @returns How much a counter grew between two looks, a second. */
-function rate(before: number | undefined, after: number | undefined, seconds: number): number {
-  if (before === undefined || after === undefined || seconds <= 0) return 0;
+/** @returns How much a counter grew between two looks, a second; undefined for what has none. */
+function rate(
+  before: number | undefined,
+  after: number | undefined,
+  seconds: number,
+): number | undefined {
+  if (after === undefined) return undefined;
+  if (before === undefined || seconds <= 0) return 0;
   // A counter that shrank belongs to a new object of the same name, or has wrapped.
   return Math.max(0, after - before) / seconds;
 }
@@ -53,6 +59,7 @@ function compare(before: Look, after: Look): TopRow[] {
       bytesOutRate: rate(old?.bytesOut, activity.bytesOut, seconds),
       activity,
       users: object.users,
+      holders: object.holders,
     };
   });
 }
@@ -60,11 +67,13 @@ function compare(before: Look, after: Look): TopRow[] {
 const fill = ({ depth = 0, capacity = 0 }: Activity): number =>
   capacity > 0 ? depth / capacity : 0;
 
+const traffic = ({ inRate = 0, outRate = 0 }: TopRow): number => inRate + outRate;
+
 const SORT_NAMES = ["rate", "depth", "lost", "name"] as const;
 type Sort = (typeof SORT_NAMES)[number];
 
 const SORTS: Readonly<Record<Sort, (a: TopRow, b: TopRow) => number>> = {
-  rate: (a, b) => b.inRate + b.outRate - a.inRate - a.outRate,
+  rate: (a, b) => traffic(b) - traffic(a),
   depth: (a, b) => fill(b.activity) - fill(a.activity),
   lost: (a, b) => (b.activity.lost ?? 0) - (a.activity.lost ?? 0),
   name: (a, b) => (a.name < b.name ? -1 : 1),
@@ -82,6 +91,11 @@ function levelText(activity: Activity, level: number | undefined): string {
   return activity.unit === "bytes" ? bytesText(level) : countText(level);
 }
 
+function bytesPerSecond({ bytesInRate, bytesOutRate }: TopRow): string {
+  const rateOf = bytesOutRate || bytesInRate;
+  return rateOf === undefined ? "-" : bytesText(rateOf);
+}
+
 function rowText(row: TopRow, columns: number, width: number): string {
   const { activity } = row;
   const { depth, capacity = 0, highWater, waits, lost } = activity;
@@ -92,9 +106,9 @@ function rowText(row: TopRow, columns: number, width: number): string {
   const users = usersText(row);
   return (
     `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ` +
-    `${cut(row.kind, 10).padEnd(10)} ${countText(row.inRate).padStart(8)} ` +
-    `${countText(row.outRate).padStart(8)} ` +
-    `${bytesText(row.bytesOutRate || row.bytesInRate).padStart(8)}  ` +
+    `${cut(row.kind, 10).padEnd(10)} ${count(row.inRate).padStart(8)} ` +
+    `${count(row.outRate).padStart(8)} ` +
+    `${bytesPerSecond(row).padStart(8)}  ` +
     `${bar} ${levelText(activity, depth).padStart(5)} ` +
     `${levelText(activity, highWater).padStart(7)} ${count(waits).padStart(7)} ` +
     `${(lost ?? 0) > 0 ? paint("red", lostText) : lostText}  ` +
