@@ -66,13 +66,15 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #codec: ScratchCodec<V>;
   readonly #entries: MapEntries<V, K>;
   readonly #key: MapKey;
+  /** The key of the entry that `update` has locked, while its callback uses other keys. */
+  readonly #lockedKey: MapKey;
   /** Private memory: the value that was read, and the one that is about to be written. */
   readonly #found: Scratch = new Scratch(4096);
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
-  /** Whether a callback of `update` runs, which holds a lock. */
+  /** Whether the user's part of an `update` runs, its callback or the codec, under a lock. */
   #updating = false;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
@@ -86,6 +88,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     this.#memory = memory;
     this.#codec = scratchForm(codec);
     this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
+    this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0);
     this.#reader = new MapReader(memory, this.#found);
     this.#writer = new MapWriter(memory, locks, evicts);
     this.#locks = locks;
@@ -316,10 +319,12 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
 
   #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
     this.#mustBeFree("write to");
-    // Encoded outside the lock: what throws here has touched nothing.
-    const length = this.#codec.encode(value, this.#value);
-    this.#key.set(key);
+    // The user's code comes first, outside the lock: options, and values that encode themselves. It
+    // may use this handle, and close it; what throws here has touched nothing.
     const expiry = expiryOf(options, 0);
+    const length = this.#codec.encode(value, this.#value);
+    this.#placed.checkOpen();
+    this.#key.set(key);
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
   }
 
@@ -339,8 +344,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
    *
    * @param fn A synchronous function. It gets undefined when the key is absent; the entry is
-   *   removed when it returns undefined. It holds up the writers of the stripe, and must not write
-   *   to this map. If it throws, nothing changes.
+   *   removed when it returns undefined. It holds up the writers of the stripe. It may read this
+   *   map, and so may the codec; writes and `close` are refused meanwhile. If it throws, nothing
+   *   changes.
    * @returns true when the value is stored or removed; false when the map is full and refuses.
    * @throws The errors of `set`; what `fn` throws; TypeError when `fn` returns a promise.
    */
@@ -361,42 +367,45 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     this.#mustBeFree("update");
     // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
-    this.#key.set(key);
-    const { hash } = this.#key;
+    this.#placed.checkOpen();
+    const locked = this.#lockedKey;
+    locked.set(key);
+    const { hash } = locked;
     const stripe = this.#writer.lock(hash);
     try {
-      const slot = this.#writer.find(stripe, this.#key);
-      const length = slot === 0 ? ABSENT : this.#reader.read(this.#key);
+      const slot = this.#writer.find(stripe, locked);
+      const length = slot === 0 ? ABSENT : this.#reader.read(locked);
       const kept = length === ABSENT ? 0 : this.#reader.expiry;
-      const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
-      const value = this.#call(hash, fn, old);
-      // The callback may have read other keys.
-      this.#key.set(key);
-      if (value === undefined) {
+      const encoded = this.#call(hash, fn, length);
+      if (encoded === ABSENT) {
         if (slot !== 0) this.#writer.remove(stripe, slot);
         return true;
       }
-      const encoded = this.#codec.encode(value, this.#value);
-      const need = this.#writer.checkLength(this.#key, encoded);
+      const need = this.#writer.checkLength(locked, encoded);
       const end = expiry === KEPT ? kept : expiry;
-      const answer = this.#writer.put(stripe, slot, this.#key, this.#value, encoded, end, need);
+      const answer = this.#writer.put(stripe, slot, locked, this.#value, encoded, end, need);
       return answer !== REFUSED;
     } finally {
       this.#writer.unlock(hash);
     }
   }
 
-  /** Runs a callback of `update` while its stripe is locked and stays mapped. */
-  #call(
-    hash: number,
-    fn: (old: V | undefined) => V | undefined,
-    old: V | undefined,
-  ): V | undefined {
+  /**
+   * Runs the user's part of an `update`, while its stripe is locked and stays mapped.
+   *
+   * @param length The bytes of the old value, which was just read; ABSENT when there is none.
+   * @returns The bytes of the encoded new value; ABSENT when there shall be none.
+   */
+  #call(hash: number, fn: (old: V | undefined) => V | undefined, length: number): number {
     this.#updating = true;
     try {
-      const value = this.#locks.holding(hash & this.#memory.stripeMask, () => fn(old));
-      checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
-      return value;
+      return this.#locks.holding(hash & this.#memory.stripeMask, () => {
+        const value = fn(
+          length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length),
+        );
+        checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
+        return value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
+      });
     } finally {
       this.#updating = false;
     }

@@ -211,10 +211,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
     initial,
     slots = DEFAULT_SLOT_COUNT,
   }: SharedRecordNewOptions<S>) {
+    // Encoded before anything is made: what throws here has touched nothing.
+    const first = initial === undefined ? undefined : codec.encode(initial);
     const fill = (structure: Structure): SharedRecord<S> => {
       const record = new SharedRecord(structure, codec, slots);
       record.#lock.init();
-      if (initial !== undefined) record.write(initial);
+      if (first !== undefined) record.#publish(first);
       return record;
     };
     return { header: recordHeader(codec, slots), fill };
@@ -314,10 +316,16 @@ export class SharedRecord<S extends Schema> implements Disposable {
    */
   write(value: StructValue<S>): number {
     this.#mustBeFree("write to");
-    // Encoded outside the lock: what throws here has touched nothing.
+    // Encoded outside the lock: what throws here has touched nothing. A getter of the value may
+    // have closed this handle.
     this.codec.write(this.#view, 0, value);
+    this.#placed.checkOpen();
+    return this.#publish(this.#bytes);
+  }
+
+  #publish(encoded: Uint8Array): number {
     this.#lock.lock();
-    const version = this.#slots.write(this.#bytes);
+    const version = this.#slots.write(encoded);
     this.#lock.unlock();
     this.#waitPoint.wake();
     return version >>> 0;

@@ -272,7 +272,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
   };
   const signature = declare("");
   type Value = StructValue<S>;
-  const { get, put, misfit, readInto, write } = access;
+  const { get, put, misfit, take, readInto, write } = access;
 
   const made: Omit<Struct<S>, keyof StructField<Value>> & FieldKind<Value> = {
     schema,
@@ -322,6 +322,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     get: (view, base) => get(view, base) as Value,
     put,
     misfit,
+    take,
     cursor: (view) => new Accessor(view, 0),
   };
   const type = made as typeof made & Struct<S>;
