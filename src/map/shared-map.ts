@@ -1,5 +1,5 @@
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
+import { UpdateGuard } from "../locks/update-guard.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
@@ -74,8 +74,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
-  /** Whether the user's part of an `update` runs, its callback or the codec, under a lock. */
-  #updating = false;
+  readonly #guard: UpdateGuard;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
@@ -85,6 +84,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const memory = new MapMemory(segment.buffer, dataOffset, shape);
     const locks = new RobustStripeLocks(this, structure, memory);
     this.#placed = placed;
+    this.#guard = new UpdateGuard(placed);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
     this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
@@ -318,7 +318,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   }
 
   #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
-    this.#mustBeFree("write to");
+    this.#guard.mustBeFree("write to");
     // The user's code comes first, outside the lock: options, and values that encode themselves. It
     // may use this handle, and close it; what throws here has touched nothing.
     const expiry = expiryOf(options, 0);
@@ -334,7 +334,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   delete(key: K | string): boolean {
-    this.#mustBeFree("write to");
+    this.#guard.mustBeFree("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
   }
@@ -364,7 +364,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     fn: (value: V | undefined) => V | undefined,
     options: SharedMapSetOptions | undefined,
   ): boolean {
-    this.#mustBeFree("update");
+    this.#guard.mustBeFree("update");
     // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
     this.#placed.checkOpen();
@@ -397,18 +397,14 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @returns The bytes of the encoded new value; ABSENT when there shall be none.
    */
   #call(hash: number, fn: (old: V | undefined) => V | undefined, length: number): number {
-    this.#updating = true;
-    try {
-      return this.#locks.holding(hash & this.#memory.stripeMask, () => {
-        const value = fn(
-          length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length),
-        );
+    return this.#guard.during(() =>
+      this.#locks.holding(hash & this.#memory.stripeMask, () => {
+        const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
+        const value = fn(old);
         checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
         return value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
-      });
-    } finally {
-      this.#updating = false;
-    }
+      }),
+    );
   }
 
   /**
@@ -445,7 +441,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   clear(): void {
-    this.#mustBeFree("clear");
+    this.#guard.mustBeFree("clear");
     this.#writer.clear();
   }
 
@@ -504,23 +500,11 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {
-    if (this.#updating) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot close ${this.#placed.what}: its lock is held by update`,
-      );
-    }
+    this.#guard.mayClose();
     this.#placed.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #mustBeFree(verb: string): void {
-    this.#placed.checkOpen();
-    if (!this.#updating) return;
-    const why = "a callback of its own update is running, and holds a lock";
-    throw new StateError("EDEADLK", `Cannot ${verb} ${this.#placed.what}: ${why}`);
   }
 }

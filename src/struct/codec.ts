@@ -1,6 +1,6 @@
 /** Codecs: how values become bytes, and bytes become values again. */
 import { deserialize, serialize } from "bun:jsc";
-import { checkBytes, isThenable, shown } from "../arguments.ts";
+import { checkBytes, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import { MAX_CODEC_ID_LENGTH } from "../layout/segment-header.ts";
 import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
@@ -224,16 +224,6 @@ export const codecs: Codecs = {
   clone: <T>() => clone as Codec<T>,
   raw,
 };
-
-/** Decodes with a codec of the user's. @throws What it throws; TypeError for a promise. */
-export function decodeValue<T>(codec: Codec<T>, encoded: Uint8Array): T {
-  const value = codec.decode(encoded);
-  if (!isThenable(value)) return value;
-  const { id } = codec;
-  throw new TypeError(
-    `Cannot decode a value: the codec ${shown(id)} returned a promise, and must decode at once`,
-  );
-}
 
 /** @throws TypeError that says what a codec lacks. */
 export function checkCodec(action: string, codec: unknown): void {

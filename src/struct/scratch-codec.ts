@@ -44,7 +44,10 @@ export function scratchForm<T>(codec: Converter<T> & { readonly id: string }): S
 }
 
 /** Decodes with a codec of the user's. @throws What it throws; TypeError for a promise. */
-function decodeValue<T>(codec: Converter<T> & { readonly id: string }, encoded: Uint8Array): T {
+export function decodeValue<T>(
+  codec: Converter<T> & { readonly id: string },
+  encoded: Uint8Array,
+): T {
   const value = codec.decode(encoded);
   if (!isThenable(value)) return value;
   throw new TypeError(

@@ -396,7 +396,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     },
     error: "StateError",
     code: "EDEADLK",
-    text: 'Cannot write to record "NAME": a callback of its own update is running, and holds the lock',
+    text: 'Cannot write to record "NAME": a callback of its own update is running, and holds a lock',
   },
   {
     provoke: (name) => {
