@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { checkOptions, shown } from "../arguments.ts";
+import { checkOptions, checkWellFormed, shown } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import {
   LEASE_CURRENT_OFFSET,
@@ -260,7 +260,7 @@ export class Lease extends LockHandle {
         this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true),
         MAX_LEASE_TEXT_LENGTH,
       );
-      const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
+      const text = Buffer.from(this.#textBytes.subarray(0, length)).toString();
       const token = this.#readToken();
       if (load(this.#memory.words, VERSION_WORD) === version)
         return { pid, since: new Date(since), token, text };
@@ -274,7 +274,7 @@ export class Lease extends LockHandle {
    * @returns The term; undefined when a live process holds the lease, this one included.
    * @throws StateError ESTALE when the name was removed, so that others would use a different
    *   lease.
-   * @throws RangeError when the text is too long; TypeError, ClosedError.
+   * @throws RangeError when the text is too long, or not well-formed; TypeError, ClosedError.
    */
   tryAcquire(options?: LeaseAcquireOptions): LeaseTerm | undefined {
     checkOptions(this.#action, options, ACQUIRE_OPTIONS);
@@ -338,6 +338,7 @@ export class Lease extends LockHandle {
     if (typeof text !== "string") {
       throw new TypeError(`${this.#action}: its text must be a string, not ${shown(text)}`);
     }
+    checkWellFormed(this.#action, "its text", text);
     const bytes = new TextEncoder().encode(text);
     if (bytes.length <= MAX_LEASE_TEXT_LENGTH) return bytes;
     throw new RangeError(

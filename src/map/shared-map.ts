@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
 import type { Placed } from "../segment/placed.ts";
@@ -75,6 +76,8 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
   readonly #guard: UpdateGuard;
+  /** Whether its keys are text: those of all its handles, also of one that reads them as bytes. */
+  readonly #textKeys: boolean;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
@@ -92,6 +95,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     this.#reader = new MapReader(memory, this.#found);
     this.#writer = new MapWriter(memory, locks, evicts);
     this.#locks = locks;
+    this.#textKeys = !hasBytesKeys;
     this.#entries = new MapEntries(
       { placed, memory },
       { reader: this.#reader, found: this.#found },
@@ -296,12 +300,13 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * Stores a value in one step: readers see the old one or the new one. Blocks this thread while
    * another writer has the stripe.
    *
-   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them.
+   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them. A map whose keys
+   *   are text takes only bytes that are UTF-8.
    * @returns true when it is stored; false when the map is full and refuses: nothing changed then.
-   * @throws RangeError for a bad key, or an entry longer than a map of this size can hold;
-   *   TypeError for a bad key or option, or a value that is not the codec's; the codec's error;
-   *   StateError EDEADLK in a callback of `update`; LayoutError when the bytes are no map;
-   *   ClosedError.
+   * @throws RangeError for a bad key (text with a lone surrogate is one), or an entry longer than a
+   *   map of this size can hold; TypeError for a bad key or option, or a value that is not the
+   *   codec's; the codec's error; StateError EDEADLK in a callback of `update`; LayoutError when
+   *   the bytes are no map; ClosedError.
    */
   set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
     return this.#set(false, key, value, options) === STORED;
@@ -324,8 +329,18 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const expiry = expiryOf(options, 0);
     const length = this.#codec.encode(value, this.#value);
     this.#placed.checkOpen();
-    this.#key.set(key);
+    this.#setNewKey(this.#key, key);
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
+  }
+
+  /** Takes over a key that may be stored: in a map of text, bytes must be the UTF-8 of one. */
+  #setNewKey(target: MapKey, key: SharedMapKey): void {
+    target.set(key);
+    if (!this.#textKeys || typeof key === "string" || isUtf8(key)) return;
+    throw new RangeError(
+      `Cannot store ${key.length} bytes as a key: the keys of ${this.#placed.what} are text, and ` +
+        "these are no UTF-8. Make it with { key: codecs.bytes } for keys of any bytes",
+    );
   }
 
   /**
@@ -369,7 +384,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const expiry = expiryOf(options, KEPT);
     this.#placed.checkOpen();
     const locked = this.#lockedKey;
-    locked.set(key);
+    this.#setNewKey(locked, key);
     const { hash } = locked;
     const stripe = this.#writer.lock(hash);
     try {

@@ -64,6 +64,9 @@ export function utf8Field(length: number): FieldKind<string> {
         const rule = `text of at most ${length} bytes, and has ${needed}`;
         return { path: "", found, rule, error: RangeError };
       }
+      if (needed !== value.length && !value.isWellFormed()) {
+        return { path: "", found, rule: "well-formed text", error: RangeError };
+      }
       if (!value.includes("\0")) return undefined;
       return { path: "", found, rule: "text without NUL, which ends it", error: RangeError };
     },

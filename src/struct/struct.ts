@@ -73,7 +73,7 @@ export function byteArray(length: number): StructField<Uint8Array> {
  * Makes a field of text, filled up with NUL; in C `char name[length]`.
  *
  * @param length The most bytes of the text's UTF-8, from 1 to 2^24.
- * @returns The field. Its value is a string.
+ * @returns The field. Its value is a string, without NUL and without lone surrogates.
  * @throws RangeError, TypeError for a bad length.
  */
 export function charArray(length: number): StructField<string> {

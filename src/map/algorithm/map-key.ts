@@ -1,5 +1,5 @@
 /** The key that a handle looks for, in private memory. */
-import { checkBytes, shown } from "../../arguments.ts";
+import { checkBytes, checkWellFormed, shown } from "../../arguments.ts";
 import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
@@ -31,7 +31,8 @@ export class MapKey {
 
   /**
    * Takes a key over, and hashes it.
-   * @throws RangeError when it has more than 1024 bytes; TypeError when it is no key.
+   * @throws RangeError when it has more than 1024 bytes, or is no well-formed text; TypeError when
+   *   it is no key.
    */
   set(key: string | Uint8Array): void {
     let length: number;
@@ -74,6 +75,9 @@ export class MapKey {
       if (at === length) return length;
     }
     const { read, written } = encoder.encodeInto(key, bytes);
-    return read === length ? written : MAX_KEY_LENGTH + 1;
+    if (read !== length) return MAX_KEY_LENGTH + 1;
+    // ASCII, of which this is the length, needs no further look.
+    if (written !== length) checkWellFormed("Cannot use a key", "it", key);
+    return written;
   }
 }
