@@ -16,6 +16,7 @@ import {
 import { LEASE_HOLDER_BYTE } from "../layout/lock-bytes.ts";
 import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
+import { steadyMs } from "../memory/boot.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import type {
   Placed,
@@ -64,6 +65,8 @@ export type LeaseEnd = "released" | "lost";
 const CURRENT_WORD: number = LEASE_CURRENT_OFFSET >> 2;
 const VERSION_WORD: number = LEASE_VERSION_OFFSET >> 2;
 const TWO_TO_32 = 2 ** 32;
+/** Tokens per millisecond of the clock that they start from: nobody acquires a lease more often. */
+const TOKENS_PER_MS = 1000;
 const ACQUIRE_OPTIONS: readonly string[] = ["text"];
 
 /**
@@ -129,7 +132,8 @@ export class LeaseTerm {
  * A release wakes those who wait at once; they notice a death within 250 ms.
  *
  * What a crash leaves: the role free, and the last holder's token, so that the next one is greater.
- * Tokens start from the clock, so that they also grow across a restart of the machine.
+ * Tokens start from a clock that nobody's setting moves, so they also grow when the name is removed
+ * and the lease is made again; and across a restart of the machine, unless its clock goes back.
  *
  * @example
  * ```ts
@@ -370,7 +374,7 @@ export class Lease extends LockHandle {
   }
 
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
-    const token = Math.max(this.#readToken() + 1, Date.now());
+    const token = Math.max(this.#readToken() + 1, Math.floor(steadyMs() * TOKENS_PER_MS));
     this.#writeToken(token);
     const version = load(this.#memory.words, VERSION_WORD) | 1;
     store(this.#memory.words, VERSION_WORD, version);

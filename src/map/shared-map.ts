@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
+import { bootClock } from "../memory/boot.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
@@ -47,8 +48,9 @@ const KEPT = -1;
  * and every other entry as it was. The next writer of the stripe repairs the rest; readers notice
  * nothing.
  *
- * The system's clock decides when an entry expires. Use a database when the data must outlive a
- * restart of the machine or need queries; Redis when several machines share them.
+ * Entries expire by the time since the machine's start, which no setting of its clock moves; in a
+ * map in a file, one with a `ttlMs` from before that start has expired. Use a database when data
+ * must outlive a restart of the machine or need queries; Redis when several machines share them.
  *
  * @example
  * ```ts
@@ -84,7 +86,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const { codec, key } = options;
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
-    const memory = new MapMemory(segment.buffer, dataOffset, shape);
+    const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
     const locks = new RobustStripeLocks(this, structure, memory);
     this.#placed = placed;
     this.#guard = new UpdateGuard(placed);
