@@ -17,6 +17,8 @@ import type {
   PlacedOpenOptions,
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -72,6 +74,7 @@ const SIGNALS_WORD: number = CONDITION_SIGNALS_OFFSET >> 2;
 export class Condition extends LockHandle {
   readonly #memory: LockMemory;
   readonly #mutex: Mutex;
+  readonly #line = new AsyncLine();
 
   static readonly #kind = new LockKind<Condition, ConditionOptions>({
     mark: CONDITION_MARK,
@@ -189,7 +192,7 @@ export class Condition extends LockHandle {
 
   /**
    * Waits like `wait`, without blocking the event loop. The mutex is held again even when a signal
-   * aborts the wait.
+   * aborts the wait. `notifyOne` ends the waits of one handle in the order in which they began.
    *
    * @returns Whether it was notified: false when the timeout passed.
    * @throws The errors of `wait`, once the signal is aborted and the mutex is held again.
@@ -198,7 +201,7 @@ export class Condition extends LockHandle {
     checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
     const epoch = this.#startWaiting();
     try {
-      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options);
+      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options, this.#line);
     } finally {
       await this.#mutex.lockAsync();
       this.#stopWaiting(epoch);
@@ -240,6 +243,7 @@ export class Condition extends LockHandle {
       if (left <= 0) return false;
       await this.waitAsync({ ...options, timeoutMs: left });
     }
+    if (isTurnDue()) await takeTurn();
     return true;
   }
 

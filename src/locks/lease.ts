@@ -26,6 +26,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 import { NAME_CHECK_MS, STABLE_READ_TRIES } from "../waiting/limits.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -149,6 +150,7 @@ export class LeaseTerm {
 export class Lease extends LockHandle {
   readonly #memory: LockMemory;
   readonly #view: DataView;
+  readonly #line = new AsyncLine();
   #term: LeaseTerm | undefined;
 
   static readonly #kind = new LockKind<Lease, object>({
@@ -304,7 +306,8 @@ export class Lease extends LockHandle {
 
   /**
    * Takes the lease like `acquire`, without blocking the event loop. A holder's death is noticed
-   * within 250 ms.
+   * within 250 ms. Calls of one handle get it one after the other, in the order in which they were
+   * made.
    *
    * @returns The term; undefined when the timeout passed.
    * @throws The errors of `acquire`, and the signal's reason as soon as it is aborted.
@@ -315,7 +318,8 @@ export class Lease extends LockHandle {
     checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...ASYNC_WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
-    await this.#memory.waitAsync(() => (term = this.#tryAcquire(text)) !== undefined, options);
+    const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
+    await this.#memory.waitAsync(ready, options, this.#line);
     return term;
   }
 

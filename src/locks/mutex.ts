@@ -19,6 +19,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -128,6 +129,7 @@ export class Mutex extends LockHandle {
   readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
+  readonly #line = new AsyncLine();
   #ownerDied = false;
 
   static readonly #kind = new LockKind<Mutex, MutexOptions>({
@@ -271,20 +273,24 @@ export class Mutex extends LockHandle {
   }
 
   /**
-   * Locks the mutex without blocking the event loop; this thread holds it then. Several waits in
-   * one thread take turns. A C program's unlock, which rings no bell, is noticed within 250 ms.
+   * Locks the mutex without blocking the event loop; this thread holds it then. Calls of one handle
+   * get it one after the other, in the order in which they were made. A C program's unlock, which rings no bell, is noticed within 250 ms.
    *
    * @returns Whether it is held now: false when the timeout passed.
    * @throws The errors of `lock`, and the signal's reason as soon as it is aborted.
    */
   async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.#memory.waitAsync(() => {
-      if (this.#hold.held) return false;
-      const outcome = this.#robust.tryLock();
-      // Another handle of this thread holds it, and will unlock it in time.
-      return this.#accept(outcome === OWN ? BUSY : outcome);
-    }, options);
+    return this.#memory.waitAsync(
+      () => {
+        if (this.#hold.held) return false;
+        const outcome = this.#robust.tryLock();
+        // Another handle of this thread holds it, and will unlock it in time.
+        return this.#accept(outcome === OWN ? BUSY : outcome);
+      },
+      options,
+      this.#line,
+    );
   }
 
   /**
@@ -435,8 +441,11 @@ export class Mutex extends LockHandle {
     this.#memory.waitPoint.wake();
   }
 
-  /** Takes over from a dead owner, and repairs its data unless that is left to the caller. */
-  #inherit(): true {
+  /**
+   * Takes over from a dead owner, and repairs its data unless that is left to the caller.
+   * @returns Whether this handle holds the mutex: the repair may have unlocked it.
+   */
+  #inherit(): boolean {
     this.#hold.held = true;
     this.#ownerDied = true;
     add(this.#memory.words, DEATHS_WORD, 1);
@@ -449,7 +458,7 @@ export class Mutex extends LockHandle {
       const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}`, { cause });
     }
-    return true;
+    return this.#hold.held || this.#accept(this.#robust.tryLock());
   }
 
   #declareWhole(): void {

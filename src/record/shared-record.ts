@@ -9,6 +9,7 @@ import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import type { Schema, Struct, StructValue, StructView } from "../struct/struct.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -390,6 +391,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
       // However the wait ended: if the memory is gone, the caller learns only that it is closed.
       this.#placed.checkOpen();
     }
+    if (isTurnDue()) await takeTurn();
     return changed;
   }
 
@@ -430,6 +432,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     let since = 0;
     for (;;) {
       if (this.version === since) await this.waitChangedAsync({ ...options, since });
+      else if (isTurnDue()) await takeTurn();
       options.signal?.throwIfAborted();
       this.#placed.checkOpen();
       const version = this.#slots.read();
