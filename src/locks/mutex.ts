@@ -274,7 +274,8 @@ export class Mutex extends LockHandle {
 
   /**
    * Locks the mutex without blocking the event loop; this thread holds it then. Calls of one handle
-   * get it one after the other, in the order in which they were made. A C program's unlock, which rings no bell, is noticed within 250 ms.
+   * get it one after the other, in the order in which they were made. A C program's unlock, which
+   * rings no bell, is noticed within 250 ms.
    *
    * @returns Whether it is held now: false when the timeout passed.
    * @throws The errors of `lock`, and the signal's reason as soon as it is aborted.

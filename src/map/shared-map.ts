@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
 import { bootClock } from "../memory/boot.ts";
@@ -78,8 +77,6 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
   readonly #guard: UpdateGuard;
-  /** Whether its keys are text: those of all its handles, also of one that reads them as bytes. */
-  readonly #textKeys: boolean;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
@@ -92,12 +89,11 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     this.#guard = new UpdateGuard(placed);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
-    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
-    this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0);
+    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
+    this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#reader = new MapReader(memory, this.#found);
     this.#writer = new MapWriter(memory, locks, evicts);
     this.#locks = locks;
-    this.#textKeys = !hasBytesKeys;
     this.#entries = new MapEntries(
       { placed, memory },
       { reader: this.#reader, found: this.#found },
@@ -331,18 +327,8 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const expiry = expiryOf(options, 0);
     const length = this.#codec.encode(value, this.#value);
     this.#placed.checkOpen();
-    this.#setNewKey(this.#key, key);
+    this.#key.setNew(key);
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
-  }
-
-  /** Takes over a key that may be stored: in a map of text, bytes must be the UTF-8 of one. */
-  #setNewKey(target: MapKey, key: SharedMapKey): void {
-    target.set(key);
-    if (!this.#textKeys || typeof key === "string" || isUtf8(key)) return;
-    throw new RangeError(
-      `Cannot store ${key.length} bytes as a key: the keys of ${this.#placed.what} are text, and ` +
-        "these are no UTF-8. Make it with { key: codecs.bytes } for keys of any bytes",
-    );
   }
 
   /**
@@ -386,7 +372,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const expiry = expiryOf(options, KEPT);
     this.#placed.checkOpen();
     const locked = this.#lockedKey;
-    this.#setNewKey(locked, key);
+    locked.setNew(key);
     const { hash } = locked;
     const stripe = this.#writer.lock(hash);
     try {

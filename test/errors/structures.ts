@@ -49,7 +49,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => map(name).set(any(Uint8Array.of(0xff)), "x"),
     error: "RangeError",
-    text: 'Cannot store 1 bytes as a key: the keys of map "NAME" are text, and these are no UTF-8. Make it with { key: codecs.bytes } for keys of any bytes',
+    text: "Cannot store 1 bytes as a key: they are no UTF-8, and this map's keys are text. A map that is made with { key: codecs.bytes } takes any bytes",
   },
   {
     provoke: (name) => {

@@ -1,4 +1,4 @@
-/** Asynchronous calls of one handle at the same time, and loops of calls that are answered at once. */
+/** Asynchronous calls of one handle at once, and loops of calls that are answered at once. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   Barrier,
@@ -88,7 +88,7 @@ describe.each(Object.entries(ROLES))("%s", (name, make) => {
     role.close();
   });
 
-  test("a call that times out or is aborted in the line takes nothing, and holds nobody up", async () => {
+  test("a call that ends early in the line takes nothing, and holds nobody up", async () => {
     const role = make();
     await role.take();
     const abort = new AbortController();
@@ -160,7 +160,7 @@ describe("a readers-writer lock", () => {
     lock.unlockWrite();
   });
 
-  test("a write that gives up in the line leaves alone what the one before it has taken", async () => {
+  test("a write that gives up in the line leaves what the one before it took", async () => {
     const lock = RwLock.init(segment, 0, { readers: 2 });
     const reader = RwLock.at(segment, 0);
     reader.lockRead();

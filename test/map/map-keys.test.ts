@@ -1,4 +1,4 @@
-/** Which texts and bytes are keys of a map: different ones are different entries, or are refused. */
+/** Which texts and bytes are keys of a map: each is another entry, or is refused. */
 import { expect, test } from "bun:test";
 import { SharedMap, codecs } from "../../src/index.ts";
 import { caught } from "../support/caught.ts";

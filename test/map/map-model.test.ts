@@ -179,7 +179,7 @@ describe("the map against a model", () => {
     },
   );
 
-  test("where the start of the machine is not known, entries of any start count by the clock", () => {
+  test("where the machine's start is not known, entries of any start count", () => {
     const map = new LocalMap(2 ** 15);
     map.set("known", "x", map.clock.now + 100);
     map.clock.boot = 0;

@@ -94,7 +94,7 @@ describe("a wall clock that jumps", () => {
   });
 });
 
-test("an entry whose start of the machine was another one has expired, and its memory comes back", () => {
+test("an entry of another start of the machine has expired, and its memory comes back", () => {
   using map = SharedMap.create("memfd:clock", { size: 2 ** 16, codec: codecs.utf8 });
   let count = 0;
   while (map.set(`k${count}`, "x".repeat(100), { ttlMs: 60_000 })) count++;

@@ -1,4 +1,5 @@
 /** The key that a handle looks for, in private memory. */
+import { isUtf8 } from "node:buffer";
 import { checkBytes, checkWellFormed, shown } from "../../arguments.ts";
 import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
@@ -19,14 +20,27 @@ export class MapKey {
   hash = 0;
   readonly #k0: number;
   readonly #k1: number;
+  readonly #isText: boolean;
 
-  constructor(k0: number, k1: number) {
+  /** @param isText Whether the map's keys are text, of which bytes are the UTF-8. */
+  constructor(k0: number, k1: number, isText = false) {
     // Behind the longest key there is room for the zeros that fill up its last word.
     const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.#k0 = k0;
     this.#k1 = k1;
+    this.#isText = isText;
+  }
+
+  /** Takes over a key that may be stored. @throws The errors of `set`; RangeError for no UTF-8. */
+  setNew(key: string | Uint8Array): void {
+    this.set(key);
+    if (!this.#isText || typeof key === "string" || isUtf8(key)) return;
+    throw new RangeError(
+      `Cannot store ${key.length} bytes as a key: they are no UTF-8, and this map's keys are ` +
+        "text. A map that is made with { key: codecs.bytes } takes any bytes",
+    );
   }
 
   /**
