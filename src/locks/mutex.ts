@@ -61,23 +61,29 @@ const LOST_WORD: number = MUTEX_LOST_OFFSET >> 2;
 /** A held mutex, which is unlocked when this is disposed of, and never by the garbage collector. */
 export class MutexGuard {
   readonly #mutex: Mutex;
+  readonly #turn: number;
   /** Whether the last owner died with it: the data may be half written, or were just repaired. */
   readonly ownerDied: boolean;
   #released = false;
 
   /** @internal */
-  constructor(mutex: Mutex) {
+  constructor(mutex: Mutex, turn: number) {
     this.#mutex = mutex;
+    this.#turn = turn;
     this.ownerDied = mutex.ownerDied;
   }
 
-  /** Unlocks the mutex. Calling it again does nothing. */
+  /**
+   * Unlocks the mutex. Calling it again does nothing.
+   * @throws StateError EPERM when `Mutex.unlock` has ended this hold, whoever holds the mutex now.
+   */
   unlock(): void {
     this[Symbol.dispose]();
   }
 
   /** Gives the data up, like `Mutex.abandon`. @throws StateError EPERM. */
   abandon(): void {
+    this.#mutex.mustBeTurn(this.#turn);
     this.#mutex.abandon();
     this.#released = true;
   }
@@ -85,6 +91,7 @@ export class MutexGuard {
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
+    this.#mutex.mustBeTurn(this.#turn);
     this.#mutex.unlock();
   }
 }
@@ -130,6 +137,8 @@ export class Mutex extends LockHandle {
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
   readonly #line = new AsyncLine();
+  /** How often this handle has unlocked: a guard is for one hold, and not for a later one. */
+  #turn = 0;
   #ownerDied = false;
 
   static readonly #kind = new LockKind<Mutex, MutexOptions>({
@@ -301,7 +310,7 @@ export class Mutex extends LockHandle {
   acquire(): MutexGuard;
   acquire(options: WaitOptions | undefined): MutexGuard | undefined;
   acquire(options?: WaitOptions): MutexGuard | undefined {
-    return this.lock(options) ? new MutexGuard(this) : undefined;
+    return this.lock(options) ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -309,7 +318,7 @@ export class Mutex extends LockHandle {
    * @returns The guard; undefined when somebody else holds it. @throws The errors of `tryLock`.
    */
   tryAcquire(): MutexGuard | undefined {
-    return this.tryLock() ? new MutexGuard(this) : undefined;
+    return this.tryLock() ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -317,7 +326,7 @@ export class Mutex extends LockHandle {
    * @returns The guard; undefined when the timeout passed. @throws The errors of `lockAsync`.
    */
   async acquireAsync(options?: AsyncWaitOptions): Promise<MutexGuard | undefined> {
-    return (await this.lockAsync(options)) ? new MutexGuard(this) : undefined;
+    return (await this.lockAsync(options)) ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -352,6 +361,7 @@ export class Mutex extends LockHandle {
     if (this.#ownerDied) this.#declareWhole();
     this.#robust.unlock();
     this.#hold.held = false;
+    this.#turn++;
     if ((loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0)
       this.#memory.waitPoint.wake();
   }
@@ -386,6 +396,14 @@ export class Mutex extends LockHandle {
     }
     super.close();
     this.#robust.close();
+  }
+
+  /** @throws StateError EPERM when a guard's hold has ended; ClosedError. @internal */
+  mustBeTurn(turn: number): void {
+    this.#memory.checkOpen();
+    if (turn === this.#turn) return;
+    const action = `Cannot unlock ${this.#memory.what}`;
+    throw new StateError("EPERM", `${action}: the hold of this guard ended before`);
   }
 
   /** @throws ClosedError; StateError EPERM. */

@@ -92,6 +92,8 @@ export class RwLock extends LockHandle {
   // Reads nest, so a read must not wait for a write of the same handle that waits for reads to end.
   readonly #readLine = new AsyncLine();
   readonly #writeLine = new AsyncLine();
+  /** How often this handle has ended a write: a guard is for one of them. */
+  #writeTurn = 0;
 
   static readonly #kind = new LockKind<RwLock, RwLockOptions>({
     mark: RW_LOCK_MARK,
@@ -348,6 +350,7 @@ export class RwLock extends LockHandle {
   unlockWrite(): void {
     if (!this.#steps.writes) this.#failToUnlock("write");
     this.#steps.endWrite();
+    this.#writeTurn++;
   }
 
   /**
@@ -425,7 +428,12 @@ export class RwLock extends LockHandle {
   }
 
   #writeGuard(): HeldGuard {
-    return new HeldGuard(() => this.unlockWrite(), this.ownerDied);
+    const turn = this.#writeTurn;
+    const release = (): void => {
+      if (turn !== this.#writeTurn) this.#failToUnlock("write");
+      this.unlockWrite();
+    };
+    return new HeldGuard(release, this.ownerDied);
   }
 
   #refuseDeadlock(verb: string, would: boolean): void {

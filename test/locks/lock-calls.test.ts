@@ -11,7 +11,7 @@ import {
   SharedRecord,
   struct,
 } from "../../src/index.ts";
-import { rejected } from "../support/errors.ts";
+import { rejected, thrown } from "../support/errors.ts";
 import { seededRandom } from "../support/random.ts";
 
 type Options = { timeoutMs?: number; signal?: AbortSignal };
@@ -122,6 +122,25 @@ describe.each(Object.entries(ROLES))("%s", (name, make) => {
     clearInterval(timer);
     role.close();
   });
+});
+
+test("a guard whose hold was ended by the lock itself does not end the next one's", async () => {
+  const mutex = Mutex.init(segment, 0);
+  const lock = RwLock.init(segment, 1024, { readers: 2 });
+  const guards = [
+    [await mutex.acquireAsync(), mutex.acquireAsync(), () => mutex.unlock()],
+    [await lock.acquireWriteAsync(), lock.acquireWriteAsync(), () => lock.unlockWrite()],
+  ] as const;
+  for (const [first, second, unlock] of guards) {
+    unlock();
+    const next = (await second)!;
+    expect(thrown(() => first!.unlock())).toBe("StateError EPERM");
+    expect([mutex.held || lock.held === "write"]).toEqual([true]);
+    first!.unlock();
+    next.unlock();
+    next.unlock();
+    expect(thrown(unlock)).toBe("StateError EPERM");
+  }
 });
 
 test("close ends every call in the line with ClosedError", async () => {
