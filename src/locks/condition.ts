@@ -181,11 +181,12 @@ export class Condition extends LockHandle {
    */
   wait(options?: WaitOptions): boolean {
     checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
-    const epoch = this.#startWaiting();
+    const { epoch, turn } = this.#startWaiting();
     try {
       return this.#memory.wait(() => this.#wasNotified(epoch), options);
     } finally {
       this.#mutex.lock();
+      this.#mutex.resume(turn);
       this.#stopWaiting(epoch);
     }
   }
@@ -199,11 +200,12 @@ export class Condition extends LockHandle {
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
-    const epoch = this.#startWaiting();
+    const { epoch, turn } = this.#startWaiting();
     try {
       return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options, this.#line);
     } finally {
       await this.#mutex.lockAsync();
+      this.#mutex.resume(turn);
       this.#stopWaiting(epoch);
     }
   }
@@ -273,12 +275,11 @@ export class Condition extends LockHandle {
   }
 
   /** Counts a waiter while the mutex is still held, so that it misses no notification. */
-  #startWaiting(): number {
+  #startWaiting(): { epoch: number; turn: number } {
     this.#mustHold("wait for");
     add(this.#memory.words, WAITERS_WORD, 1);
     const epoch = load(this.#memory.words, EPOCH_WORD);
-    this.#mutex.unlock();
-    return epoch;
+    return { epoch, turn: this.#mutex.suspend() };
   }
 
   #wasNotified(epoch: number): boolean {

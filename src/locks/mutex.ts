@@ -137,8 +137,9 @@ export class Mutex extends LockHandle {
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
   readonly #line = new AsyncLine();
-  /** How often this handle has unlocked: a guard is for one hold, and not for a later one. */
+  /** Which hold of this handle lasts or comes next: a guard is for one, and not for a later one. */
   #turn = 0;
+  #turns = 0;
   #ownerDied = false;
 
   static readonly #kind = new LockKind<Mutex, MutexOptions>({
@@ -361,7 +362,7 @@ export class Mutex extends LockHandle {
     if (this.#ownerDied) this.#declareWhole();
     this.#robust.unlock();
     this.#hold.held = false;
-    this.#turn++;
+    this.#turn = ++this.#turns;
     if ((loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0)
       this.#memory.waitPoint.wake();
   }
@@ -374,10 +375,7 @@ export class Mutex extends LockHandle {
    */
   abandon(): void {
     this.#mustBeHeld("abandon");
-    if (!this.#ownerDied) {
-      const action = `Cannot abandon ${this.#memory.what}`;
-      throw new StateError("EPERM", `${action}: no owner died with it. Unlock it instead`);
-    }
+    if (!this.#ownerDied) this.#refuse("abandon", "no owner died with it. Unlock it instead");
     store(this.#memory.words, LOST_WORD, 1);
     this.#ownerDied = false;
     this.unlock();
@@ -389,29 +387,41 @@ export class Mutex extends LockHandle {
    */
   override close(): void {
     if (this.#hold.held) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot close ${this.#memory.what}: it is held. Unlock it first`,
-      );
+      const why = "it is held. Unlock it first";
+      throw new StateError("EBUSY", `Cannot close ${this.#memory.what}: ${why}`);
     }
     super.close();
     this.#robust.close();
   }
 
+  /** Unlocks for a wait. @returns What resumes this hold after the next lock. @internal */
+  suspend(): number {
+    const turn = this.#turn;
+    this.unlock();
+    return turn;
+  }
+
+  /** Makes the present hold the one that was suspended. @throws ClosedError. @internal */
+  resume(turn: number): void {
+    this.#memory.checkOpen();
+    this.#turn = turn;
+  }
+
   /** @throws StateError EPERM when a guard's hold has ended; ClosedError. @internal */
   mustBeTurn(turn: number): void {
     this.#memory.checkOpen();
-    if (turn === this.#turn) return;
-    const action = `Cannot unlock ${this.#memory.what}`;
-    throw new StateError("EPERM", `${action}: the hold of this guard ended before`);
+    if (turn !== this.#turn) this.#refuse("unlock", "the hold of this guard ended before");
   }
 
   /** @throws ClosedError; StateError EPERM. */
   #mustBeHeld(verb: string): void {
     if (this.#hold.held) return;
     this.#memory.checkOpen();
-    const action = `Cannot ${verb} ${this.#memory.what}`;
-    throw new StateError("EPERM", `${action}: this handle does not hold it. Lock it first`);
+    this.#refuse(verb, "this handle does not hold it. Lock it first");
+  }
+
+  #refuse(verb: string, why: string): never {
+    throw new StateError("EPERM", `Cannot ${verb} ${this.#memory.what}: ${why}`);
   }
 
   get #action(): string {

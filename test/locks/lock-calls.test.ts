@@ -143,6 +143,21 @@ test("a guard whose hold was ended by the lock itself does not end the next one'
   }
 });
 
+test("a guard goes on guarding after a wait that released its mutex meanwhile", async () => {
+  const mutex = Mutex.init(segment, 0);
+  const condition = Condition.init(segment, 1024, { mutex });
+  const guard = (await mutex.acquireAsync())!;
+  const wait = condition.waitAsync();
+  const other = (await mutex.acquireAsync())!;
+  condition.notifyOne();
+  other.unlock();
+  expect(await wait).toBe(true);
+  expect(thrown(() => other.unlock())).toBe("nothing");
+  expect(mutex.held).toBe(true);
+  guard.unlock();
+  expect(mutex.held).toBe(false);
+});
+
 test("close ends every call in the line with ClosedError", async () => {
   const held = SharedEvent.init(segment, 0, { reset: "auto" });
   const others = [Lease.init(segment, 1024), Mutex.init(segment, 2048)] as const;
