@@ -1,4 +1,11 @@
-import { checkBytes, checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
+import {
+  checkBytes,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkWellFormed,
+  shown,
+} from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
@@ -424,7 +431,12 @@ export class RingProducer<T = Uint8Array> {
 }
 
 function lengthOf(input: RingInput): number {
-  if (typeof input === "string") return Buffer.byteLength(input);
+  if (typeof input === "string") {
+    const length = Buffer.byteLength(input);
+    // ASCII, of which this is the length, needs no further look.
+    if (length !== input.length) checkWellFormed("Cannot write a record", "its text", input);
+    return length;
+  }
   // A view of memory that is gone throws for its length, and must not be an empty record.
   if (ArrayBuffer.isView(input) && !(input.buffer as ArrayBuffer).detached) return input.byteLength;
   throw new TypeError(
