@@ -1,11 +1,4 @@
-import {
-  checkBytes,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkWellFormed,
-  shown,
-} from "../arguments.ts";
+import { checkBytes, checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
