@@ -1,4 +1,5 @@
 /** Formats numbers, ages, modes and tables for people. */
+import { visible } from "../arguments.ts";
 import { paint, terminalWidth } from "./output.ts";
 
 const SUFFIXES = ["B", "K", "M", "G", "T"];
@@ -41,13 +42,6 @@ export function modeText(mode: number): string {
     .join("");
 }
 
-/** @returns Text without control characters, which could move the cursor: they become escapes. */
-export function safeText(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (control) => {
-    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
-}
-
 /** A column of a table. */
 export interface Column<Row> {
   readonly head: string;
@@ -64,7 +58,7 @@ export function cut(text: string, width: number): string {
 
 /** @returns The lines of a table; the last column takes the width that the terminal has left. */
 export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
-  const cells = rows.map((row) => columns.map((column) => safeText(column.text(row))));
+  const cells = rows.map((row) => columns.map((column) => visible(column.text(row))));
   const widths = columns.map(({ head }, at) =>
     Math.max(head.length, ...cells.map((line) => line[at]!.length)),
   );

@@ -1,3 +1,4 @@
+import { shellWord, visible } from "../arguments.ts";
 import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { missingSymbols } from "../libc/symbols.ts";
@@ -214,9 +215,8 @@ function* checkLeftovers(): Generator<Finding> {
   forEachStructure(objects, ({ name }, inspected) => {
     const damage = inspected.damage();
     if (damage === undefined) return;
-    damaged.push(
-      mend("structures", `${name} is damaged: ${damage}.`, `bun-shm rm --force ${name}`),
-    );
+    const fix = `bun-shm rm --force ${shellWord(name)}`;
+    damaged.push(mend("structures", `${visible(name)} is damaged: ${damage}.`, fix));
   });
   yield* damaged;
   const unreadable = objects.filter(({ kind }) => kind === "unreadable").length;

@@ -1,7 +1,8 @@
+import { visible } from "../../arguments.ts";
 import { type ObjectUsage, type Room, type RoomLimits, room, usage } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
-import { bytesText, safeText } from "../format.ts";
+import { bytesText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
@@ -56,7 +57,7 @@ function printRoom(info: Room, largest: readonly Largest[]): void {
   }
   if (largest.length > 0) print(paint("bold", "Largest:"));
   for (const object of largest) {
-    print(`  ${bytesText(object.used).padStart(6)}  ${safeText(object.name)} (${object.state})`);
+    print(`  ${bytesText(object.used).padStart(6)}  ${visible(object.name)} (${object.state})`);
   }
 }
 

@@ -4,17 +4,17 @@ import { RAW_TYPE } from "../channel.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
-import { complain, print, writeAll } from "../output.ts";
+import { complain, printJson, showable, writeAll } from "../output.ts";
 
 const NEWLINE = Uint8Array.of(10);
 
 function show({ bytes, type, number }: SeenRecord, json: boolean): void {
   if (json) {
     const text = new TextDecoder().decode(bytes);
-    print(JSON.stringify({ number, type, length: bytes.length, text }));
+    printJson({ number, type, length: bytes.length, text }, 0);
     return;
   }
-  writeAll(1, bytes);
+  writeAll(1, showable(bytes));
   if (type !== RAW_TYPE) writeAll(1, NEWLINE);
 }
 

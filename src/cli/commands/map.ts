@@ -1,9 +1,9 @@
 /** get, set, del and keys: read and change a map's entries. */
+import { visible, visibleJson } from "../../arguments.ts";
 import { type AnyObject, openAny } from "../../index.ts";
 import { kindText } from "../../inspection/inspect.ts";
 import { type Call, type Command, parseNumber } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
-import { safeText } from "../format.ts";
 import { print, printJson, writeAll } from "../output.ts";
 
 type OpenMap = Extract<AnyObject, { kind: "map" }>;
@@ -20,7 +20,7 @@ function withMap(call: Call, use: (opened: OpenMap) => number): number {
 
 /** @returns A value as text; bytes in hex. */
 function textOf(value: unknown, { codec }: OpenMap): string {
-  if (codec === "json") return JSON.stringify(value);
+  if (codec === "json") return visibleJson(JSON.stringify(value));
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 }
 
@@ -57,7 +57,7 @@ export const get: Command = {
       const text = value === undefined ? undefined : textOf(value, opened);
       if (call.has("json")) printJson({ key, found: value !== undefined, value: text ?? null });
       else if (value instanceof Uint8Array && call.has("raw")) writeAll(1, value);
-      else if (text !== undefined) print(opened.codec === "json" ? text : safeText(text));
+      else if (text !== undefined) print(visible(text));
       return value === undefined ? EXIT.no : EXIT.ok;
     });
   },
@@ -120,7 +120,7 @@ export const keys: Command = {
           ? { key: shown, value: textOf(value, opened) }
           : { key: shown };
         if (call.has("json")) all.push(entry);
-        else print(Object.values(entry).map(safeText).join("\t"));
+        else print(Object.values(entry).map(visible).join("\t"));
       }
       if (call.has("json")) printJson(all);
       return EXIT.ok;

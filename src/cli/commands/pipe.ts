@@ -1,14 +1,17 @@
 /** send and recv: pipes of the shell through shared memory. */
 import { readSync } from "node:fs";
 import { RingBuffer, Segment, codecs } from "../../index.ts";
-import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
+import { type Inlet, type Outlet, RAW_TYPE, type Sink, openInlet, openOutlet } from "../channel.ts";
 import { MAX_COUNT, type Call, type Command } from "../command.ts";
-import { EXIT, codeOf } from "../failure.ts";
+import { EXIT, Failure, codeOf } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
-import { complain, writeAll } from "../output.ts";
+import { complain, showable, writeAll } from "../output.ts";
+import { beforeExit } from "../signals.ts";
 
 const NEWLINE = 10;
 const BLOCK = 1 << 16;
+/** What a record takes of a ring besides its bytes, at least. */
+const HEADER_LENGTH = 8;
 
 /** Reads a block of standard input. @returns The number of bytes; 0 at its end. */
 function readInput(block: Uint8Array): number {
@@ -35,27 +38,74 @@ function sendRaw(outlet: Outlet): void {
 }
 
 /** Sends each line as a record, without its line end. */
+class LineSender {
+  readonly #outlet: Outlet;
+  /** The parts of a line whose end has not come yet; together at most as long as a record. */
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #number = 1;
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet;
+  }
+
+  /** Sends the lines that end in a block, and keeps what follows. @throws Failure. */
+  add(block: Uint8Array): void {
+    let start = 0;
+    for (;;) {
+      const end = block.indexOf(NEWLINE, start);
+      if (end < 0) break;
+      this.#send(block.subarray(start, end));
+      start = end + 1;
+    }
+    if (start < block.length) this.#keep(block.slice(start));
+    this.#outlet.flush();
+  }
+
+  /** Sends a last line that has no end. @throws Failure. */
+  end(): void {
+    if (this.#length > 0) this.#send(new Uint8Array(0));
+    this.#outlet.flush();
+  }
+
+  #keep(part: Uint8Array): void {
+    this.#length += part.length;
+    const { limit } = this.#outlet;
+    if (this.#length > limit) {
+      const way = "--raw sends bytes of any length, in blocks, into a ring";
+      this.#refuse(`it has more than ${limit} bytes, the most that a record can have. ${way}`);
+    }
+    this.#parts.push(part);
+  }
+
+  #send(last: Uint8Array): void {
+    this.#keep(last);
+    const line = this.#parts.length === 1 ? last : Buffer.concat(this.#parts);
+    const refusal = this.#outlet.refusal(line);
+    if (refusal !== undefined) this.#refuse(refusal);
+    this.#outlet.write(line, 0);
+    this.#parts = [];
+    this.#length = 0;
+    this.#number++;
+  }
+
+  #refuse(why: string): never {
+    // What was sent before it stays sent.
+    this.#outlet.flush();
+    const what = `Cannot send line ${this.#number} into ${this.#outlet.what}`;
+    throw new Failure(EXIT.failed, `${what}: ${why}`);
+  }
+}
+
 function sendLines(outlet: Outlet): void {
+  const sender = new LineSender(outlet);
   const block = new Uint8Array(BLOCK);
-  // The bytes of a line whose end has not come yet.
-  let rest = new Uint8Array(0);
   for (;;) {
     const length = readInput(block);
     if (length === 0) break;
-    let bytes: Uint8Array = block.subarray(0, length);
-    if (rest.length > 0) bytes = Buffer.concat([rest, bytes]);
-    let start = 0;
-    for (;;) {
-      const end = bytes.indexOf(NEWLINE, start);
-      if (end < 0) break;
-      outlet.write(bytes.subarray(start, end), 0);
-      start = end + 1;
-    }
-    rest = bytes.slice(start);
-    outlet.flush();
+    sender.add(block.subarray(0, length));
   }
-  if (rest.length > 0) outlet.write(rest, 0);
-  outlet.flush();
+  sender.end();
 }
 
 const CREATE_OPTIONS = {
@@ -109,7 +159,8 @@ class Gatherer {
   readonly #block = new Uint8Array(BLOCK);
   #length = 0;
 
-  add(bytes: Uint8Array, newline: boolean): void {
+  add(record: Uint8Array, newline: boolean): void {
+    const bytes = showable(record);
     const wanted = bytes.length + (newline ? 1 : 0);
     if (this.#length + wanted > BLOCK) this.flush();
     if (wanted > BLOCK / 2) {
@@ -135,23 +186,47 @@ interface Until {
   readonly follow: boolean;
 }
 
-/** @returns Whether it ended because nothing came in time. */
-function receive(name: string, { count, idleMs, follow }: Until): boolean {
-  using inlet = openInlet(name);
+/** How long records are taken in one go, in ms, so that signals are served. */
+const TURN_MS = 50;
+
+/** @returns Whether it ended because nothing came in time. @throws Failure. */
+async function receive(inlet: Inlet, { count, idleMs, follow }: Until): Promise<boolean> {
   const output = new Gatherer();
   let left = count;
   let seen = false;
   let last = performance.now();
+  let turn = last;
+  /** Bytes that came since the last question whether anybody writes, and the answer. */
+  let came = 0;
+  let written: number | undefined;
   const take = (timeoutMs: number): number => {
-    const got = inlet.read((bytes, type) => output.add(bytes, type !== RAW_TYPE), left, timeoutMs);
+    const sink: Sink = (bytes, type) => {
+      came += bytes.length + HEADER_LENGTH;
+      output.add(bytes, type !== RAW_TYPE);
+    };
+    const got = inlet.read(sink, left, timeoutMs);
     output.flush();
     left -= got;
     if (got > 0) last = performance.now();
     return got;
   };
   while (left > 0) {
-    if (take(idleMs) > 0) {
+    const got = take(idleMs);
+    if (got === 0 || performance.now() - turn > TURN_MS) {
+      await Bun.sleep(0);
+      turn = performance.now();
+    }
+    if (got > 0) {
       seen = true;
+      // A writer that is killed can have published what it did not count: at most a ring full.
+      if (came <= 2 * inlet.capacity) continue;
+      const before = written;
+      written = inlet.hasWriter() ? undefined : inlet.written();
+      if (written !== undefined && written === before) {
+        const why = "more comes out than it can hold, and nobody writes";
+        throw new Failure(EXIT.failed, `Cannot go on with ${inlet.what}: it is corrupt, ${why}`);
+      }
+      came = 0;
       continue;
     }
     if (performance.now() - last >= idleMs) return true;
@@ -183,14 +258,16 @@ export const recv: Command = {
     ["bun-shm recv logs --follow | grep ERROR", "what another process sends"],
     ["bun-shm recv files --create --unlink > disk.img", "the other end of `send --raw`"],
   ],
-  run(call: Call): number {
+  async run(call: Call): Promise<number> {
     const name = call.object;
     const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
     const count = call.count("count") ?? MAX_COUNT;
     prepare(call, name);
-    const idle = receive(name, { count, idleMs, follow: call.has("follow") });
-    if (call.has("unlink")) Segment.unlink(name);
-    if (idle) complain(`Nothing came out of ${name} for ${idleMs / 1000} s`);
+    using inlet = openInlet(name);
+    // Also when the reader of the output goes away, and when a signal ends the command.
+    using _ = call.has("unlink") ? beforeExit(() => inlet.unlink()) : undefined;
+    const idle = await receive(inlet, { count, idleMs, follow: call.has("follow") });
+    if (idle) complain(`Nothing came out of ${inlet.what} for ${idleMs / 1000} s`);
     return idle ? EXIT.no : EXIT.ok;
   },
 };

@@ -1,3 +1,4 @@
+import { visible } from "../../arguments.ts";
 import { type ObjectUsage, Segment, usage } from "../../index.ts";
 import { backingOf } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
@@ -42,7 +43,7 @@ export const rm: Command = {
       const object = same.find(({ type }) => type === wanted) ?? same[0];
       try {
         remove(object, name, call.has("force"));
-        if (!call.has("json")) print(`Removed ${name}`);
+        if (!call.has("json")) print(`Removed ${visible(name)}`);
         return { name, removed: true };
       } catch (error) {
         const text = textOf(error);

@@ -1,8 +1,9 @@
+import { visible } from "../../arguments.ts";
 import { type ObjectUsage, openObject, usage } from "../../index.ts";
 import { backingOf } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { ageText, bytesText, modeText, safeText } from "../format.ts";
+import { ageText, bytesText, modeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 
 /** Everything that is known of one object, in the form of --json. */
@@ -55,7 +56,7 @@ function valuesOf(
 }
 
 function line(label: string, text: string): void {
-  print(`${paint("bold", label.padEnd(12))}${safeText(text)}`);
+  print(`${paint("bold", label.padEnd(12))}${visible(text)}`);
 }
 
 function printDescription(described: Description): void {

@@ -1,8 +1,9 @@
 import { isatty } from "node:tty";
+import { visible } from "../../arguments.ts";
 import { type Activity, type StructureActivity, activities, usage } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
-import { bytesText, countText, cut, safeText } from "../format.ts";
+import { bytesText, countText, cut } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 import { Screen, barText } from "../screen.ts";
 import { untilSignal } from "../signals.ts";
@@ -91,14 +92,14 @@ function rowText(row: TopRow, columns: number, width: number): string {
   const lostText = count(lost).padStart(6);
   const users = usersText(row);
   return (
-    `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ` +
+    `${paint("cyan", cut(visible(row.name), width).padEnd(width))} ` +
     `${cut(row.kind, 10).padEnd(10)} ${countText(row.inRate).padStart(8)} ` +
     `${countText(row.outRate).padStart(8)} ` +
     `${bytesText(row.bytesOutRate || row.bytesInRate).padStart(8)}  ` +
     `${bar} ${levelText(activity, depth).padStart(5)} ` +
     `${levelText(activity, highWater).padStart(7)} ${count(waits).padStart(7)} ` +
     `${(lost ?? 0) > 0 ? paint("red", lostText) : lostText}  ` +
-    cut(safeText(users), Math.max(0, columns - headText(width).length + 5))
+    cut(visible(users), Math.max(0, columns - headText(width).length + 5))
   );
 }
 

@@ -1,11 +1,11 @@
 import { lstatSync, readdirSync, watch as watchDirectory } from "node:fs";
+import { visible } from "../../arguments.ts";
 import { room } from "../../index.ts";
 import { objectOfFile } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { safeText } from "../format.ts";
 import { fitsAny } from "../names.ts";
-import { paint, print } from "../output.ts";
+import { paint, print, printJson } from "../output.ts";
 import { untilSignal } from "../signals.ts";
 
 interface Event {
@@ -24,13 +24,13 @@ const TEMPORARY = /^sem\.[A-Za-z0-9]{6}$/;
 function show(event: Event, json: boolean): void {
   const time = new Date().toISOString();
   if (json) {
-    print(JSON.stringify({ time, ...event }));
+    printJson({ time, ...event }, 0);
     return;
   }
   const size = event.before === undefined ? event.size : `${event.before} → ${event.size}`;
   const word = paint(STYLES[event.event], event.event.padEnd(6));
   const what = event.type === "semaphore" ? "semaphore " : "";
-  print(`${time.slice(11, 23)}  ${word}  ${what}${safeText(event.name)}  ${size} bytes`);
+  print(`${time.slice(11, 23)}  ${word}  ${what}${visible(event.name)}  ${size} bytes`);
 }
 
 /** Yields how one file differs from what was known of it, and updates `known`. */
