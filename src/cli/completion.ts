@@ -4,12 +4,13 @@ import { usage } from "../index.ts";
 import { backingOf } from "../inspection/inspect.ts";
 import { COMMON_OPTIONS, type Command } from "./command.ts";
 
-/** @returns Names as they are typed: without the slash, which shells take for a path. */
-function objectNames(semaphores: boolean): string[] {
+/** @returns Names as they are typed: without the slash, unless the word begins with one. */
+function objectNames(semaphores: boolean, current: string): string[] {
   return usage({ kinds: false })
     .filter(({ type }) => !semaphores || type === "semaphore")
     .map(({ name }) => {
       const bare = name.slice(1);
+      if (current.startsWith("/")) return name;
       // With its slash it is no option, and no name of another kind of memory.
       return bare.startsWith("-") || backingOf(bare) !== "posix" ? name : bare;
     });
@@ -28,7 +29,8 @@ function insertion(shell: string, word: string, typed: string): string | undefin
   // fish quotes by itself what it inserts; and between quotes, what cannot be seen has no form.
   if (shell === "fish") return isPlain ? word : undefined;
   if (quote !== "'" && quote !== '"') return shellWord(word);
-  if (!isPlain) return undefined;
+  // In double quotes an interactive shell takes "!" for an old command, and no escape helps.
+  if (!isPlain || (quote === '"' && word.includes("!"))) return undefined;
   return quote === "'" ? word.replaceAll("'", "'\\''") : word.replaceAll(/["$`\\]/g, "\\$&");
 }
 
@@ -69,7 +71,7 @@ function candidates(commands: readonly Command[], words: readonly string[]): str
     const { completes } = command;
     all =
       completes === "objects" || completes === "semaphores"
-        ? objectNames(completes === "semaphores")
+        ? objectNames(completes === "semaphores", current)
         : [];
   }
   return [...new Set(all)].filter((word) => word !== "" && word.startsWith(current)).sort();
