@@ -1,4 +1,6 @@
 /** Checks that print what they find, for the demos. */
+import { stopSignal } from "./stop.ts";
+
 let failures = 0;
 
 /** Prints whether something holds. */
@@ -28,6 +30,8 @@ export function refusalOf(call: () => unknown): string | undefined {
 }
 
 /** Ends the program, with exit code 0 when everything held. */
-export function finish(): never {
-  process.exit(failures === 0 ? 0 : 1);
+export async function finish(): Promise<void> {
+  // A signal that came meanwhile is served now, and not before everything is removed.
+  await Bun.sleep(0);
+  process.exit(stopSignal.aborted ? process.exitCode : failures === 0 ? 0 : 1);
 }

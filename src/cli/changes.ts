@@ -71,7 +71,7 @@ export class DirectoryChanges {
     this.#passing.clear();
     this.#undecided.clear();
     const files = new Set(readdirSync(this.#directory));
-    for (const file of [...this.#known.keys()]) if (!files.has(file)) yield this.#gone(file);
+    for (const file of this.#known.keys()) if (!files.has(file)) yield this.#gone(file);
     for (const file of files) {
       const stats = this.#look(file);
       if (stats !== undefined) yield* this.#compare(file, stats);

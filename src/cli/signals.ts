@@ -3,13 +3,18 @@ import { constants } from "node:os";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** @returns A promise that is fulfilled by the first such signal; a second one ends at once. */
-export function untilSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** @returns The exit code by which a shell knows that a signal ended a program. */
+const codeOf = (signal: (typeof SIGNALS)[number]): number => 128 + constants.signals[signal];
+
+/** @returns The exit code of the first such signal, when it comes; a second one ends at once. */
+export function untilSignal(): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let asked = false;
   for (const signal of SIGNALS) {
-    process.once(signal, () => {
-      resolve();
-      process.on(signal, () => process.exit(128 + constants.signals[signal]));
+    process.on(signal, () => {
+      if (asked) process.exit(codeOf(signal));
+      asked = true;
+      resolve(codeOf(signal));
     });
   }
   return promise;
@@ -21,7 +26,7 @@ export function untilSignal(): Promise<void> {
  */
 export function beforeExit(call: () => void): Disposable {
   const ends = SIGNALS.map((signal) => {
-    const end = (): never => process.exit(128 + constants.signals[signal]);
+    const end = (): never => process.exit(codeOf(signal));
     process.on(signal, end);
     return [signal, end] as const;
   });

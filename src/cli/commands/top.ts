@@ -202,11 +202,11 @@ async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   let sort = firstSort;
   let before = look();
   let rows: TopRow[] = [];
-  const ended = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<number>();
   const draw = (): void =>
     screen.draw(frame(rows.sort(SORTS[sort]), sort, screen.columns, screen.rows));
   const onKey = (key: string): void => {
-    if (key === "q" || key === "\x03" || key === "\x04") ended.resolve();
+    if (key === "q" || key === "\x03" || key === "\x04") ended.resolve(EXIT.ok);
     if (key === "s") sort = SORT_NAMES[(SORT_NAMES.indexOf(sort) + 1) % SORT_NAMES.length]!;
     sort = SORT_KEYS[key] ?? sort;
     draw();
@@ -220,9 +220,11 @@ async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   };
   refresh();
   const timer = setInterval(refresh, intervalMs);
-  await Promise.race([ended.promise, untilSignal()]);
-  clearInterval(timer);
-  return EXIT.ok;
+  try {
+    return await Promise.race([ended.promise, untilSignal()]);
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 export const top: Command = {
