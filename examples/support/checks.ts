@@ -1,11 +1,11 @@
 /** Checks that print what they find, for the demos. */
-import { stopSignal } from "./stop.ts";
+import { printLine } from "./stop.ts";
 
 let failures = 0;
 
 /** Prints whether something holds. */
 export function check(what: string, holds: boolean): void {
-  console.log(`  ${holds ? "✓" : "✗"} ${what}`);
+  printLine(`  ${holds ? "✓" : "✗"} ${what}`);
   if (!holds) failures++;
 }
 
@@ -31,7 +31,7 @@ export function refusalOf(call: () => unknown): string | undefined {
 
 /** Ends the program, with exit code 0 when everything held. */
 export async function finish(): Promise<void> {
-  // A signal that came meanwhile is served now, and not before everything is removed.
+  // Signals that came meanwhile are served now that everything is removed, and not before.
   await Bun.sleep(0);
-  process.exit(stopSignal.aborted ? process.exitCode : failures === 0 ? 0 : 1);
+  process.exit(failures === 0 ? 0 : 1);
 }

@@ -6,16 +6,12 @@ const controller = new AbortController();
 /** Aborted when the program shall stop. */
 export const stopSignal: AbortSignal = controller.signal;
 
-/** The exit code that says so to a shell, once a signal asked the program to stop. */
-function stopBy(signal: "SIGINT" | "SIGTERM" | "SIGHUP"): void {
-  process.exitCode = 128 + constants.signals[signal];
-  // A second signal does not wait for what the first one has begun; `atExit` still cleans up.
-  if (stopSignal.aborted) process.exit();
-  controller.abort();
-}
-
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => stopBy(signal));
+  process.on(signal, () => {
+    // A second signal does not wait for what the first one has begun; `atExit` still cleans up.
+    if (stopSignal.aborted) process.exit(128 + constants.signals[signal]);
+    controller.abort();
+  });
 }
 // The reader of the output, such as `head`, has enough.
 process.stdout.on("error", () => controller.abort());

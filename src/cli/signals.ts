@@ -6,15 +6,18 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** @returns The exit code by which a shell knows that a signal ended a program. */
 const codeOf = (signal: (typeof SIGNALS)[number]): number => 128 + constants.signals[signal];
 
-/** @returns The exit code of the first such signal, when it comes; a second one ends at once. */
-export function untilSignal(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>();
+/**
+ * For what only a signal ends, so that it has done its work then.
+ * @returns A promise that is fulfilled by the first signal; a second one ends the process at once.
+ */
+export function untilSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
   let asked = false;
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (asked) process.exit(codeOf(signal));
       asked = true;
-      resolve(codeOf(signal));
+      resolve();
     });
   }
   return promise;

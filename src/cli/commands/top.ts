@@ -202,11 +202,11 @@ async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   let sort = firstSort;
   let before = look();
   let rows: TopRow[] = [];
-  const ended = Promise.withResolvers<number>();
+  const ended = Promise.withResolvers<void>();
   const draw = (): void =>
     screen.draw(frame(rows.sort(SORTS[sort]), sort, screen.columns, screen.rows));
   const onKey = (key: string): void => {
-    if (key === "q" || key === "\x03" || key === "\x04") ended.resolve(EXIT.ok);
+    if (key === "q" || key === "\x03" || key === "\x04") ended.resolve();
     if (key === "s") sort = SORT_NAMES[(SORT_NAMES.indexOf(sort) + 1) % SORT_NAMES.length]!;
     sort = SORT_KEYS[key] ?? sort;
     draw();
@@ -220,11 +220,9 @@ async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   };
   refresh();
   const timer = setInterval(refresh, intervalMs);
-  try {
-    return await Promise.race([ended.promise, untilSignal()]);
-  } finally {
-    clearInterval(timer);
-  }
+  await Promise.race([ended.promise, untilSignal()]);
+  clearInterval(timer);
+  return EXIT.ok;
 }
 
 export const top: Command = {

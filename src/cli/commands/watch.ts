@@ -42,7 +42,7 @@ export const watch: Command = {
     const { directory } = room();
     const fits = fitsAny(call.operands);
     let left = call.count("count") ?? Number.POSITIVE_INFINITY;
-    const { promise: ended, resolve, reject } = Promise.withResolvers<number>();
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
     let settling: Timer | undefined;
     const report = (found: Iterable<Change>): void => {
       for (const change of found) {
@@ -50,7 +50,7 @@ export const watch: Command = {
         show(change, call.has("json"));
         left--;
       }
-      if (left <= 0) resolve(EXIT.ok);
+      if (left <= 0) resolve();
       if (changes.isUndecided) settling ??= setTimeout(settle, SETTLE_MS);
     };
     const settle = (): void => {
@@ -70,10 +70,11 @@ export const watch: Command = {
     // After the watcher began: nothing that is made meanwhile is missed.
     const changes = new DirectoryChanges(directory);
     try {
-      return await Promise.race([ended, untilSignal()]);
+      await Promise.race([ended, untilSignal()]);
     } finally {
       clearTimeout(settling);
       watcher.close();
     }
+    return EXIT.ok;
   },
 };
