@@ -8,6 +8,12 @@ import { EXIT, Failure, UsageError } from "./failure.ts";
 /** The type of a record that holds a block of bytes, and not a line. */
 export const RAW_TYPE = 0x72_61_77_01;
 
+/** A record in the form of --json; `bytes`, in hex, only when they are not UTF-8. */
+export function describeRecord(bytes: Uint8Array, type: number): object {
+  const described = { type, length: bytes.length, text: new TextDecoder().decode(bytes) };
+  return isUtf8(bytes) ? described : { ...described, bytes: Buffer.from(bytes).toString("hex") };
+}
+
 /** How long a call blocks at most, in ms, so that signals are served. */
 const SLICE_MS = 100;
 

@@ -75,6 +75,14 @@ export function printJson(value: unknown, indent = 2): void {
   print(visibleJson(text));
 }
 
+/** What the language has, and its declarations not yet. */
+const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): object };
+
+/** A number as JSON has it, with each of its digits, also above 2^53; null when there is none. */
+export function exactNumber(value: unknown): unknown {
+  return typeof value === "bigint" ? rawJSON(String(value)) : (value ?? null);
+}
+
 /** Prints one sentence to standard error. */
 export function complain(text: string): void {
   const shown = visible(text);

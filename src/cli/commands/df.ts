@@ -3,7 +3,7 @@ import { type ObjectUsage, type Room, type RoomLimits, room, usage } from "../..
 import type { Call, Command } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
 import { bytesText } from "../format.ts";
-import { paint, print, printJson } from "../output.ts";
+import { exactNumber, paint, print, printJson } from "../output.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
 
@@ -83,7 +83,10 @@ export const df: Command = {
     }
     // JSON leaves out what is undefined: no limit is null.
     const limits = Object.fromEntries(
-      Object.keys(LIMIT_TEXTS).map((name) => [name, info.limits[name as keyof RoomLimits] ?? null]),
+      Object.keys(LIMIT_TEXTS).map((name) => [
+        name,
+        exactNumber(info.limits[name as keyof RoomLimits]),
+      ]),
     );
     printJson({ ...info, limits, largest });
     return EXIT.ok;

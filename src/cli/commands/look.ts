@@ -1,6 +1,6 @@
 /** cat and tail: show what is in a ring or queue, and take nothing. */
 import { type SeenRecord, openObject } from "../../index.ts";
-import { RAW_TYPE } from "../channel.ts";
+import { RAW_TYPE, describeRecord } from "../channel.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
@@ -10,8 +10,7 @@ const NEWLINE = Uint8Array.of(10);
 
 function show({ bytes, type, number }: SeenRecord, json: boolean): void {
   if (json) {
-    const text = new TextDecoder().decode(bytes);
-    printJson({ number, type, length: bytes.length, text }, 0);
+    printJson({ number, ...describeRecord(bytes, type) }, 0);
     return;
   }
   writeAll(1, showable(bytes));

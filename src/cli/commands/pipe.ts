@@ -1,11 +1,19 @@
 /** send and recv: pipes of the shell through shared memory. */
 import { readSync } from "node:fs";
 import { RingBuffer, Segment, codecs } from "../../index.ts";
-import { type Inlet, type Outlet, RAW_TYPE, type Sink, openInlet, openOutlet } from "../channel.ts";
+import {
+  type Inlet,
+  type Outlet,
+  RAW_TYPE,
+  type Sink,
+  describeRecord,
+  openInlet,
+  openOutlet,
+} from "../channel.ts";
 import { MAX_COUNT, type Call, type Command } from "../command.ts";
 import { EXIT, Failure, codeOf } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
-import { complain, showable, writeAll } from "../output.ts";
+import { complain, printJson, showable, writeAll } from "../output.ts";
 import { beforeExit } from "../signals.ts";
 
 const NEWLINE = 10;
@@ -27,13 +35,22 @@ function readInput(block: Uint8Array): number {
   }
 }
 
-function sendRaw(outlet: Outlet): void {
+/** How much was sent. */
+interface Sent {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+function sendRaw(outlet: Outlet): Sent {
   const block = new Uint8Array(Math.min(BLOCK, outlet.limit));
+  let [records, bytes] = [0, 0];
   for (;;) {
     const length = readInput(block);
-    if (length === 0) return;
+    if (length === 0) return { records, bytes };
     outlet.write(block.subarray(0, length), RAW_TYPE);
     outlet.flush();
+    records++;
+    bytes += length;
   }
 }
 
@@ -43,7 +60,8 @@ class LineSender {
   /** The parts of a line whose end has not come yet; together at most as long as a record. */
   #parts: Uint8Array[] = [];
   #length = 0;
-  #number = 1;
+  #records = 0;
+  #bytes = 0;
 
   constructor(outlet: Outlet) {
     this.#outlet = outlet;
@@ -63,9 +81,10 @@ class LineSender {
   }
 
   /** Sends a last line that has no end. @throws Failure. */
-  end(): void {
+  end(): Sent {
     if (this.#length > 0) this.#send(new Uint8Array(0));
     this.#outlet.flush();
+    return { records: this.#records, bytes: this.#bytes };
   }
 
   #keep(part: Uint8Array): void {
@@ -86,26 +105,26 @@ class LineSender {
     this.#outlet.write(line, 0);
     this.#parts = [];
     this.#length = 0;
-    this.#number++;
+    this.#records++;
+    this.#bytes += line.length;
   }
 
   #refuse(why: string): never {
     // What was sent before it stays sent.
     this.#outlet.flush();
-    const what = `Cannot send line ${this.#number} into ${this.#outlet.what}`;
+    const what = `Cannot send line ${this.#records + 1} into ${this.#outlet.what}`;
     throw new Failure(EXIT.failed, `${what}: ${why}`);
   }
 }
 
-function sendLines(outlet: Outlet): void {
+function sendLines(outlet: Outlet): Sent {
   const sender = new LineSender(outlet);
   const block = new Uint8Array(BLOCK);
   for (;;) {
     const length = readInput(block);
-    if (length === 0) break;
+    if (length === 0) return sender.end();
     sender.add(block.subarray(0, length));
   }
-  sender.end();
 }
 
 const CREATE_OPTIONS = {
@@ -148,8 +167,8 @@ export const send: Command = {
     const name = call.object;
     prepare(call, name);
     using outlet = openOutlet(name);
-    if (call.has("raw")) sendRaw(outlet);
-    else sendLines(outlet);
+    const sent = call.has("raw") ? sendRaw(outlet) : sendLines(outlet);
+    if (call.has("json")) printJson({ name, ...sent });
     return EXIT.ok;
   },
 };
@@ -184,13 +203,14 @@ interface Until {
   readonly count: number;
   readonly idleMs: number;
   readonly follow: boolean;
+  readonly json: boolean;
 }
 
 /** How long records are taken in one go, in ms, so that signals are served. */
 const TURN_MS = 50;
 
 /** @returns Whether it ended because nothing came in time. @throws Failure. */
-async function receive(inlet: Inlet, { count, idleMs, follow }: Until): Promise<boolean> {
+async function receive(inlet: Inlet, { count, idleMs, follow, json }: Until): Promise<boolean> {
   const output = new Gatherer();
   let left = count;
   let seen = false;
@@ -202,7 +222,8 @@ async function receive(inlet: Inlet, { count, idleMs, follow }: Until): Promise<
   const take = (timeoutMs: number): number => {
     const sink: Sink = (bytes, type) => {
       came += bytes.length + HEADER_LENGTH;
-      output.add(bytes, type !== RAW_TYPE);
+      if (json) printJson(describeRecord(bytes, type), 0);
+      else output.add(bytes, type !== RAW_TYPE);
     };
     const got = inlet.read(sink, left, timeoutMs);
     output.flush();
@@ -266,7 +287,8 @@ export const recv: Command = {
     using inlet = openInlet(name);
     // Also when the reader of the output goes away, and when a signal ends the command.
     using _ = call.has("unlink") ? beforeExit(() => inlet.unlink()) : undefined;
-    const idle = await receive(inlet, { count, idleMs, follow: call.has("follow") });
+    const [follow, json] = [call.has("follow"), call.has("json")];
+    const idle = await receive(inlet, { count, idleMs, follow, json });
     if (idle) complain(`Nothing came out of ${inlet.what} for ${idleMs / 1000} s`);
     return idle ? EXIT.no : EXIT.ok;
   },
