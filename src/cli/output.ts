@@ -44,8 +44,8 @@ export function writeAll(descriptor: number, bytes: Uint8Array): void {
 }
 
 /**
- * @returns A record's bytes for standard output: as they are for a pipe or file; for a terminal, with
- *   escapes for everything that it would obey, except line ends and tabs.
+ * @returns A record's bytes for standard output: as they are for a pipe or file; for a terminal,
+ *   with escapes for everything that it would obey, except line ends and tabs.
  */
 export function showable(bytes: Uint8Array): Uint8Array {
   if (!isatty(1)) return bytes;

@@ -311,7 +311,10 @@ describe("the command line", () => {
   test("prints JSON of every command that answers", async () => {
     using ring = RingBuffer.create(uniqueName("json"), { capacity: 4096 });
     using raw = Segment.create(uniqueName("jsonraw"), { size: 64 });
-    ring.producer().tryWrite("text");
+    {
+      using producer = ring.producer();
+      producer.tryWrite("text");
+    }
     expect(await shmJson<object>("dump", raw.name, "--struct").catch(String)).toEqual({
       name: raw.name,
       kind: "raw",
