@@ -171,8 +171,8 @@ describe("send and recv", () => {
     }
     const name = uniqueName("head");
     const { stdout } = await shell(
-      `bun-shm recv ${name} --create --unlink --follow | head -1 &
-      seq 1 200000 | bun-shm send ${name} --create --capacity 4M; wait`,
+      `bun-shm recv ${name} --create --capacity 4M --unlink --follow | head -1 &
+      seq 1 200000 | bun-shm send ${name} --wait 60; wait`,
     );
     expect([stdout, Segment.exists(name)]).toEqual(["1\n", false]);
   });

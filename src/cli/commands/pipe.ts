@@ -133,14 +133,16 @@ const CREATE_OPTIONS = {
   wait: { value: "SECONDS", text: "How long to wait for the object to appear; default 0." },
 } as const;
 
-/** Makes the object or waits for it, as the options say. An existing object stays as it is. */
-function prepare(call: Call, name: string): void {
+/** Waits for the object, if it is not to be made. */
+function waitFor(call: Call, name: string): void {
   const waitMs = call.milliseconds("wait") ?? 0;
+  if (waitMs > 0 && !call.has("create")) Segment.open(name, { waitMs }).close();
+}
+
+/** Makes the object, if it is to be made. An existing one stays as it is. */
+function make(call: Call, name: string): void {
   const capacity = call.bytes("capacity") ?? 1 << 20;
-  if (!call.has("create")) {
-    if (waitMs > 0) Segment.open(name, { waitMs }).close();
-    return;
-  }
+  if (!call.has("create")) return;
   try {
     RingBuffer.create(name, { capacity, codec: codecs.raw }).close();
   } catch (error) {
@@ -165,7 +167,8 @@ export const send: Command = {
   ],
   run(call: Call): number {
     const name = call.object;
-    prepare(call, name);
+    waitFor(call, name);
+    make(call, name);
     using outlet = openOutlet(name);
     const sent = call.has("raw") ? sendRaw(outlet) : sendLines(outlet);
     if (call.has("json")) printJson({ name, ...sent });
@@ -283,10 +286,15 @@ export const recv: Command = {
     const name = call.object;
     const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
     const count = call.count("count") ?? MAX_COUNT;
-    prepare(call, name);
-    using inlet = openInlet(name);
-    // Also when the reader of the output goes away, and when a signal ends the command.
-    using _ = call.has("unlink") ? beforeExit(() => inlet.unlink()) : undefined;
+    waitFor(call, name);
+    using held = new DisposableStack();
+    let opened: Inlet | undefined;
+    // Also when the reader of the output goes away, and when a signal ends the command: one that
+    // comes before the first wait is served there, when the object is open.
+    using _ = call.has("unlink") ? beforeExit(() => opened?.unlink()) : undefined;
+    make(call, name);
+    const inlet = held.use(openInlet(name));
+    opened = inlet;
     const [follow, json] = [call.has("follow"), call.has("json")];
     const idle = await receive(inlet, { count, idleMs, follow, json });
     if (idle) complain(`Nothing came out of ${inlet.what} for ${idleMs / 1000} s`);
