@@ -4,6 +4,7 @@ import { type Stats, lstatSync, readdirSync } from "node:fs";
 /** One change of one file. */
 export interface Change {
   readonly event: "create" | "delete" | "resize";
+  /** The file's name, a character for each byte: it need not be UTF-8. */
   readonly file: string;
   /** Bytes; undefined of a file that was gone before anybody could look at it. */
   readonly size: number | undefined;
@@ -34,7 +35,7 @@ export class DirectoryChanges {
   constructor(directory: string) {
     this.#directory = directory;
     this.#known = new Map();
-    for (const file of readdirSync(directory)) {
+    for (const file of this.#files()) {
       const stats = this.#look(file);
       if (stats !== undefined) this.#keep(file, stats);
     }
@@ -70,7 +71,7 @@ export class DirectoryChanges {
   *all(): Generator<Change> {
     this.#passing.clear();
     this.#undecided.clear();
-    const files = new Set(readdirSync(this.#directory));
+    const files = this.#files();
     for (const file of this.#known.keys()) if (!files.has(file)) yield this.#gone(file);
     for (const file of files) {
       const stats = this.#look(file);
@@ -130,8 +131,14 @@ export class DirectoryChanges {
     this.#known.set(file, { inode: ino, size });
   }
 
+  #files(): Set<string> {
+    const names = readdirSync(this.#directory, { encoding: "buffer" });
+    return new Set(names.map((name) => name.toString("latin1")));
+  }
+
   #look(file: string): Stats | undefined {
-    return lstatSync(`${this.#directory}/${file}`, { throwIfNoEntry: false });
+    const path = Buffer.from(`${this.#directory}/${file}`, "latin1");
+    return lstatSync(path, { throwIfNoEntry: false });
   }
 }
 

@@ -87,7 +87,8 @@ describe("top", () => {
       const below = lines.slice(2, lines.findIndex((each) => each.startsWith("q quit")) - 1);
       expect(below.filter((each) => !each.startsWith("/"))).toEqual([]);
       // The last character of a line of full width is there.
-      if (columns === 40) expect(lines.some((each) => /\/\S+… +0 +0 +\d+$/.test(each))).toBe(true);
+      if (columns === 40)
+        expect(lines.some((each) => /\/\S+… +\S+ +\S+ +\d+$/.test(each))).toBe(true);
     }
     terminal.type("q");
     for (const queue of queues) queue.unlink();

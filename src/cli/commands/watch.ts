@@ -14,8 +14,14 @@ const STYLES = { create: "green", delete: "red", resize: "yellow" } as const;
 /** How long a name of a temporary file's form is watched before it counts as an object's, in ms. */
 const SETTLE_MS = 50;
 
-function show({ event, file, size, before }: Change, json: boolean): void {
-  const { type, name } = objectOfFile(file);
+/** @returns The object that a file holds; the file's name has a character for each byte. */
+function objectOf({ file }: Change): ReturnType<typeof objectOfFile> {
+  return objectOfFile(Buffer.from(file, "latin1").toString());
+}
+
+function show(change: Change, json: boolean): void {
+  const { event, size, before } = change;
+  const { type, name } = objectOf(change);
   const time = new Date().toISOString();
   if (json) {
     printJson({ time, event, name, type, size, before }, 0);
@@ -24,8 +30,8 @@ function show({ event, file, size, before }: Change, json: boolean): void {
   const bytes = size === undefined ? "gone at once" : `${size} bytes`;
   const word = paint(STYLES[event], event.padEnd(6));
   const what = type === "semaphore" ? "semaphore " : "";
-  const change = before === undefined ? bytes : `${before} → ${bytes}`;
-  print(`${time.slice(11, 23)}  ${word}  ${what}${visible(name)}  ${change}`);
+  const sizes = before === undefined ? bytes : `${before} → ${bytes}`;
+  print(`${time.slice(11, 23)}  ${word}  ${what}${visible(name)}  ${sizes}`);
 }
 
 export const watch: Command = {
@@ -46,7 +52,7 @@ export const watch: Command = {
     let settling: Timer | undefined;
     const report = (found: Iterable<Change>): void => {
       for (const change of found) {
-        if (!fits(objectOfFile(change.file).name) || left <= 0) continue;
+        if (!fits(objectOf(change).name) || left <= 0) continue;
         show(change, call.has("json"));
         left--;
       }
@@ -57,7 +63,7 @@ export const watch: Command = {
       settling = undefined;
       report(changes.settle());
     };
-    const watcher = watchDirectory(directory, (event, file) => {
+    const watcher = watchDirectory(directory, { encoding: "latin1" }, (event, file) => {
       if (file === null) {
         // The kernel's queue of events was full.
         complain("Events were lost: there were too many. What is there now is compared");
