@@ -7,7 +7,8 @@ export {
 } from "./locks/barrier.ts";
 export { type Codec, type Codecs, codecs } from "./struct/codec.ts";
 export { Condition, type ConditionOptions } from "./locks/condition.ts";
-export { doctor, type Finding } from "./operations/doctor.ts";
+export { doctor } from "./operations/doctor.ts";
+export type { Finding } from "./operations/finding.ts";
 export {
   ClosedError,
   LayoutError,
@@ -25,13 +26,14 @@ export { ftok } from "./segment/ftok.ts";
 export type { Activity } from "./inspection/activity.ts";
 export type { InspectedField } from "./inspection/fields.ts";
 export { type AnyObject, type InspectedObject, openAny, openObject } from "./inspection/inspect.ts";
-export type { ObjectKind } from "./inspection/kinds/kind.ts";
+export type { Holder } from "./inspection/holders.ts";
+export type { NamedValue, ObjectKind } from "./inspection/kinds/kind.ts";
 export type { FreshRecords, SeenRecord } from "./inspection/peek.ts";
 export { activities, type StructureActivity } from "./operations/activities.ts";
 export { type Room, room, type RoomLimits } from "./operations/room.ts";
 export type { FileSystemInfo } from "./inspection/file-system.ts";
 export type { BroadcastPolicy } from "./layout/broadcast-layout.ts";
-export type { ObjectUser } from "./memory/processes.ts";
+export type { ObjectUser } from "./memory/user-table.ts";
 export {
   Lease,
   type LeaseAcquireOptions,
@@ -77,7 +79,12 @@ export {
   prometheusText,
   registerMetrics,
 } from "./operations/prometheus.ts";
-export { prune, type PruneOptions, type PruneResult } from "./operations/prune.ts";
+export {
+  prune,
+  type PruneOptions,
+  type PruneReason,
+  type PruneResult,
+} from "./operations/prune.ts";
 export type { RecordHandler } from "./ring/algorithm/core.ts";
 export { RingBuffer } from "./ring/ring-buffer.ts";
 export { RingClaim } from "./ring/ring-claim.ts";
@@ -171,6 +178,7 @@ export {
   type SystemVSemaphoreCreateOptions,
   type SystemVSemaphoreOpenOptions,
 } from "./semaphore/system-v-semaphore.ts";
+export { unlisted, type UnlistedMemory } from "./operations/unlisted.ts";
 export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.ts";
 export { HeldGuard } from "./locks/guard.ts";
 export type { Stats } from "./segment/stats.ts";

@@ -9,6 +9,11 @@ export function objectName(typed: string): string {
 
 /** @returns A test whether a name fits one of the patterns; without patterns, all names fit. */
 export function fitsAny(patterns: readonly string[]): (name: string) => boolean {
-  const globs = patterns.map((pattern) => new Bun.Glob(pattern.replace(/^\//, "")));
-  return (name) => globs.length === 0 || globs.some((glob) => glob.match(name.replace(/^\//, "")));
+  const wanted = patterns.map((pattern) => pattern.replace(/^\//, ""));
+  const globs = wanted.map((pattern) => new Bun.Glob(pattern));
+  return (name) => {
+    const bare = name.replace(/^\//, "");
+    // A name may have characters that mean something in a pattern.
+    return wanted.length === 0 || wanted.includes(bare) || globs.some((glob) => glob.match(bare));
+  };
 }

@@ -69,16 +69,6 @@ export function containerSign(): string | undefined {
   return process.env["container"];
 }
 
-/** @returns The memory limit of the control group, in bytes; undefined when there is none. */
-export function memoryLimit(): number | undefined {
-  const text =
-    readText("/sys/fs/cgroup/memory.max") ??
-    readText("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-  const limit = Number(text);
-  // Version 1 says "no limit" by a number near 2^63.
-  return text !== undefined && Number.isFinite(limit) && limit < 2 ** 60 ? limit : undefined;
-}
-
 /**
  * @param name As /proc/self/limits has it: "Max open files".
  * @returns A soft limit of this process; Infinity when it is unlimited, undefined when unknown.

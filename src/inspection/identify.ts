@@ -8,6 +8,7 @@ import {
   SEGMENT_MAGIC,
 } from "../layout/segment-header.ts";
 import { ATOMICS_INSPECTOR } from "./kinds/atomics.ts";
+import type { FoundStructure } from "./holders.ts";
 import { headed } from "./kinds/header.ts";
 import type { Inspector } from "./kinds/kind.ts";
 import { findLock } from "./kinds/locks.ts";
@@ -44,4 +45,24 @@ export function identify(words: ObjectWords): Inspector | undefined {
   if (magic === PORTABLE_MAGIC) return PORTABLE_INSPECTOR;
   if (magic !== SEGMENT_MAGIC || words.size < SEGMENT_HEADER_LENGTH) return findLock(words);
   return INSPECTORS.get(words.u32(HEADER_KIND_OFFSET)) ?? UNKNOWN;
+}
+
+/** Structures in raw memory lie at multiples of this. */
+const STEP = 128;
+
+/**
+ * @param length How many bytes of raw memory are searched.
+ * @returns The structure that starts an object; if none does, those that lie in it.
+ */
+export function structuresIn(words: ObjectWords, length: number): FoundStructure[] {
+  const whole = identify(words);
+  if (whole !== undefined) return [{ inspector: whole, words }];
+  const found: FoundStructure[] = [];
+  for (let at = STEP; at < Math.min(words.size, length); at += STEP) {
+    const rest = words.from(at);
+    const inspector = identify(rest);
+    if (inspector === undefined || inspector === UNKNOWN) continue;
+    found.push({ inspector, words: rest });
+  }
+  return found;
 }

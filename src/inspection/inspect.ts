@@ -20,13 +20,26 @@ import { type Codec, codecs } from "../struct/codec.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import type { Activity } from "./activity.ts";
 import { type InspectedField, readFields } from "./fields.ts";
-import { identify } from "./identify.ts";
+import { type Holder, holdersOf } from "./holders.ts";
+import { identify, structuresIn } from "./identify.ts";
 import { readMapForms } from "./kinds/map.ts";
-import { KIND_TEXTS, type ObjectKind, type Inspector, type InspectedKind } from "./kinds/kind.ts";
+import {
+  KIND_TEXTS,
+  type InspectedKind,
+  type Inspector,
+  type NamedValue,
+  type ObjectKind,
+} from "./kinds/kind.ts";
 import { type ObjectReader, openReader } from "./object-reader.ts";
 import { ObjectWords } from "./object-words.ts";
 import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./peek.ts";
-import { isAlive } from "../memory/processes.ts";
+import { isAlive, isBlind } from "../memory/processes.ts";
+import { findUsers } from "../memory/user-table.ts";
+import { spelled } from "../libc/name-spelling.ts";
+import { pathText } from "../libc/path-bytes.ts";
+
+/** Bytes of raw memory that are searched for locks. */
+const SEARCHED_LENGTH = 2 ** 20;
 
 /**
  * An object that was opened only to look into it. It is read with `pread` and never mapped: nothing
@@ -123,6 +136,25 @@ export class InspectedObject implements Disposable {
     return held;
   }
 
+  /**
+   * Finds who holds a mutex, a lease, a stripe of a map, a ring's role …, also in raw memory, whose
+   * first MiB is searched for locks. Reads /proc once.
+   *
+   * @returns An entry for each lock and role that is held; those of dead holders too.
+   * @throws ClosedError.
+   */
+  holders(): Holder[] {
+    const reader = this.#open;
+    const table = findUsers(reader.device);
+    return holdersOf({ reader, table }, structuresIn(this.#words(), SEARCHED_LENGTH));
+  }
+
+  /** @returns The named words and counters of a set of atomics; else none. @throws ClosedError. */
+  values(): readonly NamedValue[] {
+    const words = this.#words();
+    return this.#inspector?.values?.(words) ?? [];
+  }
+
   /** @returns What cannot be right in it, in words; undefined when all is. @throws ClosedError. */
   damage(): string | undefined {
     const words = this.#words();
@@ -132,13 +164,14 @@ export class InspectedObject implements Disposable {
   /**
    * Reads the process id that the object's creator noted; ids are reused.
    *
-   * @returns The id, and whether a process of that id lives here; undefined when none was noted.
+   * @returns The id, and whether a process of that id lives; `alive` is undefined where processes
+   *   may be out of sight, such as in a container. Undefined when none was noted.
    * @throws ClosedError.
    */
-  creator(): { readonly pid: number; readonly alive: boolean } | undefined {
+  creator(): { readonly pid: number; readonly alive: boolean | undefined } | undefined {
     const field = this.fields().find(({ name }) => name === "creator_pid");
     const pid = Number(field?.value ?? 0);
-    return pid > 0 ? { pid, alive: isAlive(pid) } : undefined;
+    return pid > 0 ? { pid, alive: isBlind() ? undefined : isAlive(pid) } : undefined;
   }
 
   /** @returns The names that a message queue's semaphores have by default; none for other kinds. */
@@ -336,14 +369,19 @@ export function hasProducer({ kind, segment }: RingBuffer): boolean {
 /** The prefix of the files that glibc keeps semaphores in. */
 const SEMAPHORE_PREFIX = "sem.";
 
-/** @returns What a file in the directory of the objects holds, and its name for `open`. */
-export function objectOfFile(file: string): {
+/**
+ * @param file The file's name: its bytes, or a text in which a byte that is not UTF-8 is a lone
+ *   surrogate.
+ * @returns What a file in the directory of the objects holds, and its name for `open`.
+ */
+export function objectOfFile(file: string | Uint8Array): {
   readonly type: "segment" | "semaphore";
   readonly name: string;
 } {
-  return file.startsWith(SEMAPHORE_PREFIX)
-    ? { type: "semaphore", name: `/${file.slice(SEMAPHORE_PREFIX.length)}` }
-    : { type: "segment", name: `/${file}` };
+  const text = typeof file === "string" ? file : pathText(file);
+  return text.startsWith(SEMAPHORE_PREFIX)
+    ? { type: "semaphore", name: spelled(`/${text.slice(SEMAPHORE_PREFIX.length)}`) }
+    : { type: "segment", name: spelled(`/${text}`) };
 }
 
 /** @returns The kind of memory that a name stands for, by its form. */

@@ -6,12 +6,14 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { shown } from "../arguments.ts";
 import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
-import { isByteLocked, open } from "../libc/fcntl.ts";
+import { isByteLocked, isOpenAlone, isUnwritten, open } from "../libc/fcntl.ts";
 import { shmOpen } from "../libc/mman.ts";
 import { shmRead, shmStat } from "../libc/shm.ts";
 import { LOOK_FLAGS } from "../memory/descriptor.ts";
-import { type SysvName, parseSegmentName } from "../memory/objects/segment-name.ts";
+import { posixObjects } from "../memory/objects/posix-object.ts";
+import { type SysvName, parseSegmentName, posixName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
+import { objectKey, sysvKey } from "../memory/processes.ts";
 
 /** Reads an object of any backing. */
 export interface ObjectReader {
@@ -22,6 +24,19 @@ export interface ObjectReader {
   read(offset: number, length: number): Uint8Array;
   /** @returns Whether a live process holds a lock byte; undefined when that cannot be seen. */
   isLocked(byte: number): boolean | undefined;
+  /** The file system of the object that carries the byte locks, as `stat` has it. */
+  readonly device: number;
+  /** @returns The key of the object, as the table of users has it. */
+  key(): string;
+  /** @returns The key of the object that carries the byte locks; undefined while there is none. */
+  lockKey(): string | undefined;
+  /**
+   * @returns Whether no other descriptor or mapping of the object exists, in any process of the
+   *   machine; undefined when the kernel does not tell this user.
+   */
+  isAlone(): boolean | undefined;
+  /** @returns Whether any descriptor or mapping of the object can write; undefined likewise. */
+  isWritten(): boolean | undefined;
   close(): void;
   [Symbol.dispose](): void;
 }
@@ -86,6 +101,29 @@ class DescriptorReader implements ObjectReader {
     return result < 0 ? undefined : result === 1;
   }
 
+  get device(): number {
+    return fstatSync(this.#descriptor).dev;
+  }
+
+  key(): string {
+    const { dev, ino } = fstatSync(this.#descriptor);
+    return objectKey(dev, ino);
+  }
+
+  lockKey(): string {
+    return this.key();
+  }
+
+  isAlone(): boolean | undefined {
+    const result = isOpenAlone(this.#descriptor);
+    return result < 0 ? undefined : result === 1;
+  }
+
+  isWritten(): boolean | undefined {
+    const result = isUnwritten(this.#descriptor);
+    return result < 0 ? undefined : result === 0;
+  }
+
   close(): void {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
@@ -119,13 +157,31 @@ function openSysv(parsed: SysvName): ObjectReader {
     const bytes = shmRead(id, offset, wanted);
     return typeof bytes === "number" ? fail(action, bytes, "shmat", name, hintOf(bytes)) : bytes;
   };
-  const isLocked = (byte: number): boolean | undefined => {
-    const locks = `${SYSV_LOCKS_PREFIX}${id}`;
+  // Its locks lie on another object, which is made when the first one is taken.
+  const locks = `${SYSV_LOCKS_PREFIX}${id}`;
+  const ask = <T>(question: (reader: ObjectReader) => T): T | undefined => {
     const descriptor = shmOpen(locks, LOOK_FLAGS, 0);
-    if (descriptor < 0) return descriptor === -E.ENOENT ? false : undefined;
+    if (descriptor < 0) return undefined;
     using reader = new DescriptorReader(locks, descriptor);
-    return reader.isLocked(byte);
+    return question(reader);
   };
   const close = (): void => undefined;
-  return { name, size, read, isLocked, close, [Symbol.dispose]: close };
+  return {
+    name,
+    size,
+    read,
+    get device() {
+      return ask((reader) => reader.device) ?? 0;
+    },
+    key: () => sysvKey(id),
+    lockKey: () => ask((reader) => reader.key()),
+    isLocked(byte) {
+      const exists = posixObjects.exists(posixName(locks));
+      return exists ? ask((reader) => reader.isLocked(byte)) : false;
+    },
+    isAlone: () => undefined,
+    isWritten: () => undefined,
+    close,
+    [Symbol.dispose]: close,
+  };
 }

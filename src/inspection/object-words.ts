@@ -4,14 +4,23 @@ import type { ObjectReader } from "./object-reader.ts";
 const PAGE = 4096;
 
 export class ObjectWords {
-  /** Bytes of the object, when the look began. */
+  /** Bytes from the start of the structure to the end of the object, when the look began. */
   readonly size: number;
+  /** Bytes from the start of the object to the structure, from which offsets are counted. */
+  readonly base: number;
   readonly #reader: ObjectReader;
-  readonly #pages = new Map<number, DataView>();
+  readonly #pages: Map<number, DataView>;
 
-  constructor(reader: ObjectReader) {
+  constructor(reader: ObjectReader, within?: { readonly words: ObjectWords; readonly at: number }) {
     this.#reader = reader;
-    this.size = reader.size();
+    this.base = within === undefined ? 0 : within.words.base + within.at;
+    this.size = within === undefined ? reader.size() : within.words.size - within.at;
+    this.#pages = within === undefined ? new Map() : within.words.#pages;
+  }
+
+  /** @returns The words from an offset on, a multiple of 4. */
+  from(at: number): ObjectWords {
+    return new ObjectWords(this.#reader, { words: this, at });
   }
 
   #page(offset: number): DataView {
@@ -26,21 +35,21 @@ export class ObjectWords {
 
   /** @returns The word at a byte offset, a multiple of 4; 0 beyond the end of the object. */
   u32(offset: number): number {
-    const view = this.#page(offset);
-    const at = offset % PAGE;
+    const view = this.#page(this.base + offset);
+    const at = (this.base + offset) % PAGE;
     return at + 4 <= view.byteLength ? view.getUint32(at, true) : 0;
   }
 
   /** @returns The counter, a double, at a byte offset, a multiple of 8; 0 when it is no counter. */
   f64(offset: number): number {
-    const view = this.#page(offset);
-    const at = offset % PAGE;
+    const view = this.#page(this.base + offset);
+    const at = (this.base + offset) % PAGE;
     const value = at + 8 <= view.byteLength ? view.getFloat64(at, true) : 0;
     return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0;
   }
 
   /** @returns A copy of bytes, read again; fewer when the object ends early. */
   bytes(offset: number, length: number): Uint8Array {
-    return this.#reader.read(offset, length);
+    return this.#reader.read(this.base + offset, length);
   }
 }

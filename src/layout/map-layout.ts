@@ -48,6 +48,7 @@ export const MAP_FLAGS_PARAMETER = 6;
 /** Flags: the map evicts; its keys are bytes, and not text. The mutex's ABI starts at bit 8. */
 export const MAP_EVICTS = 1;
 export const MAP_BYTES_KEYS = 2;
+export const MAP_ABI_SHIFT = 8;
 
 /** Bytes of the longest key. */
 export const MAX_KEY_LENGTH = 1024;

@@ -1,5 +1,6 @@
 /** fcntl.h and unistd.h: descriptors, their sizes and their locks. */
 import { type Pointer, ptr } from "bun:ffi";
+import { constants } from "node:os";
 import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
 import { C, type FlockLayout, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
@@ -109,6 +110,36 @@ export function isByteLocked(descriptor: number, byte: number): number {
   const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_WRLCK, byte);
   if (result < 0 || at === undefined) return result;
   return flockView.getInt16(at.type, true) === C.F_UNLCK ? 0 : 1;
+}
+
+/** Takes a lease and gives it back at once: 0 when it was refused, since somebody has the file. */
+function tryLease(descriptor: number, type: number): number {
+  // The kernel tells a holder by a signal that somebody opens: by one that is ignored by default.
+  const signal = control(descriptor, C.F_SETSIG, constants.signals.SIGURG);
+  if (signal < 0) return signal;
+  const taken = control(descriptor, C.F_SETLEASE, type);
+  if (taken < 0) return taken === -E.EAGAIN ? 0 : taken;
+  control(descriptor, C.F_SETLEASE, C.F_UNLCK);
+  return 1;
+}
+
+/**
+ * 0 while anybody has the descriptor's file open or mapped with write access; else 1. It is like
+ * `isOpenAlone`, but only who opens the file for writing can notice.
+ */
+export function isUnwritten(descriptor: number): number {
+  return tryLease(descriptor, C.F_RDLCK);
+}
+
+/**
+ * 1 when no other open file description or mapping of the descriptor's file exists, in any process,
+ * user or container of the machine; else 0. It takes the kernel's write lease, which only a file
+ * that nobody else has open can have, and gives it back at once: whoever opens the file in that
+ * instant waits, or with O_NONBLOCK gets EAGAIN. -EACCES for another user's file.
+ * `fcntl(fd, F_SETLEASE, F_WRLCK)`: https://man7.org/linux/man-pages/man2/F_GETLEASE.2const.html
+ */
+export function isOpenAlone(descriptor: number): number {
+  return tryLease(descriptor, C.F_WRLCK);
 }
 
 let knownPageSize = 0;

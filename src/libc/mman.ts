@@ -1,6 +1,7 @@
 /** sys/mman.h: shared memory objects and mappings. */
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { fromErrno, uninterrupted } from "./errno.ts";
+import { cPath } from "./path-bytes.ts";
 import { C } from "./platform.ts";
 import { addressOf, libc } from "./symbols.ts";
 
@@ -10,7 +11,8 @@ import { addressOf, libc } from "./symbols.ts";
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shm_open.html
  */
 export function shmOpen(name: string, flags: number, mode: number): number {
-  return uninterrupted(() => fromErrno(libc.shm_open(name, flags, mode)));
+  const path = cPath(name);
+  return uninterrupted(() => fromErrno(libc.shm_open(path, flags, mode)));
 }
 
 /**
@@ -18,7 +20,7 @@ export function shmOpen(name: string, flags: number, mode: number): number {
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/shm_unlink.html
  */
 export function shmUnlink(name: string): number {
-  return fromErrno(libc.shm_unlink(name));
+  return fromErrno(libc.shm_unlink(cPath(name)));
 }
 
 /**

@@ -25,6 +25,9 @@ export interface PlatformConstants {
   /** Open-file-description locks; -1 where the platform has none. */
   readonly F_OFD_GETLK: number;
   readonly F_OFD_SETLK: number;
+  /** Leases, and the signal that ends them; -1 where the platform has none. */
+  readonly F_SETLEASE: number;
+  readonly F_SETSIG: number;
   readonly F_RDLCK: number;
   readonly F_WRLCK: number;
   readonly F_UNLCK: number;
@@ -96,6 +99,8 @@ const LINUX: PlatformConstants = {
   CLOCK_MONOTONIC: 1,
   F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
+  F_SETLEASE: 1024,
+  F_SETSIG: 10,
   F_RDLCK: 0,
   F_WRLCK: 1,
   F_UNLCK: 2,
@@ -153,6 +158,8 @@ const DARWIN: PlatformConstants = {
   CLOCK_MONOTONIC: 6,
   F_OFD_GETLK: 92,
   F_OFD_SETLK: 90,
+  F_SETLEASE: -1,
+  F_SETSIG: -1,
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,
@@ -185,6 +192,8 @@ const FREEBSD: PlatformConstants = {
   CLOCK_MONOTONIC: 4,
   F_OFD_GETLK: -1,
   F_OFD_SETLK: -1,
+  F_SETLEASE: -1,
+  F_SETSIG: -1,
   F_RDLCK: 1,
   F_WRLCK: 3,
   F_UNLCK: 2,

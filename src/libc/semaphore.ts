@@ -1,6 +1,8 @@
 /** semaphore.h: counting semaphores, by name or at an address. */
 import { type Pointer, ptr } from "bun:ffi";
 import { E, ERRNO_FUNCTION, fromErrno, fromPointer, uninterrupted } from "./errno.ts";
+import { unspelled } from "./name-spelling.ts";
+import { cPath } from "./path-bytes.ts";
 import { C } from "./platform.ts";
 import { type LinkedFunction, has, libc, linkable } from "./symbols.ts";
 import { clockMs, sleepMs, timespec } from "./time.ts";
@@ -15,8 +17,9 @@ export const SEM_LENGTH = 32;
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_open.html
  */
 export function semOpen(name: string, flags: number, mode: number, value: number): number {
+  const path = cPath(unspelled(name));
   return uninterrupted(() => {
-    const opened = libc.sem_open(name, flags, mode, value);
+    const opened = libc.sem_open(path, flags, mode, value);
     // SEM_FAILED is NULL on Linux and FreeBSD; (sem_t *)-1 on macOS, beyond any address.
     return fromPointer(Number(opened) > Number.MAX_SAFE_INTEGER ? null : opened);
   });
@@ -35,7 +38,7 @@ export function semClose(address: number): number {
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_unlink.html
  */
 export function semUnlink(name: string): number {
-  return fromErrno(libc.sem_unlink(name));
+  return fromErrno(libc.sem_unlink(cPath(unspelled(name))));
 }
 
 /**

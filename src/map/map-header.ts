@@ -3,6 +3,7 @@ import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import {
   MAP_BUCKET,
+  MAP_ABI_SHIFT,
   MAP_BYTES_KEYS,
   MAP_ENTRY,
   MAP_EVICTS,
@@ -35,8 +36,6 @@ export const MAP_KIND: StructureKind = {
   readable: false,
 };
 
-const ABI_SHIFT = 8;
-
 const FLAGS_OFFSET = HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4;
 
 /** The checked numbers of a map's header. */
@@ -59,7 +58,7 @@ export function mapHeader<V, K extends SharedMapKey>(
   const { stripeCount, bucketCount, unitCount, unitWords } = shape;
   const seeds = crypto.getRandomValues(new Uint32Array(2));
   const flags =
-    (MUTEX_ABI << ABI_SHIFT) |
+    (MUTEX_ABI << MAP_ABI_SHIFT) |
     (whenFull === "evict" ? MAP_EVICTS : 0) |
     (wantsBytes(key) ? MAP_BYTES_KEYS : 0);
   return {
@@ -115,7 +114,7 @@ export function checkFoundMap<V, K extends SharedMapKey>(
   const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
   structure.mustHaveCodec(codec.id, codecName(codec));
   const { shape, evicts, hasBytesKeys } = readMap(structure);
-  const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> ABI_SHIFT;
+  const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> MAP_ABI_SHIFT;
   structure.mustHave("libc or processor", FLAGS_OFFSET, abi, MUTEX_ABI);
   if (key !== codecs.raw) {
     structure.mustHave("kind of keys", FLAGS_OFFSET, hasBytesKeys ? "bytes" : "utf8", key.id);

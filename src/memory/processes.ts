@@ -3,8 +3,43 @@
  * queue it is the only trace that a C program leaves; for people it shows who uses what. Only Linux
  * has it, and a process sees only its own PID namespace.
  */
-import { readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { isLook } from "./descriptor.ts";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+
+/** The link of the namespace that all others are below of, in which nobody is out of sight. */
+const INITIAL_PID_NAMESPACE = "pid:[4026531836]";
+/** The bit of the capability that lifts the mount option `hidepid`, CAP_SYS_PTRACE. */
+const SEES_HIDDEN = 1n << 19n;
+
+/**
+ * Whether /proc may leave out processes of this machine: those of other PID namespaces, such as
+ * containers, and with `hidepid` those of other users. No place in /proc says what is left out.
+ */
+export function isBlind(): boolean {
+  // A process is only in the /proc of its own namespace and of those above.
+  const seesAll = [process.pid, "self", 1].some(
+    (id) => link(`/proc/${id}/ns/pid`) === INITIAL_PID_NAMESPACE,
+  );
+  return !seesAll || (hidesProcesses() && !mayTrace());
+}
+
+function link(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function hidesProcesses(): boolean {
+  const mounts = read("/proc/self/mounts")?.split("\n") ?? [];
+  const options = mounts.findLast((line) => line.split(" ")[1] === "/proc")?.split(" ")[3];
+  return /\bhidepid=(?!0|off)/.test(options ?? "");
+}
+
+function mayTrace(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(read("/proc/self/status") ?? "")?.[1];
+  return (BigInt(`0x${effective ?? "0"}`) & SEES_HIDDEN) !== 0n;
+}
 
 /** The text of a file under /proc; undefined if its process has ended, or is another user's. */
 function read(path: string): string | undefined {
@@ -16,7 +51,7 @@ function read(path: string): string | undefined {
 }
 
 /** The ids of all processes that this one can see; undefined where there is no /proc. */
-function processIds(): number[] | undefined {
+export function processIds(): number[] | undefined {
   try {
     return readdirSync("/proc")
       .map(Number)
@@ -28,10 +63,15 @@ function processIds(): number[] | undefined {
 
 /** The key of an object: its device and inode as /proc writes them, `00:1a 1234`. */
 export function objectKey(device: number, inode: number): string {
+  return `${deviceKey(device)} ${inode}`;
+}
+
+/** A device as /proc writes it: `00:1a`. */
+export function deviceKey(device: number): string {
   // The packing is the kernel's, and stat returns it unchanged.
   const major = (device >>> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >>> 12) & ~0xff);
-  return `${hexByte(major)}:${hexByte(minor)} ${inode}`;
+  return `${hexByte(major)}:${hexByte(minor)}`;
 }
 
 function hexByte(value: number): string {
@@ -44,10 +84,7 @@ export function sysvKey(id: number): string {
 }
 
 /** A line of /proc/PID/maps: range, permissions, offset, device with inode, path. */
-const MAPPED = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+ \d+) *(.*)$/gm;
-/** The paths of shared memory, as opposed to libraries and files. */
-const SHARED = /^\/(dev\/shm\/|SYSV|memfd:)/;
-
+export const MAPPED: RegExp = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+ \d+) *(.*)$/gm;
 /** The key of what is mapped at an address of this process; undefined where there is no /proc. */
 export function mappedObject(address: number): string | undefined {
   for (const [, from, to, key] of read("/proc/self/maps")?.matchAll(MAPPED) ?? []) {
@@ -57,42 +94,11 @@ export function mappedObject(address: number): string | undefined {
   return undefined;
 }
 
-/** The keys of the shared objects in the text of a /proc/PID/maps. */
-function keysOfMaps(maps: string): Set<string> {
-  const keys = new Set<string>();
-  for (const [, , , key, path] of maps.matchAll(MAPPED)) {
-    if (!SHARED.test(path!)) continue;
-    keys.add(path!.startsWith("/SYSV") ? sysvKey(Number(key!.split(" ")[1])) : key!);
-  }
-  return keys;
-}
-
-/** The flags with which a process opened a descriptor. */
-function flagsOf(pid: number, descriptor: string): number {
-  const text = readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, "latin1");
-  return Number.parseInt(/^flags:\s*([0-7]+)/m.exec(text)?.[1] ?? "0", 8);
-}
-
-function keysOfDescriptors(pid: number): Set<string> {
-  const keys = new Set<string>();
-  for (const file of readdirSync(`/proc/${pid}/fd`)) {
-    try {
-      const path = `/proc/${pid}/fd/${file}`;
-      if (!SHARED.test(readlinkSync(path)) || isLook(flagsOf(pid, file))) continue;
-      const { dev, ino } = statSync(path);
-      keys.add(objectKey(dev, ino));
-    } catch {
-      // It was closed after it was listed.
-    }
-  }
-  return keys;
-}
-
 /** The processes that map an object. */
 export interface Mappers {
   /** Process ids, this one's included. */
   readonly known: ReadonlySet<number>;
-  /** Whether there were processes that this user may not look at. */
+  /** Whether there may be processes that this one cannot look at. */
   readonly hidden: boolean;
 }
 
@@ -106,7 +112,7 @@ export function findMappers(key: string): Mappers | undefined {
   const ids = processIds();
   if (ids === undefined) return undefined;
   const known = new Set<number>();
-  let hidden = false;
+  let hidden = isBlind();
   for (const pid of ids) {
     const maps = read(`/proc/${pid}/maps`);
     if (maps === undefined) hidden ||= read(`/proc/${pid}/stat`) !== undefined;
@@ -116,60 +122,8 @@ export function findMappers(key: string): Mappers | undefined {
   return { known, hidden };
 }
 
-/** A process that has an object. */
-export interface ObjectUser {
-  readonly pid: number;
-  /** Its command line, or its short name where that is empty. */
-  readonly command: string;
-  /** "mapped": its bytes are in the process's memory; "open": it has a descriptor only. */
-  readonly how: "mapped" | "open";
-}
-
-/** Which processes have which objects, at one moment. */
-export interface UserTable {
-  /** The users of each object, by `objectKey` or `sysvKey`. */
-  readonly users: ReadonlyMap<string, readonly ObjectUser[]>;
-  /**
-   * How many processes of other ordinary users this user may not inspect. Root's do not count,
-   * because every machine has some.
-   */
-  readonly hidden: number;
-}
-
-/** Looks at every process once. @returns The table, which is stale the moment it is returned. */
-export function findUsers(): UserTable {
-  const users = new Map<string, ObjectUser[]>();
-  let hidden = 0;
-  for (const pid of processIds() ?? []) {
-    let mapped: Set<string>;
-    let open: Set<string>;
-    try {
-      mapped = keysOfMaps(readFileSync(`/proc/${pid}/maps`, "latin1"));
-      open = keysOfDescriptors(pid);
-    } catch (error) {
-      // It has ended meanwhile (ENOENT, ESRCH), or is another user's.
-      const denied = ["EACCES", "EPERM"].includes((error as { code?: string }).code ?? "");
-      if (denied && (ownerOf(pid) ?? 0) !== 0) hidden++;
-      continue;
-    }
-    const all = new Set([...mapped, ...open]);
-    if (all.size === 0) continue;
-    const command = commandOf(pid);
-    for (const key of all) {
-      const list = users.get(key) ?? [];
-      list.push({ pid, command, how: mapped.has(key) ? "mapped" : "open" });
-      users.set(key, list);
-    }
-  }
-  return { users, hidden };
-}
-
-function ownerOf(pid: number): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-}
-
 /** The command line of a process; "" when it is gone. */
-function commandOf(pid: number): string {
+export function commandOf(pid: number): string {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
     return line || readFileSync(`/proc/${pid}/comm`, "utf8").trim();
@@ -186,6 +140,18 @@ export function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as { code?: string }).code === "EPERM";
+  }
+}
+
+/** The ids of a process's threads, as the threads know them: in their own PID namespace. */
+export function threadsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => {
+      const status = read(`/proc/${pid}/task/${thread}/status`) ?? "";
+      return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? thread);
+    });
+  } catch {
+    return [];
   }
 }
 

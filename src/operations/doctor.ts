@@ -1,49 +1,16 @@
+import { existsSync } from "node:fs";
 import { shellWord, visible } from "../arguments.ts";
 import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { missingSymbols } from "../libc/symbols.ts";
-import {
-  containerSign,
-  fileSystemInfo,
-  memoryLimit,
-  processLimit,
-  sysctl,
-  type FileSystemInfo,
-} from "../inspection/file-system.ts";
+import { processLimit, sysctl } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { posixName } from "../memory/objects/segment-name.ts";
 import { forEachStructure } from "./activities.ts";
-import { usage } from "./usage.ts";
-
-/** The result of one check. */
-export interface Finding {
-  /** A short name of the check: "size", "permissions" … */
-  readonly check: string;
-  /** "mend": something fails, or will fail. "note": something is worth knowing. */
-  readonly status: "ok" | "note" | "mend";
-  /** What was found, in one plain sentence. */
-  readonly text: string;
-  /** The command, or the step, that mends it. */
-  readonly fix?: string;
-}
-
-const MIB = 2 ** 20;
-/** With less room than this, the file system counts as full. */
-const SCARCE_LENGTH = MIB;
-/** The size of /dev/shm in a container that was given none. */
-const CONTAINER_DEFAULT_LENGTH = 64 * MIB;
-
-const ok = (check: string, text: string): Finding => ({ check, status: "ok", text });
-const note = (check: string, text: string, fix?: string): Finding =>
-  fix === undefined ? { check, status: "note", text } : { check, status: "note", text, fix };
-const mend = (check: string, text: string, fix: string): Finding => ({
-  check,
-  status: "mend",
-  text,
-  fix,
-});
-
-const inMib = (bytes: number): string => `${Math.floor(bytes / MIB)} MiB`;
+import { checkDirectory } from "./doctor-room.ts";
+import { checkRemoveIpc } from "./doctor-session.ts";
+import { type Finding, MIB, inMib, mend, note, ok } from "./finding.ts";
+import { type ObjectUsage, usage } from "./usage.ts";
 
 /**
  * Checks everything on this machine that makes shared memory fail: runtime, libc, /dev/shm, its
@@ -65,11 +32,12 @@ export function doctor(): Finding[] {
   const { directory } = PLATFORM;
   if (directory === undefined) {
     findings.push(note("directory", `${process.platform} does not show its objects as files.`));
-  } else {
-    findings.push(...checkDirectory(directory));
+    return [...findings, ...checkPermission(), ...checkLimits()];
   }
-  findings.push(...checkPermission(), ...checkLimits());
-  if (directory !== undefined) findings.push(...checkLeftovers());
+  const objects = existsSync(directory) ? usage({ sysv: true }) : [];
+  findings.push(...checkDirectory(directory, objects));
+  findings.push(...checkPermission(), ...checkLimits(), ...checkRemoveIpc());
+  findings.push(...checkLeftovers(objects), ...checkHolders(objects));
   return findings;
 }
 
@@ -91,65 +59,6 @@ function* checkRuntime(): Generator<Finding> {
   }
 }
 
-function* checkDirectory(directory: string): Generator<Finding> {
-  let info: FileSystemInfo;
-  try {
-    info = fileSystemInfo(directory);
-  } catch {
-    const fix = `mkdir -p ${directory} && mount -t tmpfs -o mode=1777 tmpfs ${directory}`;
-    yield mend("directory", `There is no ${directory}, so no object can be made.`, fix);
-    return;
-  }
-  const { type, options, size, free, files, filesFree } = info;
-  if (type === "tmpfs") {
-    yield ok("directory", `${directory} is a tmpfs (${options.join(",")}).`);
-  } else {
-    const text = `${directory} is no tmpfs but ${type}: objects may lie on a disk.`;
-    yield note("directory", text, `mount -t tmpfs -o mode=1777 tmpfs ${directory}`);
-  }
-  if (options.includes("ro")) {
-    const text = `${directory} is mounted read-only, so no object can be made.`;
-    yield mend("mount", text, `mount -o remount,rw ${directory}`);
-  } else if (options.includes("noexec")) {
-    yield ok("mount", `${directory} is mounted noexec, which does not matter to data.`);
-  }
-  yield checkSize(info);
-  if (files > 0 && filesFree < 16) {
-    const text = `${directory} has room for ${filesFree} more objects of ${files}.`;
-    yield mend("objects", text, `mount -o remount,nr_inodes=${files * 2} ${directory}`);
-  }
-  const limit = memoryLimit();
-  if (limit !== undefined && limit < size) {
-    const text =
-      `The control group allows ${inMib(limit)} of memory, less than ${directory} seems to have ` +
-      `(${inMib(size)}): its objects count, and the kernel kills who goes over.`;
-    yield note("memory", text, "Raise the memory limit, or keep the objects smaller");
-  } else {
-    yield ok("memory", `${inMib(free)} of shared memory can still be taken.`);
-  }
-}
-
-function checkSize({ directory, size, free }: FileSystemInfo): Finding {
-  const container = containerSign();
-  const grow =
-    container === undefined
-      ? `bun-shm df --grow ${inMib(Math.max(size * 2, 256 * MIB)).replace(" MiB", "M")}`
-      : "start the container with a larger --shm-size (Kubernetes: an emptyDir of medium Memory)";
-  if (free < SCARCE_LENGTH) {
-    const text = `${directory} is full: ${free} of ${size} bytes are free.`;
-    return mend("size", text, `bun-shm prune, or ${grow}`);
-  }
-  if (size <= CONTAINER_DEFAULT_LENGTH) {
-    const text = `${directory} has ${inMib(size)}, the small default of containers.`;
-    return note("size", text, grow);
-  }
-  if (free < size / 10) {
-    const text = `${directory} is nearly full: ${inMib(free)} of ${inMib(size)} are free.`;
-    return note("size", text, `bun-shm prune, or ${grow}`);
-  }
-  return ok("size", `${directory} has ${inMib(free)} of ${inMib(size)} free.`);
-}
-
 function checkPermission(): Finding[] {
   const name = `/bun-shm.doctor.${process.pid}.${Date.now().toString(36)}`;
   try {
@@ -161,8 +70,12 @@ function checkPermission(): Finding[] {
     const { code, message } = error as SystemError;
     const denied = code === "EACCES" || code === "EPERM";
     const fix = denied ? "chmod 1777 /dev/shm" : `Look up ${code} for shm_open`;
-    // The check of the size reports a full file system.
+    // The checks of the size and of the number of objects report a full file system.
     if (code === "ENOSPC") return [];
+    if (code === "EDQUOT") {
+      const what = `The quota of this user is used up: ${message}`;
+      return [mend("quota", what, "Remove objects of this user, or raise the quota")];
+    }
     if (code === "EFBIG") {
       return [mend("permissions", `No object can be sized: ${message}`, "ulimit -f unlimited")];
     }
@@ -198,18 +111,31 @@ function* checkLimits(): Generator<Finding> {
   }
 }
 
-function* checkLeftovers(): Generator<Finding> {
-  const objects = usage({ sysv: true });
+function* checkLeftovers(objects: readonly ObjectUsage[]): Generator<Finding> {
   const orphans = objects.filter(({ state }) => state === "orphaned");
+  const unknown = objects.filter(
+    ({ state, backing }) => state === "unknown" && backing === "posix",
+  );
   if (orphans.length === 0) {
-    yield ok("leftovers", `No object is left over; ${objects.length} are there.`);
+    const text = `No object is known to be left over; ${objects.length} are there.`;
+    yield ok("leftovers", text);
   } else {
     const bytes = orphans.reduce((sum, { used }) => sum + used, 0);
     const text =
       orphans.length === 1
         ? `1 object is held by no live process, and takes ${bytes} bytes.`
         : `${orphans.length} objects are held by no live process, and take ${bytes} bytes.`;
-    yield note("leftovers", text, "bun-shm prune --sysv --dry-run, then without --dry-run");
+    yield note(
+      "leftovers",
+      text,
+      "bun-shm ls --sysv --orphaned shows them, bun-shm prune --sysv removes them",
+    );
+  }
+  if (unknown.length > 0) {
+    const text =
+      `Of ${unknown.length} objects it is unknown whether a process of another user or container ` +
+      "has them.";
+    yield note("leftovers", text, "bun-shm prune --dry-run as their owner, which asks the kernel");
   }
   const damaged: Finding[] = [];
   forEachStructure(objects, ({ name }, inspected) => {
@@ -223,5 +149,19 @@ function* checkLeftovers(): Generator<Finding> {
   if (unreadable > 0) {
     const text = `${unreadable} objects of other users cannot be looked into.`;
     yield note("leftovers", text, "Run as their user, or as root");
+  }
+}
+
+/** Locks that nobody gives back by himself. */
+function* checkHolders(objects: readonly ObjectUsage[]): Generator<Finding> {
+  for (const { name, holders } of objects) {
+    for (const { role, pid, state } of holders) {
+      if (state === "stopped") {
+        const text = `Process ${pid}, which is stopped, holds ${name} (${role}).`;
+        yield note("holders", text, `kill -CONT ${pid}`);
+      } else if (state === "dead") {
+        yield note("holders", `A process died while it held ${name} (${role}): the next repairs.`);
+      }
+    }
   }
 }

@@ -1,12 +1,11 @@
 /** Lists the shared memory objects that the file system shows. */
-import { lstatSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { objectOfFile } from "../inspection/inspect.ts";
+import { filesIn } from "./object-files.ts";
 import { objectDirectory } from "./room.ts";
 
 /** What can be known of an object without opening it. */
 export interface SegmentInfo {
-  /** The name, as `Segment.open` takes it. */
+  /** The name, as `Segment.open` takes it: a byte that is not UTF-8 is `\\xHH`. */
   readonly name: string;
   /** Bytes of the object. */
   readonly size: number;
@@ -37,12 +36,9 @@ export interface SegmentInfo {
 export function listSegments(): SegmentInfo[] {
   const directory = objectDirectory("Cannot list segments");
   const found: SegmentInfo[] = [];
-  for (const file of readdirSync(directory).sort()) {
+  for (const { file, stat } of filesIn(directory)) {
     const { type, name } = objectOfFile(file);
-    if (type === "semaphore") continue;
-    // An object may vanish between the two looks.
-    const stat = lstatSync(join(directory, file), { throwIfNoEntry: false });
-    if (!stat?.isFile()) continue;
+    if (type === "semaphore" || !stat.isFile()) continue;
     const { size, mode, uid, gid, ctime } = stat;
     found.push({ name, size, mode: mode & 0o7777, uid, gid, changed: ctime });
   }

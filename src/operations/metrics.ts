@@ -1,7 +1,8 @@
 import type { Activity } from "../inspection/activity.ts";
 import { fileSystemInfo } from "../inspection/file-system.ts";
-import { activities } from "./activities.ts";
+import { forEachStructure } from "./activities.ts";
 import { objectDirectory } from "./room.ts";
+import { unlisted } from "./unlisted.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
 /** One measured value, and the labels of what it belongs to. */
@@ -31,6 +32,12 @@ export interface MetricFamily {
 const FAMILIES = {
   filesystem_size_bytes: ["gauge", ["directory"], "Room for shared memory."],
   filesystem_free_bytes: ["gauge", ["directory"], "Room that is left."],
+  filesystem_unlisted_bytes: [
+    "gauge",
+    ["directory", "kind"],
+    "Room taken by removed objects that processes keep, and by files in directories.",
+  ],
+  object_holders: ["gauge", ["name", "kind", "state"], "Locks and roles that are held, by holder."],
   semaphore_value: ["gauge", ["name", "backing"], "Value of a named semaphore."],
   object_size_bytes: ["gauge", ["name", "kind", "backing"], "Size of an object."],
   object_used_bytes: ["gauge", ["name", "kind", "backing"], "Memory that an object takes."],
@@ -52,6 +59,7 @@ const FAMILIES = {
     "Records overwritten or evicted before they were read.",
   ],
   expired_total: ["counter", ["name", "kind"], "Entries of a map whose time was over."],
+  atomic_value: ["gauge", ["name", "key"], "Value of a named word or counter of atomics."],
   repaired_total: ["counter", ["name", "kind"], "Repairs after a process died."],
 } as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
 
@@ -93,9 +101,21 @@ export function metrics(): Metric[] {
   const { size, free } = fileSystemInfo(directory);
   add(samples, "filesystem_size_bytes", { directory }, size);
   add(samples, "filesystem_free_bytes", { directory }, free);
+  const unlistedBytes = new Map<string, number>([
+    ["removed", 0],
+    ["directory", 0],
+  ]);
   for (const object of objects) addObject(samples, object);
-  for (const { object, activity } of activities(objects)) {
-    addActivity(samples, { name: object.name, kind: object.kind }, activity);
+  forEachStructure(objects, ({ name, kind }, inspected) => {
+    addActivity(samples, { name, kind }, inspected.activity());
+    // A damaged table of names may have one twice, which no scraper takes.
+    const values = new Map(inspected.values().map((each) => [each.name, each.value]));
+    for (const [key, value] of values) add(samples, "atomic_value", { name, key }, value);
+  });
+  for (const { kind, used } of unlisted())
+    unlistedBytes.set(kind, (unlistedBytes.get(kind) ?? 0) + used);
+  for (const [kind, used] of unlistedBytes) {
+    add(samples, "filesystem_unlisted_bytes", { directory, kind }, used);
   }
   return METRIC_FAMILIES.flatMap(({ name, help, type }) => {
     const found = samples.get(name);
@@ -113,6 +133,10 @@ function addObject(samples: Samples, object: ObjectUsage): void {
   add(samples, "object_size_bytes", labels, object.size);
   add(samples, "object_used_bytes", labels, object.used);
   add(samples, "object_users", labels, object.users.length);
+  for (const state of ["running", "stopped", "dead", "unknown"] as const) {
+    const held = object.holders.filter((holder) => holder.state === state).length;
+    if (object.holders.length > 0) add(samples, "object_holders", { name, kind, state }, held);
+  }
   add(samples, "object_orphaned", labels, object.state === "orphaned" ? 1 : 0);
 }
 

@@ -3,17 +3,17 @@ import {
   type FileSystemInfo,
   containerSign,
   fileSystemInfo,
-  memoryLimit,
   processLimit,
   sysctl,
 } from "../inspection/file-system.ts";
+import { memoryLimit } from "../inspection/control-group.ts";
 import { PLATFORM } from "../libc/platform.ts";
 
 /** What bounds shared memory besides its file system; undefined where there is no limit. */
 export interface RoomLimits {
   /** What this container seems to be: "docker", "kubernetes" …; undefined outside of one. */
   readonly container: string | undefined;
-  /** The control group's memory, in bytes. */
+  /** The tightest memory limit of the control group and of those around it, in bytes. */
   readonly memory: number | undefined;
   /** The largest object (ulimit -f), in bytes. */
   readonly fileSize: number | undefined;

@@ -1,26 +1,28 @@
-import { lstatSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { checkBoolean, checkOptions } from "../arguments.ts";
-import { objectOfFile, openObject } from "../inspection/inspect.ts";
+import { type Holder, holdersOf } from "../inspection/holders.ts";
+import { structuresIn } from "../inspection/identify.ts";
+import { objectOfFile } from "../inspection/inspect.ts";
 import type { ObjectKind } from "../inspection/kinds/kind.ts";
-import { openReader } from "../inspection/object-reader.ts";
-import {
-  type ObjectUser,
-  type UserTable,
-  findUsers,
-  objectKey,
-  sysvKey,
-} from "../memory/processes.ts";
+import { type ObjectReader, openReader } from "../inspection/object-reader.ts";
+import { ObjectWords } from "../inspection/object-words.ts";
 import { readSysvTable } from "../inspection/sysv-table.ts";
 import { userName } from "../inspection/user-names.ts";
+import { USERS_BYTE } from "../layout/lock-bytes.ts";
+import { SEGMENT_MAGIC } from "../layout/segment-header.ts";
+import { pageSize } from "../libc/fcntl.ts";
+import { spelled } from "../libc/name-spelling.ts";
 import { SYSV_LOCKS_PREFIX } from "../memory/objects/sysv-object.ts";
-import { posixObjects } from "../memory/objects/posix-object.ts";
-import { posixName } from "../memory/objects/segment-name.ts";
+import { objectKey, sysvKey } from "../memory/processes.ts";
+import { type ObjectUser, type UserTable, findUsers, mayBeHidden } from "../memory/user-table.ts";
+import { type ObjectFile, filesIn } from "./object-files.ts";
 import { objectDirectory } from "./room.ts";
 
 /** One object of shared memory, and who has it. */
 export interface ObjectUsage {
-  /** The name, as `Segment.open` or `Semaphore.open` takes it. */
+  /**
+   * The name, as `Segment.open` or `Semaphore.open` takes it: a byte that is not UTF-8 is `\\xHH`.
+   */
   readonly name: string;
   readonly type: "segment" | "semaphore";
   readonly backing: "posix" | "sysv";
@@ -40,10 +42,13 @@ export interface ObjectUsage {
   readonly changed: Date;
   /** The processes that have it mapped or open, as far as this user may see them. */
   readonly users: readonly ObjectUser[];
+  /** Who holds its locks and roles, as far as this user may see it. */
+  readonly holders: readonly Holder[];
   /**
-   * "in use": the kernel says that a live process has it. "orphaned": no live process has it.
-   * "unknown": none that this user can see has it, but processes of other users may, since the
-   * object's mode lets them in.
+   * "in use": the kernel says that a live process has it. "orphaned": no live process has it; of
+   * root's processes that this user may not look into, only the lock is known that users of this
+   * package hold. "unknown": nobody can be seen that has it, but other users or containers may have
+   * processes that do, and it has no header of this package, whose users all hold that lock.
    */
   readonly state: "in use" | "orphaned" | "unknown";
   /** The value of a POSIX semaphore. */
@@ -79,75 +84,118 @@ export function usage(options: UsageOptions = {}): ObjectUsage[] {
   checkBoolean(action, "sysv", sysv);
   checkBoolean(action, "kinds", kinds);
   const directory = objectDirectory(action);
-  const table = findUsers();
+  return survey(directory, sysv, kinds).objects;
+}
+
+/** What is in shared memory, and who was seen. */
+export interface Survey {
+  readonly objects: ObjectUsage[];
+  readonly table: UserTable;
+}
+
+/** @returns What `usage` returns, and what /proc said. */
+export function survey(directory: string, sysv: boolean, kinds: boolean): Survey {
+  const table = findUsers(statSync(directory).dev);
   const found: ObjectUsage[] = [];
-  for (const file of readdirSync(directory).sort()) {
-    const object = describeFile(directory, file, table, kinds);
+  for (const file of filesIn(directory)) {
+    const object = describeFile(file, table, kinds);
     if (object !== undefined) found.push(object);
   }
   if (sysv) found.push(...sysvUsage(table, kinds));
-  return found;
+  return { objects: found, table };
 }
 
 function describeFile(
-  directory: string,
-  file: string,
+  { file, stat }: ObjectFile,
   table: UserTable,
   kinds: boolean,
 ): ObjectUsage | undefined {
-  const path = join(directory, file);
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (!stat?.isFile()) return undefined;
+  if (!stat.isFile()) return undefined;
   const { type, name } = objectOfFile(file);
-  const isSemaphore = type === "semaphore";
   const users = table.users.get(objectKey(stat.dev, stat.ino)) ?? [];
-  const mode = stat.mode & 0o7777;
-  const locked = users.length > 0 || isLocked(`/${file}`);
-  const value = isSemaphore ? readSemaphoreValue(`/${file}`) : undefined;
+  const { locked, headed, ...seen } = look(file, type, table, kinds);
   return {
     name,
     type,
     backing: "posix",
-    kind: isSemaphore ? "semaphore" : kinds ? kindOf(name) : "raw",
+    ...seen,
     size: stat.size,
     used: stat.blocks * 512,
-    mode,
+    mode: stat.mode & 0o7777,
     uid: stat.uid,
     owner: userName(stat.uid),
     changed: stat.ctime,
     users,
-    state: locked ? "in use" : table.hidden > 0 && (mode & 0o066) !== 0 ? "unknown" : "orphaned",
-    ...(value === undefined ? {} : { value }),
+    state:
+      users.length > 0 || locked === true
+        ? "in use"
+        : (locked === false && headed) || !mayBeHidden(table, stat.uid, stat.mode)
+          ? "orphaned"
+          : "unknown",
   };
 }
 
-function isLocked(name: string): boolean {
-  try {
-    return posixObjects.hasUsers(posixName(name));
-  } catch {
-    // It is another user's object: only /proc can tell then.
-    return false;
-  }
+/** What the object itself tells. */
+interface Look extends Pick<ObjectUsage, "kind" | "holders" | "value"> {
+  /** Whether a user of this package holds the users' lock; undefined when it cannot be asked. */
+  readonly locked: boolean | undefined;
+  /** Whether it has the header of this package, all of whose users hold that lock. */
+  readonly headed: boolean;
 }
 
-function kindOf(name: string): ObjectKind {
-  if (name.startsWith(SYSV_LOCKS_PREFIX)) return "sysv-locks";
+function look(file: string, type: ObjectUsage["type"], table: UserTable, kinds: boolean): Look {
   try {
-    using object = openObject(name);
-    return object.kind;
+    using reader = openReader(spelled(`/${file}`));
+    const words = new ObjectWords(reader);
+    const locked = reader.isLocked(USERS_BYTE);
+    if (type === "semaphore") {
+      const unlocked = { locked, headed: false, holders: [], kind: "semaphore" as const };
+      // glibc and musl keep the count in the first word; musl marks waiters in its highest bit.
+      return words.size < 4 ? unlocked : { ...unlocked, value: words.u32(0) & 0x7fffffff };
+    }
+    const headed = words.u32(0) === SEGMENT_MAGIC;
+    if (file.startsWith(SYSV_LOCKS_PREFIX.slice(1))) {
+      return { locked, headed, kind: "sysv-locks", holders: [] };
+    }
+    return { locked, headed, ...(kinds ? structureOf(reader, words, table) : RAW) };
   } catch (error) {
-    return (error as { code?: string }).code === "ENOENT" ? "gone" : "unreadable";
+    const gone = (error as { code?: string }).code === "ENOENT";
+    const kind = type === "semaphore" ? type : gone ? "gone" : "unreadable";
+    return { locked: undefined, headed: false, kind, holders: [] };
   }
 }
 
-// glibc and musl both keep the count in the first word; musl marks waiters in its highest bit.
-function readSemaphoreValue(name: string): number | undefined {
+/** Bytes of raw memory that are searched for locks; `InspectedObject.holders` searches more. */
+const SEARCHED_LENGTH = 2 ** 16;
+const RAW = { kind: "raw", holders: [] } as const;
+
+function structureOf(
+  reader: ObjectReader,
+  words: ObjectWords,
+  table: UserTable,
+  searched: number = SEARCHED_LENGTH,
+): Pick<ObjectUsage, "kind" | "holders"> {
+  const structures = structuresIn(words, searched);
+  const whole = structures.find((structure) => structure.words === words);
+  return {
+    kind: whole?.inspector.kind ?? "raw",
+    holders: holdersOf({ reader, table }, structures),
+  };
+}
+
+function lookAtSysv(
+  name: string,
+  table: UserTable,
+  kinds: boolean,
+): Pick<ObjectUsage, "kind" | "holders"> {
+  if (!kinds) return RAW;
   try {
     using reader = openReader(name);
-    const bytes = reader.read(0, 4);
-    return bytes.length < 4 ? undefined : Buffer.from(bytes).readUInt32LE(0) & 0x7fffffff;
-  } catch {
-    return undefined;
+    // Each page is read by attaching the segment: one is enough for a look.
+    return structureOf(reader, new ObjectWords(reader), table, pageSize());
+  } catch (error) {
+    const gone = (error as { code?: string }).code === "ENOENT";
+    return { kind: gone ? "gone" : "unreadable", holders: [] };
   }
 }
 
@@ -164,7 +212,7 @@ function sysvUsage(table: UserTable, kinds: boolean): ObjectUsage[] {
       name: sysvName(key, shmid),
       type: "segment",
       backing: "sysv",
-      kind: kinds ? kindOf(id) : "raw",
+      ...lookAtSysv(id, table, kinds),
       size,
       used: rss ?? size,
       mode: perms & 0o777,
@@ -182,6 +230,7 @@ function sysvUsage(table: UserTable, kinds: boolean): ObjectUsage[] {
       type: "semaphore",
       backing: "sysv",
       kind: "semaphore",
+      holders: [],
       size: nsems,
       used: 0,
       mode: perms & 0o777,

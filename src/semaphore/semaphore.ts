@@ -15,6 +15,8 @@ import {
   semWaitSlice,
 } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
+import { unspelled } from "../libc/name-spelling.ts";
+import { pathBytes } from "../libc/path-bytes.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { checkPlace } from "../segment/placed.ts";
@@ -459,9 +461,11 @@ function createNamed(name: string, { value = 0, mode }: SemaphoreCreateOptions):
  * The file behind a named semaphore, which is sem.x for /x in glibc, and x in musl; undefined where
  * the system shows none.
  */
-function fileOf(name: string): string | undefined {
+function fileOf(name: string): Buffer | undefined {
   const directory = PLATFORM?.directory;
   if (directory === undefined) return undefined;
-  const [glibc, musl] = [`${directory}/sem.${name.slice(1)}`, `${directory}${name}`];
+  const path = unspelled(name);
+  const glibc = pathBytes(`${directory}/sem.${path.slice(1)}`);
+  const musl = pathBytes(`${directory}${path}`);
   return statSync(glibc, { throwIfNoEntry: false }) === undefined ? musl : glibc;
 }

@@ -50,9 +50,9 @@ export const SEGMENTS: readonly ErrorRow[] = [
     text: 'Cannot use "/.." as a segment name: it names a directory',
   },
   {
-    provoke: () => Segment.create(`/${"x".repeat(255)}`, { size: 1 }),
+    provoke: () => Segment.create(`/${"x".repeat(256)}`, { size: 1 }),
     error: "RangeError",
-    text: `Cannot use "/${"x".repeat(79)}…" as a segment name: it is 256 bytes long, and at most 255 are allowed`,
+    text: `Cannot use "/${"x".repeat(79)}…" as a segment name: it is 257 bytes long, and at most 256 are allowed`,
   },
   {
     provoke: () => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true }),

@@ -4,13 +4,13 @@ import { statSync } from "node:fs";
 import { Segment } from "../../src/index.ts";
 import {
   findMappers,
-  findUsers,
   isAlive,
   isStopped,
   mappedObject,
   objectKey,
   sysvKey,
 } from "../../src/memory/processes.ts";
+import { findUsers } from "../../src/memory/user-table.ts";
 import { uniqueName } from "../support/names.ts";
 import { spawnBun } from "../support/process.ts";
 
@@ -46,7 +46,7 @@ describe("who has an object", () => {
     const child = spawnBun(PEER, "hold", name);
     await ready(child);
     expect([...findMappers(key)!.known].sort()).toEqual([process.pid, child.pid].sort());
-    const users = findUsers().users.get(key)!;
+    const users = findUsers(statSync("/dev/shm").dev).users.get(key)!;
     expect(users.find(({ pid }) => pid === child.pid)).toMatchObject({ how: "mapped" });
     expect(users.find(({ pid }) => pid === child.pid)!.command).toContain(name);
     child.kill("SIGKILL");
@@ -58,7 +58,7 @@ describe("who has an object", () => {
   test("a System V segment is found by its id", () => {
     using segment = Segment.create("sysv:private", { size: 4096 });
     const id = Number(segment.name.slice("sysv:#".length));
-    const users = findUsers().users.get(sysvKey(id))!;
+    const users = findUsers(0).users.get(sysvKey(id))!;
     expect(users.map(({ pid, how }) => [pid, how])).toEqual([[process.pid, "mapped"]]);
     segment.unlink();
   });

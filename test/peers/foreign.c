@@ -1,6 +1,8 @@
 /* Objects that this package did not make, held by plain C programs.
  *
  *   foreign hold NAME SIZE      makes and maps NAME, prints "ready", stays
+ *   foreign join NAME rw|ro     maps an existing object, prints "ready", stays
+ *   foreign thread NAME SIZE    like hold, but its first thread ends, and another one stays
  *   foreign many PREFIX COUNT   COUNT children, each with an object PREFIX-INDEX that it maps and
  *                               whose descriptor it closes; prints "INDEX PID" each, then "ready";
  *                               the children end with this process
@@ -8,6 +10,7 @@
  *   foreign queue NAME          the classic message queue with two texts, and ends
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
@@ -45,12 +48,35 @@ static void stay(void) {
   for (;;) pause();
 }
 
+static void *stay_on(void *nothing) {
+  // The first thread has ended when its state says so.
+  for (char state = 'R'; state != 'Z';) {
+    FILE *stat = fopen("/proc/self/stat", "r");
+    if (stat == NULL || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1) exit(1);
+    fclose(stat);
+  }
+  stay();
+  return nothing;
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *action = argv[1], *name = argv[2];
   if (strcmp(action, "hold") == 0) {
     make(name, (size_t)atol(argv[3]));
     stay();
+  } else if (strcmp(action, "join") == 0) {
+    int writes = strcmp(argv[3], "rw") == 0;
+    int fd = shm_open(name, writes ? O_RDWR : O_RDONLY, 0);
+    int protection = writes ? PROT_READ | PROT_WRITE : PROT_READ;
+    if (fd < 0 || mmap(NULL, 4096, protection, MAP_SHARED, fd, 0) == MAP_FAILED) return 1;
+    close(fd);
+    stay();
+  } else if (strcmp(action, "thread") == 0) {
+    pthread_t other;
+    make(name, (size_t)atol(argv[3]));
+    pthread_create(&other, NULL, stay_on, NULL);
+    pthread_exit(NULL);
   } else if (strcmp(action, "many") == 0) {
     int count = atoi(argv[3]);
     for (int index = 0; index < count; index++) {

@@ -204,12 +204,12 @@ describe("bad arguments are named", () => {
     });
   }
 
-  test("names count in bytes, and 255 fit", () => {
-    const longest = `/${"é".repeat(127)}`;
+  test("names count in bytes, and 255 fit after the slash", () => {
+    const longest = `/x${"é".repeat(127)}`;
     using segment = Segment.create(longest, { size: 1 });
     expect(segment.unlink()).toBe(true);
     expect(() => Segment.create(`${longest}x`, { size: 1 })).toThrow(
-      "it is 256 bytes long, and at most 255 are allowed",
+      "it is 257 bytes long, and at most 256 are allowed",
     );
     expect(() => Segment.create(`/${"x".repeat(31)}`, { size: 1, portable: true })).toThrow(
       "it is 32 bytes long, and at most 31 are allowed on every POSIX system",

@@ -63,7 +63,7 @@ describe("names", () => {
     expect(message("/a/b")).toContain('it must have no "/" but the first');
     expect(message("/a\0b")).toContain("it contains a NUL character");
     const long = `/${"é".repeat(126)}`;
-    expect(message(long)).toContain("it is 253 bytes long, and at most 251 are allowed");
+    expect(message(long)).toContain("it is 253 bytes long, and at most 252 are allowed");
     expect(message(undefined as unknown as string)).toContain("it is not a string");
     const longest = `/${"x".repeat(250)}`;
     expect(errorOf(() => Semaphore.open(longest))).toBeInstanceOf(SystemError);

@@ -1,15 +1,39 @@
 import { visible } from "../../arguments.ts";
-import { type ObjectUsage, type Room, type RoomLimits, room, usage } from "../../index.ts";
+import {
+  type ObjectUsage,
+  type Room,
+  type RoomLimits,
+  type UnlistedMemory,
+  room,
+  unlisted,
+  usage,
+} from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
 import { bytesText } from "../format.ts";
 import { exactNumber, paint, print, printJson } from "../output.ts";
+import { unlistedLines } from "./ls.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
 
+/** What takes the room. */
+interface Taken {
+  readonly largest: readonly Largest[];
+  readonly unlisted: readonly UnlistedMemory[];
+  /** Bytes that are in nothing that this user can see. */
+  readonly unseen: number;
+}
+
+function takenOf({ used }: Room): Taken {
+  const objects = usage({ kinds: false });
+  const hidden = unlisted();
+  const seen = [...objects, ...hidden].reduce((sum, each) => sum + each.used, 0);
+  return { largest: largestOf(objects), unlisted: hidden, unseen: Math.max(0, used - seen) };
+}
+
 /** @returns The objects that take most of the room. */
-function largestObjects(): Largest[] {
-  return usage({ kinds: false })
+function largestOf(objects: readonly ObjectUsage[]): Largest[] {
+  return [...objects]
     .sort((a, b) => b.used - a.used)
     .slice(0, 5)
     .map(({ name, type, used, state }) => ({ name, type, used, state }));
@@ -43,7 +67,7 @@ function grow(size: string, directory: string): void {
   throw new Failure(EXIT.denied, `Cannot remount ${directory}: ${why}. ${hint}`);
 }
 
-function printRoom(info: Room, largest: readonly Largest[]): void {
+function printRoom(info: Room, { largest, unlisted: hidden, unseen }: Taken): void {
   const { directory, type, options, size, used, free, files, filesFree, limits } = info;
   const share = size === 0 ? 0 : Math.round((used / size) * 100);
   print(`${paint("bold", directory)}  ${type} (${options.join(",")})`);
@@ -59,7 +83,14 @@ function printRoom(info: Room, largest: readonly Largest[]): void {
   for (const object of largest) {
     print(`  ${bytesText(object.used).padStart(6)}  ${visible(object.name)} (${object.state})`);
   }
+  for (const line of unlistedLines(hidden)) print(line);
+  if (unseen >= UNSEEN_LENGTH) {
+    print(`  ${bytesText(unseen).padStart(6)}  in no object that this user can see`);
+  }
 }
+
+/** Fewer bytes than this are in directories themselves, in links and the like. */
+const UNSEEN_LENGTH = 2 ** 20;
 
 export const df: Command = {
   name: "df",
@@ -76,9 +107,9 @@ export const df: Command = {
     const wanted = call.text("grow");
     if (wanted !== undefined) grow(wanted, room().directory);
     const info = room();
-    const largest = largestObjects();
+    const taken = takenOf(info);
     if (!call.has("json")) {
-      printRoom(info, largest);
+      printRoom(info, taken);
       return EXIT.ok;
     }
     // JSON leaves out what is undefined: no limit is null.
@@ -88,7 +119,7 @@ export const df: Command = {
         exactNumber(info.limits[name as keyof RoomLimits]),
       ]),
     );
-    printJson({ ...info, limits, largest });
+    printJson({ ...info, limits, ...taken });
     return EXIT.ok;
   },
 };

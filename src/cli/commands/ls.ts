@@ -1,13 +1,43 @@
-import { type ObjectUsage, usage } from "../../index.ts";
+import { visible } from "../../arguments.ts";
+import {
+  type Holder,
+  type ObjectUsage,
+  type UnlistedMemory,
+  unlisted,
+  usage,
+} from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { type Column, ageText, bytesText, modeText, tableLines } from "../format.ts";
 import { fitsAny } from "../names.ts";
 import { paint, print, printJson } from "../output.ts";
 
-/** @returns The users of an object in a few words: "4711 bun producer.ts, 4712 …". */
-export function usersText({ users }: Pick<ObjectUsage, "users">): string {
-  return users.map(({ pid, command }) => `${pid} ${shortCommand(command)}`).join(", ");
+/** @returns The users of an object, and what they hold: "4711 bun worker.ts (lock, stopped)". */
+export function usersText({ users, holders }: Pick<ObjectUsage, "users" | "holders">): string {
+  const known = users.map(({ pid, command }) => {
+    const held = holders.filter((holder) => holder.pid === pid);
+    return `${pid} ${shortCommand(command)}${heldText(held)}`;
+  });
+  const lost = holders.filter(({ pid }) => pid === undefined);
+  return [...known, ...lost.map(({ role, state }) => `? (${role}, ${state})`)].join(", ");
+}
+
+function heldText(held: readonly Holder[]): string {
+  if (held.length === 0) return "";
+  const words = held.map(({ role }) => role);
+  if (held.some(({ state }) => state === "stopped")) words.push("stopped");
+  return ` (${words.join(", ")})`;
+}
+
+/** @returns A line for memory that is in no object with a name. */
+export function unlistedLines(hidden: readonly UnlistedMemory[]): string[] {
+  return hidden
+    .filter(({ used }) => used > 0)
+    .map(({ kind, name, used, users }) => {
+      const who = users.map(({ pid, command }) => `${pid} ${shortCommand(command)}`).join(", ");
+      const what = kind === "removed" ? `(removed, kept by ${who})` : "(a directory)";
+      return `  ${bytesText(used).padStart(6)}  ${visible(`${name} ${what}`)}`;
+    });
 }
 
 /** @returns A program's name and its first argument, without paths, for a narrow column. */
@@ -66,6 +96,7 @@ export const ls: Command = {
       .filter(({ name, state }) => fits(name) && (!call.has("orphaned") || state === "orphaned"))
       .sort(sort);
     const isAsked = call.operands.length > 0;
+    const hidden = call.has("json") || call.has("orphaned") ? [] : unlisted();
     if (call.has("json")) {
       printJson(objects);
     } else if (objects.length > 0) {
@@ -73,6 +104,9 @@ export const ls: Command = {
     } else {
       print(paint("dim", isAsked ? "Nothing matches" : "There are no objects"));
     }
+    const named = hidden.filter(({ name }) => fits(name));
+    if (named.length > 0) print(paint("bold", "Without a name:"));
+    for (const line of unlistedLines(named)) print(line);
     return objects.length === 0 && isAsked ? EXIT.no : EXIT.ok;
   },
 };

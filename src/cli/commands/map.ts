@@ -1,6 +1,6 @@
 /** get, set, del and keys: read and change a map's entries. */
 import { visible, visibleJson } from "../../arguments.ts";
-import { type AnyObject, openAny } from "../../index.ts";
+import { type AnyObject, type NamedValue, codecs, openAny, openObject } from "../../index.ts";
 import { kindText } from "../../inspection/inspect.ts";
 import { type Call, type Command, parseNumber } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
@@ -18,9 +18,12 @@ function withMap(call: Call, use: (opened: OpenMap) => number): number {
   throw new Failure(EXIT.failed, `Cannot use "${name}" as a map: it is ${what}`);
 }
 
-/** @returns A value as text; bytes in hex. */
+/** @returns A value as text; bytes in hex, and of a clone only how many bytes it takes. */
 function textOf(value: unknown, { codec }: OpenMap): string {
   if (codec === "json") return visibleJson(JSON.stringify(value));
+  if (codec === codecs.clone().id && value instanceof Uint8Array) {
+    return `clone, ${value.length} bytes`;
+  }
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value);
 }
 
@@ -42,9 +45,27 @@ function valueOf(text: string, { codec }: OpenMap): unknown {
   }
 }
 
+/** @returns The words and counters of a set of atomics; undefined for another kind of object. */
+function namedValues(name: string): readonly NamedValue[] | undefined {
+  using object = openObject(name);
+  return object.kind === "atomics" ? object.values() : undefined;
+}
+
+function printNamed(named: readonly NamedValue[], key: string, json: boolean): number {
+  const found = named.find(({ name }) => name === key);
+  if (json) {
+    printJson({ key, found: found !== undefined, value: found ? String(found.value) : null });
+  } else if (found !== undefined) {
+    print(String(found.value));
+  }
+  return found === undefined ? EXIT.no : EXIT.ok;
+}
+
 export const get: Command = {
   name: "get",
-  summary: "Print the value of a map's key. Exit code 1 when there is none.",
+  summary:
+    "Print the value of a map's key, or of a named word or counter of atomics. Exit code 1 when " +
+    "there is none.",
   operands: "NAME KEY",
   count: [2, 2],
   completes: "objects",
@@ -52,6 +73,8 @@ export const get: Command = {
   examples: [["bun-shm get sessions s1", "the value of s1"]],
   run(call: Call): number {
     const key = call.operands[1]!;
+    const named = namedValues(call.object);
+    if (named !== undefined) return printNamed(named, key, call.has("json"));
     return withMap(call, (opened) => {
       const value = opened.handle.get(key);
       const text = value === undefined ? undefined : textOf(value, opened);
@@ -102,7 +125,9 @@ export const del: Command = {
 
 export const keys: Command = {
   name: "keys",
-  summary: "List a map's keys, all or those that fit a pattern; with --values, what they hold.",
+  summary:
+    "List a map's keys, or the names of atomics: all or those that fit a pattern; with --values, " +
+    "what they hold.",
   operands: "NAME [PATTERN]",
   count: [1, 2],
   completes: "objects",
@@ -111,6 +136,16 @@ export const keys: Command = {
   run(call: Call): number {
     const [, pattern] = call.operands;
     const glob = pattern === undefined ? undefined : new Bun.Glob(pattern);
+    const named = namedValues(call.object);
+    if (named !== undefined) {
+      const fitting = named.filter(({ name }) => glob?.match(name) !== false);
+      const all = fitting.map(({ name, value }) =>
+        call.has("values") ? { key: name, value: String(value) } : { key: name },
+      );
+      if (call.has("json")) printJson(all);
+      else for (const each of all) print(Object.values(each).map(visible).join("\t"));
+      return EXIT.ok;
+    }
     return withMap(call, (opened) => {
       const all: { key: string; value?: string }[] = [];
       for (const [key, value] of opened.handle.entries()) {

@@ -1,5 +1,5 @@
 import { visible } from "../../arguments.ts";
-import { type ObjectUsage, openObject, usage } from "../../index.ts";
+import { type Holder, type NamedValue, type ObjectUsage, openObject, usage } from "../../index.ts";
 import { backingOf } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
@@ -11,8 +11,9 @@ interface Description extends Partial<ObjectUsage> {
   readonly name: string;
   readonly kind: ObjectUsage["kind"];
   readonly semaphore?: { readonly value: number | undefined };
-  readonly creator?: { readonly pid: number; readonly alive: boolean } | undefined;
+  readonly creator?: { readonly pid: number; readonly alive: boolean | undefined } | undefined;
   readonly activity?: object;
+  readonly values?: readonly NamedValue[];
   readonly damage?: string | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly semaphores?: readonly { readonly name: string; readonly value: number | undefined }[];
@@ -30,6 +31,7 @@ function describe(name: string): Description {
   const described: Description = {
     ...(segment ?? { name, size }),
     kind,
+    holders: object.holders(),
     ...(semaphore === undefined ? {} : { semaphore: { value: semaphore.value } }),
   };
   if (kind === "raw") return described;
@@ -38,6 +40,7 @@ function describe(name: string): Description {
     ...described,
     creator: object.creator(),
     activity: object.activity(),
+    values: object.values(),
     damage: object.damage(),
     roles: object.roles(),
     ...(own.length === 0 ? {} : { semaphores: valuesOf(own, known) }),
@@ -53,6 +56,14 @@ function valuesOf(
   return known
     .filter(({ type, name }) => type === "semaphore" && names.includes(name))
     .map(({ name, value }) => ({ name, value }));
+}
+
+/** @returns Who holds something: "lock: 4711 bun worker.ts, stopped, since …". */
+function heldText({ role, pid, command, state, since }: Holder): string {
+  const who = pid === undefined ? "a process" : `${pid} ${command}`;
+  const states = { running: "", stopped: ", stopped", dead: ", dead", unknown: ", out of sight" };
+  const how = since === undefined ? "" : `, for ${ageText(since)}`;
+  return `${role}: ${who}${states[state]}${how}`;
 }
 
 function line(label: string, text: string): void {
@@ -73,11 +84,14 @@ function printDescription(described: Description): void {
   if (state !== undefined) line("state", state);
   for (const { pid, command, how } of described.users ?? []) line(how, `${pid} ${command}`);
   if (creator !== undefined) {
-    line("creator", `process ${creator.pid}, ${creator.alive ? "alive" : "gone"}`);
+    const life = creator.alive === undefined ? "out of sight" : creator.alive ? "alive" : "gone";
+    line("creator", `process ${creator.pid}, ${life}`);
   }
-  if (roles !== undefined) line("held", roles.length === 0 ? "no role" : roles.join(", "));
+  for (const holder of described.holders ?? []) line("held", heldText(holder));
+  if (roles?.length === 0) line("held", "no role");
   for (const each of described.semaphores ?? []) line("semaphore", `${each.name} = ${each.value}`);
   if (damage !== undefined) line("damage", damage);
+  for (const { name, value } of described.values ?? []) line("value", `${name} = ${value}`);
   for (const [name, count] of Object.entries(described.activity ?? {})) line(name, String(count));
 }
 

@@ -14,13 +14,14 @@ interface TopRow {
   readonly name: string;
   readonly kind: string;
   /** Records a second. */
-  readonly inRate: number;
-  readonly outRate: number;
+  readonly inRate: number | undefined;
+  readonly outRate: number | undefined;
   /** Bytes a second. */
-  readonly bytesInRate: number;
-  readonly bytesOutRate: number;
+  readonly bytesInRate: number | undefined;
+  readonly bytesOutRate: number | undefined;
   readonly activity: Activity;
   readonly users: StructureActivity["object"]["users"];
+  readonly holders: StructureActivity["object"]["holders"];
 }
 
 interface Look {
@@ -34,9 +35,14 @@ function look(): Look {
   return { at: performance.now(), structures };
 }
 
-/** @returns How much a counter grew between two looks, a second. */
-function rate(before: number | undefined, after: number | undefined, seconds: number): number {
-  if (before === undefined || after === undefined || seconds <= 0) return 0;
+/** @returns How much a counter grew between two looks, a second; undefined for what has none. */
+function rate(
+  before: number | undefined,
+  after: number | undefined,
+  seconds: number,
+): number | undefined {
+  if (after === undefined) return undefined;
+  if (before === undefined || seconds <= 0) return 0;
   // A counter that shrank belongs to a new object of the same name, or has wrapped.
   return Math.max(0, after - before) / seconds;
 }
@@ -54,6 +60,7 @@ function compare(before: Look, after: Look): TopRow[] {
       bytesOutRate: rate(old?.bytesOut, activity.bytesOut, seconds),
       activity,
       users: object.users,
+      holders: object.holders,
     };
   });
 }
@@ -61,11 +68,13 @@ function compare(before: Look, after: Look): TopRow[] {
 const fill = ({ depth = 0, capacity = 0 }: Activity): number =>
   capacity > 0 ? depth / capacity : 0;
 
+const traffic = ({ inRate = 0, outRate = 0 }: TopRow): number => inRate + outRate;
+
 const SORT_NAMES = ["rate", "depth", "lost", "name"] as const;
 type Sort = (typeof SORT_NAMES)[number];
 
 const SORTS: Readonly<Record<Sort, (a: TopRow, b: TopRow) => number>> = {
-  rate: (a, b) => b.inRate + b.outRate - a.inRate - a.outRate,
+  rate: (a, b) => traffic(b) - traffic(a),
   depth: (a, b) => fill(b.activity) - fill(a.activity),
   lost: (a, b) => (b.activity.lost ?? 0) - (a.activity.lost ?? 0),
   name: (a, b) => (a.name < b.name ? -1 : 1),
@@ -75,6 +84,11 @@ const SORT_KEYS: Readonly<Record<string, Sort>> = { r: "rate", d: "depth", l: "l
 function levelText(activity: Activity, level: number | undefined): string {
   if (level === undefined) return "-";
   return activity.unit === "bytes" ? bytesText(level) : countText(level);
+}
+
+function bytesPerSecond({ bytesInRate, bytesOutRate }: TopRow): string {
+  const rateOf = bytesOutRate || bytesInRate;
+  return rateOf === undefined ? "-" : bytesText(rateOf);
 }
 
 const counted = (value: number | undefined): string =>
@@ -94,13 +108,13 @@ interface TopColumn {
 
 const COLUMNS: readonly TopColumn[] = [
   { head: "KIND", width: 10, left: true, drop: 4, text: ({ kind }) => cut(kind, 10) },
-  { head: "IN/s", width: 8, drop: 1, text: ({ inRate }) => countText(inRate) },
-  { head: "OUT/s", width: 8, drop: 3, text: ({ outRate }) => countText(outRate) },
+  { head: "IN/s", width: 8, drop: 1, text: ({ inRate }) => counted(inRate) },
+  { head: "OUT/s", width: 8, drop: 3, text: ({ outRate }) => counted(outRate) },
   {
     head: "BYTES/s",
     width: 8,
     drop: 7,
-    text: (row) => bytesText(row.bytesOutRate || row.bytesInRate),
+    text: bytesPerSecond,
   },
   { head: "DEPTH", width: 6, drop: 2, text: ({ activity }) => levelText(activity, activity.depth) },
   {

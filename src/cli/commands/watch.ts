@@ -16,7 +16,7 @@ const SETTLE_MS = 50;
 
 /** @returns The object that a file holds; the file's name has a character for each byte. */
 function objectOf({ file }: Change): ReturnType<typeof objectOfFile> {
-  return objectOfFile(Buffer.from(file, "latin1").toString());
+  return objectOfFile(Buffer.from(file, "latin1"));
 }
 
 function show(change: Change, json: boolean): void {

@@ -65,6 +65,21 @@ export interface Part {
   readonly offset: number;
 }
 
+/** A robust mutex in an object. */
+export interface MutexPlace {
+  /** What holding it means: "lock", "writer", "reader 3" … */
+  readonly role: string;
+  /** Bytes from the structure's start. */
+  readonly offset: number;
+}
+
+/** What inspectors tell of a named value in an object. */
+export interface NamedValue {
+  readonly name: string;
+  readonly kind: "word" | "counter";
+  readonly value: number;
+}
+
 /** Reads objects of one kind of structure. It changes nothing in them, and trusts no number. */
 export interface Inspector {
   readonly kind: InspectedKind;
@@ -74,8 +89,34 @@ export interface Inspector {
   activity(words: ObjectWords): Activity;
   /** The lock bytes by which live processes hold roles, and each role's name. */
   readonly roles: readonly (readonly [byte: number, role: string])[];
+  /**
+   * @returns The role of whoever the words of an object name, and the lock byte of that one;
+   *   undefined when they name nobody.
+   */
+  named?(words: ObjectWords): readonly [byte: number, role: string] | undefined;
+  /** @returns The mutexes in an object. */
+  mutexes?(words: ObjectWords): readonly MutexPlace[];
+  /** @returns Which libc made the mutexes, as the mark of a mutex says it. */
+  mutexAbi?(words: ObjectWords): number;
+  /** @returns When the holder took it, in ms since 1970. */
+  since?(words: ObjectWords): number;
+  /** @returns The named values in an object. */
+  values?(words: ObjectWords): readonly NamedValue[];
   /** @returns What cannot be right in an object; undefined when all is. */
   damage(words: ObjectWords): string | undefined;
+}
+
+/** @returns A row of mutexes, each with its number. */
+export function mutexRow(
+  role: string,
+  first: number,
+  count: number,
+  stride: number,
+): readonly MutexPlace[] {
+  return Array.from({ length: count }, (_, at) => ({
+    role: `${role} ${at}`,
+    offset: first + at * stride,
+  }));
 }
 
 /** @returns The lock bytes of a role that several can have, each with its number. */

@@ -1,9 +1,15 @@
 /** The locks and meeting points, which have a mark and no header. */
-import { BARRIER } from "../../layout/barrier-layout.ts";
+import {
+  BARRIER,
+  BARRIER_FIRST_SEAT_OFFSET,
+  BARRIER_MAX_PARTIES,
+  BARRIER_PARTIES_OFFSET,
+  BARRIER_SEAT_LENGTH,
+} from "../../layout/barrier-layout.ts";
 import { CONDITION } from "../../layout/condition-layout.ts";
 import type { Layout } from "../../layout/description.ts";
 import { EVENT } from "../../layout/event-layout.ts";
-import { LEASE } from "../../layout/lease-layout.ts";
+import { LEASE, LEASE_SINCE_OFFSET } from "../../layout/lease-layout.ts";
 import { LEASE_HOLDER_BYTE } from "../../layout/lock-bytes.ts";
 import {
   BARRIER_MARK,
@@ -14,10 +20,16 @@ import {
   type Mark,
   RW_LOCK_MARK,
 } from "../../layout/lock-marks.ts";
-import { MUTEX } from "../../layout/mutex-layout.ts";
-import { RW_LOCK } from "../../layout/rw-lock-layout.ts";
+import { MUTEX, MUTEX_ABI_OFFSET } from "../../layout/mutex-layout.ts";
+import {
+  RW_LOCK,
+  RW_LOCK_FIRST_PLACE_OFFSET,
+  RW_LOCK_MAX_PLACES,
+  RW_LOCK_PLACES_OFFSET,
+  RW_LOCK_PLACE_LENGTH,
+} from "../../layout/rw-lock-layout.ts";
 import type { ObjectWords } from "../object-words.ts";
-import type { InspectedKind, Inspector } from "./kind.ts";
+import { type InspectedKind, type Inspector, mutexRow } from "./kind.ts";
 
 interface Marked {
   readonly mark: Mark;
@@ -28,24 +40,51 @@ function marked(
   kind: InspectedKind,
   layout: Layout,
   mark: Mark,
-  roles: Inspector["roles"] = [],
+  more: Partial<Inspector> = {},
 ): Marked {
   const parts = [{ layout, offset: 0 }];
   const damage = ({ size }: ObjectWords): string | undefined =>
     size >= layout.length
       ? undefined
       : `it takes ${layout.length} bytes, and the object has ${size}`;
-  return { mark, inspector: { kind, parts: () => parts, activity: () => ({}), roles, damage } };
+  const common = { kind, parts: () => parts, activity: () => ({}), roles: [], damage };
+  return { mark, inspector: { ...common, ...more } };
 }
+
+const mutexAbi = (words: ObjectWords): number => words.u32(MUTEX_ABI_OFFSET);
 
 // A readers-writer lock and a barrier begin with a mutex, so they come before it.
 const LOCKS: readonly Marked[] = [
-  marked("rw-lock", RW_LOCK, RW_LOCK_MARK),
-  marked("barrier", BARRIER, BARRIER_MARK),
-  marked("mutex", MUTEX, MUTEX_MARK),
+  marked("rw-lock", RW_LOCK, RW_LOCK_MARK, {
+    mutexAbi,
+    mutexes(words) {
+      const places = Math.min(words.u32(RW_LOCK_PLACES_OFFSET), RW_LOCK_MAX_PLACES);
+      return [
+        { role: "writer", offset: 0 },
+        ...mutexRow("reader", RW_LOCK_FIRST_PLACE_OFFSET, places, RW_LOCK_PLACE_LENGTH),
+      ];
+    },
+  }),
+  marked("barrier", BARRIER, BARRIER_MARK, {
+    mutexAbi,
+    mutexes(words) {
+      const parties = Math.min(words.u32(BARRIER_PARTIES_OFFSET), BARRIER_MAX_PARTIES);
+      return [
+        { role: "lock", offset: 0 },
+        ...mutexRow("seat", BARRIER_FIRST_SEAT_OFFSET, parties, BARRIER_SEAT_LENGTH),
+      ];
+    },
+  }),
+  marked("mutex", MUTEX, MUTEX_MARK, {
+    mutexAbi,
+    mutexes: () => [{ role: "lock", offset: 0 }],
+  }),
   marked("condition", CONDITION, CONDITION_MARK),
   marked("event", EVENT, EVENT_MARK),
-  marked("lease", LEASE, LEASE_MARK, [[LEASE_HOLDER_BYTE, "holder"]]),
+  marked("lease", LEASE, LEASE_MARK, {
+    roles: [[LEASE_HOLDER_BYTE, "holder"]],
+    since: (words) => words.f64(LEASE_SINCE_OFFSET),
+  }),
 ];
 
 /** @returns The inspector of the lock that starts an object; undefined when none does. */

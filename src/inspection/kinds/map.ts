@@ -2,6 +2,7 @@ import {
   ENTRY_COUNT_WORD,
   EVICTIONS_WORD,
   EXPIRATIONS_WORD,
+  MAP_ABI_SHIFT,
   MAP_BYTES_KEYS,
   MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
@@ -15,20 +16,30 @@ import {
   HEADER_PARAMETERS_OFFSET,
   codecIdOf,
 } from "../../layout/segment-header.ts";
-import { MAX_STRIPES, stripeWords } from "../../map/algorithm/map-shape.ts";
+import { MAX_STRIPES, type MapShape, stripeWords } from "../../map/algorithm/map-shape.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed } from "./header.ts";
-import type { Inspector } from "./kind.ts";
+import { type Inspector, mutexRow } from "./kind.ts";
 
-function activity(words: ObjectWords): Activity {
+/** @returns How a map's memory is divided; the number of stripes is one that can be. */
+function shapeOf(words: ObjectWords): MapShape & { readonly stride: number } {
   const [stripeCount, bucketCount, unitCount, unitWords] = [0, 4, 8, 12].map((at) =>
     words.u32(HEADER_PARAMETERS_OFFSET + at),
   ) as [number, number, number, number];
-  const stride = stripeWords({ stripeCount, bucketCount, unitCount, unitWords }) * 4;
+  const shape = { stripeCount, bucketCount, unitCount, unitWords };
+  const stride = stripeWords(shape) * 4;
+  return { ...shape, stripeCount: Math.min(stripeCount, MAX_STRIPES), stride };
+}
+
+const flagsOf = (words: ObjectWords): number =>
+  words.u32(HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4);
+
+function activity(words: ObjectWords): Activity {
+  const { stripeCount, bucketCount, stride } = shapeOf(words);
   const sum = (word: number): number => {
     let total = 0;
-    for (let stripe = 0; stripe < Math.min(stripeCount, MAX_STRIPES); stripe++) {
+    for (let stripe = 0; stripe < stripeCount; stripe++) {
       total += words.u32(dataOffset(words) + stripe * stride + word * 4);
     }
     return total;
@@ -47,11 +58,15 @@ function activity(words: ObjectWords): Activity {
 export const MAP_INSPECTOR: Inspector = headed("map", {
   parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
   activity,
+  mutexes(words) {
+    const { stripeCount, stride } = shapeOf(words);
+    return mutexRow("stripe", dataOffset(words), stripeCount, stride);
+  },
+  mutexAbi: (words) => flagsOf(words) >>> MAP_ABI_SHIFT,
 });
 
 /** @returns The forms of a map's values and keys. */
 export function readMapForms(words: ObjectWords): { codec: string; bytesKeys: boolean } {
   const codec = codecIdOf(words.bytes(HEADER_CODEC_OFFSET, MAX_CODEC_ID_LENGTH));
-  const flags = words.u32(HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4);
-  return { codec, bytesKeys: (flags & MAP_BYTES_KEYS) !== 0 };
+  return { codec, bytesKeys: (flagsOf(words) & MAP_BYTES_KEYS) !== 0 };
 }

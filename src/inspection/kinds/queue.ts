@@ -3,6 +3,7 @@ import type { Layout } from "../../layout/description.ts";
 import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
 import {
   BOOK_HIGH_WATER_WORD,
+  BOOK_LOCK_WORD,
   BOOK_MAGIC_WORD,
   BOOK_REPAIRED_WORD,
   BOOK_SLOTS_WORD,
@@ -80,6 +81,12 @@ export const QUEUE_INSPECTOR: Inspector = {
   },
   activity,
   damage,
+  named(words) {
+    const book = findBook(words);
+    const holder = book === undefined ? 0 : words.u32(book + BOOK_LOCK_WORD * 4);
+    if (holder === 0 || holder > QUEUE_PARTICIPANTS) return undefined;
+    return [QUEUE_FIRST_PARTICIPANT_BYTE + holder - 1, "lock"];
+  },
   roles: [
     ...numbered(QUEUE_FIRST_PARTICIPANT_BYTE, QUEUE_PARTICIPANTS, "participant"),
     [QUEUE_CREATOR_BYTE, "creator"],

@@ -1,10 +1,12 @@
 /** The rules that POSIX and the kernels give for names of shared memory objects and semaphores. */
 import { shown } from "../../arguments.ts";
+import { unspelled } from "../../libc/name-spelling.ts";
+import { pathBytes } from "../../libc/path-bytes.ts";
 
-/** How many bytes a name can have with its slash, which is the file system's limit. */
-export const NAME_MAX = 255;
+/** How many bytes a name can have with its slash: the file system allows 255 without it. */
+export const NAME_MAX = 256;
 /** How many bytes a semaphore's name can have: glibc puts "sem." before it. */
-export const SEMAPHORE_NAME_MAX = 251;
+export const SEMAPHORE_NAME_MAX = 252;
 /** How many bytes a name can have on every POSIX system; macOS sets the limit. */
 export const PORTABLE_NAME_MAX = 31;
 
@@ -22,12 +24,13 @@ export function checkObjectName(name: string, what: string, limit: number = NAME
   const refuse = (rule: string): never => {
     throw new RangeError(`Cannot use ${shown(name)} as a ${what} name: ${rule}`);
   };
-  if (name.includes("\0")) refuse("it contains a NUL character");
+  const path = unspelled(name);
+  if (path.includes("\0")) refuse("it contains a NUL character");
   if (!name.startsWith("/")) refuse(`it must start with "/": try ${shown(`/${name}`)}`);
   if (name.length === 1) refuse('nothing follows the "/"');
-  if (name.includes("/", 1)) refuse('it must have no "/" but the first');
-  if (name === "/." || name === "/..") refuse("it names a directory");
-  const byteLength = Buffer.byteLength(name);
+  if (path.includes("/", 1)) refuse('it must have no "/" but the first');
+  if (path === "/." || path === "/..") refuse("it names a directory");
+  const byteLength = pathBytes(path).length;
   if (byteLength > limit) {
     const reason = limit === PORTABLE_NAME_MAX ? " on every POSIX system" : "";
     refuse(`it is ${byteLength} bytes long, and at most ${limit} are allowed${reason}`);

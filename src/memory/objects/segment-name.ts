@@ -1,5 +1,6 @@
 /** A segment's name, parsed once into the kind of memory and where that is. */
 import { shown } from "../../arguments.ts";
+import { unspelled } from "../../libc/name-spelling.ts";
 import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
 
 /** The kinds of names that a segment can have. */
@@ -44,7 +45,7 @@ export function nameKind(text: string): NameKind {
 
 /** The name of a POSIX object that exists or that this package chooses, and so needs no check. */
 export function posixName(text: string): PathName {
-  return { kind: "posix", text, path: text };
+  return { kind: "posix", text, path: unspelled(text) };
 }
 
 /**

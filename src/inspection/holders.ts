@@ -1,0 +1,156 @@
+/** Who holds the locks and the roles of an object. */
+import { UNLINK_BYTE } from "../layout/lock-bytes.ts";
+import { GLIBC } from "../libc/platform.ts";
+import { isStopped, threadsOf } from "../memory/processes.ts";
+import type { ObjectUser, UserTable } from "../memory/user-table.ts";
+import type { Inspector } from "./kinds/kind.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import type { ObjectWords } from "./object-words.ts";
+
+/** Who holds a lock or a role of an object. */
+export interface Holder {
+  /** "lock", "writer", "reader 3", "stripe 7", "seat 2", "producer", "holder" … */
+  readonly role: string;
+  /** The process; undefined when it is dead, or out of this process's sight. */
+  readonly pid: number | undefined;
+  /** Its command line; "" when `pid` is undefined. */
+  readonly command: string;
+  /**
+   * "running"; "stopped" by a signal or a debugger; "dead": it died holding a lock that nobody has
+   * taken since, and the next one repairs; "unknown": it cannot be seen from here, such as a
+   * process of another container.
+   */
+  readonly state: "running" | "stopped" | "dead" | "unknown";
+  /** When it took the lease; undefined where nothing notes it. */
+  readonly since?: Date;
+}
+
+/** What is known of an object and of the processes that have it. */
+export interface HolderSight {
+  readonly reader: ObjectReader;
+  readonly table: UserTable;
+}
+
+/** A structure in an object. */
+export interface FoundStructure {
+  readonly inspector: Inspector;
+  /** Counted from the structure's start. */
+  readonly words: ObjectWords;
+}
+
+/** @returns Who holds the locks and roles of an object with these structures. */
+export function holdersOf(sight: HolderSight, structures: readonly FoundStructure[]): Holder[] {
+  const roles = new Map<number, { readonly role: string; readonly since?: Date }>();
+  const holders: Holder[] = [];
+  for (const structure of structures) {
+    holders.push(...mutexHolders(sight, structure));
+    noteRoles(structure, roles);
+    holders.push(...namedHolder(sight, structure));
+  }
+  return [...holders, ...byteHolders(sight, roles)];
+}
+
+function place(role: string, { base }: ObjectWords): string {
+  return base === 0 ? role : `${role} at ${base}`;
+}
+
+function noteRoles(
+  { inspector, words }: FoundStructure,
+  roles: Map<number, { readonly role: string; readonly since?: Date }>,
+): void {
+  const since = inspector.since?.(words) ?? 0;
+  for (const [byte, role] of inspector.roles) {
+    const about = { role: place(role, words), ...(since > 0 ? { since: new Date(since) } : {}) };
+    roles.set(words.base + byte, about);
+  }
+}
+
+function found(role: string, user: ObjectUser, since?: Date): Holder {
+  const { pid, command } = user;
+  const state = isStopped(pid) ? "stopped" : "running";
+  return { role, pid, command, state, ...(since === undefined ? {} : { since }) };
+}
+
+const lost = (role: string, state: "dead" | "unknown"): Holder => ({
+  role,
+  pid: undefined,
+  command: "",
+  state,
+});
+
+/** A robust mutex's word is its owner's thread; the kernel marks it when the owner dies. */
+const OWNER = 0x3fffffff;
+const OWNER_DIED = 0x40000000;
+
+function* mutexHolders(
+  sight: HolderSight,
+  { inspector, words }: FoundStructure,
+): Generator<Holder> {
+  const libc = (inspector.mutexAbi?.(words) ?? 0) >>> 16;
+  // musl's type comes before its word.
+  const word = libc === GLIBC ? 0 : 4;
+  let writer = 0;
+  let hasWriterDied = false;
+  for (const { role, offset } of inspector.mutexes?.(words) ?? []) {
+    const value = words.u32(offset + word);
+    const thread = value & OWNER;
+    const hasDied = (value & OWNER_DIED) !== 0;
+    // A writer of a readers-writer lock has the places of all readers.
+    if (hasDied ? hasWriterDied : thread !== 0 && thread === writer) continue;
+    if (role === "writer") [writer, hasWriterDied] = [thread, hasDied];
+    if (hasDied) yield lost(place(role, words), "dead");
+    else if (thread !== 0 && thread !== OWNER)
+      yield holderOfThread(sight, place(role, words), thread);
+  }
+}
+
+/** A thread's number is that of its own namespace, so that several processes may have one. */
+function holderOfThread({ reader, table }: HolderSight, role: string, thread: number): Holder {
+  const users = (table.users.get(reader.key()) ?? []).filter(({ how }) => how === "mapped");
+  const [user, ...others] = users.filter(({ pid }) => threadsOf(pid).includes(thread));
+  if (user !== undefined && others.length === 0) return found(role, user);
+  // The kernel marks the mutex of every thread that ends: this one lives where it is not seen.
+  return lost(role, "unknown");
+}
+
+/** Whoever the words of an object name: if the kernel does not know of it, it is dead. */
+function* namedHolder(
+  { reader, table }: HolderSight,
+  { inspector, words }: FoundStructure,
+): Generator<Holder> {
+  const named = inspector.named?.(words);
+  if (named === undefined) return;
+  const [byte, role] = named;
+  const at = words.base + byte;
+  const owner = lockersOf(reader, table, at)[0];
+  if (owner !== undefined) yield found(place(role, words), owner);
+  else yield lost(place(role, words), reader.isLocked(at) === false ? "dead" : "unknown");
+}
+
+function lockersOf(reader: ObjectReader, table: UserTable, byte: number): ObjectUser[] {
+  const key = reader.lockKey();
+  const locks = (key === undefined ? undefined : table.locks.get(key)) ?? [];
+  const users = (key === undefined ? undefined : table.users.get(key)) ?? [];
+  const pids = new Set(
+    locks.filter(({ first, last }) => first <= byte && byte <= last).map(({ pid }) => pid),
+  );
+  return users.filter(({ pid }) => pids.has(pid));
+}
+
+function* byteHolders(
+  { reader, table }: HolderSight,
+  roles: ReadonlyMap<number, { readonly role: string; readonly since?: Date }>,
+): Generator<Holder> {
+  const key = reader.lockKey();
+  const bytes = new Set(roles.keys());
+  // The bytes from here on are no roles: they say who makes, uses and removes.
+  for (const { first } of (key === undefined ? undefined : table.locks.get(key)) ?? []) {
+    if (first < UNLINK_BYTE) bytes.add(first);
+  }
+  for (const byte of [...bytes].sort((a, b) => a - b)) {
+    const { role, since } = roles.get(byte) ?? { role: `byte ${byte}` };
+    const lockers = lockersOf(reader, table, byte);
+    for (const user of lockers) yield found(role, user, since);
+    if (lockers.length === 0 && reader.isLocked(byte) === true) yield lost(role, "unknown");
+  }
+}
