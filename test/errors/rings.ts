@@ -299,6 +299,36 @@ export const RINGS: readonly ErrorRow[] = [
     text: "Cannot read with a handler that returns a promise: the record's bytes are the ring's, and valid only until the handler returns. Use a synchronous handler, or takeAsync() for a value",
   },
   {
+    provoke(name) {
+      const consumer = written(ring(name)).consumer();
+      consumer.tryRead(() => consumer.tryTake());
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: `Cannot read with the consumer of ring "NAME" inside one of its handlers: the record's bytes are valid until that handler returns, and a nested read would give them back. Return first`,
+  },
+  {
+    provoke(name) {
+      const producer = ring(name).producer();
+      while (producer.tryWrite("x"));
+      void producer.writeAsync("x").catch(() => undefined);
+      producer.write("x");
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot write with the producer of ring "NAME": asynchronous calls wait for room before this one, and blocking the thread would keep them waiting. Await them first',
+  },
+  {
+    provoke(name) {
+      const codec = { id: "later", encode: (bytes: Uint8Array) => bytes, decode: async () => 1 };
+      const made = RingBuffer.create(name, { capacity: 1024, codec: any(codec) });
+      made.producer().tryWrite(any(new Uint8Array(1)));
+      made.consumer().tryTake();
+    },
+    error: "TypeError",
+    text: 'Cannot decode a value: the codec "later" returned a promise, and must decode at once',
+  },
+  {
     provoke: (name) =>
       RingBuffer.open(poked(ring(name).segment, CONSUMER_POSITION_OFFSET, 12).name).producer(),
     error: "LayoutError",
