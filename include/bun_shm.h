@@ -475,7 +475,7 @@ typedef struct bun_shm_map_stripe {
   uint32_t hand;
   /* When the next entry expires; 0 never. */
   double next_expiry;
-  /* When expired entries were looked for, ms since 1970. */
+  /* When expired entries were looked for, ms since the machine's start. */
   double last_sweep;
   /* Entries evicted, mod 2^32. */
   uint32_t evictions;
@@ -485,7 +485,9 @@ typedef struct bun_shm_map_stripe {
   uint32_t refusals;
   /* Rebuilds after a writer died, mod 2^32. */
   uint32_t repairs;
-  uint8_t reserved_at_112[16];
+  /* The machine's start that the two times count from. */
+  uint32_t boot;
+  uint8_t reserved_at_116[12];
 } bun_shm_map_stripe;
 BUN_SHM_ASSERT(sizeof(bun_shm_map_stripe) == 128, "map_stripe");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, lock) == 0, "map_stripe.lock");
@@ -499,6 +501,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, evictions) == 96, "map_stripe.evicti
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, expirations) == 100, "map_stripe.expirations");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, refusals) == 104, "map_stripe.refusals");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, repairs) == 108, "map_stripe.repairs");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, boot) == 112, "map_stripe.boot");
 
 /* 14 slots of the index. A slot is tag << 24 | unit, 0 when empty. */
 typedef struct bun_shm_map_bucket {
@@ -526,8 +529,9 @@ typedef struct bun_shm_map_entry {
   uint32_t key_length;
   /* Bytes. */
   uint32_t value_length;
-  uint8_t reserved_at_20[4];
-  /* Ms since 1970; 0 never. */
+  /* The machine's start that the expiry counts from. */
+  uint32_t boot;
+  /* Ms since the machine's start; 0 never. */
   double expiry;
 } bun_shm_map_entry;
 BUN_SHM_ASSERT(sizeof(bun_shm_map_entry) == 32, "map_entry");
@@ -536,6 +540,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, next) == 4, "map_entry.next");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, hash) == 8, "map_entry.hash");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, key_length) == 12, "map_entry.key_length");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, value_length) == 16, "map_entry.value_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, boot) == 20, "map_entry.boot");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, expiry) == 24, "map_entry.expiry");
 
 /* ---- Shared atomics ---- */

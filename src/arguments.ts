@@ -198,6 +198,18 @@ export function checkBytes(
   }
 }
 
+/**
+ * Checks that text has a UTF-8 of its own. A lone surrogate has none: encoders write U+FFFD in the
+ * place of each, so that different texts would become one.
+ *
+ * @throws RangeError.
+ */
+export function checkWellFormed(action: string, what: string, text: string): void {
+  if (text.isWellFormed()) return;
+  const why = "and it has a lone surrogate, for which there is no UTF-8";
+  throw new RangeError(`${action}: ${what} must be well-formed text, ${why}: ${shown(text)}`);
+}
+
 /** Checks permission bits. @returns The bits. @throws TypeError, RangeError. */
 export function checkMode(action: string, mode: unknown): number {
   if (Number.isInteger(mode) && (mode as number) >= 0 && (mode as number) <= 0o777) {

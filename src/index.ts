@@ -103,11 +103,10 @@ export type {
   RingOptions,
   RingStats,
 } from "./ring/ring-options.ts";
+export type { RingInput, RingWritable } from "./ring/ring-input.ts";
 export {
-  type RingInput,
   RingProducer,
   type RingProducerOptions,
-  type RingWritable,
   type RingWriteAsyncOptions,
   type RingWriteOptions,
 } from "./ring/ring-producer.ts";

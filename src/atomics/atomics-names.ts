@@ -1,5 +1,5 @@
 /** The table of names, which says which words and counters there are. */
-import { shown } from "../arguments.ts";
+import { checkWellFormed, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import {
   ATOMIC_CELL,
@@ -70,6 +70,7 @@ function namesOf(action: string, option: string, names: unknown, kind: number): 
     if (typeof name !== "string") {
       throw new TypeError(`${action}: a name in ${option} must be text, not ${shown(name)}`);
     }
+    checkWellFormed(action, `a name in ${option}`, name);
     const length = Buffer.byteLength(name);
     if (length >= 1 && length <= MAX_ATOMIC_NAME_LENGTH && name !== "__proto__")
       return { kind, name };

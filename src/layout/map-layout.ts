@@ -21,14 +21,21 @@ export const FREE_COUNT_WORD = 17;
 export const ENTRY_COUNT_WORD = 18;
 /** The slot at which the eviction hand stands. */
 export const HAND_WORD = 19;
-/** When the next entry expires, in ms since 1970 (f64); 0: never. */
+/**
+ * Times are in ms since the machine's start (f64), and the word of the start names which one, since
+ * a map in a file outlives it: 32 bits of the kernel's random id, 0 when it is not known.
+ */
+
+/** When the next entry expires; 0: never. */
 export const NEXT_EXPIRY_WORD = 20;
-/** When the last sweep for expired entries was, in ms since 1970 (f64). */
+/** When the last sweep for expired entries was. */
 export const LAST_SWEEP_WORD = 22;
 export const EVICTIONS_WORD = 24;
 export const EXPIRATIONS_WORD = 25;
 export const REFUSALS_WORD = 26;
 export const REPAIRS_WORD = 27;
+/** The start that the two times are counted from. */
+export const STRIPE_BOOT_WORD = 28;
 /** The words before the buckets. */
 export const STRIPE_HEAD_WORDS = 32;
 
@@ -38,6 +45,8 @@ export const NEXT_WORD = 1;
 export const HASH_WORD = 2;
 export const KEY_LENGTH_WORD = 3;
 export const VALUE_LENGTH_WORD = 4;
+/** The start that the expiry is counted from. */
+export const BOOT_WORD = 5;
 export const EXPIRY_WORD = 6;
 /** The words before the payload, in an entry's first unit and in its others. */
 export const FIRST_HEAD_WORDS = 8;
@@ -79,13 +88,14 @@ export const MAP_STRIPE: Layout = {
     [
       "last_sweep",
       LAST_SWEEP_WORD,
-      "When expired entries were looked for, ms since 1970.",
+      "When expired entries were looked for, ms since the machine's start.",
       "double",
     ],
     ["evictions", EVICTIONS_WORD, "Entries evicted, mod 2^32."],
     ["expirations", EXPIRATIONS_WORD, "Expired entries reclaimed, mod 2^32."],
     ["refusals", REFUSALS_WORD, "Writes refused because the map was full, mod 2^32."],
     ["repairs", REPAIRS_WORD, "Rebuilds after a writer died, mod 2^32."],
+    ["boot", STRIPE_BOOT_WORD, "The machine's start that the two times count from."],
   ),
 };
 
@@ -114,6 +124,7 @@ export const MAP_ENTRY: Layout = {
     ["hash", HASH_WORD, "HalfSipHash-1-3 of the key."],
     ["key_length", KEY_LENGTH_WORD, "Bytes."],
     ["value_length", VALUE_LENGTH_WORD, "Bytes."],
-    ["expiry", EXPIRY_WORD, "Ms since 1970; 0 never.", "double"],
+    ["boot", BOOT_WORD, "The machine's start that the expiry counts from."],
+    ["expiry", EXPIRY_WORD, "Ms since the machine's start; 0 never.", "double"],
   ),
 };

@@ -22,6 +22,8 @@ export interface PlatformConstants {
   readonly MREMAP_MAYMOVE: number;
   readonly CLOCK_REALTIME: number;
   readonly CLOCK_MONOTONIC: number;
+  /** Runs while the machine sleeps; where that is CLOCK_MONOTONIC, it is the same number. */
+  readonly CLOCK_BOOTTIME: number;
   /** Open-file-description locks; -1 where the platform has none. */
   readonly F_OFD_GETLK: number;
   readonly F_OFD_SETLK: number;
@@ -97,6 +99,7 @@ const LINUX: PlatformConstants = {
   MREMAP_MAYMOVE: 1,
   CLOCK_REALTIME: 0,
   CLOCK_MONOTONIC: 1,
+  CLOCK_BOOTTIME: 7,
   F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
   F_SETLEASE: 1024,
@@ -156,6 +159,7 @@ const DARWIN: PlatformConstants = {
   O_ACCMODE: 3,
   MS_SYNC: 0x10,
   CLOCK_MONOTONIC: 6,
+  CLOCK_BOOTTIME: 6,
   F_OFD_GETLK: 92,
   F_OFD_SETLK: 90,
   F_SETLEASE: -1,
@@ -190,6 +194,7 @@ const FREEBSD: PlatformConstants = {
   O_ACCMODE: 3,
   MS_SYNC: 0,
   CLOCK_MONOTONIC: 4,
+  CLOCK_BOOTTIME: 4,
   F_OFD_GETLK: -1,
   F_OFD_SETLK: -1,
   F_SETLEASE: -1,

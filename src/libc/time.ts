@@ -16,7 +16,8 @@ const scratchWords = new DataView(scratch);
  */
 export function clockMs(clock: number): number {
   libc.clock_gettime(clock, ptr(now));
-  return Number(nowWords.getBigInt64(0, true)) * 1e3 + Number(nowWords.getBigInt64(8, true)) / 1e6;
+  const seconds = nowWords.getUint32(4, true) * 2 ** 32 + nowWords.getUint32(0, true);
+  return seconds * 1e3 + nowWords.getUint32(8, true) / 1e6;
 }
 
 /** Writes a timespec. @returns Its address, which is valid until the next call. */
@@ -38,4 +39,14 @@ export function sleepMs(timeMs: number): void {
 /** The monotonic clock in milliseconds. */
 export function monotonicMs(): number {
   return clockMs(C.CLOCK_MONOTONIC);
+}
+
+/** The clock that runs since the machine's start, also while it sleeps, in milliseconds. */
+export function boottimeMs(): number {
+  return clockMs(C.CLOCK_BOOTTIME);
+}
+
+/** The wall clock in milliseconds since 1970. */
+export function realtimeMs(): number {
+  return clockMs(C.CLOCK_REALTIME);
 }

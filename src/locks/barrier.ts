@@ -27,6 +27,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 import { CENSUS_MS } from "../waiting/limits.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -262,7 +263,10 @@ export class Barrier extends LockHandle {
   async waitAsync(options?: AsyncWaitOptions): Promise<BarrierOutcome> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
     const arrival = this.#arrive();
-    if (arrival !== undefined) return arrival;
+    if (arrival !== undefined) {
+      if (isTurnDue()) await takeTurn();
+      return arrival;
+    }
     let over = false;
     try {
       over = await this.#memory.waitAsync(() => this.#isOver(), options);

@@ -17,6 +17,8 @@ import type {
   PlacedOpenOptions,
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -72,6 +74,7 @@ const SIGNALS_WORD: number = CONDITION_SIGNALS_OFFSET >> 2;
 export class Condition extends LockHandle {
   readonly #memory: LockMemory;
   readonly #mutex: Mutex;
+  readonly #line = new AsyncLine();
 
   static readonly #kind = new LockKind<Condition, ConditionOptions>({
     mark: CONDITION_MARK,
@@ -178,29 +181,31 @@ export class Condition extends LockHandle {
    */
   wait(options?: WaitOptions): boolean {
     checkWait(this.#action("wait for"), options, WAIT_OPTIONS);
-    const epoch = this.#startWaiting();
+    const { epoch, turn } = this.#startWaiting();
     try {
       return this.#memory.wait(() => this.#wasNotified(epoch), options);
     } finally {
       this.#mutex.lock();
+      this.#mutex.resume(turn);
       this.#stopWaiting(epoch);
     }
   }
 
   /**
    * Waits like `wait`, without blocking the event loop. The mutex is held again even when a signal
-   * aborts the wait.
+   * aborts the wait. `notifyOne` ends the waits of one handle in the order in which they began.
    *
    * @returns Whether it was notified: false when the timeout passed.
    * @throws The errors of `wait`, once the signal is aborted and the mutex is held again.
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("wait for"), options, ASYNC_WAIT_OPTIONS);
-    const epoch = this.#startWaiting();
+    const { epoch, turn } = this.#startWaiting();
     try {
-      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options);
+      return await this.#memory.waitAsync(() => this.#wasNotified(epoch), options, this.#line);
     } finally {
       await this.#mutex.lockAsync();
+      this.#mutex.resume(turn);
       this.#stopWaiting(epoch);
     }
   }
@@ -240,6 +245,7 @@ export class Condition extends LockHandle {
       if (left <= 0) return false;
       await this.waitAsync({ ...options, timeoutMs: left });
     }
+    if (isTurnDue()) await takeTurn();
     return true;
   }
 
@@ -269,12 +275,11 @@ export class Condition extends LockHandle {
   }
 
   /** Counts a waiter while the mutex is still held, so that it misses no notification. */
-  #startWaiting(): number {
+  #startWaiting(): { epoch: number; turn: number } {
     this.#mustHold("wait for");
     add(this.#memory.words, WAITERS_WORD, 1);
     const epoch = load(this.#memory.words, EPOCH_WORD);
-    this.#mutex.unlock();
-    return epoch;
+    return { epoch, turn: this.#mutex.suspend() };
   }
 
   #wasNotified(epoch: number): boolean {

@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { checkOptions, shown } from "../arguments.ts";
+import { checkOptions, checkWellFormed, shown } from "../arguments.ts";
 import { StateError } from "../errors.ts";
 import {
   LEASE_CURRENT_OFFSET,
@@ -16,6 +16,7 @@ import {
 import { LEASE_HOLDER_BYTE } from "../layout/lock-bytes.ts";
 import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
+import { steadyMs } from "../memory/boot.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import type {
   Placed,
@@ -25,6 +26,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 import { NAME_CHECK_MS, STABLE_READ_TRIES } from "../waiting/limits.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -64,6 +66,8 @@ export type LeaseEnd = "released" | "lost";
 const CURRENT_WORD: number = LEASE_CURRENT_OFFSET >> 2;
 const VERSION_WORD: number = LEASE_VERSION_OFFSET >> 2;
 const TWO_TO_32 = 2 ** 32;
+/** Tokens per millisecond of the clock that they start from: nobody acquires a lease more often. */
+const TOKENS_PER_MS = 1000;
 const ACQUIRE_OPTIONS: readonly string[] = ["text"];
 
 /**
@@ -129,7 +133,8 @@ export class LeaseTerm {
  * A release wakes those who wait at once; they notice a death within 250 ms.
  *
  * What a crash leaves: the role free, and the last holder's token, so that the next one is greater.
- * Tokens start from the clock, so that they also grow across a restart of the machine.
+ * Tokens start from a clock that nobody's setting moves, so they also grow when the name is removed
+ * and the lease is made again; and across a restart of the machine, unless its clock goes back.
  *
  * @example
  * ```ts
@@ -145,6 +150,7 @@ export class LeaseTerm {
 export class Lease extends LockHandle {
   readonly #memory: LockMemory;
   readonly #view: DataView;
+  readonly #line = new AsyncLine();
   #term: LeaseTerm | undefined;
 
   static readonly #kind = new LockKind<Lease, object>({
@@ -260,7 +266,7 @@ export class Lease extends LockHandle {
         this.#view.getUint32(LEASE_TEXT_LENGTH_OFFSET, true),
         MAX_LEASE_TEXT_LENGTH,
       );
-      const text = new TextDecoder().decode(this.#textBytes.slice(0, length));
+      const text = Buffer.from(this.#textBytes.subarray(0, length)).toString();
       const token = this.#readToken();
       if (load(this.#memory.words, VERSION_WORD) === version)
         return { pid, since: new Date(since), token, text };
@@ -274,7 +280,7 @@ export class Lease extends LockHandle {
    * @returns The term; undefined when a live process holds the lease, this one included.
    * @throws StateError ESTALE when the name was removed, so that others would use a different
    *   lease.
-   * @throws RangeError when the text is too long; TypeError, ClosedError.
+   * @throws RangeError when the text is too long, or not well-formed; TypeError, ClosedError.
    */
   tryAcquire(options?: LeaseAcquireOptions): LeaseTerm | undefined {
     checkOptions(this.#action, options, ACQUIRE_OPTIONS);
@@ -300,7 +306,8 @@ export class Lease extends LockHandle {
 
   /**
    * Takes the lease like `acquire`, without blocking the event loop. A holder's death is noticed
-   * within 250 ms.
+   * within 250 ms. Calls of one handle get it one after the other, in the order in which they were
+   * made.
    *
    * @returns The term; undefined when the timeout passed.
    * @throws The errors of `acquire`, and the signal's reason as soon as it is aborted.
@@ -311,7 +318,8 @@ export class Lease extends LockHandle {
     checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...ASYNC_WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
-    await this.#memory.waitAsync(() => (term = this.#tryAcquire(text)) !== undefined, options);
+    const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
+    await this.#memory.waitAsync(ready, options, this.#line);
     return term;
   }
 
@@ -338,6 +346,7 @@ export class Lease extends LockHandle {
     if (typeof text !== "string") {
       throw new TypeError(`${this.#action}: its text must be a string, not ${shown(text)}`);
     }
+    checkWellFormed(this.#action, "its text", text);
     const bytes = new TextEncoder().encode(text);
     if (bytes.length <= MAX_LEASE_TEXT_LENGTH) return bytes;
     throw new RangeError(
@@ -369,7 +378,7 @@ export class Lease extends LockHandle {
   }
 
   #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
-    const token = Math.max(this.#readToken() + 1, Date.now());
+    const token = Math.max(this.#readToken() + 1, Math.floor(steadyMs() * TOKENS_PER_MS));
     this.#writeToken(token);
     const version = load(this.#memory.words, VERSION_WORD) | 1;
     store(this.#memory.words, VERSION_WORD, version);

@@ -1,10 +1,13 @@
 /** The memory of a lock, as the handle that uses it sees it. */
 import { checkInside } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
+import { monotonicMs } from "../libc/time.ts";
 import { load } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import { Placed } from "../segment/placed.ts";
-import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+import type { AsyncLine } from "../waiting/async-line.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
+import { type AsyncWaitOptions, checkTimeout } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { RobustMutex } from "./robust-mutex.ts";
 
@@ -114,17 +117,43 @@ export class LockMemory {
 
   /**
    * Waits in the event loop.
+   *
+   * @param line Where calls of this handle wait for their turn, if only one at a time can pass.
    * @returns Whether it is ready: false when the timeout passed. @throws ClosedError.
    */
-  async waitAsync(ready: () => boolean, options: AsyncWaitOptions | undefined): Promise<boolean> {
+  async waitAsync(
+    ready: () => boolean,
+    options: AsyncWaitOptions | undefined,
+    line?: AsyncLine,
+  ): Promise<boolean> {
     let passed = false;
     try {
-      passed = await this.waitPoint.waitAsync(ready, options);
+      passed = await (line === undefined
+        ? this.waitPoint.waitAsync(ready, options)
+        : this.#waitInLine(ready, options, line));
     } finally {
       // The wait may have ended because the memory was unmapped.
       if (!passed) this.checkOpen();
     }
+    if (passed && isTurnDue()) await takeTurn();
     return passed;
+  }
+
+  async #waitInLine(
+    ready: () => boolean,
+    { timeoutMs, signal, ref }: AsyncWaitOptions = {},
+    line: AsyncLine,
+  ): Promise<boolean> {
+    if (!line.taken && ready()) return true;
+    const limitMs = checkTimeout(timeoutMs);
+    const deadline = monotonicMs() + limitMs;
+    if (!(await line.enter(limitMs, signal, ref))) return false;
+    try {
+      const leftMs = Math.max(deadline - monotonicMs(), 0);
+      return await this.waitPoint.waitAsync(ready, { timeoutMs: leftMs, signal, ref });
+    } finally {
+      line.leave();
+    }
   }
 
   #failClosed(): never {

@@ -19,6 +19,7 @@ import type {
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
 import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -60,23 +61,29 @@ const LOST_WORD: number = MUTEX_LOST_OFFSET >> 2;
 /** A held mutex, which is unlocked when this is disposed of, and never by the garbage collector. */
 export class MutexGuard {
   readonly #mutex: Mutex;
+  readonly #turn: number;
   /** Whether the last owner died with it: the data may be half written, or were just repaired. */
   readonly ownerDied: boolean;
   #released = false;
 
   /** @internal */
-  constructor(mutex: Mutex) {
+  constructor(mutex: Mutex, turn: number) {
     this.#mutex = mutex;
+    this.#turn = turn;
     this.ownerDied = mutex.ownerDied;
   }
 
-  /** Unlocks the mutex. Calling it again does nothing. */
+  /**
+   * Unlocks the mutex. Calling it again does nothing.
+   * @throws StateError EPERM when `Mutex.unlock` has ended this hold, whoever holds the mutex now.
+   */
   unlock(): void {
     this[Symbol.dispose]();
   }
 
   /** Gives the data up, like `Mutex.abandon`. @throws StateError EPERM. */
   abandon(): void {
+    this.#mutex.mustBeTurn(this.#turn);
     this.#mutex.abandon();
     this.#released = true;
   }
@@ -84,6 +91,7 @@ export class MutexGuard {
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
+    this.#mutex.mustBeTurn(this.#turn);
     this.#mutex.unlock();
   }
 }
@@ -128,6 +136,10 @@ export class Mutex extends LockHandle {
   readonly #robust: RobustMutex;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
+  readonly #line = new AsyncLine();
+  /** Which hold of this handle lasts or comes next: a guard is for one, and not for a later one. */
+  #turn = 0;
+  #turns = 0;
   #ownerDied = false;
 
   static readonly #kind = new LockKind<Mutex, MutexOptions>({
@@ -271,20 +283,25 @@ export class Mutex extends LockHandle {
   }
 
   /**
-   * Locks the mutex without blocking the event loop; this thread holds it then. Several waits in
-   * one thread take turns. A C program's unlock, which rings no bell, is noticed within 250 ms.
+   * Locks the mutex without blocking the event loop; this thread holds it then. Calls of one handle
+   * get it one after the other, in the order in which they were made. A C program's unlock, which
+   * rings no bell, is noticed within 250 ms.
    *
    * @returns Whether it is held now: false when the timeout passed.
    * @throws The errors of `lock`, and the signal's reason as soon as it is aborted.
    */
   async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.#memory.waitAsync(() => {
-      if (this.#hold.held) return false;
-      const outcome = this.#robust.tryLock();
-      // Another handle of this thread holds it, and will unlock it in time.
-      return this.#accept(outcome === OWN ? BUSY : outcome);
-    }, options);
+    return this.#memory.waitAsync(
+      () => {
+        if (this.#hold.held) return false;
+        const outcome = this.#robust.tryLock();
+        // Another handle of this thread holds it, and will unlock it in time.
+        return this.#accept(outcome === OWN ? BUSY : outcome);
+      },
+      options,
+      this.#line,
+    );
   }
 
   /**
@@ -294,7 +311,7 @@ export class Mutex extends LockHandle {
   acquire(): MutexGuard;
   acquire(options: WaitOptions | undefined): MutexGuard | undefined;
   acquire(options?: WaitOptions): MutexGuard | undefined {
-    return this.lock(options) ? new MutexGuard(this) : undefined;
+    return this.lock(options) ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -302,7 +319,7 @@ export class Mutex extends LockHandle {
    * @returns The guard; undefined when somebody else holds it. @throws The errors of `tryLock`.
    */
   tryAcquire(): MutexGuard | undefined {
-    return this.tryLock() ? new MutexGuard(this) : undefined;
+    return this.tryLock() ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -310,7 +327,7 @@ export class Mutex extends LockHandle {
    * @returns The guard; undefined when the timeout passed. @throws The errors of `lockAsync`.
    */
   async acquireAsync(options?: AsyncWaitOptions): Promise<MutexGuard | undefined> {
-    return (await this.lockAsync(options)) ? new MutexGuard(this) : undefined;
+    return (await this.lockAsync(options)) ? new MutexGuard(this, this.#turn) : undefined;
   }
 
   /**
@@ -345,6 +362,7 @@ export class Mutex extends LockHandle {
     if (this.#ownerDied) this.#declareWhole();
     this.#robust.unlock();
     this.#hold.held = false;
+    this.#turn = ++this.#turns;
     if ((loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0)
       this.#memory.waitPoint.wake();
   }
@@ -357,10 +375,7 @@ export class Mutex extends LockHandle {
    */
   abandon(): void {
     this.#mustBeHeld("abandon");
-    if (!this.#ownerDied) {
-      const action = `Cannot abandon ${this.#memory.what}`;
-      throw new StateError("EPERM", `${action}: no owner died with it. Unlock it instead`);
-    }
+    if (!this.#ownerDied) this.#refuse("abandon", "no owner died with it. Unlock it instead");
     store(this.#memory.words, LOST_WORD, 1);
     this.#ownerDied = false;
     this.unlock();
@@ -372,21 +387,41 @@ export class Mutex extends LockHandle {
    */
   override close(): void {
     if (this.#hold.held) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot close ${this.#memory.what}: it is held. Unlock it first`,
-      );
+      const why = "it is held. Unlock it first";
+      throw new StateError("EBUSY", `Cannot close ${this.#memory.what}: ${why}`);
     }
     super.close();
     this.#robust.close();
+  }
+
+  /** Unlocks for a wait. @returns What resumes this hold after the next lock. @internal */
+  suspend(): number {
+    const turn = this.#turn;
+    this.unlock();
+    return turn;
+  }
+
+  /** Makes the present hold the one that was suspended. @throws ClosedError. @internal */
+  resume(turn: number): void {
+    this.#memory.checkOpen();
+    this.#turn = turn;
+  }
+
+  /** @throws StateError EPERM when a guard's hold has ended; ClosedError. @internal */
+  mustBeTurn(turn: number): void {
+    this.#memory.checkOpen();
+    if (turn !== this.#turn) this.#refuse("unlock", "the hold of this guard ended before");
   }
 
   /** @throws ClosedError; StateError EPERM. */
   #mustBeHeld(verb: string): void {
     if (this.#hold.held) return;
     this.#memory.checkOpen();
-    const action = `Cannot ${verb} ${this.#memory.what}`;
-    throw new StateError("EPERM", `${action}: this handle does not hold it. Lock it first`);
+    this.#refuse(verb, "this handle does not hold it. Lock it first");
+  }
+
+  #refuse(verb: string, why: string): never {
+    throw new StateError("EPERM", `Cannot ${verb} ${this.#memory.what}: ${why}`);
   }
 
   get #action(): string {
@@ -435,8 +470,11 @@ export class Mutex extends LockHandle {
     this.#memory.waitPoint.wake();
   }
 
-  /** Takes over from a dead owner, and repairs its data unless that is left to the caller. */
-  #inherit(): true {
+  /**
+   * Takes over from a dead owner, and repairs its data unless that is left to the caller.
+   * @returns Whether this handle holds the mutex: the repair may have unlocked it.
+   */
+  #inherit(): boolean {
     this.#hold.held = true;
     this.#ownerDied = true;
     add(this.#memory.words, DEATHS_WORD, 1);
@@ -449,7 +487,7 @@ export class Mutex extends LockHandle {
       const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}`, { cause });
     }
-    return true;
+    return this.#hold.held || this.#accept(this.#robust.tryLock());
   }
 
   #declareWhole(): void {

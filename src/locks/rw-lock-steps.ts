@@ -154,19 +154,20 @@ export class RwLockSteps {
 
   /**
    * Reads like `tryRead`; after a dead writer it recovers instead, and only the next call reads.
+   * @param inEventLoop See `#takeWriters`.
    */
-  tryReadOrRecover(): boolean {
+  tryReadOrRecover(inEventLoop = false): boolean {
     // It looks first, because taking and releasing a place would delay the writer that wants it.
     const free = load(this.#words, STATE_WORD) === FREE && !this.#mustRepair;
     if (this.#reads > 0 || free) return this.tryRead();
-    this.#recover();
+    this.#recover(inEventLoop);
     return false;
   }
 
   /** Takes over from a dead writer. While a writer lives, it holds the writers' mutex. */
-  #recover(): void {
+  #recover(inEventLoop: boolean): void {
     this.#refuseLost();
-    if (this.#wanting || !this.#takeWriters()) return;
+    if (this.#wanting || !this.#takeWriters(inEventLoop)) return;
     // Only a repair needs every place.
     if (this.#onOwnerDied === undefined || !this.#torn) {
       this.#inherit();
@@ -189,12 +190,13 @@ export class RwLockSteps {
 
   /**
    * W1 to W4; keeps the places that it got until the next try, or `stopWanting`.
+   * @param inEventLoop See `#takeWriters`.
    * @returns Whether this handle writes now.
    */
-  tryWrite(): boolean {
+  tryWrite(inEventLoop = false): boolean {
     this.#refuseLost();
     if (!this.#wanting) {
-      if (!this.#takeWriters()) return false;
+      if (!this.#takeWriters(inEventLoop)) return false;
       this.#hold.held = true;
     }
     if (load(this.#words, STATE_WORD) !== WRITING) store(this.#words, STATE_WORD, WANTED);
@@ -206,6 +208,8 @@ export class RwLockSteps {
     this.#writing = true;
     this.#hold.held = true;
     this.#inherit();
+    // The repair may have released the lock.
+    if (!this.#writing) return false;
     // SYNC rw-lock
     store(this.#words, STATE_WORD, WRITING);
     return true;
@@ -227,11 +231,12 @@ export class RwLockSteps {
     try {
       repair(this.#onOwnerDied);
     } catch (cause) {
+      if (!this.#writing) throw cause;
       this.#releaseAll(LOST);
       const why = "a writer died, and onOwnerDied failed. Nobody can lock it now";
       throw new StateError("ENOTRECOVERABLE", `${this.#action()}: ${why}`, { cause });
     }
-    store(this.#words, UNREPAIRED_WORD, 0);
+    if (this.#writing) store(this.#words, UNREPAIRED_WORD, 0);
   }
 
   /** Releases what a write took that timed out or was aborted. */
@@ -282,10 +287,16 @@ export class RwLockSteps {
     this.#waitPoint.wait(() => this.#turns !== turns, { timeoutMs, strategy: "spin" });
   }
 
-  /** Takes the writers' mutex if nobody holds it. @returns Whether it did. @throws StateError. */
-  #takeWriters(): boolean {
+  /**
+   * Takes the writers' mutex if nobody holds it.
+   *
+   * @param inEventLoop Whether the caller waits in the event loop, where another handle of this
+   *   thread can release it meanwhile.
+   * @returns Whether it did. @throws StateError EDEADLK.
+   */
+  #takeWriters(inEventLoop: boolean): boolean {
     const outcome = this.#writers.tryTake();
-    if (outcome === BUSY) return false;
+    if (outcome === BUSY || (inEventLoop && outcome === OWN)) return false;
     if (outcome === OWN) {
       const why = "this thread writes, or waits to, through another handle";
       throw new StateError("EDEADLK", `${this.#action()}: ${why}`);

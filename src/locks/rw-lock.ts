@@ -17,6 +17,7 @@ import type {
   PlacedOpenOptions,
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -88,6 +89,11 @@ export class RwLock extends LockHandle {
   readonly #writers: RobustMutex;
   readonly #hold: Hold;
   readonly #steps: RwLockSteps;
+  // Reads nest, so a read must not wait for a write of the same handle that waits for reads to end.
+  readonly #readLine = new AsyncLine();
+  readonly #writeLine = new AsyncLine();
+  /** How often this handle has ended a write: a guard is for one of them. */
+  #writeTurn = 0;
 
   static readonly #kind = new LockKind<RwLock, RwLockOptions>({
     mark: RW_LOCK_MARK,
@@ -273,8 +279,9 @@ export class RwLock extends LockHandle {
   async lockReadAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("read-lock"), options, ASYNC_WAIT_OPTIONS);
     const steps = this.#steps;
-    const ready = (): boolean => this.#isOpen() && !steps.writes && steps.tryReadOrRecover();
-    return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
+    const ready = (): boolean => this.#isOpen() && !steps.writes && steps.tryReadOrRecover(true);
+    const passed = await this.#memory.waitAsync(ready, options, this.#readLine);
+    return passed && steps.countTurn();
   }
 
   /**
@@ -322,12 +329,17 @@ export class RwLock extends LockHandle {
   async lockWriteAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action("write-lock"), options, ASYNC_WAIT_OPTIONS);
     const steps = this.#steps;
-    const ready = (): boolean =>
-      this.#isOpen() && !steps.writes && !steps.reads && steps.tryWrite();
+    let mine = false;
+    const ready = (): boolean => {
+      mine = true;
+      return this.#isOpen() && !steps.writes && !steps.reads && steps.tryWrite(true);
+    };
     try {
-      return (await this.#memory.waitAsync(ready, options)) && steps.countTurn();
+      const passed = await this.#memory.waitAsync(ready, options, this.#writeLine);
+      return passed && steps.countTurn();
     } finally {
-      steps.stopWanting();
+      // A call that ends while it is still in the line leaves alone what the one before it took.
+      if (mine) steps.stopWanting();
     }
   }
 
@@ -338,6 +350,7 @@ export class RwLock extends LockHandle {
   unlockWrite(): void {
     if (!this.#steps.writes) this.#failToUnlock("write");
     this.#steps.endWrite();
+    this.#writeTurn++;
   }
 
   /**
@@ -415,7 +428,12 @@ export class RwLock extends LockHandle {
   }
 
   #writeGuard(): HeldGuard {
-    return new HeldGuard(() => this.unlockWrite(), this.ownerDied);
+    const turn = this.#writeTurn;
+    const release = (): void => {
+      if (turn !== this.#writeTurn) this.#failToUnlock("write");
+      this.unlockWrite();
+    };
+    return new HeldGuard(release, this.ownerDied);
   }
 
   #refuseDeadlock(verb: string, would: boolean): void {

@@ -17,6 +17,7 @@ import type {
   PlacedOpenOptions,
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
+import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -66,6 +67,8 @@ export class SharedEvent extends LockHandle {
   readonly #memory: LockMemory;
   readonly #auto: boolean;
   readonly #ready: () => boolean;
+  /** Only an "auto" event lets one wait through at a time. */
+  readonly #line: AsyncLine | undefined;
 
   static readonly #kind = new LockKind<SharedEvent, SharedEventCreateOptions, SharedEventOptions>({
     mark: EVENT_MARK,
@@ -106,6 +109,7 @@ export class SharedEvent extends LockHandle {
     this.#memory = memory;
     this.#auto = auto;
     this.#ready = () => this.tryWait();
+    this.#line = auto ? new AsyncLine() : undefined;
   }
 
   /** How many bytes an event takes in a segment. */
@@ -229,14 +233,15 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * Waits like `wait`, without blocking the event loop.
+   * Waits like `wait`, without blocking the event loop. An "auto" event lets the waits of one
+   * handle through in the order in which they began.
    *
    * @returns Whether it passed: false when the timeout passed first.
    * @throws The errors of `wait`, as soon as the signal is aborted or the handle is closed.
    */
   async waitAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.#memory.waitAsync(this.#ready, options);
+    return this.#memory.waitAsync(this.#ready, options, this.#line);
   }
 
   get #action(): string {

@@ -1,6 +1,7 @@
 /** The options of maps, and their checks. */
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
+import { bootMs } from "../memory/boot.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
@@ -135,7 +136,7 @@ function defaultUnitLength(entryLength: number): number {
 
 /**
  * @param otherwise What to return when no time is given.
- * @returns When an entry expires, in ms since 1970.
+ * @returns When an entry expires, in ms since the machine's start.
  * @throws RangeError, TypeError for bad options.
  */
 export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: number): number {
@@ -143,7 +144,7 @@ export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: nu
   checkOptions("Cannot store an entry", options, SET_OPTIONS);
   const { ttlMs } = options;
   if (ttlMs === undefined) return otherwise;
-  if (typeof ttlMs === "number" && ttlMs > 0 && ttlMs < Infinity) return Date.now() + ttlMs;
+  if (typeof ttlMs === "number" && ttlMs > 0 && ttlMs < Infinity) return bootMs() + ttlMs;
   const rule = `its ttlMs must be a number above 0, not ${shown(ttlMs)}`;
   throw new (typeof ttlMs === "number" ? RangeError : TypeError)(`Cannot store an entry: ${rule}`);
 }

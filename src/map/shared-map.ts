@@ -1,5 +1,6 @@
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
+import { UpdateGuard } from "../locks/update-guard.ts";
+import { bootClock } from "../memory/boot.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
@@ -46,8 +47,9 @@ const KEPT = -1;
  * and every other entry as it was. The next writer of the stripe repairs the rest; readers notice
  * nothing.
  *
- * The system's clock decides when an entry expires. Use a database when the data must outlive a
- * restart of the machine or need queries; Redis when several machines share them.
+ * Entries expire by the time since the machine's start, which no setting of its clock moves; in a
+ * map in a file, one with a `ttlMs` from before that start has expired. Use a database when data
+ * must outlive a restart of the machine or need queries; Redis when several machines share them.
  *
  * @example
  * ```ts
@@ -66,26 +68,29 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #codec: ScratchCodec<V>;
   readonly #entries: MapEntries<V, K>;
   readonly #key: MapKey;
+  /** The key of the entry that `update` has locked, while its callback uses other keys. */
+  readonly #lockedKey: MapKey;
   /** Private memory: the value that was read, and the one that is about to be written. */
   readonly #found: Scratch = new Scratch(4096);
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
   readonly #locks: RobustStripeLocks;
-  /** Whether a callback of `update` runs, which holds a lock. */
-  #updating = false;
+  readonly #guard: UpdateGuard;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
     const { codec, key } = options;
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
-    const memory = new MapMemory(segment.buffer, dataOffset, shape);
+    const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
     const locks = new RobustStripeLocks(this, structure, memory);
     this.#placed = placed;
+    this.#guard = new UpdateGuard(placed);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
-    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0);
+    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
+    this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#reader = new MapReader(memory, this.#found);
     this.#writer = new MapWriter(memory, locks, evicts);
     this.#locks = locks;
@@ -293,12 +298,13 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * Stores a value in one step: readers see the old one or the new one. Blocks this thread while
    * another writer has the stripe.
    *
-   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them.
+   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them. A map whose keys
+   *   are text takes only bytes that are UTF-8.
    * @returns true when it is stored; false when the map is full and refuses: nothing changed then.
-   * @throws RangeError for a bad key, or an entry longer than a map of this size can hold;
-   *   TypeError for a bad key or option, or a value that is not the codec's; the codec's error;
-   *   StateError EDEADLK in a callback of `update`; LayoutError when the bytes are no map;
-   *   ClosedError.
+   * @throws RangeError for a bad key (text with a lone surrogate is one), or an entry longer than a
+   *   map of this size can hold; TypeError for a bad key or option, or a value that is not the
+   *   codec's; the codec's error; StateError EDEADLK in a callback of `update`; LayoutError when
+   *   the bytes are no map; ClosedError.
    */
   set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
     return this.#set(false, key, value, options) === STORED;
@@ -315,11 +321,13 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   }
 
   #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
-    this.#mustBeFree("write to");
-    // Encoded outside the lock: what throws here has touched nothing.
-    const length = this.#codec.encode(value, this.#value);
-    this.#key.set(key);
+    this.#guard.mustBeFree("write to");
+    // The user's code comes first, outside the lock: options, and values that encode themselves. It
+    // may use this handle, and close it; what throws here has touched nothing.
     const expiry = expiryOf(options, 0);
+    const length = this.#codec.encode(value, this.#value);
+    this.#placed.checkOpen();
+    this.#key.setNew(key);
     return this.#writer.set(this.#key, this.#value, length, expiry, absent);
   }
 
@@ -329,7 +337,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   delete(key: K | string): boolean {
-    this.#mustBeFree("write to");
+    this.#guard.mustBeFree("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
   }
@@ -339,8 +347,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
    *
    * @param fn A synchronous function. It gets undefined when the key is absent; the entry is
-   *   removed when it returns undefined. It holds up the writers of the stripe, and must not write
-   *   to this map. If it throws, nothing changes.
+   *   removed when it returns undefined. It holds up the writers of the stripe. It may read this
+   *   map, and so may the codec; writes and `close` are refused meanwhile. If it throws, nothing
+   *   changes.
    * @returns true when the value is stored or removed; false when the map is full and refuses.
    * @throws The errors of `set`; what `fn` throws; TypeError when `fn` returns a promise.
    */
@@ -358,48 +367,47 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     fn: (value: V | undefined) => V | undefined,
     options: SharedMapSetOptions | undefined,
   ): boolean {
-    this.#mustBeFree("update");
+    this.#guard.mustBeFree("update");
     // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
-    this.#key.set(key);
-    const { hash } = this.#key;
+    this.#placed.checkOpen();
+    const locked = this.#lockedKey;
+    locked.setNew(key);
+    const { hash } = locked;
     const stripe = this.#writer.lock(hash);
     try {
-      const slot = this.#writer.find(stripe, this.#key);
-      const length = slot === 0 ? ABSENT : this.#reader.read(this.#key);
+      const slot = this.#writer.find(stripe, locked);
+      const length = slot === 0 ? ABSENT : this.#reader.read(locked);
       const kept = length === ABSENT ? 0 : this.#reader.expiry;
-      const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
-      const value = this.#call(hash, fn, old);
-      // The callback may have read other keys.
-      this.#key.set(key);
-      if (value === undefined) {
+      const encoded = this.#call(hash, fn, length);
+      if (encoded === ABSENT) {
         if (slot !== 0) this.#writer.remove(stripe, slot);
         return true;
       }
-      const encoded = this.#codec.encode(value, this.#value);
-      const need = this.#writer.checkLength(this.#key, encoded);
+      const need = this.#writer.checkLength(locked, encoded);
       const end = expiry === KEPT ? kept : expiry;
-      const answer = this.#writer.put(stripe, slot, this.#key, this.#value, encoded, end, need);
+      const answer = this.#writer.put(stripe, slot, locked, this.#value, encoded, end, need);
       return answer !== REFUSED;
     } finally {
       this.#writer.unlock(hash);
     }
   }
 
-  /** Runs a callback of `update` while its stripe is locked and stays mapped. */
-  #call(
-    hash: number,
-    fn: (old: V | undefined) => V | undefined,
-    old: V | undefined,
-  ): V | undefined {
-    this.#updating = true;
-    try {
-      const value = this.#locks.holding(hash & this.#memory.stripeMask, () => fn(old));
-      checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
-      return value;
-    } finally {
-      this.#updating = false;
-    }
+  /**
+   * Runs the user's part of an `update`, while its stripe is locked and stays mapped.
+   *
+   * @param length The bytes of the old value, which was just read; ABSENT when there is none.
+   * @returns The bytes of the encoded new value; ABSENT when there shall be none.
+   */
+  #call(hash: number, fn: (old: V | undefined) => V | undefined, length: number): number {
+    return this.#guard.during(() =>
+      this.#locks.holding(hash & this.#memory.stripeMask, () => {
+        const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
+        const value = fn(old);
+        checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
+        return value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
+      }),
+    );
   }
 
   /**
@@ -436,7 +444,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   clear(): void {
-    this.#mustBeFree("clear");
+    this.#guard.mustBeFree("clear");
     this.#writer.clear();
   }
 
@@ -495,23 +503,11 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {
-    if (this.#updating) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot close ${this.#placed.what}: its lock is held by update`,
-      );
-    }
+    this.#guard.mayClose();
     this.#placed.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #mustBeFree(verb: string): void {
-    this.#placed.checkOpen();
-    if (!this.#updating) return;
-    const why = "a callback of its own update is running, and holds a lock";
-    throw new StateError("EDEADLK", `Cannot ${verb} ${this.#placed.what}: ${why}`);
   }
 }

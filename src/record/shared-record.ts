@@ -1,14 +1,15 @@
 import { checkInteger, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
 import {
   SHARED_RECORD_LOCK_OFFSET,
   SHARED_RECORD_WAIT_POINT_OFFSET,
 } from "../layout/shared-record-layout.ts";
 import { RobustMutex } from "../locks/robust-mutex.ts";
+import { UpdateGuard } from "../locks/update-guard.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import type { Schema, Struct, StructValue, StructView } from "../struct/struct.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
   type AsyncWaitOptions,
@@ -71,14 +72,14 @@ export class SharedRecord<S extends Schema> implements Disposable {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #accessor: StructView<S> | undefined;
-  /** Whether a callback of `update` runs, which holds the lock. */
-  #updating = false;
+  readonly #guard: UpdateGuard;
 
   private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
     Structure.check(structure, "SharedRecord");
     const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#placed = placed;
+    this.#guard = new UpdateGuard(placed);
     this.#slotCount = slotCount;
     const length = valueLength(codec);
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
@@ -211,10 +212,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
     initial,
     slots = DEFAULT_SLOT_COUNT,
   }: SharedRecordNewOptions<S>) {
+    // Encoded before anything is made: what throws here has touched nothing.
+    const first = initial === undefined ? undefined : codec.encode(initial);
     const fill = (structure: Structure): SharedRecord<S> => {
       const record = new SharedRecord(structure, codec, slots);
       record.#lock.init();
-      if (initial !== undefined) record.write(initial);
+      if (first !== undefined) record.#publish(first);
       return record;
     };
     return { header: recordHeader(codec, slots), fill };
@@ -313,11 +316,17 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @throws StateError EDEADLK in a callback of this handle's `update`; ClosedError.
    */
   write(value: StructValue<S>): number {
-    this.#mustBeFree("write to");
-    // Encoded outside the lock: what throws here has touched nothing.
+    this.#guard.mustBeFree("write to");
+    // Encoded outside the lock: what throws here has touched nothing. A getter of the value may
+    // have closed this handle.
     this.codec.write(this.#view, 0, value);
+    this.#placed.checkOpen();
+    return this.#publish(this.#bytes);
+  }
+
+  #publish(encoded: Uint8Array): number {
     this.#lock.lock();
-    const version = this.#slots.write(this.#bytes);
+    const version = this.#slots.write(encoded);
     this.#lock.unlock();
     this.#waitPoint.wake();
     return version >>> 0;
@@ -333,22 +342,22 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @throws The errors of `write`; what `fn` throws; TypeError when `fn` returns a promise.
    */
   update(fn: (value: StructValue<S> | undefined) => StructValue<S>): number {
-    this.#mustBeFree("update");
+    this.#guard.mustBeFree("update");
     const action = `Cannot update ${this.#placed.what}`;
     checkSyncFunction(action, "its callback", fn);
     const lock = this.#lock;
     lock.lock();
     let version: number;
-    this.#updating = true;
     try {
-      version = lock.holding(() => {
-        const value = fn(this.read());
-        checkSyncAnswer(action, value);
-        this.codec.write(this.#view, 0, value);
-        return this.#slots.write(this.#bytes);
-      });
+      version = this.#guard.during(() =>
+        lock.holding(() => {
+          const value = fn(this.read());
+          checkSyncAnswer(action, value);
+          this.codec.write(this.#view, 0, value);
+          return this.#slots.write(this.#bytes);
+        }),
+      );
     } finally {
-      this.#updating = false;
       lock.unlock();
     }
     this.#waitPoint.wake();
@@ -382,6 +391,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
       // However the wait ended: if the memory is gone, the caller learns only that it is closed.
       this.#placed.checkOpen();
     }
+    if (isTurnDue()) await takeTurn();
     return changed;
   }
 
@@ -422,6 +432,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     let since = 0;
     for (;;) {
       if (this.version === since) await this.waitChangedAsync({ ...options, since });
+      else if (isTurnDue()) await takeTurn();
       options.signal?.throwIfAborted();
       this.#placed.checkOpen();
       const version = this.#slots.read();
@@ -444,24 +455,12 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {
-    if (this.#updating) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot close ${this.#placed.what}: its lock is held by update`,
-      );
-    }
+    this.#guard.mayClose();
     if (!this.closed) this.#waitPoint.endWaits();
     this.#placed.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #mustBeFree(verb: string): void {
-    this.#placed.checkOpen();
-    if (!this.#updating) return;
-    const why = "a callback of its own update is running, and holds the lock";
-    throw new StateError("EDEADLK", `Cannot ${verb} ${this.#placed.what}: ${why}`);
   }
 }

@@ -9,8 +9,8 @@ import {
 import { ClosedError, StateError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { monotonicMs } from "../libc/time.ts";
-import { type Codec, decodeValue } from "../struct/codec.ts";
-import { hasScratchForm } from "../struct/scratch-codec.ts";
+import type { Codec } from "../struct/codec.ts";
+import { decodeValue, hasScratchForm } from "../struct/scratch-codec.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import { RECHECK_MS } from "../waiting/limits.ts";

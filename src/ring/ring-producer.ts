@@ -1,4 +1,11 @@
-import { checkBytes, checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
+import {
+  checkBytes,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkWellFormed,
+  shown,
+} from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { MAX_TYPE } from "../layout/record-descriptor.ts";
 import * as layout from "../layout/ring-layout.ts";
@@ -18,6 +25,7 @@ import type { RingProducerCore } from "./algorithm/core.ts";
 import { countersOf } from "./algorithm/views.ts";
 import { OptionChecks } from "./option-checks.ts";
 import { RingClaim } from "./ring-claim.ts";
+import { type RingInput, type RingWritable, bytesOf, copy, lengthOf } from "./ring-input.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
 import { isPlain } from "./ring-options.ts";
 
@@ -47,15 +55,6 @@ export interface RingWriteAsyncOptions extends AsyncWaitOptions {
 
 const WRITE_OPTIONS: readonly string[] = ["type", ...WAIT_OPTIONS];
 const WRITE_ASYNC_OPTIONS: readonly string[] = ["type", ...ASYNC_WAIT_OPTIONS];
-
-/** Up to this many bytes, a loop copies faster than a call of `set`. */
-const SHORT_LENGTH = 24;
-
-/** What the producer of a ring of bytes takes; text is written as UTF-8. */
-export type RingInput = Uint8Array | DataView | string;
-
-/** What a producer takes: a value of the codec's type; in a ring of bytes, any `RingInput`. */
-export type RingWritable<T> = [T] extends [Uint8Array] ? RingInput : T;
 
 /**
  * The writing side of a ring: the only one in all processes, or one of many (`mpsc`).
@@ -421,22 +420,4 @@ export class RingProducer<T = Uint8Array> {
     if (this.closed) throw new ClosedError(this.#what);
     throw new StateError("EPERM", `Cannot ${verb} with ${this.#what}: nothing is claimed`);
   }
-}
-
-function lengthOf(input: RingInput): number {
-  if (typeof input === "string") return Buffer.byteLength(input);
-  // A view of memory that is gone throws for its length, and must not be an empty record.
-  if (ArrayBuffer.isView(input) && !(input.buffer as ArrayBuffer).detached) return input.byteLength;
-  throw new TypeError(
-    `Cannot write ${shown(input)}: without a codec it must be a Uint8Array, a DataView or a string`,
-  );
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-function copy(bytes: Uint8Array, target: Uint8Array, index: number): void {
-  if (bytes.length > SHORT_LENGTH) target.set(bytes, index);
-  else for (let at = 0; at < bytes.length; at++) target[index + at] = bytes[at]!;
 }

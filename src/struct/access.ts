@@ -20,6 +20,7 @@ export interface StructAccess {
   get(view: DataView, base: number): Plain;
   put(view: DataView, base: number, value: Plain): void;
   misfit(value: unknown): Misfit | undefined;
+  take(value: unknown): unknown;
   /** What users call: these check everything that they are given. */
   read(view: DataView, base: number): Plain;
   readInto(view: DataView, base: number, target: Plain): Plain;
@@ -53,14 +54,19 @@ export function reaching(error: unknown, view: unknown, base: unknown, length: n
  * in 12 ns; a loop over fields takes 63 to 98 ns, since its calls and stores cannot be inlined.
  *
  * The text is made of numbers, of the scalars' code in field.ts, and of field names, which were
- * checked to be identifiers. A write reads every value once, checks all of them, and touches the
- * last byte of the struct before it writes the first one: a write that throws has written nothing.
+ * checked to be identifiers. A write reads every value once (the elements of an array of scalars
+ * twice), checks all of them, and touches the last byte of the struct before it writes the first
+ * one: a write that throws has written nothing. Since values may be getters and targets may have
+ * setters, no user's code runs between the checks and the end of a write, nor between two reads of
+ * a struct's memory.
  */
 export function compileAccess(members: readonly Member[], byteLength: number): StructAccess {
   const reads: string[] = [];
+  const taken: string[] = [];
   const values: string[] = [];
   const checks: string[] = [];
   const fits: string[] = [];
+  const parts: string[] = [];
   const writes: string[] = [];
   const properties: string[] = [];
   for (const [at, { name, offset, kind }] of members.entries()) {
@@ -71,7 +77,11 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
     const fitting = code?.fits(`v${at}`) ?? `${own}.misfit(v${at}) === undefined`;
     const write = code?.write("view", place, `v${at}`) ?? `${own}.put(view, ${place}, v${at});`;
     reads.push(`"${name}": ${read}`);
-    values.push(`const v${at} = value["${name}"];`);
+    taken.push(`const r${at} = ${read};`);
+    const part = `value["${name}"]`;
+    const once = kind.take === undefined ? part : `${own}.take(${part})`;
+    values.push(`const v${at} = ${part};`);
+    parts.push(`const v${at} = ${once};`);
     checks.push(`if (!(${fitting})) refuse(${at}, v${at});`);
     fits.push(`if (!(${fitting})) return misfitOf(${at}, v${at});`);
     writes.push(write);
@@ -86,7 +96,10 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
     }
   }
   const object = `({ ${reads.join(", ")} })`;
-  const into = reads.map((read) => `target[${read.replace(": ", "] = ")};`).join(" ");
+  const into = [...taken, ...members.map(({ name }, at) => `target["${name}"] = r${at};`)].join(
+    " ",
+  );
+  const copied = members.map(({ name }, at) => `"${name}": v${at}`).join(", ");
   const put = `${values.join(" ")} ${writes.join(" ")}`;
   const isObject = 'typeof value === "object" && value !== null';
   // DataView takes NaN, "8" and 1.5 for offsets; `reach` puts the error into words.
@@ -101,6 +114,10 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
       if (!(${isObject})) return misfitOf(-1, value);
       ${values.join(" ")} ${fits.join(" ")} return undefined;
     },
+    take: (value) => {
+      if (!(${isObject})) return value;
+      ${parts.join(" ")} return { ${copied} };
+    },
     read: (view, base) => { ${guarded(`return ${object};`)} },
     readInto: (view, base, target) => {
       if (typeof target !== "object" || target === null) refuseTarget(target);
@@ -108,7 +125,7 @@ export function compileAccess(members: readonly Member[], byteLength: number): S
     },
     write: (view, base, value) => {
       if (!(${isObject})) refuse(-1, value);
-      ${values.join(" ")} ${checks.join(" ")}
+      ${parts.join(" ")} ${checks.join(" ")}
       ${guarded(`view.getUint8(base + ${byteLength - 1}); ${writes.join(" ")}`)}
     },
     properties: [${properties.join(", ")}],

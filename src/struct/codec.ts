@@ -1,6 +1,6 @@
 /** Codecs: how values become bytes, and bytes become values again. */
 import { deserialize, serialize } from "bun:jsc";
-import { checkBytes, isThenable, shown } from "../arguments.ts";
+import { checkBytes, checkWellFormed, shown } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import { MAX_CODEC_ID_LENGTH } from "../layout/segment-header.ts";
 import { checkLength, copyIn, textIn, withScratchForm } from "./scratch-codec.ts";
@@ -67,6 +67,11 @@ function checkText(value: unknown): asserts value is string {
   throw new TypeError(`Cannot encode a value: it must be a string, not ${shown(value)}`);
 }
 
+/** @param byteLength Of its UTF-8; as many bytes as characters are ASCII. @throws RangeError. */
+function checkEncodedText(value: string, byteLength: number): void {
+  if (byteLength !== value.length) checkWellFormed("Cannot encode a value", "it", value);
+}
+
 function textOf(encoded: Uint8Array): string {
   checkEncoded(encoded);
   const { buffer, byteOffset, length } = encoded;
@@ -78,14 +83,18 @@ const utf8: Codec<string> = withScratchForm(
     id: "utf8",
     encode(value: string) {
       checkText(value);
-      return Buffer.from(value);
+      const encoded = Buffer.from(value);
+      checkEncodedText(value, encoded.length);
+      return encoded;
     },
     decode: textOf,
   },
   {
     encode(value, scratch) {
       checkText(value);
-      return textIn(value, scratch);
+      const length = textIn(value, scratch);
+      checkEncodedText(value, length);
+      return length;
     },
     decode: (scratch, offset, length) => scratch.node.toString("utf8", offset, offset + length),
   },
@@ -194,7 +203,10 @@ const clone: Codec<unknown> = {
 export interface Codecs {
   /** Bytes as they are. Each value that is read is a copy. */
   readonly bytes: Codec<Uint8Array>;
-  /** Text as UTF-8. Bytes that are no UTF-8 read as U+FFFD. */
+  /**
+   * Text as UTF-8; text with a lone surrogate, which has no UTF-8, is a RangeError. Bytes that are
+   * no UTF-8 read as U+FFFD.
+   */
   readonly utf8: Codec<string>;
   /** Numbers as 8 bytes, including NaN and Infinity. */
   readonly number: Codec<number>;
@@ -225,16 +237,6 @@ export const codecs: Codecs = {
   raw,
 };
 
-/** Decodes with a codec of the user's. @throws What it throws; TypeError for a promise. */
-export function decodeValue<T>(codec: Codec<T>, encoded: Uint8Array): T {
-  const value = codec.decode(encoded);
-  if (!isThenable(value)) return value;
-  const { id } = codec;
-  throw new TypeError(
-    `Cannot decode a value: the codec ${shown(id)} returned a promise, and must decode at once`,
-  );
-}
-
 /** @throws TypeError that says what a codec lacks. */
 export function checkCodec(action: string, codec: unknown): void {
   const { id, encode, decode } = Object(codec) as Partial<Codec<unknown>>;
@@ -246,13 +248,14 @@ export function checkCodec(action: string, codec: unknown): void {
   }
   if (
     typeof id === "string" &&
+    id.isWellFormed() &&
     !id.includes("\0") &&
     Buffer.byteLength(id) <= MAX_CODEC_ID_LENGTH
   ) {
     if (id !== "" || codec === raw) return;
   }
   throw new TypeError(
-    `${action}: its codec's id must be a text of 1 to ${MAX_CODEC_ID_LENGTH} bytes, ` +
+    `${action}: its codec's id must be a text of 1 to ${MAX_CODEC_ID_LENGTH} bytes of UTF-8, ` +
       `not ${shown(id)}`,
   );
 }

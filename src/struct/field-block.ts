@@ -64,6 +64,9 @@ export function utf8Field(length: number): FieldKind<string> {
         const rule = `text of at most ${length} bytes, and has ${needed}`;
         return { path: "", found, rule, error: RangeError };
       }
+      if (needed !== value.length && !value.isWellFormed()) {
+        return { path: "", found, rule: "well-formed text", error: RangeError };
+      }
       if (!value.includes("\0")) return undefined;
       return { path: "", found, rule: "text without NUL, which ends it", error: RangeError };
     },
@@ -107,10 +110,11 @@ class ArrayCursor<T> implements ArrayView<T>, Cursor {
 
   set(index: number, value: T): void {
     const offset = this.#offset(index);
-    const misfit = this.#element.misfit(value);
+    const taken = (this.#element.take?.(value) ?? value) as T;
+    const misfit = this.#element.misfit(taken);
     if (misfit !== undefined) throw misfitError(within(`element ${index}`, misfit));
     try {
-      this.#element.put(this[VIEW], offset, value);
+      this.#element.put(this[VIEW], offset, taken);
     } catch (error) {
       throw reaching(error, this[VIEW], offset, this.#element.byteLength);
     }
@@ -166,6 +170,13 @@ export function arrayField<T>(element: FieldKind<T>, count: number): FieldKind<T
       }
       return undefined;
     },
+    // Scalars are read twice: a copy of them would cost as much as the write.
+    ...(element.take !== undefined && {
+      take: (value: unknown) =>
+        Array.isArray(value) && value.length === count
+          ? Array.from({ length: count }, (_, index) => element.take!(value[index]))
+          : value,
+    }),
     cursor: (view) => new ArrayCursor(element, count, view),
   };
 }

@@ -52,6 +52,13 @@ export interface FieldKind<T> extends Omit<StructField<T>, typeof VALUE> {
   put(view: DataView, offset: number, value: T): void;
   /** @returns Why a value does not fit; undefined when it does. */
   misfit(value: unknown): Misfit | undefined;
+  /**
+   * Reads the parts of a value once, since each may be a getter of the user's. Only a kind whose
+   * values have such parts has it.
+   *
+   * @returns The parts in a plain value; a value of another type is returned as it is.
+   */
+  take?(value: unknown): unknown;
   /** Only a scalar has it. */
   readonly code?: FieldCode;
   /**

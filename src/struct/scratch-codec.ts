@@ -1,6 +1,6 @@
 /** How codecs convert in a handle's private memory, for calls that must not allocate. */
 import { LayoutError } from "../errors.ts";
-import { checkBytes } from "../arguments.ts";
+import { checkBytes, isThenable, shown } from "../arguments.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** A codec that converts in a scratch. */
@@ -33,14 +33,27 @@ export function hasScratchForm(codec: object): boolean {
 }
 
 /** @returns The scratch form of a codec; a user's codec converts by its own two functions. */
-export function scratchForm<T>(codec: Converter<T>): ScratchCodec<T> {
+export function scratchForm<T>(codec: Converter<T> & { readonly id: string }): ScratchCodec<T> {
   const form = forms.get(codec) as ScratchCodec<T> | undefined;
   if (form !== undefined) return form;
   return {
     encode: (value, scratch) => copyIn(codec.encode(value), scratch),
     decode: (scratch, offset, length) =>
-      codec.decode(scratch.bytes.subarray(offset, offset + length)),
+      scratch.lend(offset, length, (bytes) => decodeValue(codec, bytes)),
   };
+}
+
+/** Decodes with a codec of the user's. @throws What it throws; TypeError for a promise. */
+export function decodeValue<T>(
+  codec: Converter<T> & { readonly id: string },
+  encoded: Uint8Array,
+): T {
+  const value = codec.decode(encoded);
+  if (!isThenable(value)) return value;
+  throw new TypeError(
+    `Cannot decode a value: the codec ${shown(codec.id)} returned a promise, ` +
+      "and must decode at once",
+  );
 }
 
 /** Copies bytes to the start of a scratch. @returns The number of bytes. @throws TypeError. */

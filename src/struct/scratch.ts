@@ -1,5 +1,7 @@
 /** The private memory of one handle, for values on their way into and out of shared memory. */
 
+const NOTHING = new Uint8Array(0);
+
 /** Bytes, of which there are more when more are reserved. */
 export class Scratch {
   buffer!: ArrayBuffer;
@@ -21,6 +23,26 @@ export class Scratch {
   /** Makes room for `length` bytes and a word, and keeps what was there. */
   reserve(length: number): void {
     if (this.lacks(length)) this.#grow(length);
+  }
+
+  /**
+   * Lets a function of the user's read some of the bytes. Meanwhile this scratch has none, so that
+   * a call of the same handle inside that function gets other memory.
+   *
+   * @returns What the function returned.
+   */
+  lend<T>(offset: number, length: number, read: (bytes: Uint8Array) => T): T {
+    const { buffer, words, bytes, view, node } = this;
+    this.bytes = NOTHING;
+    try {
+      return read(bytes.subarray(offset, offset + length));
+    } finally {
+      this.buffer = buffer;
+      this.words = words;
+      this.bytes = bytes;
+      this.view = view;
+      this.node = node;
+    }
   }
 
   #grow(length: number): void {

@@ -73,7 +73,7 @@ export function byteArray(length: number): StructField<Uint8Array> {
  * Makes a field of text, filled up with NUL; in C `char name[length]`.
  *
  * @param length The most bytes of the text's UTF-8, from 1 to 2^24.
- * @returns The field. Its value is a string.
+ * @returns The field. Its value is a string, without NUL and without lone surrogates.
  * @throws RangeError, TypeError for a bad length.
  */
 export function charArray(length: number): StructField<string> {
@@ -272,7 +272,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
   };
   const signature = declare("");
   type Value = StructValue<S>;
-  const { get, put, misfit, readInto, write } = access;
+  const { get, put, misfit, take, readInto, write } = access;
 
   const made: Omit<Struct<S>, keyof StructField<Value>> & FieldKind<Value> = {
     schema,
@@ -322,6 +322,7 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     get: (view, base) => get(view, base) as Value,
     put,
     misfit,
+    take,
     cursor: (view) => new Accessor(view, 0),
   };
   const type = made as typeof made & Struct<S>;

@@ -74,6 +74,12 @@ describe("SharedAtomics", () => {
     expect(() => SharedAtomics.create(name(), {})).toThrow(RangeError);
     expect(() => SharedAtomics.create(name(), { words: ["a"], counters: ["a"] })).toThrow("twice");
     expect(() => SharedAtomics.create(name(), { words: ["x".repeat(57)] })).toThrow("56 bytes");
+    for (const lone of ["\ud800", "a\udfff"]) {
+      const names = [{ words: [lone] }, { counters: ["fine", lone] }];
+      for (const each of names) {
+        expect(() => SharedAtomics.create(name(), each)).toThrow("lone surrogate");
+      }
+    }
     const at = name();
     using made = SharedAtomics.create(at, { words: ["a"] });
     expect(() => SharedAtomics.open(at, { words: ["b"] })).toThrow(

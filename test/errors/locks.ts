@@ -48,6 +48,17 @@ export const LOCKS: readonly ErrorRow[] = [
     text: 'Cannot unlock mutex at 0 in segment "NAME": this handle does not hold it. Lock it first',
   },
   {
+    provoke: (name) => {
+      const mutex = Mutex.init(raw(name), 0);
+      const guard = mutex.acquire();
+      mutex.unlock();
+      guard.unlock();
+    },
+    error: "StateError",
+    code: "EPERM",
+    text: 'Cannot unlock mutex at 0 in segment "NAME": the hold of this guard ended before',
+  },
+  {
     provoke: (name) => locked(Mutex.init(raw(name), 0)).lock(),
     error: "StateError",
     code: "EDEADLK",

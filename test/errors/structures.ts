@@ -33,7 +33,33 @@ import {
   words,
 } from "./provoke.ts";
 
+/** A codec that decodes to a promise, as a program in plain JavaScript might have. */
+const LATER = {
+  id: "later",
+  encode: (value: string) => Buffer.from(value),
+  decode: (bytes: Uint8Array) => Promise.resolve(String(bytes)) as never,
+};
+
 export const STRUCTURES: readonly ErrorRow[] = [
+  {
+    provoke: (name) => map(name).set("\ud800", "x"),
+    error: "RangeError",
+    text: 'Cannot use a key: it must be well-formed text, and it has a lone surrogate, for which there is no UTF-8: "\\ud800"',
+  },
+  {
+    provoke: (name) => map(name).set(any(Uint8Array.of(0xff)), "x"),
+    error: "RangeError",
+    text: "Cannot store 1 bytes as a key: they are no UTF-8, and this map's keys are text. A map that is made with { key: codecs.bytes } takes any bytes",
+  },
+  {
+    provoke: (name) => {
+      const later = SharedMap.create(name, { size: 2 ** 16, codec: LATER });
+      later.set("key", "value");
+      return later.get("key");
+    },
+    error: "TypeError",
+    text: 'Cannot decode a value: the codec "later" returned a promise, and must decode at once',
+  },
   {
     provoke: (name) => SharedRecord.open(name, { codec: Point }),
     error: "SystemError",
@@ -396,7 +422,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     },
     error: "StateError",
     code: "EDEADLK",
-    text: 'Cannot write to record "NAME": a callback of its own update is running, and holds the lock',
+    text: 'Cannot write to record "NAME": a callback of its own update is running, and holds a lock',
   },
   {
     provoke: (name) => {
@@ -454,7 +480,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedMap.create(name, { size: 1 << 16, codec: { ...codecs.utf8, id: "" } }),
     error: "TypeError",
-    text: 'Cannot create map "NAME": its codec\'s id must be a text of 1 to 64 bytes, not ""',
+    text: 'Cannot create map "NAME": its codec\'s id must be a text of 1 to 64 bytes of UTF-8, not ""',
   },
   {
     provoke: (name) => SharedRecord.create(name, { codec: any(codecs.utf8) }),

@@ -167,6 +167,8 @@ describe("record", () => {
 describe("map", () => {
   const SHAPE: MapShape = { stripeCount: 1, bucketCount: 1, unitCount: 8, unitWords: 16 };
   const MAP_BYTES = mapLength(SHAPE);
+  // No entry here expires.
+  const CLOCK = { boot: 1, nowMs: () => 0 };
   // One more word says that the lock's owner is at work, as a robust mutex knows by itself.
   const buffer = new ArrayBuffer(MAP_BYTES + 128);
   const busy = MAP_BYTES >> 2;
@@ -177,7 +179,7 @@ describe("map", () => {
     turn?: Turn,
     memoryOf = buffer,
   ): { reader: MapReader; writer: MapWriter; found: Scratch } {
-    const memory = new MapMemory(memoryOf, 0, SHAPE);
+    const memory = new MapMemory(memoryOf, 0, SHAPE, CLOCK);
     const found = new Scratch(1000);
     const locks = {
       lock(): boolean {
@@ -223,7 +225,7 @@ describe("map", () => {
   const prepare = (entries: Record<string, string>): void => {
     words.fill(0);
     const map = handle();
-    rebuild(new MapMemory(buffer, 0, SHAPE), 0);
+    rebuild(new MapMemory(buffer, 0, SHAPE, CLOCK), 0);
     for (const [name, letter] of Object.entries(entries)) expect(set(map, name, letter)).toBe(true);
   };
   const reads = (names: string[]) => ({

@@ -94,7 +94,10 @@ describe("a lease", () => {
     expect(() => lease.tryAcquire({ text: "x".repeat(321) })).toThrow("at most 320");
     expect(() => lease.tryAcquire({ text: 5 as never })).toThrow("must be a string, not 5");
     expect(() => lease.tryAcquire({ txt: "x" } as never)).toThrow('did you mean "text"?');
+    expect(() => lease.tryAcquire({ text: "a\ud800" })).toThrow("lone surrogate");
     expect(lease.isHeld).toBe(false);
+    using _ = lease.tryAcquire({ text: "\ufeffa" })!;
+    expect(lease.holder?.text).toBe("\ufeffa");
   });
 });
 

@@ -267,6 +267,33 @@ describe("a dead owner", () => {
     anew.unlock();
   });
 
+  test("a repair that uses the mutex leaves it held by who asked for it, or refused", async () => {
+    const calls: [(mutex: Mutex) => unknown, lock: string][] = [
+      [(mutex) => mutex.unlock(), "true"],
+      [(mutex) => mutex.close(), "StateError ENOTRECOVERABLE"],
+      [(mutex) => mutex.segment.close(), "StateError ENOTRECOVERABLE"],
+      [(mutex) => mutex.lock(), "StateError ENOTRECOVERABLE"],
+      [(mutex) => mutex.abandon(), "StateError ENOTRECOVERABLE"],
+      [(mutex) => mutex.withLock(() => 1), "StateError ENOTRECOVERABLE"],
+    ];
+    for (const [call, answer] of calls) {
+      using segment = create();
+      Mutex.init(segment, 0);
+      await leaveHeld();
+      const mutex = Mutex.at(segment, 0, { onOwnerDied: call });
+      let held = false;
+      const locked = thrown(() => (held = mutex.lock()));
+      expect([locked === "nothing" ? String(held) : locked, mutex.held]).toEqual([
+        answer,
+        answer === "true",
+      ]);
+      if (held) mutex.unlock();
+      expect(thrown(() => mutex.lock())).toBe(held ? "nothing" : "StateError ENOTRECOVERABLE");
+      if (mutex.held) mutex.unlock();
+      Segment.unlink(name);
+    }
+  });
+
   test("an asynchronous repair counts as failed", async () => {
     using segment = create();
     Mutex.init(segment, 0);

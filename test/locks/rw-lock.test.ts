@@ -215,6 +215,23 @@ describe("processes", () => {
     expect([words[0], words[32]]).toEqual([1, 1]);
   });
 
+  test("a repair that releases the lock leaves no state of a write that nobody holds", async () => {
+    using segment = create();
+    const bare = init(segment);
+    await kill(await start("bare-write"));
+    const lock: RwLock = RwLock.at(segment, 0, { onOwnerDied: () => lock.unlockWrite() });
+    expect(lock.lockWrite()).toBe(true);
+    expect(lock.held).toBe("write");
+    lock.unlockWrite();
+    expect(bare.tryLockRead()).toBe(true);
+    bare.unlockRead();
+    await kill(await start("bare-write"));
+    expect(lock.lockRead()).toBe(true);
+    expect([lock.held, bare.tryLockRead()]).toEqual(["read", true]);
+    lock.unlockRead();
+    bare.unlockRead();
+  });
+
   test("a failed repair is told to everyone", async () => {
     using segment = create();
     const bare = init(segment);

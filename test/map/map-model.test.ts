@@ -11,12 +11,12 @@ import { isShape, mapLength, planMap } from "../../src/map/algorithm/map-shape.t
 import { mapStats, slotsOf } from "../../src/map/algorithm/map-stats.ts";
 import { MapWriter } from "../../src/map/algorithm/map-writer.ts";
 import { sipHash } from "../../src/map/algorithm/sip-hash.ts";
-import { stoppedClock } from "../support/clock.ts";
 import { seededRandom } from "../support/random.ts";
 
 /** A map without processes: its locks are never taken by anyone else. */
 class LocalMap {
   readonly memory: MapMemory;
+  readonly clock = { boot: 7, now: 5000, nowMs: (): number => this.clock.now };
   readonly #found = new Scratch(64);
   readonly #value = new Scratch(64);
   readonly #key = new MapKey(1, 2);
@@ -29,7 +29,7 @@ class LocalMap {
     const shape = planMap(size, entryLength, unitLength);
     expect(isShape(shape, mapLength(shape))).toBe(true);
     expect(mapLength(shape)).toBeLessThanOrEqual(size);
-    this.memory = new MapMemory(new ArrayBuffer(mapLength(shape)), 0, shape);
+    this.memory = new MapMemory(new ArrayBuffer(mapLength(shape)), 0, shape, this.clock);
     for (let at = 0; at < shape.stripeCount; at++) rebuild(this.memory, this.memory.stripeOf(at));
     this.#reader = new MapReader(this.memory, this.#found);
     const lock = (): boolean => {
@@ -142,20 +142,53 @@ describe("the map against a model", () => {
   });
 
   test("an entry that expires is gone, and its memory comes back", () => {
-    using clock = stoppedClock();
     const map = new LocalMap(2 ** 15);
+    const { clock } = map;
     const soon = clock.now + 500;
     let count = 0;
     while (map.set(`soon${count}`, "x".repeat(100), soon)) count++;
     expect(map.set("late", "x".repeat(100))).toBe(false);
-    clock.go(499);
+    clock.now += 499;
     expect(map.get("soon0")).toBe("x".repeat(100));
-    clock.go(1);
+    clock.now += 1;
     expect(map.get("soon0")).toBeUndefined();
     expect(map.delete("soon0")).toBe(false);
     for (let at = 0; at < count; at++) expect(map.set(`late${at}`, "y".repeat(100))).toBe(true);
     expect(mapStats(map.memory).expired).toBeGreaterThan(0);
     expect(map.entries().size).toBe(count);
+  });
+
+  test.each(["before its clock's time is reached", "after"])(
+    "entries of an earlier start of the machine have expired, %s",
+    (when) => {
+      const map = new LocalMap(2 ** 15);
+      const { clock } = map;
+      let count = 0;
+      while (map.set(`old${count}`, "x".repeat(100), clock.now + 60_000)) count++;
+      clock.boot = 8;
+      clock.now = when === "after" ? 1e9 : 20;
+      expect([map.get("old0"), map.get("old1")]).toEqual([undefined, undefined]);
+      expect(map.entries().size).toBe(0);
+      for (let at = 0; at < count; at++) {
+        expect(map.set(`new${at}`, "y".repeat(100), clock.now + 100)).toBe(true);
+        expect(map.get(`new${at}`)).toBe("y".repeat(100));
+      }
+      clock.now += 200;
+      expect(map.get("new0")).toBeUndefined();
+      for (let at = 0; at < count; at++) expect(map.set(`again${at}`, "z".repeat(100))).toBe(true);
+    },
+  );
+
+  test("where the machine's start is not known, entries of any start count", () => {
+    const map = new LocalMap(2 ** 15);
+    map.set("known", "x", map.clock.now + 100);
+    map.clock.boot = 0;
+    map.set("unknown", "x", map.clock.now + 100);
+    expect([map.get("known"), map.get("unknown")]).toEqual(["x", "x"]);
+    map.clock.boot = 9;
+    expect([map.get("known"), map.get("unknown")]).toEqual([undefined, "x"]);
+    map.clock.now += 100;
+    expect(map.get("unknown")).toBeUndefined();
   });
 
   test("a full map refuses new keys, and takes new values of old ones", () => {

@@ -48,6 +48,17 @@ for (const kind of ["spsc", "mpsc"] as const) {
       expect(consumer.tryTake()).toBeUndefined();
     });
 
+    test("text that UTF-8 cannot carry is refused, and nothing is written", async () => {
+      using ring = RingBuffer.create(fresh(), { capacity: 4096, kind });
+      using producer = ring.producer();
+      using consumer = ring.consumer();
+      expect(() => producer.tryWrite("a\ud800")).toThrow(RangeError);
+      expect(() => producer.write("\udc00é")).toThrow("lone surrogate");
+      expect(producer.writeAsync("\udfff")).rejects.toThrow(RangeError);
+      expect(consumer.tryTake()).toBeUndefined();
+      expect(producer.tryWrite("\u{1f600}")).toBe(true);
+    });
+
     test("claims: committed, aborted, disposed", () => {
       using ring = RingBuffer.create(fresh(), { capacity: 4096, kind });
       using producer = ring.producer();

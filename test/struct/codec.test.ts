@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Codec, LayoutError, codecs } from "../../src/index.ts";
+import { type Codec, LayoutError, arrayOf, charArray, codecs, struct } from "../../src/index.ts";
 import { checkCodec } from "../../src/struct/codec.ts";
 import { scratchForm } from "../../src/struct/scratch-codec.ts";
 import { Scratch } from "../../src/struct/scratch.ts";
@@ -74,4 +74,33 @@ test("what is no codec is refused, and the message says what is", () => {
     expect(message({ ...form, id })).toContain("a text of 1 to 64 bytes");
   }
   expect(() => checkCodec("Cannot do it", { ...form, id: "ä".repeat(32) })).not.toThrow();
+});
+
+test("text with a lone surrogate is refused: UTF-8 would make another text of it", () => {
+  const scratch = new Scratch(16);
+  const form = scratchForm(codecs.utf8);
+  const Text = struct({ text: charArray(8), texts: arrayOf(charArray(4), 1) });
+  const view = new DataView(new ArrayBuffer(Text.byteLength));
+  for (const text of ["\ud800", "a\udfff", "\udc00b", "é\ud83d"]) {
+    for (const encode of [() => codecs.utf8.encode(text), () => form.encode(text, scratch)]) {
+      const error = caught(encode);
+      expect(error).toBeInstanceOf(RangeError);
+      expect(error).toHaveProperty("message", expect.stringContaining("lone surrogate"));
+    }
+    expect(codecs.json().decode(codecs.json().encode(text))).toBe(text);
+    expect(codecs.clone().decode(codecs.clone().encode(text))).toBe(text);
+    for (const value of [
+      { text, texts: [""] },
+      { text: "", texts: [text.slice(0, 2)] },
+    ]) {
+      expect(caught(() => Text.write(view, 0, value))).toBeInstanceOf(RangeError);
+    }
+    expect(caught(() => (Text.at(view).text = text))).toBeInstanceOf(RangeError);
+    expect(new Uint8Array(view.buffer)).toEqual(new Uint8Array(Text.byteLength));
+    const codec = { ...codecs.utf8, id: text };
+    expect(caught(() => checkCodec("Cannot do it", codec))).toBeInstanceOf(TypeError);
+  }
+  for (const text of ["\ufffd", "🙂", "\ufeff"]) {
+    expect(codecs.utf8.decode(codecs.utf8.encode(text))).toBe(text);
+  }
 });

@@ -30,10 +30,19 @@ const canUnshare =
   isRoot &&
   Bun.which("unshare") !== null &&
   Bun.spawnSync(["unshare", "-m", "-i", "true"]).exitCode === 0;
+const canMoveClock =
+  isRoot &&
+  Bun.which("unshare") !== null &&
+  Bun.spawnSync(["unshare", "-T", "--boottime", "1", "--fork", "true"]).exitCode === 0;
 const canSetpriv = isRoot && Bun.which("setpriv") !== null;
 
 /** `test`, for tests that mount a /dev/shm of their own. */
 export const testWithMounts: TestNeeding = testNeeding("root, and unshare", canUnshare);
+/** `test`, for tests that run programs whose clocks since the machine's start differ. */
+export const testWithTimeNamespaces: TestNeeding = testNeeding(
+  "root, and unshare with time namespaces",
+  canMoveClock,
+);
 /** `test`, for tests that run programs as another user. */
 export const testAsAnother: TestNeeding = testNeeding("root, and setpriv", canSetpriv);
 export const testWithMountsAsAnother: TestNeeding = testNeeding(

@@ -13,11 +13,11 @@ import {
   ENTRY_COUNT_WORD,
   EVICTIONS_WORD,
   EXPIRATIONS_WORD,
-  EXPIRY_WORD,
   HAND_WORD,
   LAST_SWEEP_WORD,
   NEXT_EXPIRY_WORD,
   BUCKET_SLOTS,
+  STRIPE_BOOT_WORD,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { store } from "../../memory/atomics.ts";
@@ -97,14 +97,19 @@ export class MapEvictor {
 
   /** Notes when an entry expires, for the next sweep. */
   noteExpiry(stripe: number, expiry: number): void {
-    const { floats } = this.#memory;
-    const next = floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
-    if (next === 0 || expiry < next) floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = expiry;
+    const next = this.#memory.nextExpiryOf(stripe);
+    if (next === 0 || expiry < next) this.#setNextExpiry(stripe, expiry);
+  }
+
+  #setNextExpiry(stripe: number, expiry: number): void {
+    const { floats, clock } = this.#memory;
+    floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = expiry;
+    this.#words[stripe + STRIPE_BOOT_WORD] = clock.boot;
   }
 
   /** Sweeps if something has expired and the last sweep is long enough ago. */
   sweepNowAndThen(stripe: number, nextExpiry: number, keep: number): void {
-    const now = Date.now();
+    const now = this.#memory.clock.nowMs();
     const last = this.#memory.floats[(stripe + LAST_SWEEP_WORD) >> 1]!;
     if (nextExpiry <= now && Math.abs(now - last) >= SWEEP_PERIOD_MS) this.sweep(stripe, keep);
   }
@@ -114,7 +119,7 @@ export class MapEvictor {
     const memory = this.#memory;
     const { floats } = memory;
     const words = this.#words;
-    const now = Date.now();
+    const now = memory.clock.nowMs();
     const units = stripe + memory.unitsOffset;
     let next = 0;
     for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
@@ -124,7 +129,7 @@ export class MapEvictor {
         if (reference === 0) continue;
         const unit = reference & 0xffffff;
         if (unit >= memory.unitCount) memory.corrupt("a slot", slot);
-        const expiry = floats[(units + unit * memory.unitWords + EXPIRY_WORD) >> 1]!;
+        const expiry = memory.expiryOf(units + unit * memory.unitWords);
         if (expiry === 0) continue;
         if (expiry <= now && slot !== keep) {
           this.remove(stripe, slot);
@@ -132,7 +137,7 @@ export class MapEvictor {
         } else if (next === 0 || expiry < next) next = expiry;
       }
     }
-    floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = next;
+    this.#setNextExpiry(stripe, next);
     floats[(stripe + LAST_SWEEP_WORD) >> 1] = now;
   }
 }

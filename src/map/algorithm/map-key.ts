@@ -1,5 +1,6 @@
 /** The key that a handle looks for, in private memory. */
-import { checkBytes, shown } from "../../arguments.ts";
+import { isUtf8 } from "node:buffer";
+import { checkBytes, checkWellFormed, shown } from "../../arguments.ts";
 import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
@@ -19,19 +20,33 @@ export class MapKey {
   hash = 0;
   readonly #k0: number;
   readonly #k1: number;
+  readonly #isText: boolean;
 
-  constructor(k0: number, k1: number) {
+  /** @param isText Whether the map's keys are text, of which bytes are the UTF-8. */
+  constructor(k0: number, k1: number, isText = false) {
     // Behind the longest key there is room for the zeros that fill up its last word.
     const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.#k0 = k0;
     this.#k1 = k1;
+    this.#isText = isText;
+  }
+
+  /** Takes over a key that may be stored. @throws The errors of `set`; RangeError for no UTF-8. */
+  setNew(key: string | Uint8Array): void {
+    this.set(key);
+    if (!this.#isText || typeof key === "string" || isUtf8(key)) return;
+    throw new RangeError(
+      `Cannot store ${key.length} bytes as a key: they are no UTF-8, and this map's keys are ` +
+        "text. A map that is made with { key: codecs.bytes } takes any bytes",
+    );
   }
 
   /**
    * Takes a key over, and hashes it.
-   * @throws RangeError when it has more than 1024 bytes; TypeError when it is no key.
+   * @throws RangeError when it has more than 1024 bytes, or is no well-formed text; TypeError when
+   *   it is no key.
    */
   set(key: string | Uint8Array): void {
     let length: number;
@@ -74,6 +89,9 @@ export class MapKey {
       if (at === length) return length;
     }
     const { read, written } = encoder.encodeInto(key, bytes);
-    return read === length ? written : MAX_KEY_LENGTH + 1;
+    if (read !== length) return MAX_KEY_LENGTH + 1;
+    // ASCII, of which this is the length, needs no further look.
+    if (written !== length) checkWellFormed("Cannot use a key", "it", key);
+    return written;
   }
 }

@@ -1,14 +1,22 @@
 /** Where the parts of a map lie, and the error for corrupt ones. */
 import {
+  BOOT_WORD,
   BUCKET_WORDS,
+  EXPIRY_WORD,
+  NEXT_EXPIRY_WORD,
   NEXT_WORD,
   OTHER_HEAD_WORDS,
   FIRST_HEAD_WORDS,
+  STRIPE_BOOT_WORD,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { LayoutError } from "../../errors.ts";
 import { wordsOf } from "../../memory/atomics.ts";
+import type { BootClock } from "../../memory/boot.ts";
 import { type MapShape, stripeWords } from "./map-shape.ts";
+
+/** A time that has passed, by any clock. */
+const LONG_AGO: number = Number.MIN_VALUE;
 
 /** The words of a map in a buffer. Its other numbers are private copies, which were checked. */
 export class MapMemory {
@@ -16,6 +24,8 @@ export class MapMemory {
   /** The same memory: the f64 at word `i` is `floats[i >> 1]`. */
   readonly floats: Float64Array;
   readonly shape: MapShape;
+  /** By which entries expire. */
+  readonly clock: BootClock;
   /** The index of the first word of stripe 0; and the words from one stripe to the next. */
   readonly start: number;
   readonly stride: number;
@@ -26,10 +36,11 @@ export class MapMemory {
   readonly stripeMask: number;
   readonly bucketMask: number;
 
-  constructor(buffer: ArrayBuffer, byteOffset: number, shape: MapShape) {
+  constructor(buffer: ArrayBuffer, byteOffset: number, shape: MapShape, clock: BootClock) {
     this.words = wordsOf(buffer);
     this.floats = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
     this.shape = shape;
+    this.clock = clock;
     this.start = (byteOffset / 4) | 0;
     this.stride = stripeWords(shape);
     this.unitsOffset = STRIPE_HEAD_WORDS + shape.bucketCount * BUCKET_WORDS;
@@ -47,6 +58,29 @@ export class MapMemory {
   /** @returns The home bucket of a hash, by its bits from 6 up; a large map's overlap the tag. */
   bucketOf(hash: number): number {
     return (hash >>> 6) & this.bucketMask;
+  }
+
+  /**
+   * @param first The index of the first word of an entry.
+   * @returns When it expires, by this map's clock; 0: never. What is counted from an earlier start
+   *   of the machine has expired, since nobody knows how long ago that was.
+   */
+  expiryOf(first: number): number {
+    return this.#sinceBoot(this.floats[(first + EXPIRY_WORD) >> 1]!, first + BOOT_WORD);
+  }
+
+  /** @returns When the next entry of a stripe expires; 0: never. */
+  nextExpiryOf(stripe: number): number {
+    return this.#sinceBoot(
+      this.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!,
+      stripe + STRIPE_BOOT_WORD,
+    );
+  }
+
+  #sinceBoot(time: number, bootWord: number): number {
+    if (time === 0) return 0;
+    const boot = this.words[bootWord]!;
+    return boot === this.clock.boot || boot === 0 || this.clock.boot === 0 ? time : LONG_AGO;
   }
 
   /** @throws LayoutError, always: a word holds a number that cannot be right. */

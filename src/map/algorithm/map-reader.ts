@@ -19,7 +19,6 @@ import {
   BUCKET_LIMIT_WORD,
   BUCKET_USED_WORD,
   BUCKET_WORDS,
-  EXPIRY_WORD,
   HASH_WORD,
   KEY_LENGTH_WORD,
   MAX_KEY_LENGTH,
@@ -50,7 +49,7 @@ export class MapReader {
   readonly #value: Scratch;
   /** The bytes of the longest value that a map of this shape can hold. */
   readonly #longest: number;
-  /** When the entry that was read last expires, in ms since 1970; 0: never. */
+  /** When the entry that was read last expires, by the map's clock; 0: never. */
   expiry = 0;
   /** Bytes of the key that `readSlot` read last, which starts the scratch. */
   keyLength = 0;
@@ -143,7 +142,7 @@ export class MapReader {
    */
   #copy(units: number, first: number, skip: number, keyWords: number, sequence: number): number {
     const memory = this.#memory;
-    const expiry = memory.floats[(first + EXPIRY_WORD) >> 1]!;
+    const expiry = memory.expiryOf(first);
     const length = this.#words[first + VALUE_LENGTH_WORD]!;
     if (length >= 0 && length <= this.#longest) {
       if (this.#value.lacks(length + MAX_KEY_LENGTH)) {
@@ -154,7 +153,7 @@ export class MapReader {
       this.expiry = expiry;
       const count = keyWords + ((length + 3) >> 2);
       if (copyOut(memory, units, first, skip, count, this.#value.words)) {
-        return expiry !== 0 && expiry <= Date.now() ? ABSENT : length;
+        return expiry !== 0 && expiry <= memory.clock.nowMs() ? ABSENT : length;
       }
     }
     if (load(this.#words, first + SEQUENCE_WORD) !== sequence) return CHANGED;

@@ -3,7 +3,6 @@ import {
   BUCKET_LIMIT_WORD,
   BUCKET_WORDS,
   ENTRY_COUNT_WORD,
-  EXPIRY_WORD,
   FREE_COUNT_WORD,
   FREE_HEAD_WORD,
   HAND_WORD,
@@ -13,6 +12,7 @@ import {
   NEXT_EXPIRY_WORD,
   MAX_PROBE_DISTANCE,
   SEQUENCE_WORD,
+  STRIPE_BOOT_WORD,
   BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
@@ -48,7 +48,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
       }
       entries++;
       const first = units + (reference & 0xffffff) * unitWords;
-      const expiry = memory.floats[(first + EXPIRY_WORD) >> 1]!;
+      const expiry = memory.expiryOf(first);
       if (expiry !== 0 && (nextExpiry === 0 || expiry < nextExpiry)) nextExpiry = expiry;
     }
   }
@@ -67,6 +67,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   words[stripe + ENTRY_COUNT_WORD] = entries;
   words[stripe + HAND_WORD] = 0;
   memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = nextExpiry;
+  words[stripe + STRIPE_BOOT_WORD] = memory.clock.boot;
   memory.floats[(stripe + LAST_SWEEP_WORD) >> 1] = 0;
 }
 

@@ -1,5 +1,6 @@
 /** The units of a stripe: a stack of free ones, chains of used ones. Callers hold its lock. */
 import {
+  BOOT_WORD,
   EXPIRY_WORD,
   FIRST_HEAD_WORDS,
   FREE_COUNT_WORD,
@@ -32,7 +33,7 @@ function take(memory: MapMemory, stripe: number): number {
 /**
  * Writes an entry into free units, of which there must be enough. No reader sees it yet.
  *
- * @param expiry When it expires, in ms since 1970; 0: never.
+ * @param expiry When it expires, by the map's clock; 0: never.
  * @returns The entry's first unit.
  */
 export function writeEntry(
@@ -50,6 +51,7 @@ export function writeEntry(
   words[cell + HASH_WORD] = key.hash;
   words[cell + KEY_LENGTH_WORD] = key.length;
   words[cell + VALUE_LENGTH_WORD] = valueLength;
+  words[cell + BOOT_WORD] = memory.clock.boot;
   memory.floats[(cell + EXPIRY_WORD) >> 1] = expiry;
   let at = cell + FIRST_HEAD_WORDS;
   let end = cell + unitWords;

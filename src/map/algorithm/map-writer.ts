@@ -13,11 +13,9 @@ import {
   BUCKET_USED_WORD,
   BUCKET_WORDS,
   ENTRY_COUNT_WORD,
-  EXPIRY_WORD,
   FREE_COUNT_WORD,
   HASH_WORD,
   KEY_LENGTH_WORD,
-  NEXT_EXPIRY_WORD,
   MAX_PROBE_DISTANCE,
   REFUSALS_WORD,
   REPAIRS_WORD,
@@ -193,17 +191,11 @@ export class MapWriter {
     this.#evictor.remove(stripe, slot);
   }
 
-  /** @returns When the entry of a slot expires, in ms since 1970; 0: never. */
-  expiryOf(stripe: number, slot: number): number {
+  isExpired(stripe: number, slot: number): boolean {
     const memory = this.#memory;
     const unit = this.#words[slot]! & 0xffffff;
-    const first = stripe + memory.unitsOffset + unit * memory.unitWords;
-    return memory.floats[(first + EXPIRY_WORD) >> 1]!;
-  }
-
-  isExpired(stripe: number, slot: number): boolean {
-    const expiry = this.expiryOf(stripe, slot);
-    return expiry !== 0 && expiry <= Date.now();
+    const expiry = memory.expiryOf(stripe + memory.unitsOffset + unit * memory.unitWords);
+    return expiry !== 0 && expiry <= memory.clock.nowMs();
   }
 
   /**
@@ -223,7 +215,7 @@ export class MapWriter {
   ): number {
     const words = this.#words;
     const evictor = this.#evictor;
-    const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
+    const nextExpiry = this.#memory.nextExpiryOf(stripe);
     if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
     const floor = slot === 0 ? this.#reserve + need : need;
     if (words[stripe + FREE_COUNT_WORD]! < floor && !this.#makeRoom(stripe, slot, floor)) {
@@ -259,8 +251,8 @@ export class MapWriter {
     const words = this.#words;
     const evictor = this.#evictor;
     if (!this.#evict) {
-      const nextExpiry = this.#memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!;
-      if (nextExpiry !== 0 && nextExpiry <= Date.now()) evictor.sweep(stripe, keep);
+      const nextExpiry = this.#memory.nextExpiryOf(stripe);
+      if (nextExpiry !== 0 && nextExpiry <= this.#memory.clock.nowMs()) evictor.sweep(stripe, keep);
       return words[stripe + FREE_COUNT_WORD]! >= floor;
     }
     while (words[stripe + FREE_COUNT_WORD]! < floor) {
