@@ -1,7 +1,7 @@
 /**
  * A web server in several processes that share state: a request counter, a rate limiter, sessions.
  *
- *     bun examples/cluster.ts [--workers 2] [--port 0] [--burst 20] [--rate 5] [--name /x]
+ * `bun examples/cluster.ts --help` lists its options.
  *
  * Every process listens on the same port (`reusePort`), and the kernel spreads connections over
  * them. A worker that dies is replaced, and what it shared is still there.
@@ -12,13 +12,13 @@
  *     curl 'http://127.0.0.1:PORT/stats'                        {"requests":4,"sessions":1, …}
  */
 import { join } from "node:path";
-import { Segment, SharedAtomics, SharedMap, codecs } from "bun-shm";
+import { SharedAtomics, SharedMap, codecs } from "bun-shm";
 import * as cluster from "./support/cluster.ts";
+import { atExit, printLine, stopSignal } from "./support/stop.ts";
 
 const { options } = cluster;
 const port = options.port === "0" ? cluster.freePort() : Number(options.port);
 const workers = new Set<Bun.Subprocess>();
-let stopping = false;
 
 /** Starts a worker, and another one when it ends. */
 function addWorker(): void {
@@ -28,29 +28,29 @@ function addWorker(): void {
     stdio: ["pipe", "inherit", "inherit"],
     onExit(ended, code, signal) {
       workers.delete(ended);
-      if (stopping) return;
-      console.log(`worker ${ended.pid} ended (${signal ?? code}), and is replaced`);
+      if (stopSignal.aborted) return;
+      printLine(`worker ${ended.pid} ended (${signal ?? code}), and is replaced`);
       addWorker();
     },
   });
   workers.add(worker);
 }
 
-using cleanup = new DisposableStack();
+/** Makes what the workers share; it goes when this process ends. */
+function share(made: { unlink(): boolean }): void {
+  atExit(() => made.unlink());
+}
+
 const map = { size: 2 ** 24, whenFull: "evict" } as const;
-cleanup.use(SharedAtomics.create(cluster.statsName, cluster.NAMES));
-cleanup.defer(() => Segment.unlink(cluster.statsName));
 const codec = codecs.json<cluster.Session>();
-cleanup.use(SharedMap.create(cluster.sessionsName, { ...map, codec }));
-cleanup.defer(() => Segment.unlink(cluster.sessionsName));
-cleanup.use(SharedMap.create(cluster.bucketsName, { ...map, codec: cluster.Bucket }));
-cleanup.defer(() => Segment.unlink(cluster.bucketsName));
+share(SharedAtomics.create(cluster.statsName, cluster.NAMES));
+share(SharedMap.create(cluster.sessionsName, { ...map, codec }));
+share(SharedMap.create(cluster.bucketsName, { ...map, codec: cluster.Bucket }));
 
 for (let count = 0; count < Number(options.workers); count++) addWorker();
-console.log(`cluster on http://127.0.0.1:${port} with ${options.workers} workers`);
+printLine(`cluster on http://127.0.0.1:${port} with ${options.workers} workers`);
 
-await new Promise((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
-});
-stopping = true;
+const stopped = Promise.withResolvers<void>();
+stopSignal.addEventListener("abort", () => stopped.resolve());
+if (!stopSignal.aborted) await stopped.promise;
 await Promise.all([...workers].map((worker) => (worker.kill(), worker.exited)));

@@ -1,7 +1,8 @@
 /** The consumer of the classic program: takes out what a producer, in Bun or in C, puts in. */
 import { MessageQueue, SystemError } from "bun-shm";
 import { readOptions } from "./support/options.ts";
-import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
+import { logTo, nowMs, pause, refuse, sayAs, sayMessage } from "./support/program.ts";
+import { stopSignal as signal } from "./support/stop.ts";
 
 const HELP = `Usage: bun run consumer [options]
 
@@ -17,7 +18,6 @@ producer has removed the queue.
 
 const { name, json, count, intervalMs, waitMs } = readOptions("consumer", HELP, 0);
 const say = sayAs(json);
-const signal = stopSignal();
 
 /** Opens the queue once it exists; unlike { waitMs }, this can be stopped meanwhile. */
 async function open(patienceMs: number): Promise<MessageQueue | undefined> {
@@ -33,7 +33,7 @@ async function open(patienceMs: number): Promise<MessageQueue | undefined> {
 
 try {
   let queue = await open(waitMs);
-  if (queue === undefined && signal.aborted) process.exit(0);
+  if (queue === undefined && signal.aborted) process.exit();
   if (queue === undefined) refuse("Producer not running. Start producer first.", json);
   try {
     for (let taken = 0; taken < count && !signal.aborted;) {

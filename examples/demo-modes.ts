@@ -45,4 +45,4 @@ try {
   Semaphore.unlink(name);
 }
 check("the names are removed", !Segment.exists(name));
-finish();
+await finish();

@@ -48,4 +48,4 @@ try {
   Segment.unlink(name);
 }
 check("the name is removed", !Segment.exists(name));
-finish();
+await finish();

@@ -2,6 +2,7 @@
 import { MessageQueue } from "bun-shm";
 import { type Line, leftoversOf, startProgram } from "./support/children.ts";
 import { report } from "./support/report.ts";
+import { stopSignal } from "./support/stop.ts";
 
 const MESSAGES = 12;
 const INTERVAL_MS = 150;
@@ -30,7 +31,7 @@ const stop = (): void => {
   interrupted = true;
   for (const { child } of [producer, consumer]) child.kill("SIGTERM");
 };
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+stopSignal.addEventListener("abort", stop);
 const watchdog = setTimeout(stop, PATIENCE_MS);
 await Promise.all([producer.ended, consumer.ended]);
 clearTimeout(watchdog);

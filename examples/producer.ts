@@ -1,7 +1,8 @@
 /** The producer of the classic program: makes the queue, and fills it. */
 import { MessageQueue, SystemError } from "bun-shm";
 import { readOptions } from "./support/options.ts";
-import { logTo, nowMs, pause, refuse, sayAs, sayMessage, stopSignal } from "./support/program.ts";
+import { logTo, nowMs, pause, refuse, sayAs, sayMessage } from "./support/program.ts";
+import { atExit, stopSignal as signal } from "./support/stop.ts";
 
 const HELP = `Usage: bun run producer [options]
 
@@ -16,11 +17,9 @@ sent what --count says. Then it removes the queue.
   --help             this text`;
 
 const { name, json, count, message, intervalMs } = readOptions("producer", HELP, 500);
-const say = sayAs(json);
-const signal = stopSignal();
+const [say, logger] = [sayAs(json), logTo(json)];
 
 function create(): MessageQueue {
-  const logger = logTo(json);
   try {
     return MessageQueue.create(name, { logger });
   } catch (error) {
@@ -35,6 +34,7 @@ function create(): MessageQueue {
 
 try {
   using queue = create();
+  atExit(() => queue.closed || queue.unlink());
   try {
     for (let number = 0; number < count && !signal.aborted; number++) {
       const text = `${message} #${number} from PID ${process.pid}`;

@@ -1,6 +1,5 @@
 /**
- * Runs the tests: `bun run test [FILTER…] [-t NAME]`, one file more at a time than there are cores,
- * since many of them wait.
+ * Runs the tests, one file more at a time than there are cores, since many of them wait.
  *
  * Each file has a process of its own. `bun test --parallel` runs many files in one process, each
  * with fresh globals, which is not safe here, because what belongs to the thread outlives the
@@ -12,15 +11,19 @@
  */
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import type { Subprocess } from "bun";
 import { removeLeftovers } from "../test/support/names.ts";
+import { readCommandLine } from "./command-line.ts";
 
 const ROOT = join(import.meta.dir, "..");
 /** When a test counts as hung, in ms; it is not a limit on speed. */
 const TIMEOUT_MS = 300_000;
 
-const { values, positionals } = parseArgs({
+const USAGE = `Usage: bun run test [FILTER…] [-t NAME]
+
+A filter is a part of a test file's path; -t runs only the tests whose names have NAME in them.`;
+
+const { values, positionals } = readCommandLine(USAGE, {
   options: { "test-name-pattern": { type: "string", short: "t" } },
   allowPositionals: true,
 });

@@ -6,10 +6,12 @@
 /** How many characters of a text a message shows. */
 const SHOWN_MAX = 80;
 
-/** Control characters that JSON leaves as they are, and those that turn the writing's direction. */
-const OBEYED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** What a terminal obeys, reorders or hides, and halves of characters, which are no text. */
+const UNSEEN = String.raw`[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]`;
+const UNSEEN_CHARACTER = new RegExp(UNSEEN, "gu");
+const UNSEEN_BUT_LINE_END = new RegExp(`(?!\n)${UNSEEN}`, "gu");
 
-/** A value as a message shows it: a text is quoted, and its control characters are escaped. */
+/** A value as a message shows it: a text is quoted, and what a terminal would obey is escaped. */
 export function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
@@ -19,11 +21,44 @@ export function shown(value: unknown): string {
   if (typeof value === "symbol") return "a symbol";
   if (typeof value !== "string") return String(value);
   const text = value.length > SHOWN_MAX ? `${value.slice(0, SHOWN_MAX)}…` : value;
-  return JSON.stringify(text).replaceAll(OBEYED, escaped);
+  return visibleJson(JSON.stringify(text));
 }
 
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+/**
+ * JSON in which everything that a terminal obeys, reorders or hides is an escape.
+ *
+ * @param json What `JSON.stringify` returned; the line ends of its indentation stay.
+ */
+export function visibleJson(json: string): string {
+  return json.replaceAll(UNSEEN_BUT_LINE_END, unicodeEscapes);
+}
+
+/**
+ * A text of somebody else's (a name, a key, a command line) for one line of a terminal: everything
+ * that a terminal obeys, reorders or hides is shown as its bytes in UTF-8, such as `\x1b`.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(UNSEEN_CHARACTER, byteEscapes);
+}
+
+/** A text as one word of a shell's command line, which is that text and runs nothing. */
+export function shellWord(text: string): string {
+  if (text === "") return "''";
+  if (visible(text) === text) return text.replaceAll(/[^\w/.,:@+\u0080-\u{10ffff}-]/gu, "\\$&");
+  return `$'${text.replaceAll(/[\\']/g, "\\$&").replaceAll(UNSEEN_CHARACTER, byteEscapes)}'`;
+}
+
+/** The escapes of JSON for a character: one or two. */
+function unicodeEscapes(character: string): string {
+  const units = character.split("");
+  return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+}
+
+function byteEscapes(character: string): string {
+  // Half a surrogate pair has no bytes.
+  if (!character.isWellFormed()) return unicodeEscapes(character);
+  const bytes = [...new TextEncoder().encode(character)];
+  return bytes.map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
 /** The name of an object's class, as the language has it; "Object" for one that does not tell. */

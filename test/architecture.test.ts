@@ -87,11 +87,11 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("the command uses what users have, and the facade of the inspection", () => {
+  test("the command uses what users have, the facade of the inspection, and how a text is shown", () => {
     const wrong: string[] = [];
     for (const file of files.filter((each) => each.startsWith("cli/"))) {
       for (const target of localImports(file)) {
-        if (/^cli\/|^index\.ts$|^inspection\/inspect\.ts$/.test(target)) continue;
+        if (/^cli\/|^(index|arguments|inspection\/inspect)\.ts$/.test(target)) continue;
         wrong.push(`${file} -> ${target}`);
       }
     }

@@ -14,12 +14,12 @@ import { uniqueName } from "./support/names.ts";
 const SRC = join(import.meta.dir, "../src");
 
 /**
- * How many places have no row yet. Most cannot be provoked in this process: 26 are in cli/, whose
+ * How many places have no row yet. Most cannot be provoked in this process: 30 are in cli/, whose
  * tests run the command; others are failures of the kernel or of libc (no memory, no descriptors,
  * another user's objects, another platform), deaths of other processes (the kill tests have those),
  * and bytes in rings and maps that somebody scribbled over, which the hostile tests do.
  */
-const WITHOUT_ROW = 115;
+const WITHOUT_ROW = 119;
 
 /** Where src/ throws something of its own: `throw new …(`, `throw corrupt…(`, `fail(`. */
 const SITE =

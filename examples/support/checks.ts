@@ -1,9 +1,11 @@
 /** Checks that print what they find, for the demos. */
+import { printLine } from "./stop.ts";
+
 let failures = 0;
 
 /** Prints whether something holds. */
 export function check(what: string, holds: boolean): void {
-  console.log(`  ${holds ? "✓" : "✗"} ${what}`);
+  printLine(`  ${holds ? "✓" : "✗"} ${what}`);
   if (!holds) failures++;
 }
 
@@ -28,6 +30,8 @@ export function refusalOf(call: () => unknown): string | undefined {
 }
 
 /** Ends the program, with exit code 0 when everything held. */
-export function finish(): never {
+export async function finish(): Promise<void> {
+  // Signals that came meanwhile are served now that everything is removed, and not before.
+  await Bun.sleep(0);
   process.exit(failures === 0 ? 0 : 1);
 }

@@ -1,25 +1,9 @@
 /** What the cluster's processes agree on: options, names, and the types of what they share. */
-import { parseArgs } from "node:util";
 import { type Struct, struct } from "bun-shm";
+import { type ClusterOptions, readClusterOptions } from "./cluster-options.ts";
 
 /** The command line, which is passed on to the workers. */
-export interface ClusterOptions {
-  readonly workers: string;
-  readonly port: string;
-  readonly burst: string;
-  readonly rate: string;
-  readonly name: string;
-}
-
-export const options: ClusterOptions = parseArgs({
-  options: {
-    workers: { type: "string", default: "2" },
-    port: { type: "string", default: "0" },
-    burst: { type: "string", default: "20" },
-    rate: { type: "string", default: "5" },
-    name: { type: "string", default: `/example-cluster-${process.pid}` },
-  },
-}).values;
+export const options: ClusterOptions = readClusterOptions();
 
 export const statsName: string = `${options.name}-stats`;
 export const sessionsName: string = `${options.name}-sessions`;

@@ -11,11 +11,18 @@ export interface ProgramOptions {
   readonly json: boolean;
 }
 
-function number(name: string, text: string | undefined, fallback: number): number {
+/** The longest time of a timer, in ms: a longer one would be over at once. */
+const MAX_MS = 2 ** 31 - 1;
+
+function number(name: string, text: string | undefined, fallback: number, most: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (text.trim() !== "" && value >= 0) return value;
-  throw new RangeError(`--${name} ${text}: it must be a number of 0 or more`);
+  const fits = text.trim() !== "" && value >= 0 && value <= most;
+  if (fits && (name !== "count" || Number.isInteger(value))) return value;
+  const whole = name === "count" ? ", without a fraction" : "";
+  throw new RangeError(
+    `--${name} ${text}: it must be a number of 0 or more, up to ${most}${whole}`,
+  );
 }
 
 /** Reads the command line; --help ends the program, and so does a mistake, with exit code 2. */
@@ -38,10 +45,10 @@ export function readOptions(program: string, help: string, intervalMs: number): 
     }
     return {
       name: values.name,
-      count: number("count", values.count, Number.POSITIVE_INFINITY),
-      intervalMs: number("interval", values.interval, intervalMs),
+      count: number("count", values.count, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER),
+      intervalMs: number("interval", values.interval, intervalMs, MAX_MS),
       message: values.message,
-      waitMs: number("wait", values.wait, 0) * 1000,
+      waitMs: number("wait", values.wait, 0, MAX_MS / 1000) * 1000,
       json: values.json,
     };
   } catch (error) {

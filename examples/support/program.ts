@@ -1,20 +1,12 @@
-/** How the producer and the consumer print, wait and stop. */
+/** How the producer and the consumer print and wait. */
 import type { MessageQueueEvent } from "bun-shm";
-
-/** Makes a signal that SIGINT and SIGTERM abort. */
-export function stopSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => controller.abort());
-  }
-  return controller.signal;
-}
+import { printLine } from "./stop.ts";
 
 /** Prints something, as text or as one JSON object a line. */
 export type Say = (text: string, details: Readonly<Record<string, unknown>>) => void;
 
 export function sayAs(json: boolean): Say {
-  return (text, details) => console.log(json ? JSON.stringify(details) : text);
+  return (text, details) => printLine(json ? JSON.stringify(details) : text);
 }
 
 /** Prints that a message went in or came out, when, and how many are in the queue now. */

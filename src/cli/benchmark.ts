@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from "node:os";
 import { RingBuffer, Segment, Semaphore } from "../index.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { beforeExit } from "./signals.ts";
 
 /** One measured figure. */
 export interface Figure {
@@ -61,12 +62,12 @@ export function benchmarkPeer(prefix: string): void {
   }
 }
 
-function measureTogether(prefix: string): Figure[] {
-  using pings = RingBuffer.open(`${prefix}-ping`);
-  using pongs = RingBuffer.open(`${prefix}-pong`);
+/** Gives a signal its turn: what is measured blocks this thread. */
+const pause = (): Promise<void> => Bun.sleep(0);
+
+async function* measureTogether(pings: RingBuffer, pongs: RingBuffer): AsyncGenerator<Figure> {
   using producer = pings.producer({ batch: 32 });
   using consumer = pongs.consumer();
-  const figures: Figure[] = [];
   const roundTrip = (): void => {
     producer.tryWrite("ping", 1);
     producer.flush();
@@ -75,7 +76,7 @@ function measureTogether(prefix: string): Figure[] {
     }
   };
   roundTrip();
-  figures.push(timed("ring round trip, two processes, 4 B", roundTrip, 20, "µs"));
+  yield timed("ring round trip, two processes, 4 B", roundTrip, 20, "µs");
   for (const [length, count] of [
     [64, 200_000],
     [65_536, 2000],
@@ -83,6 +84,7 @@ function measureTogether(prefix: string): Figure[] {
     const record = new Uint8Array(length).fill(1);
     const rates: number[] = [];
     for (let run = 0; run < 7; run++) {
+      await pause();
       const start = Bun.nanoseconds();
       for (let at = 0; at < count; at++) {
         if (!producer.tryWrite(record)) producer.write(record, { timeoutMs: PATIENCE_MS });
@@ -96,22 +98,24 @@ function measureTogether(prefix: string): Figure[] {
       rates.push(length === 64 ? count / seconds / 1e6 : (count * length) / seconds / 1e6);
     }
     const unit = length === 64 ? "M records/s" : "MB/s";
-    figures.push(summarize(`ring one way, two processes, ${length} B`, unit, rates));
+    yield summarize(`ring one way, two processes, ${length} B`, unit, rates);
   }
   producer.tryWrite("", 2);
   producer.flush();
-  return figures;
 }
 
 /** Measures everything, in about ten seconds. @param peer Starts the other process. */
-export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] {
+export async function benchmark(peer: (prefix: string) => { kill(): void }): Promise<Figure[]> {
   const prefix = `/bun-shm-bench-${process.pid}`;
+  const made = new DisposableStack();
+  using _ = beforeExit(() => made.dispose());
   const figures: Figure[] = [];
   const createOnce = (): void => {
     using segment = Segment.create(`${prefix}-create`, { size: 4096 });
     segment.unlink();
   };
   figures.push(timed("segment create and unlink, 4 KiB", createOnce, 10, "µs"));
+  await pause();
   {
     using segment = Segment.create(`${prefix}-copy`, { size: 1 << 24 });
     segment.unlink();
@@ -135,16 +139,15 @@ export function benchmark(peer: (prefix: string) => { kill(): void }): Figure[] 
     };
     figures.push(timed("semaphore post and wait", cycle, 1000, "ns"));
   }
-  RingBuffer.create(`${prefix}-ping`, { capacity: 1 << 22 }).close();
-  RingBuffer.create(`${prefix}-pong`, { capacity: 1 << 16 }).close();
-  const other = peer(prefix);
-  try {
-    figures.push(...measureTogether(prefix));
-  } finally {
-    other.kill();
-    RingBuffer.unlink(`${prefix}-ping`);
-    RingBuffer.unlink(`${prefix}-pong`);
-  }
+  await pause();
+  const make = (name: string, capacity: number): RingBuffer =>
+    made.adopt(RingBuffer.create(`${prefix}-${name}`, { capacity }), (ring) => {
+      ring.unlink();
+      ring.close();
+    });
+  const [pings, pongs] = [make("ping", 1 << 22), make("pong", 1 << 16)];
+  made.adopt(peer(prefix), (other) => other.kill());
+  for await (const figure of measureTogether(pings, pongs)) figures.push(figure);
   return figures;
 }
 

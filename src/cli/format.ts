@@ -1,4 +1,5 @@
 /** Formats numbers, ages, modes and tables for people. */
+import { visible } from "../arguments.ts";
 import { paint, terminalWidth } from "./output.ts";
 
 const SUFFIXES = ["B", "K", "M", "G", "T"];
@@ -41,13 +42,6 @@ export function modeText(mode: number): string {
     .join("");
 }
 
-/** @returns Text without control characters, which could move the cursor: they become escapes. */
-export function safeText(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (control) => {
-    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
-}
-
 /** A column of a table. */
 export interface Column<Row> {
   readonly head: string;
@@ -57,16 +51,24 @@ export interface Column<Row> {
   style?(row: Row): Parameters<typeof paint>[0] | undefined;
 }
 
-/** @returns Text that is cut to a width, with an ellipsis. */
+/** @returns Text that is cut to a width, in columns of a terminal, with an ellipsis. */
 export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  if (Bun.stringWidth(text) <= width) return text;
+  let kept = "";
+  let taken = 1;
+  for (const character of text) {
+    taken += Bun.stringWidth(character);
+    if (taken > width) break;
+    kept += character;
+  }
+  return width > 0 ? `${kept}…` : "";
 }
 
 /** @returns The lines of a table; the last column takes the width that the terminal has left. */
 export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
-  const cells = rows.map((row) => columns.map((column) => safeText(column.text(row))));
+  const cells = rows.map((row) => columns.map((column) => visible(column.text(row))));
   const widths = columns.map(({ head }, at) =>
-    Math.max(head.length, ...cells.map((line) => line[at]!.length)),
+    Math.max(head.length, ...cells.map((line) => Bun.stringWidth(line[at]!))),
   );
   const before = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
   const last = Math.max(10, terminalWidth() - before);
@@ -76,7 +78,7 @@ export function tableLines<Row>(rows: readonly Row[], columns: readonly Column<R
         const column = columns[at]!;
         const isLast = at === columns.length - 1;
         const shown = isLast ? cut(text, last) : text;
-        const padding = " ".repeat(Math.max(0, isLast ? 0 : widths[at]! - shown.length));
+        const padding = " ".repeat(Math.max(0, isLast ? 0 : widths[at]! - Bun.stringWidth(shown)));
         const style = row === undefined ? "bold" : column.style?.(row);
         const painted = style === undefined ? shown : paint(style, shown);
         return column.right ? padding + painted : painted + padding;

@@ -3,7 +3,7 @@
 import { benchmarkPeer } from "./benchmark.ts";
 import { type Call, type Command, parseCall } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { candidates } from "./completion.ts";
+import { completions } from "./completion.ts";
 import { EXIT, exitOf, textOf } from "./failure.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { complain, print } from "./output.ts";
@@ -50,7 +50,8 @@ function explain(first: string | undefined): number {
 
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === "__complete") {
-    for (const word of candidates(COMMANDS, args.slice(1))) print(word);
+    const [shell = "", ...words] = args.slice(1);
+    for (const word of completions(COMMANDS, shell, words)) print(word);
     return EXIT.ok;
   }
   if (args[0] === "__bench-peer") {

@@ -1,11 +1,15 @@
 /** A full-screen view, which draws without flicker, and always restores the terminal. */
 import { paint, writeAll } from "./output.ts";
 
-const ENTER = "\x1b[?1049h\x1b[?25l";
-const LEAVE = "\x1b[?25h\x1b[?1049l";
+// Lines do not wrap: a terminal may draw a character wider than it should be.
+const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 // Terminals with synchronized updates show a frame at once; others ignore the sequences.
 const BEGIN = "\x1b[?2026h\x1b[H";
-const END = "\x1b[J\x1b[?2026l";
+const END = "\x1b[?2026l";
+// Before a line and not behind it: behind a line of full width, they would take its last character.
+const CLEAR_LINE = "\x1b[K";
+const CLEAR_REST = "\x1b[J";
 
 const encoder = new TextEncoder();
 const write = (text: string): void => writeAll(1, encoder.encode(text));
@@ -35,11 +39,13 @@ export class Screen implements Disposable {
     return process.stdout.columns || 80;
   }
 
-  /** Draws a frame: one write, each line cleared behind itself. */
+  /** Draws a frame: one write, each line cleared before it is drawn. */
   draw(lines: readonly string[]): void {
     if (!this.#open) return;
-    const shown = lines.slice(0, this.rows).map((line) => `${line}\x1b[K`);
-    write(BEGIN + shown.join("\r\n") + END);
+    const shown = lines.slice(0, this.rows);
+    const last = shown.pop() ?? "";
+    const above = shown.map((line) => `${CLEAR_LINE}${line}\r\n`);
+    write(BEGIN + above.join("") + CLEAR_REST + last + END);
   }
 
   [Symbol.dispose](): void {

@@ -82,8 +82,11 @@ export function processLimit(name: string): number | undefined {
   return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
-/** @returns A kernel setting of /proc/sys as a number; one above 2^53 is rounded. */
-export function sysctl(name: string): number | undefined {
+/** @returns A kernel setting of /proc/sys; one above 2^53 as a bigint, since it is exact. */
+export function sysctl(name: string): number | bigint | undefined {
   const text = readText(`/proc/sys/${name.replaceAll(".", "/")}`);
-  return text === undefined ? undefined : Number(text.split(/\s+/)[0]);
+  const word = text?.split(/\s+/)[0];
+  if (word === undefined || !/^\d+$/.test(word)) return undefined;
+  const value = Number(word);
+  return Number.isSafeInteger(value) ? value : BigInt(word);
 }

@@ -36,6 +36,7 @@ import { type FreshRecords, type Peeker, type SeenRecord, peekerOf } from "./pee
 import { isAlive, isBlind } from "../memory/processes.ts";
 import { findUsers } from "../memory/user-table.ts";
 import { spelled } from "../libc/name-spelling.ts";
+import { pathText } from "../libc/path-bytes.ts";
 
 /** Bytes of raw memory that are searched for locks. */
 const SEARCHED_LENGTH = 2 ** 20;
@@ -369,16 +370,18 @@ export function hasProducer({ kind, segment }: RingBuffer): boolean {
 const SEMAPHORE_PREFIX = "sem.";
 
 /**
- * @param file The file's name, in which a byte that is not UTF-8 is a lone surrogate.
+ * @param file The file's name: its bytes, or a text in which a byte that is not UTF-8 is a lone
+ *   surrogate.
  * @returns What a file in the directory of the objects holds, and its name for `open`.
  */
-export function objectOfFile(file: string): {
+export function objectOfFile(file: string | Uint8Array): {
   readonly type: "segment" | "semaphore";
   readonly name: string;
 } {
-  return file.startsWith(SEMAPHORE_PREFIX)
-    ? { type: "semaphore", name: spelled(`/${file.slice(SEMAPHORE_PREFIX.length)}`) }
-    : { type: "segment", name: spelled(`/${file}`) };
+  const text = typeof file === "string" ? file : pathText(file);
+  return text.startsWith(SEMAPHORE_PREFIX)
+    ? { type: "semaphore", name: spelled(`/${text.slice(SEMAPHORE_PREFIX.length)}`) }
+    : { type: "segment", name: spelled(`/${text}`) };
 }
 
 /** @returns The kind of memory that a name stands for, by its form. */

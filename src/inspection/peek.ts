@@ -46,7 +46,7 @@ export interface Peeker {
   fresh(): FreshRecords;
 }
 
-/** Bytes of the largest ring that is copied for a look. */
+/** Bytes of the largest ring or queue that is copied for a look. */
 const MAX_COPY_LENGTH = 2 ** 28;
 /** How often a ring is copied again that changed during the copy. */
 const MAX_ATTEMPTS = 5;
@@ -55,6 +55,16 @@ const MAX_ATTEMPTS = 5;
 export function peekerOf(reader: ObjectReader, kind: ObjectKind): Peeker | undefined {
   if (kind === "queue") return new QueuePeeker(reader);
   return kind === "ring" || kind === "mpsc-ring" ? new RingPeeker(reader, kind) : undefined;
+}
+
+/** @returns The object's size. @throws UnsupportedError when it is too large for a copy. */
+function checkCopied(reader: ObjectReader, kind: ObjectKind): number {
+  const size = reader.size();
+  if (size <= MAX_COPY_LENGTH) return size;
+  throw new UnsupportedError(
+    `Cannot look into ${kind} ${shown(reader.name)}: a look copies it, and it has ${size} bytes, ` +
+      `of at most ${MAX_COPY_LENGTH}`,
+  );
 }
 
 type RingObject = "ring" | "mpsc-ring";
@@ -74,7 +84,8 @@ function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
   // Read before the consumer runs, which counts in the copy.
   const taken = counters.getFloat64(CONSUMER_RECORDS_OFFSET, true);
   const consumer = ringConsumer(kind, memory);
-  while (consumer.read(keep, 2 ** 30) > 0);
+  // Once: a read goes through the whole ring at most, and a corrupt one would have no end.
+  consumer.read(keep, 2 ** 30);
   // A single producer's count tells the number of the first record, even when the copy still has
   // records that were read. Many producers have no common count.
   const first =
@@ -129,13 +140,7 @@ class RingPeeker implements Peeker {
   }
 
   #copy(): RingMemory {
-    const size = this.#reader.size();
-    if (size > MAX_COPY_LENGTH) {
-      throw new UnsupportedError(
-        `Cannot look into ring ${shown(this.#reader.name)}: a look copies it, and it has ${size} ` +
-          `bytes, of at most ${MAX_COPY_LENGTH}`,
-      );
-    }
+    const size = checkCopied(this.#reader, "ring");
     const buffer = new ArrayBuffer(size);
     new Uint8Array(buffer).set(this.#reader.read(0, size));
     const view = new DataView(buffer);
@@ -174,6 +179,7 @@ class QueuePeeker implements Peeker {
   }
 
   #look(): { records: SeenRecord[]; head: number; tail: number; slots: number } {
+    checkCopied(this.#reader, "queue");
     const words = new ObjectWords(this.#reader);
     const { slots, slotSize } = queueGeometry(words);
     const head = words.u32(HEAD_WORD * 4) % slots;

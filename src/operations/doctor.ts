@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { shellWord, visible } from "../arguments.ts";
 import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { missingSymbols } from "../libc/symbols.ts";
@@ -140,9 +141,8 @@ function* checkLeftovers(objects: readonly ObjectUsage[]): Generator<Finding> {
   forEachStructure(objects, ({ name }, inspected) => {
     const damage = inspected.damage();
     if (damage === undefined) return;
-    damaged.push(
-      mend("structures", `${name} is damaged: ${damage}.`, `bun-shm rm --force ${name}`),
-    );
+    const fix = `bun-shm rm --force ${shellWord(name)}`;
+    damaged.push(mend("structures", `${visible(name)} is damaged: ${damage}.`, fix));
   });
   yield* damaged;
   const unreadable = objects.filter(({ kind }) => kind === "unreadable").length;

@@ -1,8 +1,9 @@
-import { checkFunction, shown } from "../arguments.ts";
+import { checkFunction, shown, visible } from "../arguments.ts";
 import { METRIC_FAMILIES, type Metric, metrics } from "./metrics.ts";
 
 const escapeHelp = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-const escapeLabel = (text: string): string => escapeHelp(text).replaceAll('"', '\\"');
+// Names are somebody else's, and the format has no escapes for what a terminal obeys.
+const escapeLabel = (text: string): string => escapeHelp(visible(text)).replaceAll('"', '\\"');
 
 /** The content type of `prometheusText`, for an HTTP answer. */
 export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";

@@ -21,12 +21,12 @@ export interface RoomLimits {
   readonly lockedMemory: number | undefined;
   /** The most open descriptors (ulimit -n). */
   readonly openFiles: number | undefined;
-  /** The largest System V segment, in bytes. */
-  readonly shmmax: number | undefined;
+  /** The largest System V segment, in bytes; above 2^53 a bigint, as for the next two. */
+  readonly shmmax: number | bigint | undefined;
   /** The most System V memory, in pages. */
-  readonly shmall: number | undefined;
+  readonly shmall: number | bigint | undefined;
   /** The most System V segments. */
-  readonly shmmni: number | undefined;
+  readonly shmmni: number | bigint | undefined;
 }
 
 /** The file system that holds the objects, and the limits around it. */

@@ -1,11 +1,13 @@
 /** df, doctor, metrics, completion, help, and what another user may do. */
 import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import manifest from "../../package.json" with { type: "json" };
 import parsePrometheus from "parse-prometheus-text-format";
 import * as client from "prom-client";
 import {
   type Finding,
   MessageQueue,
+  RingBuffer,
   Segment,
   type ObjectUsage,
   doctor,
@@ -114,6 +116,10 @@ describe("df", () => {
     expect(told).toMatchObject({ directory: "/dev/shm", size: expect.any(Number) });
     const { stdout } = await shm("df");
     expect(stdout).toContain("Largest:");
+    // Above 2^53, with all digits.
+    const shmmax = readFileSync("/proc/sys/kernel/shmmax", "utf8").trim();
+    expect(stdout).toContain(`kernel.shmmax, largest System V segment: ${shmmax}\n`);
+    expect((await shm("df", "--json")).stdout).toContain(`"shmmax": ${shmmax},`);
     segment.unlink();
   });
 
@@ -244,6 +250,13 @@ describe("the command line", () => {
       ["ls", "--sort", "colour"],
       ["metrics", "--listen", "here"],
       ["completion", "tcsh"],
+      ["completion", "toString"],
+      ["create", "x", "9007199254740992"],
+      ["create", "x", "-5"],
+      ["create", "x", "1.5"],
+      ["create", "x", "5G"],
+      ["restore", "/tmp", "x"],
+      ["restore", "/dev/null", "x"],
       ["tail", "x", "--count", "1.5"],
       ["tail", "x", "--count", "0"],
       ["recv", "x", "--timeout", "-1"],
@@ -293,6 +306,63 @@ describe("the command line", () => {
       `bun-shm: There is no semaphore "${segment.name}" (ENOENT). ` +
         "`bun-shm sem ls` lists what there is\n",
     ]);
+  });
+
+  test("prints JSON of every command that answers", async () => {
+    using ring = RingBuffer.create(uniqueName("json"), { capacity: 4096 });
+    using raw = Segment.create(uniqueName("jsonraw"), { size: 64 });
+    {
+      using producer = ring.producer();
+      producer.tryWrite("text");
+    }
+    expect(await shmJson<object>("dump", raw.name, "--struct").catch(String)).toEqual({
+      name: raw.name,
+      kind: "raw",
+      fields: [],
+    });
+    expect(await shmJson<object>("recv", ring.name, "--count", "1")).toEqual({
+      type: 0,
+      length: 4,
+      text: "text",
+    });
+    const sent = await shell(`printf 'a\\xff\\nb' | bun-shm send ${ring.name} --json`);
+    expect(JSON.parse(sent.stdout)).toEqual({ name: ring.name, records: 2, bytes: 3 });
+    const [first] = (await shm("cat", ring.name, "--json")).stdout.split("\n");
+    expect(JSON.parse(first!)).toMatchObject({ text: "a\ufffd", bytes: "61ff" });
+    expect(await shmJson<object>("completion", "fish")).toMatchObject({ shell: "fish" });
+    raw.unlink();
+    ring.unlink();
+  });
+
+  test("reads and writes sizes and offsets beyond 2 GiB", async () => {
+    const name = uniqueName("large");
+    expect((await shm("create", name, "3G", "--sparse")).exitCode).toBe(0);
+    const file = openSync(`/dev/shm${name}`, "r+");
+    writeSync(file, "end", 3 * 2 ** 30 - 3);
+    closeSync(file);
+    expect(await shmJson<object>("dump", name, "3221225464")).toEqual({
+      name,
+      offset: 3221225464,
+      bytes: `${"00".repeat(5)}656e64`,
+    });
+    const dumped = await shm("dump", name, "3221225456");
+    expect(dumped.stdout).toStartWith("bffffff0  00 00");
+    const watched = await shm("dump", name, "--watch");
+    expect([watched.exitCode, watched.stderr]).toEqual([2, expect.stringContaining("LENGTH")]);
+    expect((await shm("rm", name)).exitCode).toBe(0);
+  });
+
+  test("rm --sem removes semaphores only, and restore leaves nothing half done", async () => {
+    const name = uniqueName("both");
+    using segment = Segment.create(name, { size: 64 });
+    const refused = await shm("rm", "--sem", "--force", name);
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      3,
+      expect.stringContaining(`Cannot remove semaphore "${name}": there is none`),
+    ]);
+    expect(segment.unlink()).toBe(true);
+    expect((await shm("restore", "/proc/self/mem", name)).exitCode).not.toBe(0);
+    expect(Segment.exists(name)).toBe(false);
   });
 
   test("completes commands, options and names in bash", async () => {

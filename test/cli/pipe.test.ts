@@ -1,14 +1,14 @@
 /** send, recv, cat and tail: the shell's pipes through shared memory. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, openSync, rmSync, writeSync, closeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageQueue, RingBuffer, Segment } from "../../src/index.ts";
+import { RING_CONSUMER_BYTE } from "../../src/layout/lock-bytes.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithTmux } from "../support/needs.ts";
 import { seededRandom } from "../support/random.ts";
-import { outputUntil, shell, shm, shmJson, spawnShm } from "../support/shm.ts";
-import { MAIN } from "../support/shm.ts";
+import { MAIN, eventually, outputUntil, shell, shm, shmJson, spawnShm } from "../support/shm.ts";
 import { Terminal } from "../support/terminal.ts";
 
 const MIB = 1 << 20;
@@ -95,10 +95,86 @@ describe("send and recv", () => {
     const raw = await shell(`echo x | bun-shm send ${name} --raw`);
     expect([raw.exitCode, raw.stderr]).toEqual([2, expect.stringContaining("use a ring")]);
     const long = await shell(`head -c 300 /dev/zero | tr '\\0' x | bun-shm send ${name}`);
-    expect([long.exitCode, long.stderr]).toEqual([2, expect.stringContaining("bytes")]);
+    expect([long.exitCode, long.stderr]).toEqual([6, expect.stringContaining("255 bytes")]);
+    for (const [line, why] of [
+      ["a\\0b", "it has a NUL"],
+      ["a\\xffb", "it is not UTF-8"],
+    ] as const) {
+      const { exitCode, stderr } = await shell(`printf '${line}\\n' | bun-shm send ${name}`);
+      expect([exitCode, stderr]).toEqual([6, expect.stringContaining(why)]);
+    }
     const got = await shm("recv", name, "--timeout", "0.1");
     expect([got.exitCode, got.stdout]).toEqual([1, "one\ntwo\n"]);
     queue.unlink();
+  });
+
+  test("a line that is too long ends send, and those before it arrive", async () => {
+    const name = uniqueName("long");
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const { maxRecordLength } = ring;
+    const long = (length: number): string => `head -c ${length} /dev/zero | tr '\\0' x`;
+    const fits = await shell(`${long(maxRecordLength)} | bun-shm send ${name} --json`);
+    expect(JSON.parse(fits.stdout)).toEqual({ name, records: 1, bytes: maxRecordLength });
+    expect((await shm("recv", name)).stdout.length).toBe(maxRecordLength + 1);
+    const { exitCode, stdout, stderr } = await shell(
+      `(echo one; ${long(maxRecordLength + 1)}; echo; echo after) | bun-shm send ${name}`,
+    );
+    expect([exitCode, stdout, stderr]).toEqual([
+      6,
+      "",
+      `bun-shm: Cannot send line 2 into ring "${name}": it has more than ${maxRecordLength} ` +
+        "bytes, the most that a record can have. --raw sends bytes of any length, in blocks, " +
+        "into a ring\n",
+    ]);
+    expect((await shm("recv", name)).stdout).toBe("one\n");
+    ring.unlink();
+  });
+
+  test("a line without end takes no memory", async () => {
+    const name = uniqueName("endless");
+    using ring = RingBuffer.create(name, { capacity: MIB });
+    const { stdout, stderr } = await shell(
+      `head -c 200000000 /dev/zero 2>/dev/null | (bun-shm send ${name} & wait $!; echo "code $?")`,
+    );
+    expect(stdout).toBe("code 6\n");
+    expect(stderr).toContain(`Cannot send line 1 into ring "${name}"`);
+    ring.unlink();
+  });
+
+  test("recv and cat of a ring that goes round for ever end", async () => {
+    const name = uniqueName("round");
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const { view, size } = ring.segment;
+    for (let at = size - 4096; at < size; at += 16) view.setUint32(at, 16, true);
+    const seen = await shm("cat", name);
+    expect([seen.exitCode, seen.stdout.length]).toEqual([0, (4096 / 16) * 9]);
+    const got = await shm("recv", name, "--follow");
+    expect(got.exitCode).toBe(6);
+    expect(got.stdout.length).toBeLessThan(4 * 4096);
+    expect(got.stderr).toContain("it is corrupt, more comes out than it can hold");
+    ring.unlink();
+  });
+
+  test("--unlink removes the object also after a signal, and when the reader has enough", async () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      const name = uniqueName("signal");
+      const receiving = spawnShm("recv", name, "--create", "--unlink");
+      await eventually(() => {
+        if (!Segment.exists(name)) return false;
+        using ring = RingBuffer.open(name);
+        return ring.segment.isLocked(RING_CONSUMER_BYTE);
+      });
+      receiving.kill(signal);
+      receiving.kill(signal);
+      expect(await receiving.exited).toBe(128 + constants.signals[signal]);
+      expect(Segment.exists(name)).toBe(false);
+    }
+    const name = uniqueName("head");
+    const { stdout } = await shell(
+      `bun-shm recv ${name} --create --capacity 4M --unlink --follow | head -1 &
+      seq 1 200000 | bun-shm send ${name} --wait 60; wait`,
+    );
+    expect([stdout, Segment.exists(name)]).toEqual(["1\n", false]);
   });
 
   test("say what is not there, what is no pipe, and who has the role", async () => {

@@ -63,6 +63,37 @@ describe("top", () => {
     queue.unlink();
   });
 
+  testWithTmux("keeps its heads, and wraps nothing, on any screen", async () => {
+    const queues = ["a", `${"long-".repeat(20)}name`, "漢字".repeat(12), "🙂‍\u{1f600}"].map(
+      (tail) => MessageQueue.create(uniqueName(tail)),
+    );
+    queues[0]!.enqueue("one");
+    const line = `NO_COLOR=1 "${process.execPath}" ${MAIN} top --interval 0.2 --sort depth`;
+    using terminal = new Terminal(line, 130, 24);
+    const sizes = [
+      [130, 24, /^NAME +KIND +IN\/s +OUT\/s +BYTES\/s +DEPTH +HIGH +WAITS +LOST +USERS$/],
+      [101, 24, /^NAME +KIND +IN\/s +OUT\/s +BYTES\/s +DEPTH +HIGH +LOST$/],
+      [80, 24, /^NAME +KIND +IN\/s +OUT\/s +DEPTH +LOST$/],
+      [40, 10, /^NAME +IN\/s +OUT\/s +DEPTH$/],
+      [20, 6, /^NAME$/],
+    ] as const;
+    for (const [columns, rows, head] of sizes) {
+      terminal.resize(columns, rows);
+      await terminal.shows(new RegExp(head.source, "m"));
+      const lines = terminal.screen().split("\n");
+      expect(lines[0]).toStartWith("bun-shm top");
+      expect(lines[1]!.trimEnd()).toMatch(head);
+      // Each structure has one line, which begins with its name: nothing was wrapped.
+      const below = lines.slice(2, lines.findIndex((each) => each.startsWith("q quit")) - 1);
+      expect(below.filter((each) => !each.startsWith("/"))).toEqual([]);
+      // The last character of a line of full width is there.
+      if (columns === 40)
+        expect(lines.some((each) => /\/\S+… +\S+ +\S+ +\d+$/.test(each))).toBe(true);
+    }
+    terminal.type("q");
+    for (const queue of queues) queue.unlink();
+  });
+
   testWithTmux("Ctrl-C puts the terminal back too", async () => {
     const line = `"${process.execPath}" ${MAIN} top; echo "ended $?"; cat`;
     using terminal = new Terminal(line, 100, 10);

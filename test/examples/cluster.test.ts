@@ -1,7 +1,7 @@
 /** The cluster example under HTTP load from outside, with a worker killed in the middle. */
 import { describe, expect, test } from "bun:test";
-import { uniqueName } from "../support/names.ts";
-import { type Child, WATCHDOG_MS, spawnBun } from "../support/process.ts";
+import { leftovers, uniqueName } from "../support/names.ts";
+import { type Child, WATCHDOG_MS, runBun, spawnBun } from "../support/process.ts";
 
 const WORKERS = 3;
 const BURST = 40;
@@ -132,5 +132,36 @@ describe("cluster example", () => {
     }
     expect(await child.stderr.text()).toBe("");
     expect(child.exitCode).toBe(0);
+  });
+
+  test("two signals at once leave nothing", async () => {
+    for (const signal of ["SIGINT", "SIGHUP"] as const) {
+      const name = uniqueName("twice");
+      const child = spawnBun("examples/cluster.ts", "--name", name);
+      const lines = new Lines(child);
+      await lines.seen(/worker (\d+) is ready/g, 2);
+      child.kill(signal);
+      child.kill(signal);
+      await child.exited;
+      await lines.ended;
+      expect(leftovers().filter((file) => file.includes(name.slice(1)))).toEqual([]);
+    }
+  });
+
+  test("has help, and answers nonsense without a stack", async () => {
+    const help = await runBun("examples/cluster.ts", "--help");
+    expect([help.exitCode, help.stderr]).toEqual([0, ""]);
+    for (const option of ["--workers", "--port", "--burst", "--rate", "--name"]) {
+      expect(help.stdout).toContain(option);
+    }
+    for (const option of ["--nonsense", "--workers=0", "--port=70000", "--rate=much"]) {
+      const { exitCode, stdout, stderr } = await runBun("examples/cluster.ts", option);
+      expect([option, exitCode, stdout]).toEqual([option, 2, ""]);
+      expect(stderr).toMatch(/^cluster: .+\nTry: .+ --help\n$/);
+    }
+    const soak = await runBun("scripts/soak.ts", "--help");
+    expect([soak.exitCode, soak.stderr]).toEqual([0, ""]);
+    expect(soak.stdout).toContain("--kills");
+    expect((await runBun("scripts/soak.ts", "--nonsense")).stderr).not.toContain("at ");
   });
 });

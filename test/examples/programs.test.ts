@@ -1,10 +1,12 @@
 /** The programs that `bun run` starts: what they print, how they end, what they leave. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { MessageQueue, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
+import { shell } from "../support/shm.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
 setDefaultTimeout(300_000);
@@ -89,6 +91,33 @@ describe("producer", () => {
       expect(leftOf(name)).toEqual([]);
     });
   }
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    test(`two of ${signal} at once leave nothing`, async () => {
+      const name = uniqueName("twice");
+      const child = await running(name);
+      child.kill(signal);
+      child.kill(signal);
+      // The kernel may make one of the two, and the program may have ended before the second.
+      const { exitCode } = await finished(child);
+      expect([0, 128 + constants.signals[signal]]).toContain(exitCode!);
+      expect(leftOf(name)).toEqual([]);
+    });
+  }
+
+  test("it ends, as the consumer does, when the reader of its output has enough", async () => {
+    const name = uniqueName("head");
+    const run = (program: string): string => `"${process.execPath}" ${program} --name ${name}`;
+    const made = await shell(`${run(PRODUCER)} --interval 5 | head -2 | wc -l`);
+    expect([made.stdout, made.stderr]).toEqual(["2\n", ""]);
+    expect(leftOf(name)).toEqual([]);
+    using queue = MessageQueue.create(name);
+    const timer = setInterval(() => queue.tryEnqueue("one"), 5);
+    const taken = await shell(`${run(CONSUMER)} | head -2 | wc -l`);
+    clearInterval(timer);
+    expect([taken.stdout, taken.stderr]).toEqual(["2\n", ""]);
+    queue.unlink();
+  });
 
   test("a second one is refused", async () => {
     const name = uniqueName("second");
@@ -187,6 +216,11 @@ test("help, and options that are wrong", async () => {
     const wrong = await runBun(program, "--count", "many");
     expect([wrong.exitCode, wrong.stdout]).toEqual([2, ""]);
     expect(wrong.stderr).toContain("--count many: it must be a number of 0 or more");
+    for (const option of ["--interval=-1", "--interval=1e12", "--interval=NaN", "--count=1.5"]) {
+      const refused = await runBun(program, option);
+      expect([option, refused.exitCode, refused.stdout]).toEqual([option, 2, ""]);
+      expect(refused.stderr).toContain("it must be a number of 0 or more, up to ");
+    }
     expect((await runBun(program, "--nonsense")).exitCode).toBe(2);
     const badName = await runBun(program, "--name", "noslash");
     expect([badName.exitCode, badName.stdout]).toEqual([1, ""]);
@@ -203,6 +237,21 @@ describe("demos", () => {
     expect(stdout).toEndWith("The demo succeeded.\n");
     expect(leftOf(`/bun-shm-demo-${child.pid}`)).toEqual([]);
   });
+
+  for (const [program, label] of [
+    ["examples/demo-size.ts", "size"],
+    ["examples/demo-modes.ts", "modes"],
+  ] as const) {
+    test(`two signals leave nothing of ${program}`, async () => {
+      const child = spawnBun(program);
+      const name = `bun-shm-${label}-${child.pid}`;
+      await until(() => leftOf(`/${name}`).length > 0 || child.exitCode !== null);
+      child.kill("SIGHUP");
+      child.kill("SIGHUP");
+      await child.exited;
+      expect(leftOf(`/${name}`)).toEqual([]);
+    });
+  }
 
   test("an interrupted demo fails, and leaves nothing", async () => {
     const child = spawnBun("examples/demo.ts");

@@ -11,8 +11,8 @@ export const bench: Command = {
   summary: "Measure what shared memory does on this machine; takes about ten seconds.",
   count: [0, 0],
   examples: [["bun-shm bench", "figures to compare machines by"]],
-  run(call: Call): number {
-    const figures = benchmark((prefix) =>
+  async run(call: Call): Promise<number> {
+    const figures = await benchmark((prefix) =>
       Bun.spawn([process.execPath, Bun.main, "__bench-peer", prefix], {
         stdio: ["ignore", "inherit", "inherit"],
       }),

@@ -1,7 +1,7 @@
 import { SCRIPTS } from "../completion.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
-import { print } from "../output.ts";
+import { print, printJson } from "../output.ts";
 
 export const completion: Command = {
   name: "completion",
@@ -13,11 +13,13 @@ export const completion: Command = {
     ["bun-shm completion fish > ~/.config/fish/completions/bun-shm.fish", "for fish"],
   ],
   run(call: Call): number {
-    const script = SCRIPTS[call.operands[0]!];
+    const shell = call.operands[0]!;
+    const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
     if (script === undefined) {
-      throw new UsageError(`There is no completion for "${call.operands[0]}": bash, zsh or fish`);
+      throw new UsageError(`There is no completion for "${shell}": bash, zsh or fish`);
     }
-    print(script);
+    if (call.has("json")) printJson({ shell, script });
+    else print(script);
     return EXIT.ok;
   },
 };

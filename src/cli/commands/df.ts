@@ -1,3 +1,4 @@
+import { visible } from "../../arguments.ts";
 import {
   type ObjectUsage,
   type Room,
@@ -9,8 +10,8 @@ import {
 } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
-import { bytesText, safeText } from "../format.ts";
-import { paint, print, printJson } from "../output.ts";
+import { bytesText } from "../format.ts";
+import { exactNumber, paint, print, printJson } from "../output.ts";
 import { unlistedLines } from "./ls.ts";
 
 type Largest = Pick<ObjectUsage, "name" | "type" | "used" | "state">;
@@ -80,7 +81,7 @@ function printRoom(info: Room, { largest, unlisted: hidden, unseen }: Taken): vo
   }
   if (largest.length > 0) print(paint("bold", "Largest:"));
   for (const object of largest) {
-    print(`  ${bytesText(object.used).padStart(6)}  ${safeText(object.name)} (${object.state})`);
+    print(`  ${bytesText(object.used).padStart(6)}  ${visible(object.name)} (${object.state})`);
   }
   for (const line of unlistedLines(hidden)) print(line);
   if (unseen >= UNSEEN_LENGTH) {
@@ -113,7 +114,10 @@ export const df: Command = {
     }
     // JSON leaves out what is undefined: no limit is null.
     const limits = Object.fromEntries(
-      Object.keys(LIMIT_TEXTS).map((name) => [name, info.limits[name as keyof RoomLimits] ?? null]),
+      Object.keys(LIMIT_TEXTS).map((name) => [
+        name,
+        exactNumber(info.limits[name as keyof RoomLimits]),
+      ]),
     );
     printJson({ ...info, limits, ...taken });
     return EXIT.ok;

@@ -1,3 +1,4 @@
+import { visible } from "../../arguments.ts";
 import { doctor as examine } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
@@ -23,7 +24,7 @@ export const doctor: Command = {
       printJson({ healthy: !sick, findings });
     } else {
       for (const { status, check, text, fix } of findings) {
-        print(`${MARKS[status]()}  ${check.padEnd(12)}${text}`);
+        print(`${MARKS[status]()}  ${check.padEnd(12)}${visible(text)}`);
         if (fix !== undefined) print(`      ${"".padEnd(12)}${paint("dim", "→")} ${fix}`);
       }
     }

@@ -1,6 +1,7 @@
+import { visibleJson } from "../../arguments.ts";
 import { type InspectedField, type InspectedObject, openObject } from "../../index.ts";
 import { type Call, type Command, parseBytes } from "../command.ts";
-import { EXIT } from "../failure.ts";
+import { EXIT, UsageError } from "../failure.ts";
 import { tableLines } from "../format.ts";
 import { PIECE_LENGTH, paint, print, printJson, writeAll } from "../output.ts";
 
@@ -46,14 +47,15 @@ function isRepeat(bytes: Uint8Array, offset: number): boolean {
 
 function dumpFields(object: InspectedObject, json: boolean): number {
   const { name, kind } = object;
-  if (kind === "raw") {
-    print("This is raw memory: no known layout starts here");
-    return EXIT.no;
-  }
   const fields = object.fields();
+  const exit = kind === "raw" ? EXIT.no : EXIT.ok;
   if (json) {
     printJson({ name, kind, fields });
-    return EXIT.ok;
+    return exit;
+  }
+  if (kind === "raw") {
+    print("This is raw memory: no known layout starts here");
+    return exit;
   }
   const lines = tableLines(fields, [
     { head: "OFFSET", right: true, text: ({ offset }) => String(offset) },
@@ -80,22 +82,59 @@ function isPrintable(byte: number | bigint): boolean {
   return byte >= 0x20 && byte < 0x7f;
 }
 
-async function watchBytes(name: string, offset: number, length: number): Promise<number> {
+/** Bytes that --watch compares at most: it keeps a copy of them. */
+const MAX_WATCHED_LENGTH = 2 ** 28;
+
+interface Part {
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+async function watchBytes({ name, offset, length }: Part, json: boolean): Promise<number> {
+  if (length > MAX_WATCHED_LENGTH) {
+    const limit = `--watch compares at most ${MAX_WATCHED_LENGTH}. Give OFFSET and LENGTH`;
+    throw new UsageError(`That part has ${length} bytes, and ${limit}`);
+  }
   using object = openObject(name);
   let before = object.read(offset, length);
-  for (const line of hexLines(before, offset)) print(line);
+  if (json) printJson({ name, offset, bytes: hexOf(before) }, 0);
+  else for (const line of hexLines(before, offset)) print(line);
   for (;;) {
     await Bun.sleep(200);
     const now = object.read(offset, length);
-    if (now.length !== before.length) print(`The object has ${object.size} bytes now`);
+    if (now.length !== before.length && !json) print(`The object has ${object.size} bytes now`);
     for (let at = 0; at < now.length; at += LINE) {
-      const changed = now
-        .subarray(at, at + LINE)
-        .some((byte, index) => byte !== before[at + index]);
-      if (changed) print(hexLine(now, at, offset + at, before));
+      const line = now.subarray(at, at + LINE);
+      if (!line.some((byte, index) => byte !== before[at + index])) continue;
+      if (json) printJson({ name, offset: offset + at, bytes: hexOf(line) }, 0);
+      else print(hexLine(now, at, offset + at, before));
     }
     before = now;
   }
+}
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** Yields the bytes of a part piece by piece, until the object ends. */
+function* piecesOf(object: InspectedObject, { offset, length }: Part): Generator<Uint8Array> {
+  for (let at = 0; at < length; at += PIECE_LENGTH) {
+    const bytes = object.read(offset + at, Math.min(PIECE_LENGTH, length - at));
+    if (bytes.length === 0) return;
+    yield bytes;
+  }
+}
+
+/** Prints a part as one JSON value, whose text may be longer than memory should be taken for. */
+function printPart(object: InspectedObject, part: Part): void {
+  const { name, offset } = part;
+  const [head, tail] = visibleJson(JSON.stringify({ name, offset, bytes: "" }, null, 2)).split(
+    /(?="\n\}$)/,
+  ) as [string, string];
+  const write = (text: string): void => writeAll(1, Buffer.from(text));
+  write(head);
+  for (const bytes of piecesOf(object, part)) write(hexOf(bytes));
+  write(`${tail}\n`);
 }
 
 export const dump: Command = {
@@ -118,21 +157,20 @@ export const dump: Command = {
     const offset = from === undefined ? 0 : parseBytes("OFFSET", from);
     const wanted = count === undefined ? Number.POSITIVE_INFINITY : parseBytes("LENGTH", count);
     using object = openObject(call.object);
-    const { name, size } = object;
+    const { size } = object;
     if (call.has("struct")) return dumpFields(object, call.has("json"));
-    const rest = Math.max(0, size - offset);
-    const length = Math.min(wanted, rest);
-    if (call.has("watch")) return watchBytes(name, offset, length);
+    const length = Math.min(wanted, Math.max(0, size - offset));
+    const part = { name: object.name, offset, length };
+    if (call.has("watch")) return watchBytes(part, call.has("json"));
     if (call.has("json")) {
-      const bytes = Buffer.from(object.read(offset, length)).toString("hex");
-      printJson({ name, offset, bytes });
+      printPart(object, part);
       return EXIT.ok;
     }
-    for (let at = 0; at < length; at += PIECE_LENGTH) {
-      const bytes = object.read(offset + at, Math.min(PIECE_LENGTH, length - at));
+    let at = offset;
+    for (const bytes of piecesOf(object, part)) {
       if (call.has("raw")) writeAll(1, bytes);
-      else if (bytes.length > 0) print([...hexLines(bytes, offset + at)].join("\n"));
-      if (bytes.length === 0) break;
+      else print([...hexLines(bytes, at)].join("\n"));
+      at += bytes.length;
     }
     return EXIT.ok;
   },

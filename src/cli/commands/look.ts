@@ -1,20 +1,19 @@
 /** cat and tail: show what is in a ring or queue, and take nothing. */
 import { type SeenRecord, openObject } from "../../index.ts";
-import { RAW_TYPE } from "../channel.ts";
+import { RAW_TYPE, describeRecord } from "../channel.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
-import { complain, print, writeAll } from "../output.ts";
+import { complain, printJson, showable, writeAll } from "../output.ts";
 
 const NEWLINE = Uint8Array.of(10);
 
 function show({ bytes, type, number }: SeenRecord, json: boolean): void {
   if (json) {
-    const text = new TextDecoder().decode(bytes);
-    print(JSON.stringify({ number, type, length: bytes.length, text }));
+    printJson({ number, ...describeRecord(bytes, type) }, 0);
     return;
   }
-  writeAll(1, bytes);
+  writeAll(1, showable(bytes));
   if (type !== RAW_TYPE) writeAll(1, NEWLINE);
 }
 

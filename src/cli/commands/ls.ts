@@ -1,3 +1,4 @@
+import { visible } from "../../arguments.ts";
 import {
   type Holder,
   type ObjectUsage,
@@ -7,7 +8,7 @@ import {
 } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { type Column, ageText, bytesText, modeText, safeText, tableLines } from "../format.ts";
+import { type Column, ageText, bytesText, modeText, tableLines } from "../format.ts";
 import { fitsAny } from "../names.ts";
 import { paint, print, printJson } from "../output.ts";
 
@@ -35,7 +36,7 @@ export function unlistedLines(hidden: readonly UnlistedMemory[]): string[] {
     .map(({ kind, name, used, users }) => {
       const who = users.map(({ pid, command }) => `${pid} ${shortCommand(command)}`).join(", ");
       const what = kind === "removed" ? `(removed, kept by ${who})` : "(a directory)";
-      return `  ${bytesText(used).padStart(6)}  ${safeText(`${name} ${what}`)}`;
+      return `  ${bytesText(used).padStart(6)}  ${visible(`${name} ${what}`)}`;
     });
 }
 

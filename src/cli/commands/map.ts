@@ -1,9 +1,9 @@
 /** get, set, del and keys: read and change a map's entries. */
+import { visible, visibleJson } from "../../arguments.ts";
 import { type AnyObject, type NamedValue, codecs, openAny, openObject } from "../../index.ts";
 import { kindText } from "../../inspection/inspect.ts";
 import { type Call, type Command, parseNumber } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
-import { safeText } from "../format.ts";
 import { print, printJson, writeAll } from "../output.ts";
 
 type OpenMap = Extract<AnyObject, { kind: "map" }>;
@@ -20,7 +20,7 @@ function withMap(call: Call, use: (opened: OpenMap) => number): number {
 
 /** @returns A value as text; bytes in hex, and of a clone only how many bytes it takes. */
 function textOf(value: unknown, { codec }: OpenMap): string {
-  if (codec === "json") return JSON.stringify(value);
+  if (codec === "json") return visibleJson(JSON.stringify(value));
   if (codec === codecs.clone().id && value instanceof Uint8Array) {
     return `clone, ${value.length} bytes`;
   }
@@ -80,7 +80,7 @@ export const get: Command = {
       const text = value === undefined ? undefined : textOf(value, opened);
       if (call.has("json")) printJson({ key, found: value !== undefined, value: text ?? null });
       else if (value instanceof Uint8Array && call.has("raw")) writeAll(1, value);
-      else if (text !== undefined) print(opened.codec === "json" ? text : safeText(text));
+      else if (text !== undefined) print(visible(text));
       return value === undefined ? EXIT.no : EXIT.ok;
     });
   },
@@ -143,7 +143,7 @@ export const keys: Command = {
         call.has("values") ? { key: name, value: String(value) } : { key: name },
       );
       if (call.has("json")) printJson(all);
-      else for (const each of all) print(Object.values(each).map(safeText).join("\t"));
+      else for (const each of all) print(Object.values(each).map(visible).join("\t"));
       return EXIT.ok;
     }
     return withMap(call, (opened) => {
@@ -155,7 +155,7 @@ export const keys: Command = {
           ? { key: shown, value: textOf(value, opened) }
           : { key: shown };
         if (call.has("json")) all.push(entry);
-        else print(Object.values(entry).map(safeText).join("\t"));
+        else print(Object.values(entry).map(visible).join("\t"));
       }
       if (call.has("json")) printJson(all);
       return EXIT.ok;

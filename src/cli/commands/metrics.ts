@@ -12,14 +12,16 @@ function answer(request: Request): Response {
   return new Response(prometheusText(), { headers: { "content-type": PROMETHEUS_CONTENT_TYPE } });
 }
 
-async function serve(text: string): Promise<number> {
+async function serve(text: string, json: boolean): Promise<number> {
   const match = /^(?:(.+):)?(\d{1,5})$/.exec(text);
   if (!match || Number(match[2]) > 65_535)
     throw new UsageError(`--listen is "${text}", and must be PORT or HOST:PORT`);
   const hostname = match[1] ?? "127.0.0.1";
   const ended = untilSignal();
   const server = Bun.serve({ hostname, port: Number(match[2]), fetch: answer });
-  print(`Serving ${server.url}metrics`);
+  const url = `${server.url}metrics`;
+  if (json) printJson({ url }, 0);
+  else print(`Serving ${url}`);
   await ended;
   await server.stop(true);
   return EXIT.ok;
@@ -41,7 +43,7 @@ export const metrics: Command = {
   ],
   run(call: Call): number | Promise<number> {
     const listen = call.text("listen");
-    if (listen !== undefined) return serve(listen);
+    if (listen !== undefined) return serve(listen, call.has("json"));
     if (call.has("json")) printJson(readMetrics());
     else print(prometheusText().trimEnd());
     return EXIT.ok;

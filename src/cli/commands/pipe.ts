@@ -1,14 +1,25 @@
 /** send and recv: pipes of the shell through shared memory. */
 import { readSync } from "node:fs";
 import { RingBuffer, Segment, codecs } from "../../index.ts";
-import { type Outlet, RAW_TYPE, openInlet, openOutlet } from "../channel.ts";
+import {
+  type Inlet,
+  type Outlet,
+  RAW_TYPE,
+  type Sink,
+  describeRecord,
+  openInlet,
+  openOutlet,
+} from "../channel.ts";
 import { MAX_COUNT, type Call, type Command } from "../command.ts";
-import { EXIT, codeOf } from "../failure.ts";
+import { EXIT, Failure, codeOf } from "../failure.ts";
 import { COUNT_RECORDS } from "../options.ts";
-import { complain, writeAll } from "../output.ts";
+import { complain, printJson, showable, writeAll } from "../output.ts";
+import { beforeExit } from "../signals.ts";
 
 const NEWLINE = 10;
 const BLOCK = 1 << 16;
+/** What a record takes of a ring besides its bytes, at least. */
+const HEADER_LENGTH = 8;
 
 /** Reads a block of standard input. @returns The number of bytes; 0 at its end. */
 function readInput(block: Uint8Array): number {
@@ -24,38 +35,96 @@ function readInput(block: Uint8Array): number {
   }
 }
 
-function sendRaw(outlet: Outlet): void {
+/** How much was sent. */
+interface Sent {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+function sendRaw(outlet: Outlet): Sent {
   const block = new Uint8Array(Math.min(BLOCK, outlet.limit));
+  let [records, bytes] = [0, 0];
   for (;;) {
     const length = readInput(block);
-    if (length === 0) return;
+    if (length === 0) return { records, bytes };
     outlet.write(block.subarray(0, length), RAW_TYPE);
     outlet.flush();
+    records++;
+    bytes += length;
   }
 }
 
 /** Sends each line as a record, without its line end. */
-function sendLines(outlet: Outlet): void {
-  const block = new Uint8Array(BLOCK);
-  // The bytes of a line whose end has not come yet.
-  let rest = new Uint8Array(0);
-  for (;;) {
-    const length = readInput(block);
-    if (length === 0) break;
-    let bytes: Uint8Array = block.subarray(0, length);
-    if (rest.length > 0) bytes = Buffer.concat([rest, bytes]);
+class LineSender {
+  readonly #outlet: Outlet;
+  /** The parts of a line whose end has not come yet; together at most as long as a record. */
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #records = 0;
+  #bytes = 0;
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet;
+  }
+
+  /** Sends the lines that end in a block, and keeps what follows. @throws Failure. */
+  add(block: Uint8Array): void {
     let start = 0;
     for (;;) {
-      const end = bytes.indexOf(NEWLINE, start);
+      const end = block.indexOf(NEWLINE, start);
       if (end < 0) break;
-      outlet.write(bytes.subarray(start, end), 0);
+      this.#send(block.subarray(start, end));
       start = end + 1;
     }
-    rest = bytes.slice(start);
-    outlet.flush();
+    if (start < block.length) this.#keep(block.slice(start));
+    this.#outlet.flush();
   }
-  if (rest.length > 0) outlet.write(rest, 0);
-  outlet.flush();
+
+  /** Sends a last line that has no end. @throws Failure. */
+  end(): Sent {
+    if (this.#length > 0) this.#send(new Uint8Array(0));
+    this.#outlet.flush();
+    return { records: this.#records, bytes: this.#bytes };
+  }
+
+  #keep(part: Uint8Array): void {
+    this.#length += part.length;
+    const { limit } = this.#outlet;
+    if (this.#length > limit) {
+      const way = "--raw sends bytes of any length, in blocks, into a ring";
+      this.#refuse(`it has more than ${limit} bytes, the most that a record can have. ${way}`);
+    }
+    this.#parts.push(part);
+  }
+
+  #send(last: Uint8Array): void {
+    this.#keep(last);
+    const line = this.#parts.length === 1 ? last : Buffer.concat(this.#parts);
+    const refusal = this.#outlet.refusal(line);
+    if (refusal !== undefined) this.#refuse(refusal);
+    this.#outlet.write(line, 0);
+    this.#parts = [];
+    this.#length = 0;
+    this.#records++;
+    this.#bytes += line.length;
+  }
+
+  #refuse(why: string): never {
+    // What was sent before it stays sent.
+    this.#outlet.flush();
+    const what = `Cannot send line ${this.#records + 1} into ${this.#outlet.what}`;
+    throw new Failure(EXIT.failed, `${what}: ${why}`);
+  }
+}
+
+function sendLines(outlet: Outlet): Sent {
+  const sender = new LineSender(outlet);
+  const block = new Uint8Array(BLOCK);
+  for (;;) {
+    const length = readInput(block);
+    if (length === 0) return sender.end();
+    sender.add(block.subarray(0, length));
+  }
 }
 
 const CREATE_OPTIONS = {
@@ -64,14 +133,16 @@ const CREATE_OPTIONS = {
   wait: { value: "SECONDS", text: "How long to wait for the object to appear; default 0." },
 } as const;
 
-/** Makes the object or waits for it, as the options say. An existing object stays as it is. */
-function prepare(call: Call, name: string): void {
+/** Waits for the object, if it is not to be made. */
+function waitFor(call: Call, name: string): void {
   const waitMs = call.milliseconds("wait") ?? 0;
+  if (waitMs > 0 && !call.has("create")) Segment.open(name, { waitMs }).close();
+}
+
+/** Makes the object, if it is to be made. An existing one stays as it is. */
+function make(call: Call, name: string): void {
   const capacity = call.bytes("capacity") ?? 1 << 20;
-  if (!call.has("create")) {
-    if (waitMs > 0) Segment.open(name, { waitMs }).close();
-    return;
-  }
+  if (!call.has("create")) return;
   try {
     RingBuffer.create(name, { capacity, codec: codecs.raw }).close();
   } catch (error) {
@@ -96,10 +167,11 @@ export const send: Command = {
   ],
   run(call: Call): number {
     const name = call.object;
-    prepare(call, name);
+    waitFor(call, name);
+    make(call, name);
     using outlet = openOutlet(name);
-    if (call.has("raw")) sendRaw(outlet);
-    else sendLines(outlet);
+    const sent = call.has("raw") ? sendRaw(outlet) : sendLines(outlet);
+    if (call.has("json")) printJson({ name, ...sent });
     return EXIT.ok;
   },
 };
@@ -109,7 +181,8 @@ class Gatherer {
   readonly #block = new Uint8Array(BLOCK);
   #length = 0;
 
-  add(bytes: Uint8Array, newline: boolean): void {
+  add(record: Uint8Array, newline: boolean): void {
+    const bytes = showable(record);
     const wanted = bytes.length + (newline ? 1 : 0);
     if (this.#length + wanted > BLOCK) this.flush();
     if (wanted > BLOCK / 2) {
@@ -133,25 +206,51 @@ interface Until {
   readonly count: number;
   readonly idleMs: number;
   readonly follow: boolean;
+  readonly json: boolean;
 }
 
-/** @returns Whether it ended because nothing came in time. */
-function receive(name: string, { count, idleMs, follow }: Until): boolean {
-  using inlet = openInlet(name);
+/** How long records are taken in one go, in ms, so that signals are served. */
+const TURN_MS = 50;
+
+/** @returns Whether it ended because nothing came in time. @throws Failure. */
+async function receive(inlet: Inlet, { count, idleMs, follow, json }: Until): Promise<boolean> {
   const output = new Gatherer();
   let left = count;
   let seen = false;
   let last = performance.now();
+  let turn = last;
+  /** Bytes that came since the last question whether anybody writes, and the answer. */
+  let came = 0;
+  let written: number | undefined;
   const take = (timeoutMs: number): number => {
-    const got = inlet.read((bytes, type) => output.add(bytes, type !== RAW_TYPE), left, timeoutMs);
+    const sink: Sink = (bytes, type) => {
+      came += bytes.length + HEADER_LENGTH;
+      if (json) printJson(describeRecord(bytes, type), 0);
+      else output.add(bytes, type !== RAW_TYPE);
+    };
+    const got = inlet.read(sink, left, timeoutMs);
     output.flush();
     left -= got;
     if (got > 0) last = performance.now();
     return got;
   };
   while (left > 0) {
-    if (take(idleMs) > 0) {
+    const got = take(idleMs);
+    if (got === 0 || performance.now() - turn > TURN_MS) {
+      await Bun.sleep(0);
+      turn = performance.now();
+    }
+    if (got > 0) {
       seen = true;
+      // A writer that is killed can have published what it did not count: at most a ring full.
+      if (came <= 2 * inlet.capacity) continue;
+      const before = written;
+      written = inlet.hasWriter() ? undefined : inlet.written();
+      if (written !== undefined && written === before) {
+        const why = "more comes out than it can hold, and nobody writes";
+        throw new Failure(EXIT.failed, `Cannot go on with ${inlet.what}: it is corrupt, ${why}`);
+      }
+      came = 0;
       continue;
     }
     if (performance.now() - last >= idleMs) return true;
@@ -183,14 +282,22 @@ export const recv: Command = {
     ["bun-shm recv logs --follow | grep ERROR", "what another process sends"],
     ["bun-shm recv files --create --unlink > disk.img", "the other end of `send --raw`"],
   ],
-  run(call: Call): number {
+  async run(call: Call): Promise<number> {
     const name = call.object;
     const idleMs = call.milliseconds("timeout") ?? Number.POSITIVE_INFINITY;
     const count = call.count("count") ?? MAX_COUNT;
-    prepare(call, name);
-    const idle = receive(name, { count, idleMs, follow: call.has("follow") });
-    if (call.has("unlink")) Segment.unlink(name);
-    if (idle) complain(`Nothing came out of ${name} for ${idleMs / 1000} s`);
+    waitFor(call, name);
+    using held = new DisposableStack();
+    let opened: Inlet | undefined;
+    // Also when the reader of the output goes away, and when a signal ends the command: one that
+    // comes before the first wait is served there, when the object is open.
+    using _ = call.has("unlink") ? beforeExit(() => opened?.unlink()) : undefined;
+    make(call, name);
+    const inlet = held.use(openInlet(name));
+    opened = inlet;
+    const [follow, json] = [call.has("follow"), call.has("json")];
+    const idle = await receive(inlet, { count, idleMs, follow, json });
+    if (idle) complain(`Nothing came out of ${inlet.what} for ${idleMs / 1000} s`);
     return idle ? EXIT.no : EXIT.ok;
   },
 };

@@ -1,7 +1,8 @@
+import { visible } from "../../arguments.ts";
 import { type PruneResult, prune as pruneAll } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, textOf } from "../failure.ts";
-import { bytesText, safeText } from "../format.ts";
+import { bytesText } from "../format.ts";
 import { fitsAny } from "../names.ts";
 import { FORCE_IN_USE } from "../options.ts";
 import { complain, print, printJson } from "../output.ts";
@@ -9,9 +10,9 @@ import { complain, print, printJson } from "../output.ts";
 function printPruned({ removed, kept, failed }: PruneResult, dryRun: boolean): void {
   for (const { name, type, used } of removed) {
     const verb = dryRun ? "Would remove" : "Removed";
-    print(`${verb} ${type} ${safeText(name)} (${bytesText(used)})`);
+    print(`${verb} ${type} ${visible(name)} (${bytesText(used)})`);
   }
-  for (const { object, error } of failed) complain(`${safeText(object.name)}: ${textOf(error)}`);
+  for (const { object, error } of failed) complain(`${visible(object.name)}: ${textOf(error)}`);
   const bytes = removed.reduce((sum, { used }) => sum + used, 0);
   const verb = dryRun ? "would be removed" : "removed";
   print(`${removed.length} ${verb} (${bytesText(bytes)}), ${kept.length} kept`);

@@ -31,13 +31,21 @@ export const restore: Command = {
     const mode = modeOf(call);
     const source = openSync(file, "r");
     try {
-      const { size } = fstatSync(source);
+      const stats = fstatSync(source);
+      const { size } = stats;
+      if (!stats.isFile()) throw new UsageError(`${file} is no regular file, and has no size`);
       if (size === 0) throw new UsageError(`${file} is empty, and an object cannot be`);
       const options = { size, ...mode };
       using segment = call.has("force")
         ? Segment.openOrCreate(name, { ...options, truncate: true })
         : Segment.create(name, options);
-      fill(segment.bytes, source);
+      try {
+        fill(segment.bytes, source);
+      } catch (error) {
+        // Half of a file is no object. What --force replaced is gone.
+        segment.unlink();
+        throw error;
+      }
       const text = `Restored ${name} from ${file}: ${size} bytes`;
       answer(call.has("json"), { name, file, bytes: size }, text);
       return EXIT.ok;

@@ -1,8 +1,9 @@
+import { visible } from "../../arguments.ts";
 import { type Holder, type NamedValue, type ObjectUsage, openObject, usage } from "../../index.ts";
 import { backingOf } from "../../inspection/inspect.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { ageText, bytesText, modeText, safeText } from "../format.ts";
+import { ageText, bytesText, modeText } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 
 /** Everything that is known of one object, in the form of --json. */
@@ -66,7 +67,7 @@ function heldText({ role, pid, command, state, since }: Holder): string {
 }
 
 function line(label: string, text: string): void {
-  print(`${paint("bold", label.padEnd(12))}${safeText(text)}`);
+  print(`${paint("bold", label.padEnd(12))}${visible(text)}`);
 }
 
 function printDescription(described: Description): void {

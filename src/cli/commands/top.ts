@@ -1,8 +1,9 @@
 import { isatty } from "node:tty";
+import { visible } from "../../arguments.ts";
 import { type Activity, type StructureActivity, activities, usage } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
-import { bytesText, countText, cut, safeText } from "../format.ts";
+import { bytesText, countText, cut } from "../format.ts";
 import { paint, print, printJson } from "../output.ts";
 import { Screen, barText } from "../screen.ts";
 import { untilSignal } from "../signals.ts";
@@ -80,12 +81,6 @@ const SORTS: Readonly<Record<Sort, (a: TopRow, b: TopRow) => number>> = {
 };
 const SORT_KEYS: Readonly<Record<string, Sort>> = { r: "rate", d: "depth", l: "lost", n: "name" };
 
-const BAR = 12;
-const headText = (width: number): string =>
-  `${"NAME".padEnd(width)} ${"KIND".padEnd(10)} ${"IN/s".padStart(8)} ${"OUT/s".padStart(8)} ` +
-  `${"BYTES/s".padStart(8)}  ${"DEPTH".padEnd(BAR + 6)} ${"HIGH".padStart(7)} ` +
-  `${"WAITS".padStart(7)} ${"LOST".padStart(6)}  USERS`;
-
 function levelText(activity: Activity, level: number | undefined): string {
   if (level === undefined) return "-";
   return activity.unit === "bytes" ? bytesText(level) : countText(level);
@@ -96,38 +91,109 @@ function bytesPerSecond({ bytesInRate, bytesOutRate }: TopRow): string {
   return rateOf === undefined ? "-" : bytesText(rateOf);
 }
 
-function rowText(row: TopRow, columns: number, width: number): string {
-  const { activity } = row;
-  const { depth, capacity = 0, highWater, waits, lost } = activity;
-  const count = (value: number | undefined): string =>
-    value === undefined ? "-" : countText(value);
-  const bar = depth === undefined ? " ".repeat(BAR) : barText(depth, capacity, BAR);
-  const lostText = count(lost).padStart(6);
-  const users = usersText(row);
-  return (
-    `${paint("cyan", cut(safeText(row.name), width).padEnd(width))} ` +
-    `${cut(row.kind, 10).padEnd(10)} ${count(row.inRate).padStart(8)} ` +
-    `${count(row.outRate).padStart(8)} ` +
-    `${bytesPerSecond(row).padStart(8)}  ` +
-    `${bar} ${levelText(activity, depth).padStart(5)} ` +
-    `${levelText(activity, highWater).padStart(7)} ${count(waits).padStart(7)} ` +
-    `${(lost ?? 0) > 0 ? paint("red", lostText) : lostText}  ` +
-    cut(safeText(users), Math.max(0, columns - headText(width).length + 5))
-  );
+const counted = (value: number | undefined): string =>
+  value === undefined ? "-" : countText(value);
+
+const BAR = 12;
+
+/** A column beside the name and the users, which take what is left. */
+interface TopColumn {
+  readonly head: string;
+  readonly width: number;
+  readonly left?: true;
+  /** Of two columns, the one with the higher number goes first where there is no room. */
+  readonly drop: number;
+  text(row: TopRow): string;
 }
 
-function frame(rows: readonly TopRow[], sort: Sort, columns: number): string[] {
+const COLUMNS: readonly TopColumn[] = [
+  { head: "KIND", width: 10, left: true, drop: 4, text: ({ kind }) => cut(kind, 10) },
+  { head: "IN/s", width: 8, drop: 1, text: ({ inRate }) => counted(inRate) },
+  { head: "OUT/s", width: 8, drop: 3, text: ({ outRate }) => counted(outRate) },
+  {
+    head: "BYTES/s",
+    width: 8,
+    drop: 7,
+    text: bytesPerSecond,
+  },
+  { head: "DEPTH", width: 6, drop: 2, text: ({ activity }) => levelText(activity, activity.depth) },
+  {
+    head: "",
+    width: BAR,
+    left: true,
+    drop: 6,
+    text: ({ activity: { depth = 0, capacity = 0 } }) => barText(depth, capacity, BAR),
+  },
+  {
+    head: "HIGH",
+    width: 6,
+    drop: 8,
+    text: ({ activity }) => levelText(activity, activity.highWater),
+  },
+  { head: "WAITS", width: 7, drop: 9, text: ({ activity }) => counted(activity.waits) },
+  { head: "LOST", width: 6, drop: 5, text: ({ activity }) => counted(activity.lost) },
+];
+
+const NAME_LEAST = 12;
+const NAME_USUAL = 22;
+const USERS_LEAST = 14;
+
+/** What is drawn: the width of the names, the columns, and the width that is left for the users. */
+interface Shape {
+  readonly name: number;
+  readonly columns: readonly TopColumn[];
+  readonly users: number;
+}
+
+/** @returns The shape that fits a width: the columns that matter least are dropped first. */
+function shapeOf(rows: readonly TopRow[], width: number): Shape {
+  const longest = Math.max(NAME_USUAL, ...rows.map(({ name }) => Bun.stringWidth(visible(name))));
+  let columns = [...COLUMNS];
+  const taken = (): number => columns.reduce((sum, column) => sum + column.width + 1, 0);
+  const least = width < 60 ? NAME_LEAST : NAME_USUAL;
+  while (columns.length > 0 && least + taken() > width) {
+    const drop = Math.max(...columns.map((column) => column.drop));
+    columns = columns.filter((column) => column.drop !== drop);
+  }
+  const left = width - taken();
+  // Users get some room before a name gets more than usual, and none that is too small.
+  const name = Math.min(longest, Math.max(Math.min(left, NAME_USUAL), left - USERS_LEAST - 2));
+  const users = left - name - 2;
+  return users < USERS_LEAST
+    ? { name: Math.min(longest, left), columns, users: 0 }
+    : { name, columns, users };
+}
+
+function lineOf({ name, columns, users }: Shape, row?: TopRow): string {
+  const pad = (text: string, width: number, left: boolean | undefined): string => {
+    const space = " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
+    return left ? text + space : space + text;
+  };
+  const named = pad(cut(row === undefined ? "NAME" : visible(row.name), name), name, true);
+  const cells = columns.map((column) => {
+    const cell = pad(row === undefined ? column.head : column.text(row), column.width, column.left);
+    return column.head === "LOST" && (row?.activity.lost ?? 0) > 0 ? paint("red", cell) : cell;
+  });
+  const last = cut(row === undefined ? "USERS" : visible(usersText(row)), users);
+  const first = row === undefined ? named : paint("cyan", named);
+  return [first, ...cells].join(" ") + (last === "" ? "" : `  ${last}`);
+}
+
+/** The rows of the screen that are no structure's: title, heads, an empty one, and the keys. */
+const FRAME_ROWS = 4;
+
+function frame(rows: readonly TopRow[], sort: Sort, columns: number, height: number): string[] {
   const time = new Date().toTimeString().slice(0, 8);
   const title = `bun-shm top  ${time}  ${rows.length} structures  sorted by ${sort}`;
-  // The names take the width that the other columns leave.
-  const longest = Math.max(22, ...rows.map(({ name }) => name.length));
-  const width = Math.min(longest, Math.max(22, columns - 105), 60);
   const keys = "q quit  s next sort  r rate  d depth  l lost  n name";
-  const body = rows.map((row) => rowText(row, columns, width));
-  if (rows.length === 0) body.push("There is no structure; raw memory is in `bun-shm ls`");
+  const shape = shapeOf(rows, columns);
+  const body = rows.slice(0, Math.max(1, height - FRAME_ROWS)).map((row) => lineOf(shape, row));
+  if (rows.length === 0) {
+    body.push(cut("There is no structure; raw memory is in `bun-shm ls`", columns));
+  }
   return [
     paint("bold", cut(title, columns)),
-    paint("inverse", cut(headText(width), columns)),
+    paint("inverse", lineOf(shape)),
     ...body,
     "",
     paint("dim", cut(keys, columns)),
@@ -139,7 +205,10 @@ async function once(intervalMs: number, sort: Sort, json: boolean): Promise<numb
   await Bun.sleep(intervalMs);
   const rows = compare(before, look()).sort(SORTS[sort]);
   if (json) printJson(rows);
-  else for (const line of frame(rows, sort, Number.POSITIVE_INFINITY).slice(1, -2)) print(line);
+  else {
+    const endless = Number.POSITIVE_INFINITY;
+    for (const line of frame(rows, sort, endless, endless).slice(1, -2)) print(line);
+  }
   return EXIT.ok;
 }
 
@@ -148,7 +217,8 @@ async function live(intervalMs: number, firstSort: Sort): Promise<number> {
   let before = look();
   let rows: TopRow[] = [];
   const ended = Promise.withResolvers<void>();
-  const draw = (): void => screen.draw(frame(rows.sort(SORTS[sort]), sort, screen.columns));
+  const draw = (): void =>
+    screen.draw(frame(rows.sort(SORTS[sort]), sort, screen.columns, screen.rows));
   const onKey = (key: string): void => {
     if (key === "q" || key === "\x03" || key === "\x04") ended.resolve();
     if (key === "s") sort = SORT_NAMES[(SORT_NAMES.indexOf(sort) + 1) % SORT_NAMES.length]!;

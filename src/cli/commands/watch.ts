@@ -1,51 +1,37 @@
-import { lstatSync, readdirSync, watch as watchDirectory } from "node:fs";
+import { watch as watchDirectory } from "node:fs";
+import { visible } from "../../arguments.ts";
 import { room } from "../../index.ts";
 import { objectOfFile } from "../../inspection/inspect.ts";
+import { type Change, DirectoryChanges } from "../changes.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT } from "../failure.ts";
-import { safeText } from "../format.ts";
 import { fitsAny } from "../names.ts";
-import { paint, print } from "../output.ts";
+import { complain, paint, print, printJson } from "../output.ts";
 import { untilSignal } from "../signals.ts";
-
-interface Event {
-  readonly event: "create" | "delete" | "resize";
-  readonly name: string;
-  readonly type: "segment" | "semaphore";
-  readonly size: number;
-  readonly before?: number;
-}
 
 const STYLES = { create: "green", delete: "red", resize: "yellow" } as const;
 
-/** glibc makes a semaphore under a name of this form, and gives it its real name afterwards. */
-const TEMPORARY = /^sem\.[A-Za-z0-9]{6}$/;
+/** How long a name of a temporary file's form is watched before it counts as an object's, in ms. */
+const SETTLE_MS = 50;
 
-function show(event: Event, json: boolean): void {
-  const time = new Date().toISOString();
-  if (json) {
-    print(JSON.stringify({ time, ...event }));
-    return;
-  }
-  const size = event.before === undefined ? event.size : `${event.before} → ${event.size}`;
-  const word = paint(STYLES[event.event], event.event.padEnd(6));
-  const what = event.type === "semaphore" ? "semaphore " : "";
-  print(`${time.slice(11, 23)}  ${word}  ${what}${safeText(event.name)}  ${size} bytes`);
+/** @returns The object that a file holds; the file's name has a character for each byte. */
+function objectOf({ file }: Change): ReturnType<typeof objectOfFile> {
+  return objectOfFile(Buffer.from(file, "latin1"));
 }
 
-/** Yields how one file differs from what was known of it, and updates `known`. */
-function* eventsOf(directory: string, file: string, known: Map<string, number>): Generator<Event> {
-  const { type, name } = objectOfFile(file);
-  const before = known.get(file);
-  const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
-  if (size === undefined) {
-    known.delete(file);
-    if (before !== undefined) yield { event: "delete", name, type, size: before };
+function show(change: Change, json: boolean): void {
+  const { event, size, before } = change;
+  const { type, name } = objectOf(change);
+  const time = new Date().toISOString();
+  if (json) {
+    printJson({ time, event, name, type, size, before }, 0);
     return;
   }
-  known.set(file, size);
-  if (before === undefined) yield { event: "create", name, type, size };
-  else if (before !== size) yield { event: "resize", name, type, size, before };
+  const bytes = size === undefined ? "gone at once" : `${size} bytes`;
+  const word = paint(STYLES[event], event.padEnd(6));
+  const what = type === "semaphore" ? "semaphore " : "";
+  const sizes = before === undefined ? bytes : `${before} → ${bytes}`;
+  print(`${time.slice(11, 23)}  ${word}  ${what}${visible(name)}  ${sizes}`);
 }
 
 export const watch: Command = {
@@ -61,26 +47,38 @@ export const watch: Command = {
   async run(call: Call): Promise<number> {
     const { directory } = room();
     const fits = fitsAny(call.operands);
-    const known = new Map<string, number>();
-    for (const file of readdirSync(directory)) {
-      const size = lstatSync(`${directory}/${file}`, { throwIfNoEntry: false })?.size;
-      if (size !== undefined) known.set(file, size);
-    }
     let left = call.count("count") ?? Number.POSITIVE_INFINITY;
     const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-    const watcher = watchDirectory(directory, (_, file) => {
-      if (file === null || TEMPORARY.test(file)) return;
-      for (const event of eventsOf(directory, file, known)) {
-        if (!fits(event.name) || left <= 0) continue;
-        show(event, call.has("json"));
+    let settling: Timer | undefined;
+    const report = (found: Iterable<Change>): void => {
+      for (const change of found) {
+        if (!fits(objectOf(change).name) || left <= 0) continue;
+        show(change, call.has("json"));
         left--;
       }
       if (left <= 0) resolve();
+      if (changes.isUndecided) settling ??= setTimeout(settle, SETTLE_MS);
+    };
+    const settle = (): void => {
+      settling = undefined;
+      report(changes.settle());
+    };
+    const watcher = watchDirectory(directory, { encoding: "latin1" }, (event, file) => {
+      if (file === null) {
+        // The kernel's queue of events was full.
+        complain("Events were lost: there were too many. What is there now is compared");
+        report(changes.all());
+      } else {
+        report(changes.of(file, event === "rename"));
+      }
     });
     watcher.on("error", reject);
+    // After the watcher began: nothing that is made meanwhile is missed.
+    const changes = new DirectoryChanges(directory);
     try {
       await Promise.race([ended, untilSignal()]);
     } finally {
+      clearTimeout(settling);
       watcher.close();
     }
     return EXIT.ok;
