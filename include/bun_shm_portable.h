@@ -26,6 +26,8 @@
 
 #define BUN_SHM_PORTABLE_MAGIC 0x4D485350u /* "PSHM" */
 #define BUN_SHM_PORTABLE_VERSION 1u
+/* "MAKE": where it lies in reserved[0], a creator is at work, or died before it had finished. */
+#define BUN_SHM_PORTABLE_MAKING 0x454b414du
 #define BUN_SHM_PORTABLE_NAME_MAX 31
 
 struct bun_shm_portable_header {
@@ -84,9 +86,11 @@ static inline int bun_shm_portable_create(const char *name, size_t size,
     return -1;
   }
   close(fd);
+  __atomic_store_n(&segment->header->reserved[0], BUN_SHM_PORTABLE_MAKING, __ATOMIC_RELEASE);
   segment->header->version = BUN_SHM_PORTABLE_VERSION;
   segment->header->creator_pid = (uint32_t)getpid();
   __atomic_store_n(&segment->header->magic, BUN_SHM_PORTABLE_MAGIC, __ATOMIC_RELEASE);
+  __atomic_store_n(&segment->header->reserved[0], 0, __ATOMIC_RELEASE);
   return 0;
 }
 

@@ -111,13 +111,13 @@ export {
   type RingWriteOptions,
 } from "./ring/ring-producer.ts";
 export { RwLock, type RwLockOptions } from "./locks/rw-lock.ts";
-export {
-  Segment,
-  type SegmentCreateOptions,
-  type SegmentOpenOptions,
-  type SegmentOpenOrCreateOptions,
-  type SegmentResizeOptions,
-} from "./segment/segment.ts";
+export { Segment } from "./segment/segment.ts";
+export type {
+  SegmentCreateOptions,
+  SegmentOpenOptions,
+  SegmentOpenOrCreateOptions,
+  SegmentResizeOptions,
+} from "./segment/segment-options.ts";
 export {
   Semaphore,
   type SemaphoreCreateOptions,

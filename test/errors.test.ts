@@ -19,7 +19,7 @@ const SRC = join(import.meta.dir, "../src");
  * another user's objects, another platform), deaths of other processes (the kill tests have those),
  * and bytes in rings and maps that somebody scribbled over, which the hostile tests do.
  */
-const WITHOUT_ROW = 119;
+const WITHOUT_ROW = 122;
 
 /** Where src/ throws something of its own: `throw new …(`, `throw corrupt…(`, `fail(`. */
 const SITE =
@@ -82,6 +82,8 @@ function shown(message: string): string {
   return message
     .replaceAll(name, "NAME")
     .replaceAll(key(), "KEY")
+    .replaceAll(/file:[^"]*bun-shm-link-[^"]*/g, "file:LINK")
+    .replaceAll(/huge page's, \d+ bytes/g, "huge page's, HUGE bytes")
     .replaceAll(/sysv:#\d+/g, "sysv:#ID")
     .replaceAll(/expected 0x[0-9a-f]{8} at offset 20/g, "expected HASH at offset 20");
 }

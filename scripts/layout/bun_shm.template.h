@@ -418,16 +418,30 @@ static inline int bun_shm_spsc_fill(bun_shm_spsc *ring, uint32_t capacity) {
     bun_shm_segment_header *header = bun_shm_spsc_header(ring);
     header->version = BUN_SHM_SEGMENT_VERSION;
     header->creator_pid = (uint32_t)getpid();
-    header->state = BUN_SHM_STATE_OPEN;
+    header->state = BUN_SHM_MAKING;
     header->kind = BUN_SHM_KIND_SPSC;
     header->layout_hash = BUN_SHM_SPSC_LAYOUT_HASH;
     header->data_offset = BUN_SHM_RING_DATA_OFFSET;
     header->data_length = capacity;
     /* SYNC header-ready: pairs with the opener's load. */
     __atomic_store_n(&header->magic, BUN_SHM_SEGMENT_MAGIC, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&header->state, BUN_SHM_STATE_OPEN, __ATOMIC_SEQ_CST);
   }
   close(lock);
   return result;
+}
+
+/* A signal makes posix_fallocate begin again, so that each interrupted piece is halved. */
+static inline int bun_shm_reserve(int descriptor, off_t size) {
+  off_t piece = size;
+  for (off_t done = 0; done < size;) {
+    off_t part = piece < size - done ? piece : size - done;
+    int result = posix_fallocate(descriptor, done, part);
+    if (result == 0) done += part;
+    else if (result != EINTR) return -result;
+    else piece = part / 2 > 4096 ? part / 2 : 4096;
+  }
+  return 0;
 }
 
 static inline int bun_shm_spsc_create_steps(bun_shm_spsc *ring, uint32_t capacity, mode_t mode) {
@@ -440,8 +454,11 @@ static inline int bun_shm_spsc_create_steps(bun_shm_spsc *ring, uint32_t capacit
   if (status.st_size > 0) return -EEXIST;
   if (fchmod(ring->descriptor, mode) != 0) return -errno;
   /* Reserves memory for every byte: a full file system is an error now, and no SIGBUS later. */
-  while ((result = posix_fallocate(ring->descriptor, 0, (off_t)size)) == EINTR) continue;
-  if (result != 0) return -result;
+  if ((result = bun_shm_reserve(ring->descriptor, (off_t)size)) < 0) return result;
+  /* The mark of what is being made, before anybody else can look into the object. */
+  uint32_t making = BUN_SHM_MAKING;
+  off_t state = (off_t)offsetof(bun_shm_segment_header, state);
+  if (pwrite(ring->descriptor, &making, sizeof making, state) != (ssize_t)sizeof making) return -EIO;
   if ((result = bun_shm_lock_users(ring->descriptor, F_RDLCK)) < 0) return result;
   if ((result = bun_shm_spsc_map(ring, size)) < 0) return result;
   if ((result = bun_shm_spsc_fill(ring, capacity)) < 0) return result;

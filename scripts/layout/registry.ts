@@ -15,6 +15,7 @@ import * as record from "../../src/layout/record-descriptor.ts";
 import * as sharedRecord from "../../src/layout/shared-record-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
 import * as rwLock from "../../src/layout/rw-lock-layout.ts";
+import * as making from "../../src/layout/making.ts";
 import * as header from "../../src/layout/segment-header.ts";
 import * as waitPoint from "../../src/layout/wait-point-layout.ts";
 import { TEXTS } from "./texts.ts";
@@ -72,6 +73,7 @@ export const CHAPTERS: readonly Chapter[] = [
   },
   chapter("Segment header", TEXTS.header, [header.SEGMENT_HEADER], {
     ...pick(header, "SEGMENT_MAGIC", "SEGMENT_VERSION", "STATE_OPEN", "STATE_RETIRED"),
+    ...pick(making, "MAKING"),
     ...kinds,
   }),
   chapter(

@@ -30,10 +30,12 @@ one object do not collide.`,
 Every structure with a header starts with these 128 bytes. The creator fills in everything else and stores \`magic\` last,
 so an opener that loads the magic sees all of it. An opener waits for the object's size and then for the magic, a second
 for each, and refuses another version, another kind, and another \`layout_hash\`: two builds whose layouts differ never
-touch each other's memory.
+touch each other's memory. It waits longer for a maker that holds a lock, and so lives.
 
-The maker of a new structure holds the lock on its \`MAKER_BYTE\` while it fills the structure in (see _Lock bytes_). If
-there is no magic and the lock is free, the maker died, and the next one begins again.`,
+The maker of a new structure holds the lock on its \`MAKER_BYTE\` while it fills the structure in (see _Lock bytes_). Before all else it stores
+\`MAKING\` in \`state\`: in a new object while it still locks the users out, so that nobody sees the object without it. After the magic it stores 1 there. If
+there is no magic, \`state\` is \`MAKING\`, and the lock is free, then the maker died, and the next one begins again. Memory without magic and mark that is not all zeros
+belongs to somebody else, and is never made over. Structures without a header carry the mark where their magic will be, and a portable segment in \`reserved\`.`,
 
   waitPoint: `
 The wait point is an event count. A waiter sets its flag in \`state\`, keeps the value of \`state\` as its key, looks again at what it waits for, and only

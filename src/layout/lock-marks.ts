@@ -9,6 +9,7 @@
 import { hex } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import { load, store } from "../memory/atomics.ts";
+import { MAKING, type Making } from "./making.ts";
 import { BARRIER_MAGIC, BARRIER_MAGIC_OFFSET } from "./barrier-layout.ts";
 import { CONDITION_MAGIC, CONDITION_MAGIC_OFFSET } from "./condition-layout.ts";
 import { EVENT_MAGIC, EVENT_MAGIC_OFFSET } from "./event-layout.ts";
@@ -66,11 +67,17 @@ export function publishMark(words: Int32Array, { magic, offset, hasMutex }: Mark
   if (hasMutex) store(words, MUTEX_MARK.offset >> 2, MUTEX_MARK.magic);
 }
 
-/** Clears the marks, and then everything else. */
+/** How one that is being made is known: by the mark of that, or by a magic without its mutex's. */
+export function makingOf({ offset, magic, hasMutex }: Mark): Making {
+  return { offset, words: hasMutex ? [MAKING, magic] : [MAKING] };
+}
+
+/** Clears the marks, and then everything else; the mark of what is being made comes first. */
 export function clearMarked(words: Int32Array, { offset, hasMutex }: Mark): void {
   if (hasMutex) store(words, MUTEX_MARK.offset >> 2, 0);
-  store(words, offset >> 2, 0);
-  words.fill(0);
+  store(words, offset >> 2, MAKING);
+  words.fill(0, 0, offset >> 2);
+  words.fill(0, (offset >> 2) + 1);
 }
 
 /**
@@ -91,7 +98,7 @@ export function isMarked(wanted: Mark, words: Int32Array, what: string, offset: 
     });
   }
   const word = load(words, index);
-  if (word === 0 || word === wanted.magic) return false;
+  if (word === 0 || makingOf(wanted).words.includes(word)) return false;
   throw new LayoutError(`Cannot open ${what}: there is no ${wanted.noun}`, {
     expected: hex(wanted.magic),
     found: hex(word),

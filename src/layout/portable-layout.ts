@@ -1,4 +1,5 @@
 /** The header of portable segments: 64 bytes, so that the data after it starts a cache line. */
+import { MAKING, type Making } from "./making.ts";
 import { type Layout, u32 } from "./description.ts";
 
 /** "PSHM" as bytes in memory. */
@@ -11,6 +12,8 @@ export const PORTABLE_MAGIC_WORD = 0;
 export const PORTABLE_VERSION_OFFSET = 4;
 export const PORTABLE_CREATOR_PID_OFFSET = 8;
 const PORTABLE_RESERVED_OFFSET = 12;
+/** How one is known while it is being made. */
+export const PORTABLE_MAKING: Making = { offset: PORTABLE_RESERVED_OFFSET, words: [MAKING] };
 
 export const PORTABLE_HEADER: Layout = {
   name: "portable_header",
@@ -20,6 +23,6 @@ export const PORTABLE_HEADER: Layout = {
     u32("magic", 0, '"PSHM". Written last, with release.'),
     u32("version", PORTABLE_VERSION_OFFSET, "1."),
     u32("creator_pid", PORTABLE_CREATOR_PID_OFFSET, "For people; ids are reused."),
-    u32("reserved", PORTABLE_RESERVED_OFFSET, "0.", 13),
+    u32("reserved", PORTABLE_RESERVED_OFFSET, "0; MAKING in the first one while it is made.", 13),
   ],
 };

@@ -8,6 +8,7 @@
 import { hex } from "../arguments.ts";
 import { LayoutError } from "../errors.ts";
 import { load, store } from "../memory/atomics.ts";
+import { MAKING, type Making } from "./making.ts";
 import { type Layout, bytes, u32 } from "./description.ts";
 
 /** "BSHM" as bytes in memory. */
@@ -37,6 +38,8 @@ export const MAX_CODEC_ID_LENGTH = 64;
 
 /** `state`: the structure is in use. */
 export const STATE_OPEN = 1;
+/** How a structure with a header is known while it is being made. */
+export const HEADER_MAKING: Making = { offset: HEADER_STATE_OFFSET, words: [MAKING] };
 /** `state`: a finder should make a new one; for structures that can be retired. */
 export const STATE_RETIRED = 2;
 
@@ -65,7 +68,7 @@ export const SEGMENT_HEADER: Layout = {
     ),
     u32("version", HEADER_VERSION_OFFSET, "The version of the binary contract."),
     u32("creator_pid", HEADER_CREATOR_PID_OFFSET, "For people; nothing relies on it."),
-    u32("state", HEADER_STATE_OFFSET, "1 open, 2 retired."),
+    u32("state", HEADER_STATE_OFFSET, "MAKING while it is made; then 1 open, 2 retired."),
     u32("kind", HEADER_KIND_OFFSET, "Which structure this is."),
     u32(
       "layout_hash",
@@ -131,11 +134,10 @@ export interface StructureBytes {
   readonly offset: number;
 }
 
-/** Fills in everything except the magic. */
+/** Fills in everything except the magic and the state. */
 export function writeHeader(view: DataView, header: SegmentHeader, creatorPid: number): void {
   view.setUint32(HEADER_VERSION_OFFSET, SEGMENT_VERSION, true);
   view.setUint32(HEADER_CREATOR_PID_OFFSET, creatorPid, true);
-  view.setUint32(HEADER_STATE_OFFSET, STATE_OPEN, true);
   view.setUint32(HEADER_KIND_OFFSET, header.kind, true);
   view.setUint32(HEADER_LAYOUT_HASH_OFFSET, header.layoutHash, true);
   view.setUint32(HEADER_DATA_OFFSET_OFFSET, header.dataOffset, true);
@@ -160,6 +162,8 @@ export function codecIdOf(bytes: Uint8Array): string {
 /** Marks the structure as finished. SYNC header-ready: pairs with `isHeaderReady`. */
 export function publishHeader(words: Int32Array): void {
   store(words, HEADER_MAGIC_OFFSET >> 2, SEGMENT_MAGIC);
+  // The mark goes last, so that there is no instant without one of the two.
+  store(words, HEADER_STATE_OFFSET >> 2, STATE_OPEN);
 }
 
 /**

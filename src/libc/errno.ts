@@ -70,6 +70,14 @@ function errnoName(number: number): string {
   return names.get(number) ?? `errno ${number}`;
 }
 
+/** The way out of failures that any call can meet. */
+const GENERAL_HINTS: Readonly<Record<number, string | undefined>> = {
+  [E.EMFILE]:
+    "All descriptors that this process may have are in use: close handles that it needs no more, " +
+    "or raise `ulimit -n`",
+  [E.ENFILE]: "All descriptors of the machine are in use: sysctl fs.file-max has the limit",
+};
+
 /**
  * Throws what a failed wrapper returned, as in `Cannot open segment "/x": ENOENT, no such file or
  * directory`.
@@ -87,6 +95,7 @@ export function fail(
 ): never {
   const code = errnoName(-result);
   const text = String(libc.strerror(-result)).toLowerCase();
-  const message = `${action}: ${code}, ${text}${hint === undefined ? "" : `. ${hint}`}`;
+  const way = hint ?? GENERAL_HINTS[-result];
+  const message = `${action}: ${code}, ${text}${way === undefined ? "" : `. ${way}`}`;
   throw new SystemError(message, { code, errno: -result, syscall, path });
 }

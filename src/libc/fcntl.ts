@@ -49,6 +49,14 @@ export function getSeals(descriptor: number): number {
 }
 
 /**
+ * `int fchmod(int fildes, mode_t mode)`. Errors: EPERM, which a file system without permissions
+ * answers too. https://pubs.opengroup.org/onlinepubs/9799919799/functions/fchmod.html
+ */
+export function fchmod(descriptor: number, mode: number): number {
+  return fromErrno(libc.fchmod(descriptor, mode));
+}
+
+/**
  * `int ftruncate(int fildes, off_t length)`: sets the size; new bytes read as zero, and no memory
  * is reserved for them. Errors: EBADF, EFBIG, EINVAL, EPERM (sealed).
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/ftruncate.html
@@ -62,8 +70,25 @@ export function ftruncate(descriptor: number, size: number): number {
  * memory reserved, so that touching it cannot fail later. Errors: ENOSPC, EFBIG, EINVAL, EBADF.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/posix_fallocate.html
  */
-export function posixFallocate(descriptor: number, offset: number, length: number): number {
-  return uninterrupted(() => fromError(libc.posix_fallocate(descriptor, offset, length)));
+function posixFallocate(descriptor: number, offset: number, length: number): number {
+  return fromError(libc.posix_fallocate(descriptor, offset, length));
+}
+
+/**
+ * Grows to at least `length` bytes with memory reserved. A signal makes `posix_fallocate` give up
+ * what it has done and answer EINTR. So each interrupted piece is followed by one of half its size,
+ * and under any storm of signals there is one small enough to be finished.
+ */
+export function reserveBytes(descriptor: number, length: number): number {
+  let piece = length;
+  for (let done = 0; done < length;) {
+    const part = Math.min(piece, length - done);
+    const result = posixFallocate(descriptor, done, part);
+    if (result === 0) done += part;
+    else if (result !== -E.EINTR) return result;
+    else piece = Math.max(pageSize(), Math.ceil(part / 2));
+  }
+  return 0;
 }
 
 // An ArrayBuffer, because the engine may move the storage of a small typed array.
@@ -103,6 +128,11 @@ export function lockByte(descriptor: number, byte: number): number {
  */
 export function shareByte(descriptor: number, byte: number): number {
   return takeByte(descriptor, byte, C.F_RDLCK);
+}
+
+/** Releases the lock that this open file description has on a byte. */
+export function unlockByte(descriptor: number, byte: number): number {
+  return takeByte(descriptor, byte, C.F_UNLCK);
 }
 
 /** 1 while another open file description holds the byte in either way, else 0. Takes nothing. */

@@ -61,11 +61,12 @@ const toOwnedArrayBuffer = toArrayBuffer as (
  * `buffer.transfer(0)` detaches every view and unmaps at once, and the garbage collector unmaps a
  * forgotten buffer. Call it once for each mapping, which must not be unmapped in another way.
  *
+ * @param mapped How many bytes are mapped: with huge pages, more than the buffer has.
  * @returns The buffer. @throws RangeError over 4 GiB; then the mapping is unmapped as well.
  */
-export function adoptMapping(address: number, length: number): ArrayBuffer {
+export function adoptMapping(address: number, length: number, mapped: number): ArrayBuffer {
   // The deallocator's context carries munmap's second argument.
-  return toOwnedArrayBuffer(address, 0, length, length, addressOf("munmap"));
+  return toOwnedArrayBuffer(address, 0, length, mapped, addressOf("munmap"));
 }
 
 /** Makes the ArrayBuffer over what `shmat` attached: `shmdt(addr)` is the deallocator. */

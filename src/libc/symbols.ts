@@ -22,6 +22,7 @@ const SYMBOLS = {
   // fcntl.h, unistd.h
   open: { args: ["cstring", "i32", "u32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
+  fchmod: { args: ["i32", "u32"], returns: "i32" },
   ftruncate: { args: ["i32", "i64"], returns: "i32" },
   posix_fallocate: { args: ["i32", "i64", "i64"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },

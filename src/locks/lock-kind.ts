@@ -1,6 +1,6 @@
 /** The five ways in which every kind of lock is made and found. */
 import { checkOptions, one, shown } from "../arguments.ts";
-import { type Mark, clearMarked, isMarked, publishMark } from "../layout/lock-marks.ts";
+import { type Mark, clearMarked, isMarked, makingOf, publishMark } from "../layout/lock-marks.ts";
 import {
   Placed,
   type PlacedCreateOptions,
@@ -44,6 +44,7 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
       noun: mark.noun,
       family: mark.noun,
       readable: false,
+      making: makingOf(mark),
       isReady: (words, what, offset) => isMarked(mark, words, what, offset),
     };
   }

@@ -2,15 +2,15 @@
 import { E, fail } from "../libc/errno.ts";
 import { close, isByteLocked, lockByte, open } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
-import { Descriptor } from "./descriptor.ts";
+import { Descriptor, withDescriptors } from "./descriptor.ts";
 
 /**
  * An exclusive lock on one byte of an object, which has an open file description of its own.
  *
  * What a crash leaves: nothing, because the kernel releases the lock when the process dies, in
  * whatever way, and even across containers, where process ids mean nothing. It also excludes other
- * handles of the same process, and its Workers. A lock that is forgotten is released when it is
- * collected. `Segment.tryLock` makes them.
+ * handles of the same process, and its Workers. `Segment.tryLock` makes them, and its segment keeps
+ * them: a lock lasts until `close`, here or of the segment, even if nothing else refers to it.
  *
  * @example
  * ```ts
@@ -24,26 +24,35 @@ import { Descriptor } from "./descriptor.ts";
  */
 export class ByteLock {
   readonly #descriptor: Descriptor;
+  readonly #kept: Set<ByteLock>;
 
-  private constructor(what: string, descriptor: number) {
+  private constructor(what: string, descriptor: number, kept: Set<ByteLock>) {
     this.#descriptor = new Descriptor(`the lock of ${what}`, descriptor);
     this.#descriptor.serve(this);
+    this.#kept = kept;
+    kept.add(this);
   }
 
   /**
    * Takes the lock on byte `index` if it is free.
    *
+   * @param kept The locks that the segment keeps, which this one joins while it is held.
    * @returns The lock; undefined when anybody holds it.
    * @throws SystemError when the object cannot be opened for writing, or has no such locks.
    * @internal
    */
-  static tryAcquire(what: string, object: Descriptor, index: number): ByteLock | undefined {
+  static tryAcquire(
+    what: string,
+    object: Descriptor,
+    index: number,
+    kept: Set<ByteLock>,
+  ): ByteLock | undefined {
     // This opens the same object again, whatever has become of its name.
     const path = `/proc/self/fd/${object.number}`;
-    const descriptor = open(path, C.O_RDWR | C.O_CLOEXEC);
+    const descriptor = withDescriptors(() => open(path, C.O_RDWR | C.O_CLOEXEC));
     if (descriptor < 0) fail(`Cannot lock ${what}`, descriptor, "open", path);
     const result = lockByte(descriptor, index);
-    if (result === 0) return new ByteLock(what, descriptor);
+    if (result === 0) return new ByteLock(what, descriptor, kept);
     close(descriptor);
     if (result === -E.EAGAIN) return undefined;
     return fail(`Cannot lock ${what}`, result, "fcntl");
@@ -63,6 +72,7 @@ export class ByteLock {
 
   /** Releases the lock. Calling it again does nothing. */
   close(): void {
+    this.#kept.delete(this);
     this.#descriptor.close();
   }
 

@@ -1,5 +1,6 @@
 /** The one owner of a file descriptor. */
 import { ClosedError } from "../errors.ts";
+import { E } from "../libc/errno.ts";
 import { close } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 
@@ -16,7 +17,36 @@ export function isLook(flags: number): boolean {
   return (flags & (C.O_ACCMODE | C.PROC_O_APPEND)) === LOOK;
 }
 
-const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(close);
+/** A descriptor that ends with an object, and where that object is looked for. */
+interface Served {
+  readonly descriptor: Descriptor;
+  readonly object: WeakRef<object>;
+}
+
+// A descriptor does not refer to the object that it serves, so this keeps none of them alive.
+const served: Set<Served> = new Set();
+
+function end(each: Served): void {
+  // The descriptor may serve another object by now.
+  if (served.has(each)) each.descriptor.close();
+}
+
+const forgotten: FinalizationRegistry<Served> = new FinalizationRegistry(end);
+
+/**
+ * Makes a call that opens a descriptor. When all are in use, it collects garbage, closes those of
+ * forgotten objects, and makes the call once more.
+ *
+ * @param open Returns a descriptor, or a negated errno.
+ */
+export function withDescriptors(open: () => number): number {
+  const opened = open();
+  if (opened !== -E.EMFILE) return opened;
+  Bun.gc(true);
+  // The engine would run the finalizers only after this turn of the event loop.
+  for (const each of served) if (each.object.deref() === undefined) end(each);
+  return open();
+}
 
 /**
  * A file descriptor that is closed once: by `close()`, or when the object it serves is collected.
@@ -24,6 +54,7 @@ const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(close);
 export class Descriptor {
   readonly #what: string;
   #number: number;
+  #served: Served | undefined;
 
   constructor(what: string, number: number) {
     this.#what = what;
@@ -42,13 +73,22 @@ export class Descriptor {
 
   /** Closes the descriptor when an object is collected; a later call names another object. */
   serve(object: object): void {
+    this.#release();
+    this.#served = { descriptor: this, object: new WeakRef(object) };
+    served.add(this.#served);
+    forgotten.register(object, this.#served, this);
+  }
+
+  #release(): void {
+    if (this.#served === undefined) return;
     forgotten.unregister(this);
-    forgotten.register(object, this.number, this);
+    served.delete(this.#served);
+    this.#served = undefined;
   }
 
   close(): void {
     if (this.#number < 0) return;
-    forgotten.unregister(this);
+    this.#release();
     close(this.#number);
     this.#number = -1;
   }

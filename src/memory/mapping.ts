@@ -1,6 +1,6 @@
 /** The one owner of mapped memory: an ArrayBuffer that cannot be used after it is unmapped. */
 import { ClosedError } from "../errors.ts";
-import { fail } from "../libc/errno.ts";
+import { E, fail } from "../libc/errno.ts";
 import { adoptAttachment, adoptMapping, mapAgain, mmap, unmap } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
@@ -29,14 +29,17 @@ export class Mapping {
   readonly buffer: ArrayBuffer;
   readonly #what: string;
   readonly #address: number;
+  /** How many bytes are mapped: huge pages are mapped whole. */
+  readonly #mapped: number;
   // Its length is 0 once detached; reading that costs nothing, while `buffer.detached` is a call.
   readonly #probe: Uint8Array;
 
   #lasting: Lasting | undefined;
 
-  private constructor(what: string, address: number, buffer: ArrayBuffer) {
+  private constructor(what: string, address: number, mapped: number, buffer: ArrayBuffer) {
     this.#what = what;
     this.#address = address;
+    this.#mapped = mapped;
     this.buffer = buffer;
     this.#probe = new Uint8Array(buffer);
   }
@@ -47,18 +50,27 @@ export class Mapping {
    * With `access` "read" the mapping is private and copy-on-write: a write through its views stays
    * in this process instead of ending it with SIGSEGV.
    *
+   * @param pageSize Bytes of the pages that back it, if they are huge.
    * @returns The mapping, or mmap's negated errno.
    */
   static map(
     what: string,
     descriptor: number,
-    options: { offset: number; length: number; access: "readwrite" | "read" },
+    { offset, length, access }: { offset: number; length: number; access: "readwrite" | "read" },
+    pageSize = 1,
   ): Mapping | number {
-    const flags = options.access === "read" ? C.MAP_PRIVATE : C.MAP_SHARED;
+    const flags = access === "read" ? C.MAP_PRIVATE : C.MAP_SHARED;
     const protection = C.PROT_READ | C.PROT_WRITE;
-    const address = mmap(options.length, protection, flags, descriptor, options.offset);
+    // munmap takes a length of whole pages only, and mmap rounds up to them by itself.
+    const mapped = Math.ceil(length / pageSize) * pageSize;
+    let address = mmap(mapped, protection, flags, descriptor, offset);
+    if (address === -E.ENOMEM) {
+      // Forgotten mappings go when they are collected.
+      Bun.gc(true);
+      address = mmap(mapped, protection, flags, descriptor, offset);
+    }
     if (address < 0) return address;
-    return new Mapping(what, address, adoptMapping(address, options.length));
+    return new Mapping(what, address, mapped, adoptMapping(address, length, mapped));
   }
 
   /**
@@ -68,7 +80,7 @@ export class Mapping {
   static attach(what: string, id: number, length: number): Mapping | number {
     const address = shmat(id, 0);
     if (address < 0) return address;
-    return new Mapping(what, address, adoptAttachment(address, length));
+    return new Mapping(what, address, length, adoptAttachment(address, length));
   }
 
   /** The memory's address, for libc. @throws ClosedError once the buffer is detached. */
@@ -93,7 +105,7 @@ export class Mapping {
   }
 
   #mapLasting(): number {
-    const length = this.buffer.byteLength;
+    const length = this.#mapped;
     const address = mapAgain(this.#address, length);
     if (address < 0) fail(`Cannot map ${this.#what} again`, address, "mremap");
     this.#lasting = { address, length };

@@ -90,6 +90,16 @@ export function findUsers(device: number): UserTable {
   };
 }
 
+/**
+ * Whether another process is known to have an object open or mapped, as programs do that take no
+ * locks; takes some milliseconds. False where this user or this system cannot know.
+ */
+export function isUsedElsewhere(device: bigint, inode: bigint): boolean {
+  const key = objectKey(Number(device), Number(inode));
+  const users = findUsers(Number(device)).users.get(key) ?? [];
+  return users.some(({ pid }) => pid !== process.pid);
+}
+
 function ownerOf(pid: number): number | undefined {
   return statOf(`/proc/${pid}`)?.uid;
 }

@@ -1,10 +1,14 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkBoolean, checkInteger, hex, one, shown } from "../arguments.ts";
+import { checkBoolean, hex, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
+import { MAKING, type Making } from "../layout/making.ts";
 import { refuseOther } from "../layout/recognition.ts";
-import { wordsOf } from "../memory/atomics.ts";
-import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
+import { load, store, wordsOf } from "../memory/atomics.ts";
+import type { ObjectMark } from "../memory/objects/shared-object.ts";
+import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../waiting/patience.ts";
+import { checkPlace } from "./place.ts";
+import { quietly } from "./quietly.ts";
 import { Segment } from "./segment.ts";
 
 /** One kind of thing that can lie in a segment. */
@@ -15,6 +19,8 @@ export interface PlacedKind {
   readonly readable: boolean;
   /** As what it is recognised: its noun, or `HEADED`. */
   readonly family: string;
+  /** How an unfinished one is known. */
+  readonly making: Making;
   /**
    * Whether a finished one lies there, and no other structure of this package, as was seen before.
    *
@@ -45,9 +51,6 @@ export interface PlacedInitOptions {
   readonly overwrite?: boolean | undefined;
 }
 
-/** Structures start at a multiple of this many bytes, so that none shares a cache line. */
-const ALIGNMENT = 128;
-
 const CLOSED = new Uint8Array(0);
 
 /** A place in a segment, and the life of the handle that uses it. */
@@ -59,6 +62,7 @@ export class Placed {
   readonly created: boolean;
   /** For messages: `mutex "/x"`, or `mutex at 128 in segment "/x"`. */
   readonly what: string;
+  readonly #kind: PlacedKind;
   /** Whether the segment was opened for this handle, and is closed with it. */
   readonly #owned: boolean;
   /** Has the length 1 while this is open and 0 once detached; reading that costs nothing. */
@@ -71,6 +75,7 @@ export class Placed {
     owned: boolean,
     created: boolean,
   ) {
+    this.#kind = kind;
     this.segment = segment;
     this.offset = offset;
     this.created = created;
@@ -94,7 +99,8 @@ export class Placed {
     options: PlacedCreateOptions,
     make: (placed: Placed) => T,
   ): T {
-    const segment = Segment.create(name, { size: byteLength, mode: options.mode });
+    const size = { size: byteLength, mode: options.mode };
+    const segment = Segment.make(name, size, markOf(kind));
     try {
       const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
@@ -119,7 +125,9 @@ export class Placed {
     options: PlacedOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    return Placed.#find(kind, Segment.open(name, { waitMs: options.waitMs }), 0, true, find);
+    const { waitMs } = options;
+    const until = deadlinesFor(waitMs);
+    return Placed.#find(kind, Segment.attach(name, { waitMs }, false), 0, true, until, find);
   }
 
   /**
@@ -135,7 +143,8 @@ export class Placed {
     make: (placed: Placed) => T,
     find: (placed: Placed) => T,
   ): T {
-    const segment = Segment.attachOrCreate(name, { size: byteLength, mode: options.mode });
+    const size = { size: byteLength, mode: options.mode };
+    const segment = Segment.attachOrCreate(name, size, markOf(kind));
     try {
       const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
       if (made !== undefined) return made;
@@ -143,7 +152,7 @@ export class Placed {
       giveUp(segment, error);
       throw error;
     }
-    return Placed.#find(kind, segment, 0, true, find);
+    return Placed.#find(kind, segment, 0, true, deadlinesFor(), find);
   }
 
   /**
@@ -158,7 +167,7 @@ export class Placed {
     options: PlacedInitOptions,
     make: (placed: Placed) => T,
   ): T {
-    checkPlace(kind, segment, offset, byteLength);
+    checkPlace({ ...kind, readable: false }, segment, offset, byteLength);
     const what = describe(kind, segment, offset, false);
     const { overwrite = false } = options;
     checkBoolean(`Cannot make ${what}`, "overwrite", overwrite);
@@ -185,7 +194,7 @@ export class Placed {
     find: (placed: Placed) => T,
   ): T {
     checkPlace(kind, segment, offset, byteLength);
-    return Placed.#find(kind, segment, offset, false, find);
+    return Placed.#find(kind, segment, offset, false, deadlinesFor(), find);
   }
 
   /** @returns What `make` returned; undefined when a finished one exists there. */
@@ -201,17 +210,28 @@ export class Placed {
     const placed = new Placed(kind, segment, offset, owned, true);
     const words = placed.words();
     const isReady = (): boolean => !overwrite && isThere(kind, words, placed.what, offset);
-    const outcome = waitUntil((): { readonly made?: T } | undefined => {
+    const attempt = (): { readonly made?: T } | undefined => {
       if (isReady()) return {};
       using lock = segment.tryLock(MAKER_BYTE + offset);
       if (lock === undefined) return undefined;
       if (isReady()) return {};
       placed.#checkRoom(byteLength);
-      placed.#checkUnused(byteLength);
-      return { made: make(placed) };
-    }, FOR_CREATOR);
+      if (!overwrite && !placed.#isUnused(byteLength)) return undefined;
+      store(words, kind.making.offset >> 2, MAKING);
+      try {
+        return { made: make(placed) };
+      } catch (error) {
+        placed.words(byteLength).fill(0);
+        throw error;
+      }
+    };
+    const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
+    const outcome = waitForMaker(attempt, isMade, deadlinesFor());
     if (outcome !== undefined) return outcome.made;
-    throw new StateError("EBUSY", `Cannot make ${placed.what}: another process is making it`);
+    const reason = isMade()
+      ? "a live process is still making it"
+      : "it holds only zeros, and somebody has it open, whose memory it may be: close it there";
+    throw new StateError("EBUSY", `Cannot make ${placed.what}: ${reason}`);
   }
 
   static #find<T>(
@@ -219,19 +239,18 @@ export class Placed {
     segment: Segment,
     offset: number,
     owned: boolean,
+    until: MakerDeadlines,
     find: (placed: Placed) => T,
   ): T {
-    const placed = new Placed(kind, segment, offset, owned, false);
+    let placed: Placed | undefined;
     try {
+      placed = new Placed(kind, segment, offset, owned, false);
       const words = placed.words();
+      const { what } = placed;
       const isReady = (): true | undefined =>
-        isThere(kind, words, placed.what, offset) ? true : undefined;
-      if (waitUntil(isReady, FOR_CREATOR) === undefined) {
-        const hint = owned
-          ? "Its creator died before it had finished: openOrCreate makes it, unlink removes it"
-          : "Nobody has made one there, or its maker died before it had finished: `init` makes it";
-        throw new StateError("ENODATA", `Cannot open ${placed.what}: it holds only zeros. ${hint}`);
-      }
+        isThere(kind, words, what, offset) ? true : undefined;
+      const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
+      if (waitForMaker(isReady, isMade, until) === undefined) placed.#failUnready(isMade());
       return find(placed);
     } catch (error) {
       if (owned) segment.close();
@@ -248,24 +267,68 @@ export class Placed {
   }
 
   /**
-   * A named object that was there, and is no structure, is somebody else's: it is not overwritten.
-   * What a maker left half done has the size of what is made; an object of zeros holds nothing.
+   * What was there without the mark of an unfinished structure is somebody else's, and stays. An
+   * object of zeros holds nothing, unless somebody has it open and is about to write.
    *
+   * @returns Whether it can be made here; false while another program has an object of zeros.
    * @throws LayoutError when there is something.
    */
-  #checkUnused(byteLength: number): void {
-    const { segment } = this;
-    if (!this.#owned || segment.created || segment.size === byteLength) return;
-    const at = this.words().findIndex((word) => word !== 0);
+  #isUnused(byteLength: number): boolean {
+    if (this.fresh || this.#isUnfinished()) return true;
+    this.#refuseOthers("make", byteLength);
+    return !this.#owned || !this.segment.hasOtherUsers();
+  }
+
+  /** Whether a maker of this kind has begun here, and has not finished. */
+  #isUnfinished(): boolean {
+    const { making } = this.#kind;
+    return making.words.includes(load(this.words(), making.offset >> 2));
+  }
+
+  /** @throws LayoutError when something lies there that is not all zeros. */
+  #refuseOthers(verb: string, byteLength: number): void {
+    const words = this.#owned ? this.words() : this.words(byteLength);
+    const at = words.findIndex((word) => word !== 0);
     if (at < 0) return;
-    throw new LayoutError(`Cannot make ${this.what}: something else lies there, and stays`, {
+    const way = this.#owned ? "" : "; { overwrite: true } makes one there all the same";
+    const why = `something else lies there, and stays${way}`;
+    throw new LayoutError(`Cannot ${verb} ${this.what}: ${why}`, {
       expected: "only zeros",
-      found: hex(this.words()[at]!),
-      offset: at * 4,
+      found: hex(words[at]!),
+      offset: this.offset + at * 4,
     });
   }
 
-  /** Whether its memory is new, and so all zeros. */
+  /** @throws StateError, LayoutError that says why there is no finished one. */
+  #failUnready(isMade: boolean): never {
+    const action = `Cannot open ${this.what}`;
+    if (isMade) {
+      const way = "Wait longer, with waitMs where the call has it";
+      throw new StateError("EBUSY", `${action}: a live process is still making it. ${way}`);
+    }
+    const way = this.#owned ? "openOrCreate" : "init";
+    if (this.#isUnfinished()) {
+      const why = `it is unfinished, and nobody is making it: ${way} makes it`;
+      throw new StateError("ENODATA", `${action}: ${why}`);
+    }
+    if (this.#owned) this.#refuseOthers("open", 0);
+    const why = `it holds only zeros, and nobody is making it: ${way} makes it`;
+    throw new StateError("ENODATA", `${action}: ${why}`);
+  }
+
+  /**
+   * Clears what was there before, and what a maker that died left half done. The mark of what is
+   * being made stays all the time.
+   */
+  clear(byteLength: number): void {
+    if (this.fresh) return;
+    const words = this.words(byteLength);
+    const at = this.#kind.making.offset >> 2;
+    words.fill(0, 0, at);
+    words.fill(0, at + 1);
+  }
+
+  /** Whether its memory is new, and so all zeros but for the mark. */
   get fresh(): boolean {
     return this.#owned && this.segment.created;
   }
@@ -335,38 +398,16 @@ function isThere(kind: PlacedKind, words: Int32Array, what: string, offset: numb
 function giveUp(segment: Segment, error: unknown): void {
   // What another process makes or has made in it is its own.
   const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
-  if (segment.created && !isOthers) segment.unlink();
-  segment.close();
+  if (segment.created && !isOthers) quietly(() => segment.unlink());
+  quietly(() => segment.close());
+}
+
+/** The mark that a new object of this kind has before others can look into it. */
+function markOf({ making }: PlacedKind): ObjectMark {
+  return { offset: making.offset, word: MAKING };
 }
 
 function describe(kind: PlacedKind, segment: Segment, offset: number, owned: boolean): string {
   if (owned) return `${kind.noun} ${shown(segment.name)}`;
   return `${kind.noun} at ${offset} in segment ${shown(segment.name)}`;
-}
-
-/** Checks where something is to lie in a segment. @throws TypeError, RangeError; ClosedError. */
-export function checkPlace(
-  { noun, readable }: Pick<PlacedKind, "noun" | "readable">,
-  segment: unknown,
-  offset: number,
-  byteLength: number,
-  alignment: number = ALIGNMENT,
-): asserts segment is Segment {
-  if (!Segment.isOne(segment)) {
-    throw new TypeError(`Cannot place ${one(noun)} in ${shown(segment)}: it is not a Segment`);
-  }
-  const action = `Cannot place ${one(noun)} in segment ${shown(segment.name)}`;
-  const size = segment.buffer.byteLength;
-  checkInteger(action, "its offset", offset, 0);
-  if (offset % alignment !== 0) {
-    throw new RangeError(`${action}: its offset must be a multiple of ${alignment}, not ${offset}`);
-  }
-  if (offset + byteLength > size) {
-    throw new RangeError(
-      `${action}: its ${byteLength} bytes from offset ${offset} end beyond the segment's ${size}`,
-    );
-  }
-  if (!readable && segment.access === "read") {
-    throw new TypeError(`${action}: the segment was opened for reading only`);
-  }
 }

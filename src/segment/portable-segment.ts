@@ -5,6 +5,7 @@ import {
   PORTABLE_HEADER_LENGTH,
   PORTABLE_MAGIC,
   PORTABLE_MAGIC_WORD,
+  PORTABLE_MAKING,
   PORTABLE_VERSION,
   PORTABLE_VERSION_OFFSET,
 } from "../layout/portable-layout.ts";
@@ -32,6 +33,7 @@ const KIND: PlacedKind = {
   noun: "portable segment",
   family: "portable segment",
   readable: true,
+  making: PORTABLE_MAKING,
   isReady(words, what, offset) {
     if (words.byteLength < PORTABLE_HEADER_LENGTH) {
       throw new LayoutError(`Cannot open ${what}: it is too small for its header`, {
@@ -126,11 +128,13 @@ export class PortableSegment {
   static #make(placed: Placed, size: number): PortableSegment {
     // A segment that existed without a header may have any size.
     mustHaveSize(placed, size);
+    placed.clear(PORTABLE_HEADER_LENGTH + size);
     const { view } = placed.segment;
     view.setUint32(PORTABLE_VERSION_OFFSET, PORTABLE_VERSION, true);
     view.setUint32(PORTABLE_CREATOR_PID_OFFSET, process.pid, true);
     // SYNC portable-ready: the magic comes last, and pairs with the load in `isReady`.
     store(placed.words(), PORTABLE_MAGIC_WORD, PORTABLE_MAGIC);
+    store(placed.words(), PORTABLE_MAKING.offset >> 2, 0);
     return new PortableSegment(placed);
   }
 

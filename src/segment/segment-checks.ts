@@ -71,9 +71,41 @@ export function checkWindow(
   return { access, offset, length };
 }
 
-/** Checks the arguments of `resize`. @throws TypeError, RangeError. */
-export function checkResize(action: string, newSize: unknown, options: object): void {
+/** How many bytes of an object a window maps. @param size The object's. @throws RangeError. */
+export function lengthOf(what: string, { offset, length }: Window, size: number): number {
+  const mapped = length ?? size - offset;
+  if (offset + mapped > size || mapped < 1) {
+    throw new RangeError(
+      `Cannot map ${mapped} bytes from offset ${offset} of ${what}: it has ${size}`,
+    );
+  }
+  if (mapped > MAPPING_MAX) {
+    throw new RangeError(
+      `Cannot map ${what}: it has ${size} bytes, and one mapping covers at most ` +
+        `${MAPPING_MAX}. Open parts of it with offset and length`,
+    );
+  }
+  return mapped;
+}
+
+/** Checks the arguments of `resize`, and that all is mapped. @throws TypeError, RangeError. */
+export function checkResize(
+  action: string,
+  newSize: unknown,
+  options: object,
+  { access, offset, length }: Window,
+): void {
   checkOptions(action, options, ["force", "reserve"]);
   checkFlags(action, options, ["force", "reserve"]);
   checkSize(action, newSize);
+  if (access === "read") throw new TypeError(`${action}: it was opened for reading only`);
+  if (offset !== 0 || length !== undefined) {
+    throw new TypeError(`${action}: only a part of it is mapped here`);
+  }
+}
+
+/** Checks the index of a lock byte. @throws TypeError, RangeError. */
+export function checkByte(what: string, index: number): void {
+  if (Number.isSafeInteger(index) && index >= 0) return;
+  checkInteger(`Cannot lock a byte of ${what}`, "its index", index, 0);
 }

@@ -1,76 +1,31 @@
-import { INSIDE, checkInside, checkInteger, shown } from "../arguments.ts";
+import { INSIDE, checkInside, shown } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { msync } from "../libc/mman.ts";
 import { ByteLock } from "../memory/byte-lock.ts";
 import { Holds } from "./holds.ts";
-import { MAPPING_MAX, type Mapping } from "../memory/mapping.ts";
+import type { Mapping } from "../memory/mapping.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
-import { posixObjects } from "../memory/objects/posix-object.ts";
-import { WHOLE, type Window, checkCreate, checkResize, checkWindow } from "./segment-checks.ts";
+import { quietly } from "./quietly.ts";
+import {
+  WHOLE,
+  type Window,
+  checkByte,
+  checkCreate,
+  checkResize,
+  checkWindow,
+  lengthOf,
+} from "./segment-checks.ts";
+import type {
+  SegmentCreateOptions,
+  SegmentOpenOptions,
+  SegmentOpenOrCreateOptions,
+  SegmentResizeOptions,
+} from "./segment-options.ts";
 import { parseSegmentName } from "../memory/objects/segment-name.ts";
-import type { Backing, SharedObject } from "../memory/objects/shared-object.ts";
+import type { Backing, ObjectMark, SharedObject } from "../memory/objects/shared-object.ts";
 import { PINNED_LOOK_MS } from "../waiting/limits.ts";
-import { waitForName } from "../waiting/patience.ts";
-
-/** How to make a segment. */
-export interface SegmentCreateOptions {
-  /** Size in bytes, an integer from 1 to 4 GiB. The object has exactly this size. */
-  readonly size: number;
-  /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
-  readonly mode?: number | undefined;
-  /**
-   * Reserve memory for every byte now, so that a full /dev/shm is an error here (ENOSPC) and not
-   * a SIGBUS at a later write, which nothing can catch. Default true.
-   */
-  readonly reserve?: boolean | undefined;
-  /** Refuse names of more than 31 bytes, which macOS does not allow. Default false. */
-  readonly portable?: boolean | undefined;
-  /**
-   * Seal a memfd: nobody can ever shrink or grow it, so it cannot end a reader with a SIGBUS.
-   * Default true; other kinds of memory have no seals.
-   */
-  readonly sealed?: boolean | undefined;
-  /**
-   * Use huge pages, for a memfd or System V (a file on a hugetlbfs always has them). The size must
-   * be a multiple of the huge page's, 2 MiB on most machines, and the system must have set some
-   * aside. Default false.
-   */
-  readonly hugePages?: boolean | undefined;
-}
-
-/** How to make a segment, or attach to an existing one. */
-export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
-  /**
-   * Discard what an existing object holds, and give it `size`. Refused (EBUSY) while another handle
-   * has it open, whose process would end with a SIGBUS. Default false.
-   */
-  readonly truncate?: boolean | undefined;
-}
-
-/** How to attach to a segment. */
-export interface SegmentOpenOptions {
-  /**
-   * "read" maps a private copy-on-write view of a read-only descriptor. A page shows what others
-   * write until this process writes to it; from then on it is this process's own copy, and stale.
-   * So a write never ends in a SIGSEGV, and never reaches others. Default "readwrite".
-   */
-  readonly access?: "readwrite" | "read" | undefined;
-  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
-  readonly waitMs?: number | undefined;
-  /** First byte to map, a multiple of the page size. Default 0. */
-  readonly offset?: number | undefined;
-  /** How many bytes to map. Default: all to the end of the object. */
-  readonly length?: number | undefined;
-}
-
-/** How to resize a segment. */
-export interface SegmentResizeOptions {
-  /** Allow shrinking, because no process touches what is cut off. Default false. */
-  readonly force?: boolean | undefined;
-  /** Reserve memory for every new byte, so that a lack of it is an error now. Default true. */
-  readonly reserve?: boolean | undefined;
-}
+import { deadlinesFor, waitForName } from "../waiting/patience.ts";
 
 /**
  * A named piece of shared memory, mapped into this process.
@@ -118,6 +73,8 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
+  /** The locks that `tryLock` made and that are held. */
+  readonly #locks = new Set<ByteLock>();
   /** What this thread holds in the segment. @internal */
   readonly holds: Holds = new Holds();
 
@@ -145,11 +102,16 @@ export class Segment {
    * @throws RangeError, TypeError for a bad name, size, mode or option.
    */
   static create(name: string, options: SegmentCreateOptions): Segment {
+    return Segment.make(name, options);
+  }
+
+  /** Makes like `create`. @param mark A word that the new one has. @internal */
+  static make(name: string, options: SegmentCreateOptions, mark?: ObjectMark): Segment {
     const parsed = parseSegmentName(name, options?.portable === true);
     const action = `Cannot create segment ${shown(name)}`;
     checkCreate(action, options, "create");
     const space = spaceOf(parsed);
-    const object = space.create(parsed, options);
+    const object = space.create(parsed, { ...options, mark });
     if (object !== undefined) return Segment.#attach(object, true, WHOLE);
     const hint = "Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink";
     return fail(action, -E.EEXIST, space.openCall, name, hint);
@@ -168,11 +130,18 @@ export class Segment {
    *   than 4 GiB without them; TypeError.
    */
   static open(name: string, options: SegmentOpenOptions = {}): Segment {
+    return Segment.attach(name, options, true);
+  }
+
+  /** Opens like `open`. @param readable Whether the caller's call has `access`. @internal */
+  static attach(name: string, options: SegmentOpenOptions, readable: boolean): Segment {
     const parsed = parseSegmentName(name);
     const action = `Cannot open segment ${shown(name)}`;
     const window = checkWindow(action, options);
     const space = spaceOf(parsed);
-    const look = (): SharedObject | undefined => space.open(parsed, window.access);
+    const until = deadlinesFor(options.waitMs);
+    const opening = { readable, until };
+    const look = (): SharedObject | undefined => space.open(parsed, window.access, opening);
     const object = waitForName(look, options.waitMs);
     if (object !== undefined) return Segment.#attach(object, false, window);
     const hint =
@@ -208,17 +177,22 @@ export class Segment {
 
   /**
    * Attaches or makes like `openOrCreate`, but accepts an existing one of any size: structures
-   * check themselves what they find there. @internal
+   * check themselves what they find there. @param mark Goes into one that is new. @internal
    */
-  static attachOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
+  static attachOrCreate(
+    name: string,
+    options: SegmentOpenOrCreateOptions,
+    mark?: ObjectMark,
+  ): Segment {
     const parsed = parseSegmentName(name, options?.portable === true);
     checkCreate(`Cannot create segment ${shown(name)}`, options, "openOrCreate");
     const space = spaceOf(parsed);
+    const marked = { ...options, mark };
     for (;;) {
-      const made = space.create(parsed, options);
+      const made = space.create(parsed, marked);
       if (made !== undefined) return Segment.#attach(made, true, WHOLE);
       const truncate = options.truncate === true;
-      const found = truncate ? space.truncate(parsed, options) : space.adopt(parsed, options);
+      const found = truncate ? space.truncate(parsed, marked) : space.adopt(parsed, marked);
       if (found !== undefined) return Segment.#attach(found.object, found.sized, WHOLE);
       // Somebody removed it between the two attempts: begin again.
     }
@@ -373,11 +347,7 @@ export class Segment {
   resize(newSize: number, options: SegmentResizeOptions = {}): void {
     this.#mustBeFree("resize");
     const action = `Cannot resize ${this.#what} to ${shown(newSize)} bytes`;
-    checkResize(action, newSize, options);
-    if (this.access === "read") throw new TypeError(`${action}: it was opened for reading only`);
-    if (this.#window.offset !== 0 || this.#window.length !== undefined) {
-      throw new TypeError(`${action}: only a part of it is mapped here`);
-    }
+    checkResize(action, newSize, options, this.#window);
     this.#object.checkResizable(action);
     const { size } = this.#object.stat();
     if (newSize < size && options.force !== true) {
@@ -397,12 +367,11 @@ export class Segment {
   }
 
   #failResize(action: string, result: number, newSize: number): never {
-    const hints: Record<number, string | undefined> = {
-      [-E.ENOSPC]:
-        this.backing === "posix" ? posixObjects.describeRoom(this.name, newSize) : undefined,
-      [-E.EPERM]: this.sealed ? "It is sealed; create it with { sealed: false }" : undefined,
-    };
-    return fail(action, result, "posix_fallocate", this.name, hints[result]);
+    const sealed = result === -E.EPERM && this.sealed;
+    const hint = sealed
+      ? "It is sealed; create it with { sealed: false }"
+      : this.#object.roomHint(result, newSize);
+    return fail(action, result, "posix_fallocate", this.name, hint);
   }
 
   /**
@@ -434,9 +403,9 @@ export class Segment {
 
   /**
    * Takes an exclusive lock on byte `index` of the object if it is free. The index only names the
-   * lock: no data are touched, and the byte need not exist. The kernel releases the lock when this
-   * process dies, in whatever way, and one that is forgotten when it is collected. Structures use
-   * locks of their own, which docs/LAYOUT.md lists. Does not block.
+   * lock: no data are touched, and the byte need not exist. The lock lasts until its `close()`, or
+   * that of this segment, even if nobody keeps it; the kernel releases it when this process dies,
+   * in whatever way. Structures use locks of their own, which docs/LAYOUT.md lists. Does not block.
    *
    * @param index An integer of 0 or more.
    * @returns The lock; undefined when a live process holds it, or another handle of this one.
@@ -444,10 +413,10 @@ export class Segment {
    *   may not write; ClosedError; RangeError, TypeError.
    */
   tryLock(index: number): ByteLock | undefined {
-    this.#checkByte(index);
+    checkByte(this.#what, index);
     const target = this.#open.lockTarget(true);
     if (target === undefined) throw new ClosedError(this.#what);
-    return ByteLock.tryAcquire(this.#what, target, index);
+    return ByteLock.tryAcquire(this.#what, target, index, this.#locks);
   }
 
   /**
@@ -455,14 +424,14 @@ export class Segment {
    * returns. Does not block. @throws ClosedError; RangeError, TypeError.
    */
   isLocked(index: number): boolean {
-    this.#checkByte(index);
+    checkByte(this.#what, index);
     const target = this.#open.lockTarget(false);
     return target !== undefined && ByteLock.isHeld(this.#what, target, index);
   }
 
-  #checkByte(index: number): void {
-    if (Number.isSafeInteger(index) && index >= 0) return;
-    checkInteger(`Cannot lock a byte of ${this.#what}`, "its index", index, 0);
+  /** Whether any other handle or program is known to have the object. @internal */
+  hasOtherUsers(): boolean {
+    return this.#open.hasOtherUsers();
   }
 
   /**
@@ -489,6 +458,7 @@ export class Segment {
     if (this.#closed) return;
     this.#mustBeFree("close");
     this.#closed = true;
+    for (const lock of this.#locks) lock.close();
     this.#finishClose();
   }
 
@@ -505,6 +475,17 @@ export class Segment {
    */
   unlink(): boolean {
     return this.#open.unlink();
+  }
+
+  /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one. A
+   * memfd, and what a descriptor refers to, has no name to lose. Asks the kernel; stale the moment
+   * it returns. Does not block.
+   *
+   * @throws SystemError EACCES when the name cannot be looked at; ClosedError.
+   */
+  get unlinked(): boolean {
+    return this.#open.isGone();
   }
 
   [Symbol.dispose](): void {
@@ -533,21 +514,14 @@ export class Segment {
   #map(): void {
     const { access, offset } = this.#window;
     const { size } = this.#object.stat();
-    const length = this.#window.length ?? size - offset;
-    if (offset + length > size || length < 1) {
-      throw new RangeError(
-        `Cannot map ${length} bytes from offset ${offset} of ${this.#what}: it has ${size}`,
-      );
-    }
-    if (length > MAPPING_MAX) {
-      throw new RangeError(
-        `Cannot map ${this.#what}: it has ${size} bytes, and one mapping covers at most ` +
-          `${MAPPING_MAX}. Open parts of it with offset and length`,
-      );
-    }
+    const length = lengthOf(this.#what, this.#window, size);
     const mapping = this.#object.map({ offset, length, access });
     if (typeof mapping === "number") {
-      fail(`Cannot map ${this.#what}`, mapping, this.#object.mapCall, this.name);
+      const hint =
+        mapping === -E.ENOMEM
+          ? "This process may map no more (ulimit -v, sysctl vm.max_map_count): close segments"
+          : undefined;
+      fail(`Cannot map ${this.#what}`, mapping, this.#object.mapCall, this.name, hint);
     }
     this.#object.serve(mapping.buffer);
     this.#mapping = mapping;
@@ -558,7 +532,8 @@ export class Segment {
     try {
       return new Segment(INSIDE, object, created, window);
     } catch (error) {
-      if (created) object.unlink();
+      // The first error is the one that the caller needs.
+      if (created) quietly(() => object.unlink());
       object.close();
       throw error;
     }

@@ -3,6 +3,7 @@ import { checkInside } from "../arguments.ts";
 import { HEADED } from "../layout/recognition.ts";
 import {
   HEADER_CODEC_OFFSET,
+  HEADER_MAKING,
   SEGMENT_HEADER_LENGTH,
   type SegmentHeader,
   isHeaderReady,
@@ -37,7 +38,7 @@ export function structureLength({ dataOffset, dataLength }: NewHeader): number {
 }
 
 function placedKind({ noun, readable = true }: StructureKind): PlacedKind {
-  return { noun, readable, family: HEADED, isReady: isHeaderReady };
+  return { noun, readable, family: HEADED, making: HEADER_MAKING, isReady: isHeaderReady };
 }
 
 /** A structure in its segment. */
@@ -133,10 +134,7 @@ export class Structure {
 
   static #make<T>(placed: Placed, wanted: NewHeader, fill: (structure: Structure) => T): T {
     const header = { dataOffset: SEGMENT_HEADER_LENGTH, ...wanted };
-    // Clears what was there before, and what a maker that died left half done.
-    if (!placed.fresh) {
-      placed.segment.bytes.fill(0, placed.offset, placed.offset + structureLength(header));
-    }
+    placed.clear(structureLength(header));
     const result = fill(new Structure(placed, header));
     writeHeader(viewOf(placed), header, process.pid);
     publishHeader(placed.words());

@@ -19,7 +19,7 @@ import { unspelled } from "../libc/name-spelling.ts";
 import { pathBytes } from "../libc/path-bytes.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
-import { checkPlace } from "../segment/placed.ts";
+import { checkPlace } from "../segment/place.ts";
 import type { Segment } from "../segment/segment.ts";
 import { SLICE_MS } from "../waiting/limits.ts";
 import { waitForName } from "../waiting/patience.ts";

@@ -1,5 +1,7 @@
 /** What the rows of the table of errors are made with: objects in the states that provoke them. */
-import { truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import {
   type ArrayField,
   type ArrayView,
@@ -24,6 +26,7 @@ import {
   codecs,
   struct,
 } from "../../src/index.ts";
+import { MAKER_BYTE } from "../../src/layout/lock-bytes.ts";
 import { MUTEX_ABI_OFFSET } from "../../src/layout/mutex-layout.ts";
 
 /** One error that a user can meet. In its text the object's name is NAME. */
@@ -91,6 +94,21 @@ export function detached(): Uint8Array {
 export function raw(name: string, options: object = {}, size = 8192): Segment {
   const made = keep(Segment.create(name, { size }));
   return Object.keys(options).length === 0 ? made : keep(Segment.open(name, options));
+}
+
+/** A segment in which something is being made. */
+export function beingMade(name: string): Segment {
+  const segment = raw(name);
+  segment.tryLock(MAKER_BYTE);
+  return segment;
+}
+
+/** A symbolic link, and a `file:` name for it. */
+export function linkTo(target: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), "bun-shm-link-")), "link");
+  symlinkSync(target, path);
+  cleanups.push(() => rmSync(dirname(path), { recursive: true }));
+  return `file:${path}`;
 }
 
 /** A segment that begins with these words. */

@@ -1,4 +1,5 @@
 /** What a ring refuses. */
+import { MAKING } from "../../src/layout/making.ts";
 import { RingBuffer, Segment, codecs } from "../../src/index.ts";
 import { TAIL_OFFSET, TAIL_INTENT_OFFSET } from "../../src/layout/broadcast-layout.ts";
 import {
@@ -14,6 +15,7 @@ import {
 import {
   type ErrorRow,
   any,
+  beingMade,
   claimed,
   closed,
   crowd,
@@ -100,9 +102,39 @@ export const RINGS: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => RingBuffer.open(words(name, [0, 5]).name),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot open ring "NAME": something else lies there, and stays: expected only zeros at offset 4, found 0x00000005',
+  },
+  {
+    provoke: (name) => RingBuffer.open(words(name, [0, 0, 0, MAKING]).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open ring "NAME": it holds only zeros. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+    text: 'Cannot open ring "NAME": it is unfinished, and nobody is making it: openOrCreate makes it',
+  },
+  {
+    provoke: (name) => RingBuffer.init(words(name, [0, 5]), 0, { capacity: 4096 }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot make ring at 0 in segment "NAME": something else lies there, and stays; { overwrite: true } makes one there all the same: expected only zeros at offset 4, found 0x00000005',
+  },
+  {
+    provoke: (name) => RingBuffer.openOrCreate(raw(name).name, { capacity: 4096 }),
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot make ring "NAME": it holds only zeros, and somebody has it open, whose memory it may be: close it there',
+  },
+  {
+    provoke: (name) => RingBuffer.open(beingMade(name).name, { waitMs: 0 }),
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot open ring "NAME": a live process is still making it. Wait longer, with waitMs where the call has it',
+  },
+  {
+    provoke: (name) => RingBuffer.openOrCreate(words(name, [0, 5]).name, { capacity: 4096 }),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot make ring "NAME": something else lies there, and stays: expected only zeros at offset 4, found 0x00000005',
   },
   {
     provoke: (name) => RingBuffer.open(poked(ring(name).segment, 20, 1).name),

@@ -12,6 +12,7 @@ import {
   cutOff,
   held,
   key,
+  linkTo,
   raw,
   removed,
   scratch,
@@ -493,10 +494,33 @@ export const SEGMENTS: readonly ErrorRow[] = [
     text: 'Cannot open segment "NAME": it is not a shared memory object: expected bytes that can be mapped at offset 0, found a FIFO, a socket, a device or a directory',
   },
   {
+    provoke: () => Segment.openOrCreate(linkTo("/nowhere/at/all"), { size: 8 }),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot create segment "file:LINK": ENOENT, no such file or directory. The name is a symbolic link, and what it points at does not exist: make that',
+  },
+  {
+    provoke: () => Segment.openOrCreate(linkTo(import.meta.path), { size: 8, truncate: true }),
+    error: "SystemError",
+    code: "ELOOP",
+    text: 'Cannot truncate segment "file:LINK": ELOOP, too many levels of symbolic links. It is a symbolic link, which is not followed here: use its target\'s own name',
+  },
+  {
+    provoke: () => Segment.exists(`${linkTo("/")}/${"x".repeat(300)}`),
+    error: "SystemError",
+    code: "ENAMETOOLONG",
+    text: 'Cannot look at segment "file:LINK": ENAMETOOLONG, file name too long',
+  },
+  {
+    provoke: () => Segment.create("memfd:huge", { size: 4096, hugePages: true }),
+    error: "RangeError",
+    text: 'Cannot create segment "memfd:huge": its size must be a multiple of the huge page\'s, HUGE bytes, not 4096',
+  },
+  {
     provoke: (name) => Segment.open(empty(name)),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open segment "NAME": it is empty: its creator died before it gave it a size, or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it',
+    text: 'Cannot open segment "NAME": it is empty, and nobody is giving it a size. Segment.openOrCreate gives it one, and Segment.unlink takes its name away',
   },
   {
     provoke: (name) => closed(Semaphore.init(raw(name), 0)).post(),

@@ -277,7 +277,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => PortableSegment.open(raw(name).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open portable segment "NAME": it holds only zeros. Its creator died before it had finished: openOrCreate makes it, unlink removes it',
+    text: 'Cannot open portable segment "NAME": it holds only zeros, and nobody is making it: openOrCreate makes it',
   },
   {
     provoke: (name) => PortableSegment.create(name, { size: 0 }),

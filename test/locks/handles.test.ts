@@ -12,6 +12,16 @@ import {
 } from "../../src/index.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { one } from "../../src/arguments.ts";
+import {
+  BARRIER_MARK,
+  CONDITION_MARK,
+  EVENT_MARK,
+  LEASE_MARK,
+  MUTEX_MARK,
+  type Mark,
+  RW_LOCK_MARK,
+} from "../../src/layout/lock-marks.ts";
+import { MAKING } from "../../src/layout/making.ts";
 import { uniqueName } from "../support/names.ts";
 import { runBun } from "../support/process.ts";
 
@@ -31,23 +41,45 @@ interface Kind {
 const arena = Segment.create("memfd:locks", { size: 2 ** 16 });
 const mutex = Mutex.init(arena, 0);
 
-const KINDS: readonly { noun: string; kind: Kind; make: Options; find: Options }[] = [
-  { noun: "mutex", kind: Mutex as unknown as Kind, make: {}, find: {} },
+interface Case {
+  readonly noun: string;
+  readonly kind: Kind;
+  readonly make: Options;
+  readonly find: Options;
+  readonly mark: Mark;
+}
+
+const KINDS: readonly Case[] = [
+  { noun: "mutex", kind: Mutex as unknown as Kind, make: {}, find: {}, mark: MUTEX_MARK },
   {
     noun: "readers-writer lock",
     kind: RwLock as unknown as Kind,
     make: { readers: 4 },
     find: { readers: 4 },
+    mark: RW_LOCK_MARK,
   },
-  { noun: "condition", kind: Condition as unknown as Kind, make: { mutex }, find: { mutex } },
+  {
+    noun: "condition",
+    kind: Condition as unknown as Kind,
+    make: { mutex },
+    find: { mutex },
+    mark: CONDITION_MARK,
+  },
   {
     noun: "event",
     kind: SharedEvent as unknown as Kind,
     make: { reset: "auto", set: true },
     find: { reset: "auto" },
+    mark: EVENT_MARK,
   },
-  { noun: "barrier", kind: Barrier as unknown as Kind, make: { parties: 3 }, find: {} },
-  { noun: "lease", kind: Lease as unknown as Kind, make: {}, find: {} },
+  {
+    noun: "barrier",
+    kind: Barrier as unknown as Kind,
+    make: { parties: 3 },
+    find: {},
+    mark: BARRIER_MARK,
+  },
+  { noun: "lease", kind: Lease as unknown as Kind, make: {}, find: {}, mark: LEASE_MARK },
 ];
 
 const PEER = "test/peers/sync-peer.ts";
@@ -63,7 +95,7 @@ afterEach(() => {
   names = [];
 });
 
-describe.each(KINDS)("$noun", ({ noun, kind, make, find }) => {
+describe.each(KINDS)("$noun", ({ noun, kind, make, find, mark }) => {
   test("has a segment of its own, of exactly its length", () => {
     const name = fresh();
     using made = kind.create(name, { ...make, mode: 0o640 });
@@ -136,8 +168,9 @@ describe.each(KINDS)("$noun", ({ noun, kind, make, find }) => {
   test("that its maker left half done is made again", () => {
     const name = fresh();
     using half = Segment.create(name, { size: kind.byteLength(make) });
-    // Nobody holds the maker's byte, and the mark is missing.
+    // Nobody holds the maker's byte, and the magic is missing.
     half.bytes.fill(0x5a, kind.byteLength(make) - 64);
+    half.view.setUint32(mark.offset, MAKING, true);
     using made = kind.openOrCreate(name, make);
     expect([made.created, half.bytes.at(-1)]).toEqual([true, 0]);
   });

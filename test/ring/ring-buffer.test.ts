@@ -8,6 +8,8 @@ import {
   StateError,
   codecs,
 } from "../../src/index.ts";
+import { MAKING } from "../../src/layout/making.ts";
+import { HEADER_MAKING } from "../../src/layout/segment-header.ts";
 import { uniqueName } from "../support/names.ts";
 import { WATCHDOG_MS, finished, runBun, spawnBun } from "../support/process.ts";
 
@@ -405,7 +407,8 @@ describe("RingBuffer", () => {
     const name = fresh();
     using half = Segment.create(name, { size: RingBuffer.byteLength({ capacity: 256 }) });
     half.bytes.fill(7, 4);
-    expect(() => RingBuffer.open(name)).toThrow("Its creator died before it had finished");
+    half.view.setUint32(HEADER_MAKING.offset, MAKING, true);
+    expect(() => RingBuffer.open(name)).toThrow("it is unfinished, and nobody is making it");
     using ring = RingBuffer.openOrCreate(name, { capacity: 256 });
     ring.producer().tryWrite("x");
     expect(ring.consumer().tryTake()).toEqual(new Uint8Array([120]));

@@ -1,6 +1,7 @@
 /** How anything that lies in a segment is made once, found, refused and closed. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { ClosedError, LayoutError, Segment, StateError } from "../../src/index.ts";
+import { MAKING } from "../../src/layout/making.ts";
 import { MAKER_BYTE } from "../../src/layout/lock-bytes.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Placed, type PlacedKind } from "../../src/segment/placed.ts";
@@ -14,6 +15,7 @@ const TOY: PlacedKind = {
   noun: "toy",
   family: "toy",
   readable: false,
+  making: { offset: 8, words: [MAKING] },
   isReady(words, what, offset) {
     const found = load(words, 0);
     if (found === 0 || found === MAGIC) return found === MAGIC;

@@ -151,8 +151,8 @@ describe("create, open, openOrCreate", () => {
     expect(refusal).toBeInstanceOf(StateError);
     expect([refusal.code, refusal.message]).toEqual([
       "ENODATA",
-      `Cannot open segment "${name}": it is empty: its creator died before it gave it a size, ` +
-        "or never meant to. Segment.openOrCreate adopts it, Segment.unlink removes it",
+      `Cannot open segment "${name}": it is empty, and nobody is giving it a size. ` +
+        "Segment.openOrCreate gives it one, and Segment.unlink takes its name away",
     ]);
     using adopted = Segment.openOrCreate(name, { size: 16 });
     expect([adopted.created, adopted.size]).toEqual([true, 16]);

@@ -1,9 +1,12 @@
 /** A shared object behind a file descriptor: POSIX, memfd and file are all of this kind. */
+import { statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { E } from "../../libc/errno.ts";
-import { ftruncate, getSeals, posixFallocate } from "../../libc/fcntl.ts";
+import { ftruncate, getSeals, isByteLocked, pageSize, reserveBytes } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import type { Descriptor } from "../descriptor.ts";
+import { USERS_BYTE } from "../../layout/lock-bytes.ts";
+import { isUsedElsewhere } from "../user-table.ts";
 import { Mapping } from "../mapping.ts";
 import {
   type Backing,
@@ -16,7 +19,18 @@ import {
 /** Gives an object its size, and with `reserve` also memory. @returns 0, or a negated errno. */
 export function setSize(descriptor: number, size: number, reserve: boolean): number {
   if (!reserve) return ftruncate(descriptor, size);
-  return posixFallocate(descriptor, 0, size);
+  return reserveBytes(descriptor, size);
+}
+
+/** `f_type` of a hugetlbfs, of which huge memfds are files too. */
+const HUGETLBFS_TYPE = 0x958458f6;
+
+/** Bytes of the pages that back an object, if they are huge; else undefined. */
+export function hugePageSize(descriptor: number): number | undefined {
+  const { blockSize } = statDescriptor(descriptor);
+  // Other file systems with large blocks have ordinary pages.
+  if (blockSize <= pageSize() || process.platform !== "linux") return undefined;
+  return statfsSync(`/proc/self/fd/${descriptor}`).type === HUGETLBFS_TYPE ? blockSize : undefined;
 }
 
 /** The seals of a memfd: what nobody can do to it any more; 0 for every other object. */
@@ -24,23 +38,26 @@ function sealsOf(descriptor: number): number {
   return Math.max(0, getSeals(descriptor));
 }
 
+/** What can be done with the name of an object. */
+export interface NameOfObject {
+  /** Removes it if it still belongs to the object. @param own A descriptor of that. */
+  remove(object: ObjectStat, own: number): boolean;
+  isGone(object: ObjectStat): boolean;
+  roomHint(result: number, size: number): string | undefined;
+}
+
 export class DescriptorObject implements SharedObject {
   readonly backing: Backing;
   readonly name: string;
   readonly descriptor: Descriptor;
   readonly mapCall = "mmap";
-  readonly #remove: (object: ObjectStat) => boolean;
+  readonly #named: NameOfObject;
 
-  constructor(
-    backing: Backing,
-    name: string,
-    descriptor: Descriptor,
-    remove: (object: ObjectStat) => boolean,
-  ) {
+  constructor(backing: Backing, name: string, descriptor: Descriptor, named: NameOfObject) {
     this.backing = backing;
     this.name = name;
     this.descriptor = descriptor;
-    this.#remove = remove;
+    this.#named = named;
   }
 
   stat(): ObjectStat {
@@ -52,7 +69,8 @@ export class DescriptorObject implements SharedObject {
   }
 
   map(window: ObjectWindow): Mapping | number {
-    return Mapping.map(`segment ${shown(this.name)}`, this.descriptor.number, window);
+    const { number } = this.descriptor;
+    return Mapping.map(`segment ${shown(this.name)}`, number, window, hugePageSize(number));
   }
 
   checkResizable(): void {
@@ -60,9 +78,14 @@ export class DescriptorObject implements SharedObject {
   }
 
   setSize(size: number, reserve: boolean): number {
-    const result = setSize(this.descriptor.number, size, reserve);
+    const { number } = this.descriptor;
+    const before = this.stat().size;
+    const result = setSize(number, size, reserve);
     // Some file systems (NFS, older overlays) cannot reserve memory; then it gets only its size.
-    return result === -E.EOPNOTSUPP ? setSize(this.descriptor.number, size, false) : result;
+    if (result === -E.EOPNOTSUPP) return setSize(number, size, false);
+    // What was reserved in pieces before the room ended is given back.
+    if (result < 0 && this.stat().size > before) ftruncate(number, before);
+    return result;
   }
 
   lockTarget(): Descriptor {
@@ -70,7 +93,23 @@ export class DescriptorObject implements SharedObject {
   }
 
   unlink(): boolean {
-    return this.#remove(this.stat());
+    return this.#named.remove(this.stat(), this.descriptor.number);
+  }
+
+  isGone(): boolean {
+    return this.#named.isGone(this.stat());
+  }
+
+  hasOtherUsers(): boolean {
+    const { device, inode } = this.stat();
+    return (
+      isByteLocked(this.descriptor.number, USERS_BYTE) === 1 ||
+      isUsedElsewhere(device, inode)
+    );
+  }
+
+  roomHint(result: number, size: number): string | undefined {
+    return this.#named.roomHint(result, size);
   }
 
   serve(buffer: ArrayBuffer): void {

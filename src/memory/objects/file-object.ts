@@ -2,6 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { open, unlink } from "../../libc/fcntl.ts";
 import { NamedSpace } from "./named-object.ts";
+import { linkOwnerOf, statPath } from "./shared-object.ts";
 
 export const fileObjects: NamedSpace = new NamedSpace({
   backing: "file",
@@ -9,6 +10,8 @@ export const fileObjects: NamedSpace = new NamedSpace({
   unlinkCall: "unlink",
   open,
   unlink,
+  stat: (path) => statPath(path, true),
+  linkOwner: linkOwnerOf,
   directoryOf: (path) => dirname(resolve(path)),
   roomHint: "Free some, or put the file elsewhere",
 });

@@ -1,14 +1,13 @@
 /** Nameless objects: memfds that are made here, or reached through a descriptor. */
-import { fchmodSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { StateError } from "../../errors.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { addSeals, close, dup, open } from "../../libc/fcntl.ts";
+import { addSeals, close, dup, fchmod, open } from "../../libc/fcntl.ts";
 import { memfdCreate } from "../../libc/mman.ts";
 import { C } from "../../libc/platform.ts";
-import { DescriptorObject, setSize } from "./descriptor-object.ts";
-import { Descriptor, LOOK_FLAGS } from "../descriptor.ts";
-import { checkIsMemory, isUsed, joinUsers } from "./named-object.ts";
+import { DescriptorObject, type NameOfObject, hugePageSize, setSize } from "./descriptor-object.ts";
+import { Descriptor, LOOK_FLAGS, withDescriptors } from "../descriptor.ts";
+import { HUGE_PAGES_HINT } from "./room.ts";
 import type { PathName } from "./segment-name.ts";
 import {
   type Access,
@@ -18,15 +17,17 @@ import {
   type SharedObject,
   statDescriptor,
 } from "./shared-object.ts";
+import { checkIsMemory, isUsed, joinUsers } from "./users.ts";
 
 const nothing = (): undefined => undefined;
 const no = (): boolean => false;
+const NAMELESS: NameOfObject = { remove: no, isGone: no, roomHint: nothing };
 
 function adopt(text: string, opened: number, prepare: (descriptor: number) => void): SharedObject {
   const descriptor = new Descriptor(`segment ${shown(text)}`, opened);
   try {
     prepare(opened);
-    return new DescriptorObject("memfd", text, descriptor, no);
+    return new DescriptorObject("memfd", text, descriptor, NAMELESS);
   } catch (error) {
     descriptor.close();
     throw error;
@@ -41,16 +42,19 @@ export const memfdObjects: ObjectSpace<PathName> = {
     const action = `Cannot create segment ${shown(text)}`;
     const { size, mode = 0o600, reserve = true, sealed = true, hugePages = false } = options;
     const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING | (hugePages ? C.MFD_HUGETLB : 0);
-    const opened = memfdCreate(path, flags);
+    const opened = withDescriptors(() => memfdCreate(path, flags));
     if (opened < 0) fail(action, opened, "memfd_create", text);
     return adopt(text, opened, (descriptor) => {
-      fchmodSync(descriptor, mode);
+      const changed = fchmod(descriptor, mode);
+      if (changed < 0) fail(action, changed, "fchmod", text);
+      const pages = hugePageSize(descriptor);
+      if (pages !== undefined && size % pages !== 0) {
+        const rule = `its size must be a multiple of the huge page's, ${pages} bytes`;
+        throw new RangeError(`${action}: ${rule}, not ${size}`);
+      }
       const sized = setSize(descriptor, size, reserve);
       if (sized < 0) {
-        const hint = hugePages
-          ? "Huge pages are set aside beforehand: sysctl vm.nr_hugepages says how many"
-          : undefined;
-        fail(action, sized, "posix_fallocate", text, hint);
+        fail(action, sized, "posix_fallocate", text, hugePages ? HUGE_PAGES_HINT : undefined);
       }
       if (sealed) {
         // Nobody can shrink it, which would end readers with a SIGBUS, or remove the seals.
@@ -76,7 +80,7 @@ export const memfdObjects: ObjectSpace<PathName> = {
 function reopen(path: string, access: Access | "look"): number {
   const mode = access === "read" ? C.O_RDONLY : C.O_RDWR;
   const flags = access === "look" ? LOOK_FLAGS : mode | C.O_CLOEXEC | C.O_NONBLOCK;
-  const opened = open(path, flags);
+  const opened = withDescriptors(() => open(path, flags));
   const inherited = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
   return opened === -E.EACCES && inherited !== undefined ? dup(Number(inherited)) : opened;
 }

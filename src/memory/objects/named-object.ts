@@ -1,93 +1,52 @@
 /** Objects with names, and how they are made, sized, joined and removed without races. */
-import { fchmodSync, statfsSync } from "node:fs";
+import { constants, writeSync } from "node:fs";
 import { shown } from "../../arguments.ts";
-import { LayoutError, StateError } from "../../errors.ts";
-import { UNLINK_BYTE, USERS_BYTE } from "../../layout/lock-bytes.ts";
+import { StateError } from "../../errors.ts";
+import { USERS_BYTE } from "../../layout/lock-bytes.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { close, ftruncate, isByteLocked, lockByte, shareByte } from "../../libc/fcntl.ts";
+import { close, fchmod, ftruncate, isByteLocked, lockByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
-import { FOR_CREATOR, waitUntil } from "../../waiting/patience.ts";
+import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../../waiting/patience.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
-import { Descriptor, LOOK_FLAGS } from "../descriptor.ts";
+import { Descriptor, LOOK_FLAGS, withDescriptors } from "../descriptor.ts";
+import { isUsedElsewhere } from "../user-table.ts";
+import {
+  type NameCalls,
+  isNamed,
+  openExisting,
+  removeIfStill,
+  removeName,
+} from "./object-names.ts";
+import { roomHint } from "./room.ts";
 import type { PathName } from "./segment-name.ts";
 import {
   type Access,
-  type Backing,
   type FoundObject,
   type ObjectOptions,
   type ObjectSpace,
   type ObjectStat,
+  type OpenOptions,
   type SharedObject,
-  sameObject,
   statDescriptor,
 } from "./shared-object.ts";
+import { checkIsMemory, isUsed, joinUsers, lockAlone } from "./users.ts";
 
-/** What differs between POSIX objects and files: the calls, and the calls' names in errors. */
-export interface NameCalls {
-  readonly backing: Backing;
-  readonly openCall: string;
-  readonly unlinkCall: string;
-  /** A descriptor, or a negated errno. */
-  open(path: string, flags: number, mode: number): number;
-  /** 0, or a negated errno. */
-  unlink(path: string): number;
-  /** The directory whose free space a new object uses; undefined where it cannot be asked. */
-  directoryOf(path: string): string | undefined;
-  /** What to do when that space is used up. */
-  readonly roomHint: string;
-}
-
-/**
- * Repeats a call until its answer is not -EAGAIN, while another process is between two steps.
- * @throws StateError EBUSY when that lasts too long; SystemError for any other failure.
- */
-function whenFree(action: string, text: string, syscall: string, attempt: () => number): void {
-  const result = waitUntil(() => {
-    const answer = attempt();
-    return answer === -E.EAGAIN ? undefined : answer;
-  }, FOR_CREATOR);
-  if (result === undefined) {
-    throw new StateError("EBUSY", `${action}: another process is making or removing it`);
-  }
-  if (result < 0) fail(action, result, syscall, text);
-}
-
-/** Joins the object's users by a shared lock, which the kernel releases with the descriptor. */
-export function joinUsers(action: string, text: string, descriptor: number): void {
-  whenFree(action, text, "fcntl", () => shareByte(descriptor, USERS_BYTE));
-}
-
-/** Waits for the exclusive lock, under which an object gets its size. */
-function lockAlone(action: string, text: string, descriptor: number): void {
-  whenFree(action, text, "fcntl", () => lockByte(descriptor, USERS_BYTE));
-}
-
-/** @throws LayoutError for what cannot be mapped: a FIFO, a socket, a device, a directory. */
-export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
-  if (isFile) return;
-  throw new LayoutError(`${action}: it is not a shared memory object`, {
-    expected: "bytes that can be mapped",
-    found: "a FIFO, a socket, a device or a directory",
-    offset: 0,
-  });
-}
-
-/** Whether a live process has the object open as a segment. It takes nothing: nobody notices. */
-export function isUsed(action: string, text: string, descriptor: number): boolean {
-  const locked = isByteLocked(descriptor, USERS_BYTE);
-  if (locked < 0) fail(action, locked, "fcntl", text);
-  return locked === 1;
-}
-
-/** Whether the object has a size; it waits for a creator that has not given it one yet. */
-function hasSize(descriptor: number): boolean {
-  const look = (): true | undefined => statDescriptor(descriptor).size > 0 || undefined;
-  return waitUntil(look, FOR_CREATOR) !== undefined;
-}
-
-function describeAccess(access: Access): string {
+/** What an EACCES means; with `readable`, the caller can ask for reading only. */
+function describeAccess(access: Access, readable: boolean): string {
   if (access === "read") return "It belongs to another user, and its mode keeps this one out";
-  return 'Its owner or mode forbids writing; { access: "read" } may do';
+  const why = "Its owner or mode forbids writing";
+  return readable ? `${why}; { access: "read" } may do` : `${why}, which this call needs`;
+}
+
+/** What a call that makes an object cannot do on a file system without permissions. */
+function failMode(action: string, result: number, text: string): never {
+  const hint = "Its file system may have no permissions (vfat, CIFS, 9p): leave out the mode there";
+  return fail(action, result, "fchmod", text, hint);
+}
+
+/** Whether a program has the object that takes no locks of this package, as /proc shows. */
+function isHeldByOthers({ device, inode }: ObjectStat): boolean {
+  return isUsedElsewhere(device, inode);
 }
 
 /*
@@ -98,8 +57,21 @@ function describeAccess(access: Access): string {
  *   - a process joins the users (shared lock) only of an object that has a size.
  *
  * A creator that dies in between leaves an empty object without a lock. Then `adopt` can take the
- * exclusive lock and finish the work; whoever comes second finds a size, and joins.
+ * exclusive lock and finish the work; whoever comes second finds a size, and joins. A creator in
+ * another language may take no lock: then /proc knows whether it lives.
+ *
+ * Whoever waits for the size looks at the name, and holds no descriptor: so a descriptor of an
+ * empty object is that of its creator.
  */
+
+/** How an object is to be opened. */
+interface Opening {
+  readonly access: Access;
+  /** Whether the caller's own call has the option `access`. */
+  readonly readable?: boolean;
+  /** More flags for `open`. */
+  readonly flags?: number;
+}
 
 /** All objects that one set of calls finds by name. */
 export class NamedSpace implements ObjectSpace<PathName> {
@@ -116,60 +88,77 @@ export class NamedSpace implements ObjectSpace<PathName> {
   create(name: PathName, options: ObjectOptions): SharedObject | undefined {
     const { text, path } = name;
     const action = `Cannot create segment ${shown(text)}`;
-    const { size, mode = 0o600, reserve = true } = options;
+    const { size, mode = 0o600 } = options;
     const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK;
-    const opened = this.#calls.open(path, flags, mode);
-    if (opened === -E.EEXIST) return undefined;
-    if (opened < 0) fail(action, opened, this.openCall, text);
+    const opened = withDescriptors(() => this.#calls.open(path, flags, mode));
+    if (opened === -E.EEXIST) {
+      this.#refuseDangling(action, name);
+      return undefined;
+    }
+    if (opened < 0) {
+      fail(action, opened, this.openCall, text, this.#roomHint(opened, path, size));
+    }
     const descriptor = new Descriptor(`segment ${shown(text)}`, opened);
+    let isMine = false;
     try {
-      lockAlone(action, text, opened);
-      if (statDescriptor(opened).size > 0) {
+      const alone = lockByte(opened, USERS_BYTE);
+      isMine = alone !== -E.EAGAIN && statDescriptor(opened).size === 0;
+      if (!isMine) {
         // This process was stopped for so long that another one has adopted the object.
         descriptor.close();
         return undefined;
       }
-      fchmodSync(opened, mode);
-      const sized = setSize(opened, size, reserve);
-      if (sized < 0) {
-        this.#removeName(action, name);
-        this.#failSetSize(action, sized, name, size);
-      }
+      if (alone < 0) fail(action, alone, "fcntl", text);
+      const changed = fchmod(opened, mode);
+      if (changed < 0 && options.mode !== undefined) failMode(action, changed, text);
+      this.#size(action, name, opened, options);
       joinUsers(action, text, opened);
       return this.#own(name, descriptor);
     } catch (error) {
+      // The first error is the one that the caller needs.
+      if (isMine) removeIfStill(this.#calls, path, statDescriptor(opened));
       descriptor.close();
       throw error;
     }
   }
 
-  open(name: PathName, access: Access): SharedObject | undefined {
+  open(
+    name: PathName,
+    access: Access,
+    { readable = false, until = deadlinesFor() }: OpenOptions = {},
+  ): SharedObject | undefined {
     const action = `Cannot open segment ${shown(name.text)}`;
-    return this.#with(action, name, access, (descriptor) => {
-      if (!hasSize(descriptor)) {
-        const reason =
-          "it is empty: its creator died before it gave it a size, or never meant to. " +
-          "Segment.openOrCreate adopts it, Segment.unlink removes it";
-        throw new StateError("ENODATA", `${action}: ${reason}`);
-      }
-      joinUsers(action, name.text, descriptor);
-    })?.object;
+    for (;;) {
+      if (!this.#waitForSize(name, until)) this.#failEmpty(action, name);
+      const found = this.#with(action, name, { access, readable }, (descriptor) =>
+        this.#join(action, name, descriptor, until),
+      );
+      if (found !== "again") return found;
+    }
   }
 
   adopt(name: PathName, options: ObjectOptions): FoundObject | undefined {
     const action = `Cannot open segment ${shown(name.text)}`;
-    return this.#with(action, name, "readwrite", (descriptor) => {
-      const sized = !hasSize(descriptor) && this.#sizeIfEmpty(action, name, descriptor, options);
-      joinUsers(action, name.text, descriptor);
-      return sized;
-    });
+    const until = deadlinesFor();
+    for (let sized = false; ; sized = false) {
+      const hasSize = this.#waitForSize(name, until);
+      if (!hasSize && this.#isBeingMade(name)) this.#failEmpty(action, name);
+      const object = this.#with(action, name, { access: "readwrite" }, (descriptor) => {
+        if (!hasSize) sized = this.#sizeIfEmpty(action, name, descriptor, options, until);
+        return this.#join(action, name, descriptor, until);
+      });
+      if (object !== "again") return object && { object, sized };
+    }
   }
 
   truncate(name: PathName, options: ObjectOptions): FoundObject | undefined {
     const action = `Cannot truncate segment ${shown(name.text)}`;
-    return this.#with(action, name, "readwrite", (descriptor) => {
+    // A link may be planted: only what has the name itself is emptied.
+    const opening = { access: "readwrite", flags: constants.O_NOFOLLOW } as const;
+    const object = this.#with(action, name, opening, (descriptor) => {
       const alone = lockByte(descriptor, USERS_BYTE);
-      if (alone === -E.EAGAIN) {
+      const isUsedNow = alone === -E.EAGAIN || isHeldByOthers(statDescriptor(descriptor));
+      if (isUsedNow) {
         const reason =
           "another handle has it open, and cutting it off would end that process (SIGBUS)";
         throw new StateError("EBUSY", `${action}: ${reason}`);
@@ -177,24 +166,27 @@ export class NamedSpace implements ObjectSpace<PathName> {
       if (alone < 0) fail(action, alone, "fcntl", name.text);
       const emptied = ftruncate(descriptor, 0);
       if (emptied < 0) fail(action, emptied, "ftruncate", name.text);
-      this.#sizeIfEmpty(action, name, descriptor, options);
+      this.#size(action, name, descriptor, options);
       joinUsers(action, name.text, descriptor);
-      return false;
+      return true;
     });
+    return object === "again" ? undefined : object && { object, sized: false };
   }
 
   unlink(name: PathName): boolean {
-    return this.#unlink(name);
+    return removeName(this.#calls, name);
   }
 
   /** Removes a name unless a live process uses the object. @returns Whether this call did. */
   unlinkUnused(name: PathName): boolean {
-    let descriptor = this.#openExisting(name, "readwrite");
+    let descriptor = openExisting(this.#calls, name, "readwrite");
     const writable = descriptor !== -E.EACCES;
-    if (!writable) descriptor = this.#openExisting(name, "read");
-    // An object that cannot be opened has no users to ask for; its directory decides who may remove
-    // it.
-    if (descriptor < 0) return descriptor === -E.ENOENT ? false : this.#unlink(name);
+    if (!writable) descriptor = openExisting(this.#calls, name, "read");
+    if (descriptor === -E.ENOENT) return false;
+    // A socket has no users to ask for. Of what this user may not open, nobody knows.
+    if (descriptor === -E.ENXIO) return removeName(this.#calls, name);
+    const action = `Cannot remove segment ${shown(name.text)}`;
+    if (descriptor < 0) fail(action, descriptor, this.openCall, name.text);
     try {
       // The lock is held to the end, so a process that opens the object now waits, and finds no
       // name. A lock needs write access; without it, the kernel can only be asked.
@@ -202,16 +194,17 @@ export class NamedSpace implements ObjectSpace<PathName> {
         ? lockByte(descriptor, USERS_BYTE) === 0
         : isByteLocked(descriptor, USERS_BYTE) === 0;
       if (!free) return false;
-      return this.#unlink(name, statDescriptor(descriptor));
+      return removeName(this.#calls, name, statDescriptor(descriptor));
     } finally {
       close(descriptor);
     }
   }
 
   exists(name: PathName): boolean {
-    const descriptor = this.#openToLook(name);
-    if (descriptor >= 0) close(descriptor);
-    return descriptor !== -E.ENOENT && descriptor !== -E.ENOTDIR;
+    const stat = this.#calls.stat(name.path);
+    if (typeof stat !== "number") return true;
+    if (stat === -E.ENOENT || stat === -E.ENOTDIR) return false;
+    return fail(`Cannot look at segment ${shown(name.text)}`, stat, "stat", name.text);
   }
 
   hasUsers(name: PathName): boolean {
@@ -226,40 +219,105 @@ export class NamedSpace implements ObjectSpace<PathName> {
     }
   }
 
-  #openExisting({ path }: PathName, access: Access): number {
-    const flags = access === "read" ? C.O_RDONLY : C.O_RDWR;
-    return this.#calls.open(path, flags | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK, 0);
-  }
-
   #openToLook({ path }: PathName): number {
-    return this.#calls.open(path, LOOK_FLAGS, 0);
+    return withDescriptors(() => this.#calls.open(path, LOOK_FLAGS, 0));
   }
 
   #own(name: PathName, descriptor: Descriptor): SharedObject {
-    const remove = (object: ObjectStat): boolean => this.#unlink(name, object);
-    return new DescriptorObject(this.#calls.backing, name.text, descriptor, remove);
+    return new DescriptorObject(this.#calls.backing, name.text, descriptor, {
+      remove: (object, own) => removeName(this.#calls, name, object, own),
+      isGone: (object) => !isNamed(this.#calls, name, object),
+      roomHint: (result, size) => this.#roomHint(result, name.path, size),
+    });
   }
 
+  /** @param prepare Returns whether the object can be used: else all begins again. */
   #with(
     action: string,
     name: PathName,
-    access: Access,
-    prepare: (descriptor: number) => boolean | void,
-  ): FoundObject | undefined {
-    const opened = this.#openExisting(name, access);
+    { access, readable = false, flags }: Opening,
+    prepare: (descriptor: number) => boolean,
+  ): SharedObject | "again" | undefined {
+    const opened = openExisting(this.#calls, name, access, flags);
     if (opened === -E.ENOENT) return undefined;
     if (opened < 0) {
-      const hint = opened === -E.EACCES ? describeAccess(access) : undefined;
-      fail(action, opened, this.openCall, name.text, hint);
+      const hints: Record<number, string | undefined> = {
+        [-E.EACCES]: describeAccess(access, readable),
+        [-E.ELOOP]: "It is a symbolic link, which is not followed here: use its target's own name",
+      };
+      fail(action, opened, this.openCall, name.text, hints[opened]);
     }
     const descriptor = new Descriptor(`segment ${shown(name.text)}`, opened);
     try {
       checkIsMemory(action, statDescriptor(opened));
-      const sized = prepare(opened) === true;
-      return { object: this.#own(name, descriptor), sized };
+      if (prepare(opened)) return this.#own(name, descriptor);
+      descriptor.close();
+      return "again";
     } catch (error) {
       descriptor.close();
       throw error;
+    }
+  }
+
+  /** @returns Whether this joined the users: false while the object is empty. */
+  #join(action: string, name: PathName, descriptor: number, until: MakerDeadlines): boolean {
+    const hasSize = (): boolean => statDescriptor(descriptor).size > 0;
+    if (!hasSize()) return false;
+    joinUsers(action, name.text, descriptor, until);
+    return hasSize();
+  }
+
+  /**
+   * Waits for a creator that has not given the object its size yet.
+   * @returns Whether it has one, or cannot have one: then opening it says why.
+   */
+  #waitForSize(name: PathName, until: MakerDeadlines): boolean {
+    const look = (): true | undefined => {
+      const stat = this.#calls.stat(name.path);
+      return typeof stat === "number" || !stat.isFile || stat.size > 0 ? true : undefined;
+    };
+    return waitForMaker(look, () => this.#isBeingMade(name), until) === true;
+  }
+
+  /** Whether a process lives that has the empty object. */
+  #isBeingMade(name: PathName): boolean {
+    const descriptor = this.#openToLook(name);
+    if (descriptor < 0) return false;
+    try {
+      const locked = isByteLocked(descriptor, USERS_BYTE) === 1;
+      return locked || isHeldByOthers(statDescriptor(descriptor));
+    } finally {
+      close(descriptor);
+    }
+  }
+
+  #failEmpty(action: string, name: PathName): never {
+    if (this.#isBeingMade(name)) {
+      const way = "Wait longer, with waitMs where the call has it";
+      throw new StateError("EBUSY", `${action}: a live process is still making it. ${way}`);
+    }
+    const reason = "it is empty, and nobody is giving it a size";
+    const ways = "Segment.openOrCreate gives it one, and Segment.unlink takes its name away";
+    throw new StateError("ENODATA", `${action}: ${reason}. ${ways}`);
+  }
+
+  /** Gives an object its size, and the mark of what will be made in it. */
+  #size(
+    action: string,
+    { text, path }: PathName,
+    descriptor: number,
+    { size, reserve = true, mark }: ObjectOptions,
+  ): void {
+    const sized = setSize(descriptor, size, reserve);
+    if (sized < 0) {
+      const call = reserve ? "posix_fallocate" : "ftruncate";
+      fail(action, sized, call, text, this.#roomHint(sized, path, size));
+    }
+    if (mark === undefined) return;
+    try {
+      writeSync(descriptor, new Uint8Array(Uint32Array.of(mark.word).buffer), 0, 4, mark.offset);
+    } catch {
+      // Huge pages cannot be written to: whoever makes it writes the mark once it is mapped.
     }
   }
 
@@ -268,74 +326,29 @@ export class NamedSpace implements ObjectSpace<PathName> {
     action: string,
     name: PathName,
     descriptor: number,
-    { size, reserve = true }: ObjectOptions,
+    options: ObjectOptions,
+    until: MakerDeadlines,
   ): boolean {
-    lockAlone(action, name.text, descriptor);
     if (statDescriptor(descriptor).size > 0) return false;
-    const sized = setSize(descriptor, size, reserve);
-    if (sized < 0) this.#failSetSize(action, sized, name, size);
+    const owner = this.#calls.linkOwner(name.path);
+    if (owner !== undefined && owner !== process.geteuid?.()) {
+      const hint = "The name is another user's symbolic link to an empty file, which stays empty";
+      fail(action, -E.ELOOP, this.openCall, name.text, hint);
+    }
+    lockAlone(action, name.text, descriptor, until);
+    if (statDescriptor(descriptor).size > 0) return false;
+    this.#size(action, name, descriptor, options);
     return true;
   }
 
-  #failSetSize(action: string, result: number, name: PathName, size: number): never {
-    const hint = result === -E.ENOSPC ? this.describeRoom(name.path, size) : undefined;
-    return fail(action, result, "posix_fallocate", name.text, hint);
+  /** @throws SystemError when the name is a link to nothing: it is taken, and can not be opened. */
+  #refuseDangling(action: string, { text, path }: PathName): void {
+    if (this.#calls.linkOwner(path) === undefined || this.#calls.stat(path) !== -E.ENOENT) return;
+    const hint = "The name is a symbolic link, and what it points at does not exist: make that";
+    fail(action, -E.ENOENT, this.openCall, text, hint);
   }
 
-  /** A sentence about the space that is left, for ENOSPC. */
-  describeRoom(path: string, wanted: number): string {
-    const directory = this.#calls.directoryOf(path);
-    if (directory === undefined) return `${wanted} bytes were wanted`;
-    const { bavail, blocks, bsize } = statfsSync(directory);
-    const [free, all] = [bavail * bsize, blocks * bsize];
-    return (
-      `${wanted} bytes were wanted, and ${directory} has ${free} of ${all} free. ` +
-      this.#calls.roomHint
-    );
-  }
-
-  /**
-   * Removes a name; with `only`, just if the name still belongs to that object.
-   *
-   * Removers of one object take turns by a lock on it. So the name cannot be given to a newer
-   * object between the check and the removal, as long as every remover goes through here.
-   */
-  #unlink(name: PathName, only?: ObjectStat): boolean {
-    const action = `Cannot unlink segment ${shown(name.text)}`;
-    let descriptor = this.#openExisting(name, "readwrite");
-    if (descriptor === -E.EACCES) descriptor = this.#openExisting(name, "read");
-    if (descriptor === -E.ENOENT) return false;
-    if (descriptor < 0) {
-      // An object that cannot be opened (a socket, another user's) may still be removable.
-      if (only !== undefined) fail(action, descriptor, this.openCall, name.text);
-      return this.#removeName(action, name);
-    }
-    try {
-      const opened = statDescriptor(descriptor);
-      if (only !== undefined && !sameObject(opened, only)) return false;
-      whenFree(action, name.text, "fcntl", () => {
-        const locked = lockByte(descriptor, UNLINK_BYTE);
-        // Without write access, or without such locks on this system, it goes on without a lock.
-        return locked === -E.EAGAIN ? locked : 0;
-      });
-      const again = this.#openToLook(name);
-      if (again >= 0) {
-        const still = sameObject(statDescriptor(again), opened);
-        close(again);
-        if (!still) return false;
-      } else if (again === -E.ENOENT) {
-        return false;
-      }
-      return this.#removeName(action, name);
-    } finally {
-      close(descriptor);
-    }
-  }
-
-  #removeName(action: string, { text, path }: PathName): boolean {
-    const result = this.#calls.unlink(path);
-    if (result === -E.ENOENT) return false;
-    if (result < 0) fail(action, result, this.#calls.unlinkCall, text);
-    return true;
+  #roomHint(result: number, path: string, size: number): string | undefined {
+    return roomHint(result, this.#calls.directoryOf(path), size, this.#calls.roomHint);
   }
 }

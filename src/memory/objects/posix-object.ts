@@ -1,7 +1,22 @@
 /** POSIX shared memory objects, which `shm_open` finds; they end at the next boot. */
+import { close } from "../../libc/fcntl.ts";
 import { shmOpen, shmUnlink } from "../../libc/mman.ts";
 import { PLATFORM } from "../../libc/platform.ts";
+import { LOOK_FLAGS } from "../descriptor.ts";
 import { NamedSpace } from "./named-object.ts";
+import { type ObjectStat, statDescriptor, statPath } from "./shared-object.ts";
+
+/** Looks at an object as shm_open finds it, which follows no link. */
+function stat(name: string): ObjectStat | number {
+  if (PLATFORM?.directory !== undefined) return statPath(`${PLATFORM.directory}${name}`, false);
+  const descriptor = shmOpen(name, LOOK_FLAGS, 0);
+  if (descriptor < 0) return descriptor;
+  try {
+    return statDescriptor(descriptor);
+  } finally {
+    close(descriptor);
+  }
+}
 
 export const posixObjects: NamedSpace = new NamedSpace({
   backing: "posix",
@@ -9,6 +24,8 @@ export const posixObjects: NamedSpace = new NamedSpace({
   unlinkCall: "shm_unlink",
   open: shmOpen,
   unlink: shmUnlink,
+  stat,
+  linkOwner: () => undefined,
   directoryOf: () => PLATFORM?.directory,
   roomHint:
     "Remove what is not needed there, mount it larger, or start Docker with a larger " +

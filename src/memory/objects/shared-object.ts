@@ -1,5 +1,7 @@
 /** The one interface to every kind of shared memory that a system has, below a segment. */
-import { fstatSync } from "node:fs";
+import { type BigIntStats, fstatSync, lstatSync, statSync } from "node:fs";
+import { E } from "../../libc/errno.ts";
+import type { MakerDeadlines } from "../../waiting/patience.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Mapping } from "../mapping.ts";
 import type { SegmentName } from "./segment-name.ts";
@@ -16,6 +18,22 @@ export interface ObjectOptions {
   readonly reserve?: boolean | undefined;
   readonly sealed?: boolean | undefined;
   readonly hugePages?: boolean | undefined;
+  /** A word that a new object has from the moment that others can see its size. */
+  readonly mark?: ObjectMark | undefined;
+}
+
+/** A word, and where it lies in bytes. */
+export interface ObjectMark {
+  readonly offset: number;
+  readonly word: number;
+}
+
+/** What a caller says about opening an object. */
+export interface OpenOptions {
+  /** Whether it can also ask for reading only. */
+  readonly readable?: boolean;
+  /** How long it waits for the object's maker. */
+  readonly until?: MakerDeadlines;
 }
 
 /** What the kernel says about an object. */
@@ -25,6 +43,8 @@ export interface ObjectStat {
   readonly inode: bigint;
   readonly device: bigint;
   readonly isFile: boolean;
+  /** Bytes in which the file system gives room: a huge page where it has those. */
+  readonly blockSize: number;
 }
 
 /** The part of an object to map. */
@@ -58,6 +78,12 @@ export interface SharedObject {
   lockTarget(create: boolean): Descriptor | undefined;
   /** Removes the name if it still belongs to this object. @returns Whether this call did. */
   unlink(): boolean;
+  /** Whether the name no longer stands for this object; false for a nameless one. */
+  isGone(): boolean;
+  /** Whether any other handle or program is known to have it open or mapped. */
+  hasOtherUsers(): boolean;
+  /** What is used up, when it could not get its size. @param result The negated errno. */
+  roomHint(result: number, size: number): string | undefined;
   /** Closes the object when its mapped buffer is collected. */
   serve(buffer: ArrayBuffer): void;
   close(): void;
@@ -79,7 +105,7 @@ export interface ObjectSpace<N extends SegmentName = SegmentName> {
   /** Makes an object. @returns The object; undefined when the name is taken. */
   create(name: N, options: ObjectOptions): SharedObject | undefined;
   /** Opens an object that has a size, and joins its users. @returns It; undefined without one. */
-  open(name: N, access: Access): SharedObject | undefined;
+  open(name: N, access: Access, options?: OpenOptions): SharedObject | undefined;
   /** Opens an object like `open`, and gives its size to one that its creator left empty. */
   adopt(name: N, options: ObjectOptions): FoundObject | undefined;
   /** Opens an object that nobody uses, discards its bytes, and gives it a size. */
@@ -92,13 +118,33 @@ export interface ObjectSpace<N extends SegmentName = SegmentName> {
 }
 
 export function statDescriptor(descriptor: number): ObjectStat {
-  const stat = fstatSync(descriptor, { bigint: true });
+  return statOf(fstatSync(descriptor, { bigint: true }));
+}
+
+/** Looks at a path, and at a link itself where it is not followed. @returns Or a negated errno. */
+export function statPath(path: string, follow: boolean): ObjectStat | number {
+  try {
+    return statOf((follow ? statSync : lstatSync)(path, { bigint: true }));
+  } catch (error) {
+    const { code } = error as { code?: keyof typeof E };
+    return code === undefined ? -E.EIO : -E[code];
+  }
+}
+
+/** Whose symbolic link a path is: a user's id; undefined when it is none. */
+export function linkOwnerOf(path: string): number | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isSymbolicLink() === true ? stat.uid : undefined;
+}
+
+function statOf(stat: BigIntStats): ObjectStat {
   return {
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
     inode: stat.ino,
     device: stat.dev,
     isFile: stat.isFile(),
+    blockSize: Number(stat.blksize),
   };
 }
 

@@ -5,6 +5,7 @@ import { E, fail, isRemoved } from "../../libc/errno.ts";
 import { C, PLATFORM } from "../../libc/platform.ts";
 import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
 import type { Descriptor } from "../descriptor.ts";
+import { HUGE_PAGES_HINT } from "./room.ts";
 import { Mapping } from "../mapping.ts";
 import { posixObjects } from "./posix-object.ts";
 import { type PathName, type SysvName, posixName } from "./segment-name.ts";
@@ -45,7 +46,11 @@ function locksName(id: number): PathName {
   return posixName(`${SYSV_LOCKS_PREFIX}${id}`);
 }
 
-function sizeHint(result: number): string | undefined {
+function sizeHint(result: number, hugePages: boolean): string | undefined {
+  if (hugePages && result === -E.ENOMEM) return HUGE_PAGES_HINT;
+  if (hugePages && result === -E.EPERM) {
+    return "Huge pages need CAP_IPC_LOCK here, or sysctl vm.hugetlb_shm_group";
+  }
   if (result === -E.EINVAL) return "The size is beyond sysctl kernel.shmmax";
   if (result === -E.ENOSPC) return "sysctl kernel.shmmni or kernel.shmall is used up: see ipcs -m";
   return undefined;
@@ -67,7 +72,8 @@ class SysvObject implements SharedObject {
 
   stat(): ObjectStat {
     const { size, mode } = this.#stat();
-    return { size, mode: mode & 0o777, inode: BigInt(this.#id), device: -1n, isFile: true };
+    const inode = BigInt(this.#id);
+    return { size, mode: mode & 0o777, inode, device: -1n, isFile: true, blockSize: 0 };
   }
 
   #stat(): ShmStat {
@@ -123,6 +129,22 @@ class SysvObject implements SharedObject {
     return removeId(this.name, this.#id);
   }
 
+  isGone(): boolean {
+    const stat = shmStat(this.#id);
+    if (typeof stat === "number" && !isRemoved(stat)) {
+      fail(`Cannot look at segment ${shown(this.name)}`, stat, "shmctl", this.name);
+    }
+    return typeof stat === "number" || (stat.mode & C.SHM_DEST) !== 0;
+  }
+
+  hasOtherUsers(): boolean {
+    return this.#stat().attachments > 1;
+  }
+
+  roomHint(): undefined {
+    return undefined;
+  }
+
   serve(buffer: ArrayBuffer): void {
     this.#buffer = new WeakRef(buffer);
     this.#locks?.serve(buffer);
@@ -160,7 +182,7 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     const flags = C.IPC_CREAT | C.IPC_EXCL | (hugePages ? C.SHM_HUGETLB : 0) | mode;
     const id = shmget(key, size, flags);
     if (id === -E.EEXIST) return undefined;
-    if (id < 0) fail(action, id, "shmget", text, sizeHint(id));
+    if (id < 0) fail(action, id, "shmget", text, sizeHint(id, hugePages));
     return new SysvObject(target === "private" ? `sysv:#${id}` : text, id);
   },
 
@@ -212,6 +234,8 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     if (id === -E.ENOENT) return false;
     if (id < 0) fail(`Cannot look at segment ${shown(name.text)}`, id, "shmget", name.text);
     const stat = shmStat(id);
-    return typeof stat !== "number" && stat.attachments > 0;
+    if (typeof stat !== "number") return stat.attachments > 0;
+    if (isRemoved(stat)) return false;
+    return fail(`Cannot look at segment ${shown(name.text)}`, stat, "shmctl", name.text);
   },
 };
