@@ -228,6 +228,14 @@ export class SharedAtomics<
   }
 
   /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
+   */
+  get unlinked(): boolean {
+    return this.#structure.placed.unlinked;
+  }
+
+  /**
    * Removes the segment's name, if the name still stands for this segment.
    * @returns Whether this call removed it. @throws ClosedError; `SharedAtomics.unlink` works then.
    */

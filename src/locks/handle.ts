@@ -49,6 +49,14 @@ export abstract class LockHandle {
   }
 
   /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
+   */
+  get unlinked(): boolean {
+    return this.#memory.placed.unlinked;
+  }
+
+  /**
    * Removes the segment's name if it still belongs to this segment, and not to a newer one.
    *
    * @returns Whether this call removed it. @throws ClosedError; SystemError EACCES, EPERM.

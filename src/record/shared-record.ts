@@ -442,6 +442,14 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
+   */
+  get unlinked(): boolean {
+    return this.#placed.unlinked;
+  }
+
+  /**
    * Removes the segment's name, if the name still stands for this record's segment.
    * @returns Whether this call removed it. @throws ClosedError; `SharedRecord.unlink` works then.
    */

@@ -315,6 +315,14 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
+   */
+  get unlinked(): boolean {
+    return this.#structure.placed.unlinked;
+  }
+
+  /**
    * Removes the segment's name, if the name still stands for this ring's segment.
    * @returns Whether this call removed it. @throws ClosedError; `RingBuffer.unlink` works then.
    */

@@ -375,6 +375,12 @@ export class Placed {
     });
   }
 
+  /** Whether the segment's name no longer stands for it. @throws ClosedError. */
+  get unlinked(): boolean {
+    this.checkOpen();
+    return this.segment.unlinked;
+  }
+
   /** Removes the name if it still belongs to this segment. @returns Whether this call did. */
   unlink(): boolean {
     this.checkOpen();

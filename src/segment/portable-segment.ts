@@ -192,6 +192,14 @@ export class PortableSegment {
   }
 
   /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
+   */
+  get unlinked(): boolean {
+    return this.#placed.unlinked;
+  }
+
+  /**
    * Removes the name if it still belongs to this segment, and not to a newer one.
    * @returns Whether this call removed it. @throws SystemError EACCES, EPERM; ClosedError.
    */
