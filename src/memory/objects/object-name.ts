@@ -10,6 +10,9 @@ export const SEMAPHORE_NAME_MAX = 252;
 /** How many bytes a name can have on every POSIX system; macOS sets the limit. */
 export const PORTABLE_NAME_MAX = 31;
 
+/** Such a text has no UTF-8 of its own: two names would be one. */
+export const ILL_FORMED = "it has half of a surrogate pair, which is no character";
+
 /**
  * Checks the name of a kernel object.
  *
@@ -26,6 +29,7 @@ export function checkObjectName(name: string, what: string, limit: number = NAME
   };
   const path = unspelled(name);
   if (path.includes("\0")) refuse("it contains a NUL character");
+  if (!name.isWellFormed()) refuse(ILL_FORMED);
   if (!name.startsWith("/")) refuse(`it must start with "/": try ${shown(`/${name}`)}`);
   if (name.length === 1) refuse('nothing follows the "/"');
   if (path.includes("/", 1)) refuse('it must have no "/" but the first');

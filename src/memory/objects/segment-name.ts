@@ -1,7 +1,7 @@
 /** A segment's name, parsed once into the kind of memory and where that is. */
 import { shown } from "../../arguments.ts";
 import { unspelled } from "../../libc/name-spelling.ts";
-import { NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
+import { ILL_FORMED, NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
 
 /** The kinds of names that a segment can have. */
 export type NameKind = SegmentName["kind"];
@@ -87,6 +87,7 @@ export function parseSegmentName(text: string, portable = false): SegmentName {
     return posixName(text);
   }
   if (text.includes("\0")) refuse(text, "it contains a NUL character");
+  if (!text.isWellFormed()) refuse(text, ILL_FORMED);
   if (portable) refuse(text, "a portable name is a POSIX one, and starts with /");
   if (kind === "sysv") return parseSysvName(text);
   if (kind === "descriptor") {
