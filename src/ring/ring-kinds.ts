@@ -30,6 +30,7 @@ import {
   maxRecordLength,
 } from "../layout/ring-layout.ts";
 import { SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { RELOAD_HINT } from "../libc/runtime.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { BlockConsumer } from "./algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer } from "./algorithm/broadcast/producer.ts";
@@ -91,7 +92,7 @@ function takeRole<Core>(
   throw new StateError(
     "EBUSY",
     `Cannot become the ${role} of ${memory.what}: a live ${role} has it, in this process or ` +
-      "another. Close that one; a dead one would be replaced",
+      `another. Close that one; a dead one would be replaced${RELOAD_HINT}`,
   );
 }
 
@@ -109,7 +110,7 @@ function takeSlot<Core>(
   throw new StateError(
     "EBUSY",
     `Cannot become a ${role} of ${memory.what}: it has ${slots} live ones, and no room for more. ` +
-      "Close one; dead ones would be replaced",
+      `Close one; dead ones would be replaced${RELOAD_HINT}`,
   );
 }
 
