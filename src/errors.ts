@@ -31,7 +31,7 @@ export class SystemError extends Error {
  * - `EPERM`: this handle does not hold what it was asked to release;
  * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
- * - `ENODATA`: its creator died before it had finished;
+ * - `ENODATA`: it is empty or unfinished, and nobody is making it;
  * - `ESTALE`: its name was removed, and may now belong to another object.
  */
 export type StateCode =

@@ -102,11 +102,12 @@ export class SharedAtomics<
 
   /**
    * Finds words and counters that have a segment of their own. Blocks for `waitMs` while there is
-   * no such name, and for about a second while their creator is at work.
+   * no such name, and while their creator is at work, which `waitMs` bounds too (half a minute
+   * without it).
    *
    * @returns A handle to close.
    * @throws SystemError ENOENT, EACCES; LayoutError when one of the names is missing, or something
-   *   else has the segment's name; StateError ENODATA when their creator died half way.
+   *   else has the segment's name; StateError ENODATA when it is unfinished, and nobody makes it.
    * @throws RangeError, TypeError for bad names or options.
    */
   static open<const W extends string = string, const C extends string = string>(
@@ -141,8 +142,8 @@ export class SharedAtomics<
   }
 
   /**
-   * Makes words and counters, all 0, inside the caller's segment. Blocks for about a second at
-   * most, while another process makes some there.
+   * Makes words and counters, all 0, inside the caller's segment. Blocks for half a minute at most,
+   * while another process makes some there.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.
@@ -161,8 +162,8 @@ export class SharedAtomics<
   }
 
   /**
-   * Finds words and counters inside the caller's segment. Blocks for about a second while their
-   * maker is at work.
+   * Finds words and counters inside the caller's segment. Blocks while their maker lives and is at
+   * work, for half a minute at most.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.

@@ -161,21 +161,21 @@ export class Barrier extends LockHandle {
   }
 
   /**
-   * Finds the barrier of that name. Blocks until the name appears, for `waitMs` at most, and up to
-   * a second while another process is making the barrier.
+   * Finds the barrier of that name. Blocks until the name appears, for `waitMs` at most, and while
+   * a live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The barrier.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or its number of parties is not the one asked for; StateError ENODATA when its creator
-   *   died before it had finished; UnsupportedError.
+   *   it, or its number of parties is not the one asked for; StateError ENODATA when it is
+   *   unfinished, and nobody makes it; UnsupportedError.
    */
   static open(name: string, options?: BarrierOptions & PlacedOpenOptions): Barrier {
     return Barrier.#kind.open(name, options);
   }
 
   /**
-   * Finds the barrier of that name, or makes it; `created` says which. Blocks up to a second
-   * while another process is making it.
+   * Finds the barrier of that name, or makes it; `created` says which. Blocks while a live process
+   * is making it, for half a minute at most.
    *
    * @returns The barrier.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.

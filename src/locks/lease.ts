@@ -188,20 +188,20 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Finds the lease of that name. Blocks until the name appears, for `waitMs` at most, and up to a
-   * second while another process is making the lease.
+   * Finds the lease of that name. Blocks until the name appears, for `waitMs` at most, and while a
+   * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The lease.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
-   *   when its creator died before it had finished.
+   *   when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: PlacedOpenOptions): Lease {
     return Lease.#kind.open(name, options);
   }
 
   /**
-   * Finds the lease of that name, or makes it; `created` says which. Blocks up to a second
-   * while another process is making it.
+   * Finds the lease of that name, or makes it; `created` says which. Blocks while a live process is
+   * making it, for half a minute at most.
    *
    * @returns The lease.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.

@@ -192,20 +192,20 @@ export class Mutex extends LockHandle {
   }
 
   /**
-   * Finds the mutex of that name. Blocks until the name appears, for `waitMs` at most, and up to a
-   * second while another process is making the mutex.
+   * Finds the mutex of that name. Blocks until the name appears, for `waitMs` at most, and while a
+   * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The mutex.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another libc made
-   *   it; StateError ENODATA when its creator died before it had finished; UnsupportedError.
+   *   it; StateError ENODATA when it is unfinished, and nobody makes it; UnsupportedError.
    */
   static open(name: string, options?: MutexOptions & PlacedOpenOptions): Mutex {
     return Mutex.#kind.open(name, options);
   }
 
   /**
-   * Finds the mutex of that name, or makes it; `created` says which. Blocks up to a second
-   * while another process is making it.
+   * Finds the mutex of that name, or makes it; `created` says which. Blocks while a live process is
+   * making it, for half a minute at most.
    *
    * @returns The mutex.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.

@@ -172,21 +172,21 @@ export class RwLock extends LockHandle {
   }
 
   /**
-   * Finds the lock of that name. Blocks until the name appears, for `waitMs` at most, and up to a
-   * second while another process is making the lock.
+   * Finds the lock of that name. Blocks until the name appears, for `waitMs` at most, and while a
+   * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The lock.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or its number of readers is not the one asked for; StateError ENODATA when its creator
-   *   died before it had finished; UnsupportedError.
+   *   it, or its number of readers is not the one asked for; StateError ENODATA when it is
+   *   unfinished, and nobody makes it; UnsupportedError.
    */
   static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
     return RwLock.#kind.open(name, options);
   }
 
   /**
-   * Finds the lock of that name, or makes it; `created` says which. Blocks up to a second while
-   * another process is making it.
+   * Finds the lock of that name, or makes it; `created` says which. Blocks while a live process is
+   * making it, for half a minute at most.
    *
    * @returns The lock.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.

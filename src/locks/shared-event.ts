@@ -132,12 +132,12 @@ export class SharedEvent extends LockHandle {
   }
 
   /**
-   * Finds the event of that name. Blocks until the name appears, for `waitMs` at most, and up to a
-   * second while another process is making the event.
+   * Finds the event of that name. Blocks until the name appears, for `waitMs` at most, and while a
+   * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The event.
    * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its `reset` is
-   *   not the one asked for; StateError ENODATA when its creator died before it had finished.
+   *   not the one asked for; StateError ENODATA when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: SharedEventOptions & PlacedOpenOptions): SharedEvent {
     return SharedEvent.#kind.open(name, options);
@@ -145,7 +145,8 @@ export class SharedEvent extends LockHandle {
 
   /**
    * Finds the event of that name, or makes it; `created` says which. An existing one stays set or
-   * reset, whatever `set` says. Blocks up to a second while another process is making it.
+   * reset, whatever `set` says. Blocks while a live process is making it, for half a minute at
+   * most.
    *
    * @returns The event.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.

@@ -121,11 +121,11 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
 
   /**
    * Finds a map that has a segment of its own. Blocks for `waitMs` while there is no such name, and
-   * for about a second while its creator is at work.
+   * while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
    * @throws SystemError ENOENT, EACCES; LayoutError when the map has another codec or another form
-   *   of keys, or something else has the name; StateError ENODATA when its creator died half way.
+   *   of keys, or something else has the name; StateError ENODATA when it is unfinished.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<V, K extends SharedMapKey = string>(
@@ -159,7 +159,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   }
 
   /**
-   * Makes a map inside the caller's segment. Blocks for about a second at most, while another
+   * Makes a map inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
@@ -178,7 +178,8 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   }
 
   /**
-   * Finds a map inside the caller's segment. Blocks for about a second while its maker is at work.
+   * Finds a map inside the caller's segment. Blocks while its maker lives and is at work, for half
+   * a minute at most.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.

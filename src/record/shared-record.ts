@@ -117,11 +117,11 @@ export class SharedRecord<S extends Schema> implements Disposable {
 
   /**
    * Finds a record that has a segment of its own. Blocks for `waitMs` while there is no such name,
-   * and for about a second while its creator is at work.
+   * and while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
    * @throws SystemError ENOENT, EACCES; LayoutError when the record holds another struct, or
-   *   something else has the name; StateError ENODATA when its creator died half way.
+   *   something else has the name; StateError ENODATA when it is unfinished, and nobody makes it.
    * @throws TypeError, RangeError for a bad name or bad options.
    */
   static open<S extends Schema>(
@@ -163,7 +163,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Makes a record inside the caller's segment. Blocks for about a second at most, while another
+   * Makes a record inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
@@ -182,8 +182,8 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Finds a record inside the caller's segment. Blocks for about a second while its maker is at
-   * work.
+   * Finds a record inside the caller's segment. Blocks while its maker lives and is at work, for
+   * half a minute at most.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.

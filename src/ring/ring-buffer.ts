@@ -111,11 +111,11 @@ export class RingBuffer<T = Uint8Array> {
 
   /**
    * Finds a ring that has a segment of its own. Blocks for `waitMs` while there is no such name,
-   * and for about a second while its creator is at work.
+   * and while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
    * @throws SystemError ENOENT, EACCES; LayoutError when something else has the name, or the ring
-   *   differs from what the options say; StateError ENODATA when its creator died half way.
+   *   differs from what the options say; StateError ENODATA when it is unfinished.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {
@@ -141,7 +141,7 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Makes a ring inside the caller's segment. Blocks for about a second at most, while another
+   * Makes a ring inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
@@ -159,7 +159,8 @@ export class RingBuffer<T = Uint8Array> {
   }
 
   /**
-   * Finds a ring inside the caller's segment. Blocks for about a second while its maker is at work.
+   * Finds a ring inside the caller's segment. Blocks while its maker lives and is at work, for half
+   * a minute at most.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.

@@ -30,7 +30,7 @@ export interface SegmentCreateOptions {
 export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
   /**
    * Discard what an existing object holds, and give it `size`. Refused (EBUSY) while another handle
-   * has it open, whose process would end with a SIGBUS. Default false.
+   * or program is known to have it open, whose process would end with a SIGBUS. Default false.
    */
   readonly truncate?: boolean | undefined;
 }
@@ -43,7 +43,10 @@ export interface SegmentOpenOptions {
    * So a write never ends in a SIGSEGV, and never reaches others. Default "readwrite".
    */
   readonly access?: "readwrite" | "read" | undefined;
-  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  /**
+   * Milliseconds to wait, blocking this thread, for the name to appear, and for its creator to
+   * finish. Default: 0 for the name; a creator that lives is waited for as the call says.
+   */
   readonly waitMs?: number | undefined;
   /** First byte to map, a multiple of the page size. Default 0. */
   readonly offset?: number | undefined;

@@ -119,12 +119,13 @@ export class Segment {
 
   /**
    * Attaches to a segment that exists, whatever its size. Blocks until the name appears, for
-   * `waitMs` at most, and up to a second for a creator that has not yet given it a size, so that
+   * `waitMs` at most, and for a creator that has not yet given it a size: as long as `waitMs` says,
+   * but a second at least, and without it half a minute while the creator is known to live. So
    * nobody ever sees a segment of size 0.
    *
    * @returns The segment.
-   * @throws SystemError ENOENT when there is none, EACCES; StateError ENODATA when it stayed empty,
-   *   EBUSY when another process takes more than a second to make or remove it.
+   * @throws SystemError ENOENT when there is none, EACCES; StateError ENODATA when it is empty
+   *   and nobody is giving it a size, EBUSY when a live process was not done in that time.
    * @throws LayoutError when the name belongs to something that cannot be mapped, such as a FIFO.
    * @throws RangeError for an `offset` or a `length` beyond the object, and for an object of more
    *   than 4 GiB without them; TypeError.
@@ -154,9 +155,9 @@ export class Segment {
   /**
    * Attaches to the segment if there is one of that size, or makes it; `created` says which. An
    * existing one keeps its mode. One that is empty, because its creator died before it gave it a
-   * size, gets its size from this call. With `truncate`, an existing one is emptied and resized.
-   * Blocks while the kernel reserves the memory, and up to a second for a creator that has not yet
-   * given it a size.
+   * size, gets its size from this call. With `truncate`, an existing one is emptied and resized,
+   * unless its name is a symbolic link. Blocks while the kernel reserves the memory, and for a
+   * creator that has not yet given it a size: half a minute while it lives, and else a second.
    *
    * @returns The segment.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT; LayoutError when the
@@ -212,7 +213,10 @@ export class Segment {
     return spaceOf(parsed).unlink(parsed);
   }
 
-  /** Whether an object of this name exists; stale the moment it returns. */
+  /**
+   * Whether an object of this name exists; stale the moment it returns. Does not block.
+   * @throws SystemError EACCES when nobody may know; RangeError, TypeError for a bad name.
+   */
   static exists(name: string): boolean {
     const parsed = parseSegmentName(name);
     return spaceOf(parsed).exists(parsed);
