@@ -22,14 +22,11 @@ import {
   type QueueGeometry,
   VERSION_WORD,
   bookOffset,
-  queueLength,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
 import { PLATFORM } from "../libc/platform.ts";
-import { MAKING } from "../layout/making.ts";
 import { load, store, wordsOf } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
-import type { ObjectMark } from "../memory/objects/shared-object.ts";
 import { findMappers, mappedObject } from "../memory/processes.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
@@ -37,6 +34,7 @@ import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { addBook, bookOf, checkSize, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
+import { QUEUE_MARK, checkIsQueue, isHalfDone, isZeros } from "./half-done.ts";
 import { QUEUE_MODES, type QueueLog, type QueueMode, type QueueSpec } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
 import { Participant } from "./participants.ts";
@@ -215,20 +213,6 @@ function adoptForeign(spec: QueueSpec, segment: Segment): QueueGeometry {
   return addBook(segment, geometry);
 }
 
-/** The mark of a queue that is being made; the version takes its place. */
-const QUEUE_MARK: ObjectMark = { offset: VERSION_WORD * 4, word: MAKING };
-
-/**
- * Whether something without a magic number is what a creator of a queue leaves half done: a Bun
- * process leaves the mark or the bookkeeping, and a C program zeros, which nobody may have open.
- */
-function isHalfDone(segment: Segment, geometry: QueueGeometry): boolean {
-  const words = wordsOf(segment.buffer);
-  if (words[VERSION_WORD] === MAKING || recordedGeometry(segment) !== undefined) return true;
-  const sizes = [queueLength(geometry), bookOffset(geometry) + QUEUE_BOOK_LENGTH];
-  return sizes.includes(segment.size) && words.every((word) => word === 0);
-}
-
 function waitForMagic(segment: Segment, geometry: QueueGeometry): void {
   const what = `Cannot open message queue ${shown(segment.name)}`;
   if (segment.size < QUEUE_HEADER_LENGTH) {
@@ -243,7 +227,7 @@ function waitForMagic(segment: Segment, geometry: QueueGeometry): void {
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
   // SYNC queue-made: the creator writes the magic number last.
   const magic = waitUntil(() => load(words, MAGIC_WORD) || undefined, FOR_CREATOR);
-  if (magic === undefined && !isHalfDone(segment, geometry)) {
+  if (magic === undefined && !isZeros(segment) && !isHalfDone(segment, geometry)) {
     const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
     throw new LayoutError(`${what}: something else lies there`, details);
   }
@@ -334,18 +318,6 @@ export function removeDeadQueue(spec: QueueSpec): boolean {
   // A C program holds no lock, so any process that has the object mapped may be its creator.
   if (!byBun && hasOtherMappers(segment)) return false;
   return unlinkQueue(segment, spec);
-}
-
-/** @throws LayoutError for what is no queue, not even one half done: it stays. */
-function checkIsQueue(segment: Segment, { name, geometry }: QueueSpec): void {
-  const { size, buffer } = segment;
-  const magic = size < QUEUE_HEADER_LENGTH ? 0 : load(wordsOf(buffer), MAGIC_WORD);
-  if (magic === QUEUE_MAGIC || (magic === 0 && isHalfDone(segment, geometry))) return;
-  throw new LayoutError(`Cannot remove ${shown(name)}: it is no message queue, and stays`, {
-    expected: hex(QUEUE_MAGIC),
-    found: hex(magic),
-    offset: 0,
-  });
 }
 
 function hasOtherMappers(segment: Segment): boolean {

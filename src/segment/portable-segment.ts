@@ -54,8 +54,8 @@ const KIND: PlacedKind = {
  * has at most 31 bytes, and a header of 64 bytes (magic, version, creator_pid, reserved) comes
  * before the data, which therefore start on a cache line.
  *
- * Opening waits for the name as long as `waitMs` says, and for a creator like `Segment.open`; nothing
- * else blocks. Any number of processes may open it. It always
+ * Opening waits for the name as long as `waitMs` says, and for a creator like `Segment.open`.
+ * Nothing else blocks. Any number of processes may open it. It always
  * has a segment of its own, and has no `init` and `at`: its data start after 64 bytes, while other
  * structures start at multiples of 128.
  *

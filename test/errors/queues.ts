@@ -105,6 +105,12 @@ export const QUEUES: readonly ErrorRow[] = [
     text: 'Cannot create message queue "NAME": there is no option "slot" (did you mean "slots"?); it takes semaphores, slots, slotSize, logger, mode, synchronization',
   },
   {
+    provoke: (name) => MessageQueue.removeLeftovers(words(name, [0, 0, 0, 5]).name),
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text: 'Cannot remove "NAME": it is no message queue, and stays: expected 0x4d51534d at offset 0, found 0x00000000',
+  },
+  {
     provoke: (name) => MessageQueue.open(words(name, [0, 0, 0, 0, 0]).name),
     error: "StateError",
     code: "ENODATA",
