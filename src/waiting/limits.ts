@@ -27,8 +27,6 @@ export const CREATOR_PATIENCE_MS = 1000;
 export const CREATOR_LOOK_MS = 0.2;
 /** How long, in ms, it waits for a maker that is known to live, unless the caller says how long. */
 export const LIVE_MAKER_PATIENCE_MS = 30_000;
-/** How often, in ms, it looks for one that has needed more than `CREATOR_PATIENCE_MS`. */
-export const LIVE_MAKER_LOOK_MS = 5;
 
 /** How often, in ms, a blocking wait looks for a name that does not exist yet. */
 export const NAME_LOOK_MS = 1;

@@ -3,7 +3,6 @@ import { monotonicMs, sleepMs } from "../libc/time.ts";
 import {
   CREATOR_LOOK_MS,
   CREATOR_PATIENCE_MS,
-  LIVE_MAKER_LOOK_MS,
   LIVE_MAKER_PATIENCE_MS,
   NAME_LOOK_MS,
 } from "./limits.ts";
@@ -84,11 +83,19 @@ export function waitForMaker<T>(
   isMakerAlive: () => boolean,
   { unknownMs, liveMs }: MakerDeadlines,
 ): T | undefined {
+  let patientMs = unknownMs;
   for (;;) {
     const found = look();
     if (found !== undefined) return found;
     const now = monotonicMs();
-    if (now >= liveMs || (now >= unknownMs && !isMakerAlive())) return undefined;
-    sleepMs(now < unknownMs ? CREATOR_LOOK_MS : LIVE_MAKER_LOOK_MS);
+    if (now >= liveMs) return undefined;
+    if (now < patientMs) {
+      sleepMs(CREATOR_LOOK_MS);
+    } else if (isMakerAlive()) {
+      // Once it is not seen any more, it may be between two steps.
+      patientMs = now + CREATOR_PATIENCE_MS;
+    } else {
+      return undefined;
+    }
   }
 }
