@@ -102,10 +102,7 @@ export class DescriptorObject implements SharedObject {
 
   hasOtherUsers(): boolean {
     const { device, inode } = this.stat();
-    return (
-      isByteLocked(this.descriptor.number, USERS_BYTE) === 1 ||
-      isUsedElsewhere(device, inode)
-    );
+    return isByteLocked(this.descriptor.number, USERS_BYTE) === 1 || isUsedElsewhere(device, inode);
   }
 
   roomHint(result: number, size: number): string | undefined {

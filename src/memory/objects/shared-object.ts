@@ -1,6 +1,7 @@
 /** The one interface to every kind of shared memory that a system has, below a segment. */
 import { type BigIntStats, fstatSync, lstatSync, statSync } from "node:fs";
 import { E } from "../../libc/errno.ts";
+import { pathBytes } from "../../libc/path-bytes.ts";
 import type { MakerDeadlines } from "../../waiting/patience.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Mapping } from "../mapping.ts";
@@ -124,7 +125,7 @@ export function statDescriptor(descriptor: number): ObjectStat {
 /** Looks at a path, and at a link itself where it is not followed. @returns Or a negated errno. */
 export function statPath(path: string, follow: boolean): ObjectStat | number {
   try {
-    return statOf((follow ? statSync : lstatSync)(path, { bigint: true }));
+    return statOf((follow ? statSync : lstatSync)(pathBytes(path), { bigint: true }));
   } catch (error) {
     const { code } = error as { code?: keyof typeof E };
     return code === undefined ? -E.EIO : -E[code];
@@ -133,7 +134,7 @@ export function statPath(path: string, follow: boolean): ObjectStat | number {
 
 /** Whose symbolic link a path is: a user's id; undefined when it is none. */
 export function linkOwnerOf(path: string): number | undefined {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const stat = lstatSync(pathBytes(path), { throwIfNoEntry: false });
   return stat?.isSymbolicLink() === true ? stat.uid : undefined;
 }
 
