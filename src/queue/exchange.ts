@@ -1,15 +1,16 @@
 /** How texts go into a queue and come out of it through one handle, and how that is counted. */
 import { shown } from "../arguments.ts";
-import { ClosedError } from "../errors.ts";
+import { ClosedError, StateError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import { MAY_SPIN, QUEUE_LOOKS, RECHECK_MS, SLICE_MS } from "../waiting/limits.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "../waiting/wait-options.ts";
 import { QueueGuard } from "./guard.ts";
 import { type OpenQueue, closeQueue } from "./lifecycle.ts";
-import type { QueueLog } from "./options.ts";
-import { ITEMS, SPACES, type TokenKind } from "./participants.ts";
+import { ITEMS, type TokenKind } from "./participants.ts";
 import type { TokenCounter, TokenWait } from "./polled-tokens.ts";
+import type { QueueLog } from "./queue-log.ts";
 
 const LOOKS: number = MAY_SPIN ? QUEUE_LOOKS : 0;
 /** One failed try in so many looks whether tokens were lost. */
@@ -27,10 +28,17 @@ export interface ExchangeCounts {
   readonly timeouts: number;
 }
 
-/** One handle's operations: with ITEMS they take a text out, and with SPACES they put one in. */
+/**
+ * One handle's operations: with ITEMS they take a text out, and with SPACES they put one in.
+ *
+ * Each kind has a line of asynchronous calls. While it has any, no other call of the handle comes
+ * before them. The log is delivered only where the handle holds neither lock nor token, since the
+ * user's logger may call or close the handle.
+ */
 export class QueueExchange {
   readonly #queue: OpenQueue;
   readonly #guard: QueueGuard;
+  readonly #log: QueueLog;
   readonly #lines: readonly [AsyncLine, AsyncLine] = [new AsyncLine(), new AsyncLine()];
   readonly #done: [number, number] = [0, 0];
   readonly #bytes: [number, number] = [0, 0];
@@ -38,16 +46,11 @@ export class QueueExchange {
   #waits = 0;
   #timeouts = 0;
   #closed = false;
-  #text = "";
 
   constructor(queue: OpenQueue, log: QueueLog) {
     this.#queue = queue;
-    this.#guard = new QueueGuard(queue, (message) => log("repaired", message));
-  }
-
-  /** The text that the last operation took out. */
-  get text(): string {
-    return this.#text;
+    this.#log = log;
+    this.#guard = new QueueGuard(queue, (message) => log.note("repaired", message));
   }
 
   get counts(): ExchangeCounts {
@@ -74,32 +77,51 @@ export class QueueExchange {
     closeQueue(this.#queue);
   }
 
-  /** Does one operation if there is a token now. @returns Whether it did. */
-  attempt(kind: TokenKind, text: string): boolean {
-    return this.#attempt(kind, text, false, SLICE_MS);
+  /**
+   * Does one operation if there is a token now, and no asynchronous call waits for one.
+   * @returns The text taken out, or "" for one put in; undefined when it did nothing.
+   */
+  attempt(kind: TokenKind, text: string): string | undefined {
+    return this.#lines[kind].taken ? undefined : this.#attempt(kind, text, false, SLICE_MS);
   }
 
   /** Counts a failed attempt that will not be followed by a wait. */
   giveUp(kind: TokenKind): void {
-    if (++this.#misses[kind] % AUDIT_PERIOD === 0) this.#guard.audit();
+    if (++this.#misses[kind] % AUDIT_PERIOD === 0) this.#audit();
   }
 
   /**
    * Blocks, after a failed attempt, until there is a token, and then does one operation.
-   * @returns Whether it did: false when the timeout passed.
+   *
+   * @param action The start of the message, as in `Cannot dequeue from message queue "/x"`.
+   * @returns What `attempt` returns: undefined when the timeout passed.
+   * @throws StateError EBUSY when asynchronous calls wait.
    */
-  wait(kind: TokenKind, text: string, options: WaitOptions | undefined): boolean {
+  wait(
+    kind: TokenKind,
+    text: string,
+    action: string,
+    options: WaitOptions | undefined,
+  ): string | undefined {
     const { timeoutMs, signal } = options ?? {};
     if (timeoutMs === 0) {
       this.giveUp(kind);
       this.#timeouts++;
-      return false;
+      return undefined;
+    }
+    this.checkOpen();
+    if (this.#lines[kind].taken) {
+      const why = "asynchronous calls of this handle wait before this one, and blocking the thread";
+      throw new StateError("EBUSY", `${action}: ${why} would keep them waiting. Await them first`);
     }
     this.#misses[kind]++;
     this.#waits++;
     const deadline = monotonicMs() + checkTimeout(timeoutMs);
     for (let look = 0; look < LOOKS; look++) {
-      if (this.#looksReady(kind) && this.#attempt(kind, text, false, 0)) return true;
+      if (!this.#looksReady(kind)) continue;
+      const done = this.#attempt(kind, text, false, 0);
+      if (done !== undefined) return done;
+      this.checkOpen();
     }
     const { participant } = this.#queue;
     for (;;) {
@@ -107,40 +129,54 @@ export class QueueExchange {
       const left = deadline - monotonicMs();
       if (left <= 0) {
         this.#timeouts++;
-        return false;
+        return undefined;
       }
       participant.startWait(kind);
       const took = this.#counter(kind).wait({ timeoutMs: Math.min(left, SLICE_MS) });
       participant.endWait(kind, took);
-      if (!took) this.#guard.audit();
-      else if (this.#attempt(kind, text, true, Math.max(left, SLICE_MS))) return true;
+      const done = took && this.#attempt(kind, text, true, Math.max(left, SLICE_MS));
+      if (typeof done === "string") return done;
+      if (!took) this.#audit();
+      this.checkOpen();
     }
   }
 
   /**
    * Does one operation as soon as there is a token, without blocking the event loop.
-   * @returns The text taken out, or "" for one put in; undefined when the timeout passed.
+   * @returns What `attempt` returns: undefined when the timeout passed.
    */
   async waitAsync(
     kind: TokenKind,
     text: string,
+    options: AsyncWaitOptions,
+  ): Promise<string | undefined> {
+    const done = this.attempt(kind, text);
+    if (done === undefined) return this.#waitInLine(kind, text, options);
+    if (isTurnDue()) await takeTurn();
+    return done;
+  }
+
+  async #waitInLine(
+    kind: TokenKind,
+    text: string,
     { timeoutMs, signal, ref }: AsyncWaitOptions,
   ): Promise<string | undefined> {
-    const deadline = monotonicMs() + checkTimeout(timeoutMs);
+    this.#misses[kind]++;
+    const limitMs = checkTimeout(timeoutMs);
+    const deadline = monotonicMs() + limitMs;
     const line = this.#lines[kind];
-    if (!(await line.enter(deadline - monotonicMs(), signal, ref))) {
+    if (limitMs > 0) this.#waits++;
+    if (limitMs === 0 || !(await line.enter(limitMs, signal, ref))) {
       this.#timeouts++;
       return undefined;
     }
     try {
       let took = false;
-      for (let attempts = 0; ; attempts++) {
+      for (;;) {
         this.checkOpen();
-        if (this.#attempt(kind, text, took, SLICE_MS)) return kind === ITEMS ? this.#text : "";
-        if (attempts === 0) {
-          this.#misses[kind]++;
-          this.#waits++;
-        }
+        const done = this.#attempt(kind, text, took, SLICE_MS);
+        if (done !== undefined) return done;
+        this.checkOpen();
         const left = deadline - monotonicMs();
         if (left <= 0) {
           this.#timeouts++;
@@ -148,7 +184,7 @@ export class QueueExchange {
         }
         const slice = { timeoutMs: Math.min(left, RECHECK_MS), signal, ref };
         took = await this.#sliceAsync(kind, slice);
-        if (!took && !this.closed) this.#guard.audit();
+        if (!took) this.#audit();
       }
     } finally {
       line.leave();
@@ -177,42 +213,51 @@ export class QueueExchange {
    * @param hasToken Whether the caller has taken the token already.
    * @param patienceMs How long to wait for those who hold the lock or the mutex, in ms; 0 only
    *   looks.
-   * @returns Whether it did the operation.
+   * @returns The text taken out, or "" for one put in; undefined when it did nothing.
    */
-  #attempt(kind: TokenKind, text: string, hasToken: boolean, patienceMs: number): boolean {
+  #attempt(
+    kind: TokenKind,
+    text: string,
+    hasToken: boolean,
+    patienceMs: number,
+  ): string | undefined {
     const { slots, lock, mutex } = this.#queue;
     const own = this.#counter(kind);
     let locked = false;
     let token = hasToken;
     let held = false;
-    let done = false;
+    let done: string | undefined;
     try {
       locked = lock.tryLock() || (patienceMs > 0 && this.#guard.lock(patienceMs));
-      if (!locked) return false;
+      if (!locked) return undefined;
       token ||= own.tryWait();
-      if (!token) return false;
+      if (!token) return undefined;
       held = mutex.tryWait() || (patienceMs > 0 && this.#guard.takeMutex(patienceMs));
-      if (!held) return false;
-      done = kind === SPACES ? slots.enqueue(text) : this.#take();
+      if (!held) return undefined;
+      if (kind === ITEMS) done = slots.dequeue();
+      else if (slots.enqueue(text)) done = "";
       // A token that led to nothing was one too many, so it is not given back either.
       token = false;
-      if (done) this.#bytes[kind] += slots.lastLength;
+      if (done !== undefined) this.#bytes[kind] += slots.lastLength;
       else this.#guard.repaired("A token too many was dropped");
     } finally {
       if (held) mutex.post();
-      if (done) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
+      if (done !== undefined) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
       if (token) own.post();
       if (locked) lock.unlock();
       if (hasToken) this.#queue.participant.endToken(kind);
+      if (done !== undefined) this.#done[kind]++;
+      this.#log.deliver();
     }
-    if (done) this.#done[kind]++;
     return done;
   }
 
-  #take(): boolean {
-    const text = this.#queue.slots.dequeue();
-    if (text !== undefined) this.#text = text;
-    return text !== undefined;
+  /** Looks whether tokens were lost; the caller holds neither lock nor token. */
+  #audit(): void {
+    // The logger may have closed the handle.
+    if (this.closed) return;
+    this.#guard.audit();
+    this.#log.deliver();
   }
 
   #counter(kind: TokenKind): TokenCounter {

@@ -35,9 +35,10 @@ import { WaitPoint } from "../waiting/wait-point.ts";
 import { addBook, bookOf, checkSize, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
 import { QUEUE_MARK, checkIsQueue, isHalfDone, isZeros } from "./half-done.ts";
-import { QUEUE_MODES, type QueueLog, type QueueMode, type QueueSpec } from "./options.ts";
+import { QUEUE_MODES, type QueueMode, type QueueSpec } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
 import { Participant } from "./participants.ts";
+import type { QueueLog } from "./queue-log.ts";
 import { SlotQueue } from "./slots.ts";
 import { type Counters, makeCounters, openCounters } from "./tokens.ts";
 
@@ -154,7 +155,7 @@ function checkSynchronization(
   const { synchronization: found, segment, book } = queue;
   if (asked === undefined || found === asked) return queue;
   if (QUEUE_MODES.indexOf(found) > QUEUE_MODES.indexOf(asked)) {
-    log("degraded", `The queue has "${found}" synchronization; C programs cannot join`);
+    log.note("degraded", `The queue has "${found}" synchronization; C programs cannot join`);
     return queue;
   }
   const offset = book.byteOffset + BOOK_MODE_WORD * 4;

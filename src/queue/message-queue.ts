@@ -46,9 +46,9 @@ import {
   TRY_ENQUEUE_OPTIONS,
   checkSpec,
   checkText,
-  logTo,
 } from "./options.ts";
 import { ITEMS, SPACES } from "./participants.ts";
+import { QueueLog } from "./queue-log.ts";
 
 const NO_OPTIONS: Readonly<Record<never, never>> = {};
 const VALUES_OPTIONS: readonly string[] = ["signal"];
@@ -118,14 +118,18 @@ export class MessageQueue {
     spec: QueueSpec,
     options: MessageQueueCreateOptions & MessageQueueOpenOptions,
   ): MessageQueue {
-    const log = logTo(options.logger, spec.name);
-    const { mode, synchronization, waitMs } = options;
-    const queue = attach(spec, { mode, synchronization, waitMs, log });
+    const { mode, synchronization, waitMs, logger } = options;
+    const log = new QueueLog(spec.name, logger);
     try {
-      return new MessageQueue(spec, queue, new QueueExchange(queue, log));
-    } catch (error) {
-      closeQueue(queue);
-      throw error;
+      const queue = attach(spec, { mode, synchronization, waitMs, log });
+      try {
+        return new MessageQueue(spec, queue, new QueueExchange(queue, log));
+      } catch (error) {
+        closeQueue(queue);
+        throw error;
+      }
+    } finally {
+      log.deliver();
     }
   }
 
@@ -245,10 +249,10 @@ export class MessageQueue {
    *   words are out of range; ClosedError, TypeError.
    */
   tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
-    this.#exchange.checkOpen();
     if (options !== undefined) checkOptions(this.#toEnqueue, options, TRY_ENQUEUE_OPTIONS);
     checkText(text, options?.truncate, this.maxTextLength);
-    if (this.#exchange.attempt(SPACES, text)) return true;
+    this.#exchange.checkOpen();
+    if (this.#exchange.attempt(SPACES, text) !== undefined) return true;
     this.#exchange.giveUp(SPACES);
     return false;
   }
@@ -260,10 +264,11 @@ export class MessageQueue {
    * @throws The errors of `tryEnqueue`; the signal's reason when it is aborted.
    */
   enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
-    this.#exchange.checkOpen();
     if (options !== undefined) checkWait(this.#toEnqueue, options, ENQUEUE_OPTIONS);
     checkText(text, options?.truncate, this.maxTextLength);
-    return this.#exchange.attempt(SPACES, text) || this.#exchange.wait(SPACES, text, options);
+    this.#exchange.checkOpen();
+    if (this.#exchange.attempt(SPACES, text) !== undefined) return true;
+    return this.#exchange.wait(SPACES, text, this.#toEnqueue, options) !== undefined;
   }
 
   /**
@@ -277,9 +282,9 @@ export class MessageQueue {
     text: string,
     options: MessageQueueEnqueueAsyncOptions = NO_OPTIONS,
   ): Promise<boolean> {
-    this.#exchange.checkOpen();
     checkWait(this.#toEnqueue, options, ENQUEUE_ASYNC_OPTIONS);
     checkText(text, options.truncate, this.maxTextLength);
+    this.#exchange.checkOpen();
     return (await this.#exchange.waitAsync(SPACES, text, options)) !== undefined;
   }
 
@@ -291,9 +296,9 @@ export class MessageQueue {
    */
   tryDequeue(): string | undefined {
     this.#exchange.checkOpen();
-    if (this.#exchange.attempt(ITEMS, "")) return this.#exchange.text;
-    this.#exchange.giveUp(ITEMS);
-    return undefined;
+    const text = this.#exchange.attempt(ITEMS, "");
+    if (text === undefined) this.#exchange.giveUp(ITEMS);
+    return text;
   }
 
   /**
@@ -305,12 +310,10 @@ export class MessageQueue {
    *   aborted.
    */
   dequeue(options?: WaitOptions): string | undefined {
-    this.#exchange.checkOpen();
     if (options !== undefined) checkWait(this.#toDequeue, options, WAIT_OPTIONS);
-    if (this.#exchange.attempt(ITEMS, "") || this.#exchange.wait(ITEMS, "", options)) {
-      return this.#exchange.text;
-    }
-    return undefined;
+    this.#exchange.checkOpen();
+    const text = this.#exchange.attempt(ITEMS, "");
+    return text ?? this.#exchange.wait(ITEMS, "", this.#toDequeue, options);
   }
 
   /**
@@ -321,8 +324,8 @@ export class MessageQueue {
    * @throws The errors of `dequeue`; ClosedError also when the handle is closed meanwhile.
    */
   async dequeueAsync(options: AsyncWaitOptions = NO_OPTIONS): Promise<string | undefined> {
-    this.#exchange.checkOpen();
     checkWait(this.#toDequeue, options, ASYNC_WAIT_OPTIONS);
+    this.#exchange.checkOpen();
     return this.#exchange.waitAsync(ITEMS, "", options);
   }
 
@@ -335,8 +338,8 @@ export class MessageQueue {
   values(
     options: { readonly signal?: AbortSignalLike | undefined } = NO_OPTIONS,
   ): AsyncGenerator<string, void, void> {
-    this.#exchange.checkOpen();
     checkWait(this.#toDequeue, options, VALUES_OPTIONS);
+    this.#exchange.checkOpen();
     return this.#take(options.signal);
   }
 

@@ -68,7 +68,11 @@ export interface MessageQueueOptions extends MessageQueueNames {
   readonly slots?: number | undefined;
   /** Bytes for one text, with its NUL. Default 256; for an existing queue of Bun's, any number. */
   readonly slotSize?: number | undefined;
-  /** Receives the queue's events. Default: they are dropped. */
+  /**
+   * Receives the queue's events, each when the call in which it happened has ended its work on the
+   * queue. So it may use the queue, or close it. It is not awaited, and what it throws is an
+   * uncaught exception that changes no call's outcome. Default: the events are dropped.
+   */
   readonly logger?: ((event: MessageQueueEvent) => void) | undefined;
 }
 
@@ -141,9 +145,6 @@ export interface QueueSpec {
   /** Mutex, items, spaces; undefined when none can be derived from the queue's name. */
   readonly semaphores: readonly [string, string, string] | undefined;
 }
-
-/** Logs an event of one queue. */
-export type QueueLog = (type: MessageQueueEvent["type"], message: string) => void;
 
 /** The names of each call's options. */
 export const NAMES_OPTIONS: readonly string[] = ["semaphores"];
@@ -239,9 +240,4 @@ export function checkText(text: string, truncate: boolean | undefined, limit: nu
     `Cannot enqueue a text of ${byteLength} bytes: a slot holds at most ${limit}. ` +
       `Pass { truncate: true } to cut it`,
   );
-}
-
-/** Makes the log of one queue, which passes its events to the user's logger. */
-export function logTo(logger: MessageQueueOptions["logger"], name: string): QueueLog {
-  return (type, message) => logger?.({ type, queue: name, message });
 }

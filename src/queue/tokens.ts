@@ -15,8 +15,9 @@ import type { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
 import { bookOf } from "./book.ts";
-import { QUEUE_MODES, type QueueLog, type QueueSpec } from "./options.ts";
+import { QUEUE_MODES, type QueueSpec } from "./options.ts";
 import { PolledTokens, type TokenCounter } from "./polled-tokens.ts";
+import type { QueueLog } from "./queue-log.ts";
 
 /** The counters for mutex, items and spaces. */
 export type Counters = readonly [TokenCounter, TokenCounter, TokenCounter];
@@ -32,7 +33,10 @@ export function makeCounters(
   const values = [1, 0, spec.geometry.slots] as const;
   const say = (instead: string, error: unknown): void => {
     if (!(error instanceof SystemError) && !(error instanceof UnsupportedError)) throw error;
-    log("degraded", `${error.message}. The queue uses ${instead} instead; C programs cannot join`);
+    log.note(
+      "degraded",
+      `${error.message}. The queue uses ${instead} instead; C programs cannot join`,
+    );
   };
   if (wanted === QUEUE_MODE_NAMED) {
     try {
@@ -76,7 +80,8 @@ function makeNamed(
   using stack = new DisposableStack();
   const make = (which: 0 | 1 | 2): Semaphore => {
     const name = names[which];
-    if (Semaphore.unlink(name)) log("leftovers", `Removed semaphore ${shown(name)}, a leftover`);
+    if (Semaphore.unlink(name))
+      log.note("leftovers", `Removed semaphore ${shown(name)}, a leftover`);
     const value = values[which];
     const made = Semaphore.create(name, mode === undefined ? { value } : { value, mode });
     stack.defer(() => (made.close(), Semaphore.unlink(name)));

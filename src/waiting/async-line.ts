@@ -15,7 +15,7 @@ export class AsyncLine {
   /**
    * Waits for the turn. A caller that gets it must call `leave`.
    *
-   * @param ref Whether the timer keeps the process alive.
+   * @param ref Whether the wait keeps the process alive.
    * @returns Whether the turn came: false when the timeout passed.
    * @throws The signal's reason when it is aborted.
    */
@@ -32,10 +32,14 @@ export class AsyncLine {
       if (at >= 0) this.#waiting.splice(at, 1);
       resolve(false);
     };
-    this.#waiting.push(resolve);
-    const timer = timeoutMs <= MAX_TIMER_MS ? setTimeout(giveUp, timeoutMs) : undefined;
-    if (!ref) timer?.unref();
     signal?.addEventListener("abort", giveUp, { once: true });
+    this.#waiting.push(resolve);
+    // Without a timeout it still keeps the process alive, whatever the call at the front does.
+    const timer =
+      timeoutMs <= MAX_TIMER_MS
+        ? setTimeout(giveUp, timeoutMs)
+        : setInterval(() => undefined, MAX_TIMER_MS);
+    if (!ref) timer.unref();
     const mine = await promise;
     clearTimeout(timer);
     signal?.removeEventListener("abort", giveUp);
