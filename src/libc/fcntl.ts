@@ -2,6 +2,7 @@
 import { type Pointer, ptr } from "bun:ffi";
 import { constants } from "node:os";
 import { E, fromErrno, fromError, uninterrupted } from "./errno.ts";
+import { cPath } from "./path-bytes.ts";
 import { C, type FlockLayout, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
@@ -24,6 +25,16 @@ export function close(descriptor: number): number {
  */
 export function unlink(path: string): number {
   return fromErrno(libc.unlink(path));
+}
+
+/**
+ * `int linkat(int, const char *, int, const char *, int)`: gives a name to a file that was opened
+ * with O_TMPFILE. Errors: EEXIST; ENOENT without /proc, by which it finds the file.
+ * https://man7.org/linux/man-pages/man2/open.2.html
+ */
+export function linkDescriptor(descriptor: number, path: string): number {
+  const own = `/proc/self/fd/${descriptor}`;
+  return fromErrno(libc.linkat(C.AT_FDCWD, own, C.AT_FDCWD, cPath(path), C.AT_SYMLINK_FOLLOW));
 }
 
 // fcntl's third argument is an int here; as a pointer's 64 bits it arrives the same.

@@ -8,6 +8,10 @@ export interface PlatformConstants {
   readonly O_EXCL: number;
   readonly O_NONBLOCK: number;
   readonly O_CLOEXEC: number;
+  /** Opens a nameless file in a directory; 0 where there is no such thing. */
+  readonly O_TMPFILE: number;
+  readonly AT_FDCWD: number;
+  readonly AT_SYMLINK_FOLLOW: number;
   /** The flag that keeps `shm_open` from waiting for a FIFO's writer; 0 where it opens no FIFO. */
   readonly SHM_OPEN_NONBLOCK: number;
   /** O_APPEND, where /proc shows the flags of descriptors; 0 elsewhere. */
@@ -87,6 +91,10 @@ const LINUX: PlatformConstants = {
   O_EXCL: 0o200,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
+  // It contains O_DIRECTORY, which differs.
+  O_TMPFILE: process.arch === "arm64" ? 0o20040000 : 0o20200000,
+  AT_FDCWD: -100,
+  AT_SYMLINK_FOLLOW: 0x400,
   // glibc's shm_open opens whatever lies in /dev/shm.
   SHM_OPEN_NONBLOCK: 0o4000,
   PROC_O_APPEND: 0o2000,
@@ -154,6 +162,7 @@ const DARWIN: PlatformConstants = {
   O_EXCL: 0x800,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x1000000,
+  O_TMPFILE: 0,
   SHM_OPEN_NONBLOCK: 0,
   PROC_O_APPEND: 0,
   O_ACCMODE: 3,
@@ -189,6 +198,7 @@ const FREEBSD: PlatformConstants = {
   O_EXCL: 0x800,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x100000,
+  O_TMPFILE: 0,
   SHM_OPEN_NONBLOCK: 0,
   PROC_O_APPEND: 0,
   O_ACCMODE: 3,

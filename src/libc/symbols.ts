@@ -27,6 +27,7 @@ const SYMBOLS = {
   posix_fallocate: { args: ["i32", "i64", "i64"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   unlink: { args: ["cstring"], returns: "i32" },
+  linkat: { args: ["i32", "cstring", "i32", "cstring", "i32"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
   // sys/ipc.h, sys/shm.h, sys/sem.h
   ftok: { args: ["cstring", "i32"], returns: "i32" },

@@ -1,5 +1,4 @@
 /** How a message queue is made, found and removed: segment, bookkeeping, semaphores. */
-import { lstatSync } from "node:fs";
 import { hex, shown } from "../arguments.ts";
 import { LayoutError, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
@@ -24,7 +23,6 @@ import {
   bookOffset,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
-import { PLATFORM } from "../libc/platform.ts";
 import { load, store, wordsOf } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { findMappers, mappedObject } from "../memory/processes.ts";
@@ -273,22 +271,12 @@ function assemble(
   return { ...parts, synchronization: QUEUE_MODES[mode - 1]! };
 }
 
-/** Whether the name still belongs to this object. */
-export function isNamed(segment: Segment): boolean {
-  if (segment.backing !== "posix") return Segment.exists(segment.name);
-  const directory = PLATFORM?.directory;
-  const object = mappedObject(segment.mapping.address);
-  if (directory === undefined || object === undefined) return true;
-  const stat = lstatSync(`${directory}${segment.name}`, { throwIfNoEntry: false });
-  return stat !== undefined && object.endsWith(` ${stat.ino}`);
-}
-
 /**
  * Removes the names of a queue if they still belong to it. The segment's name goes last: while it
  * exists, nobody makes new semaphores with these names.
  */
 export function unlinkQueue(segment: Segment, spec: QueueSpec): boolean {
-  if (!isNamed(segment)) return false;
+  if (segment.unlinked) return false;
   for (const name of spec.semaphores ?? []) Semaphore.unlink(name);
   return segment.unlink();
 }

@@ -22,7 +22,6 @@ import {
   type QueueAttachment,
   closeQueue,
   createQueue,
-  isNamed,
   openOrCreateQueue,
   openQueue,
   removeDeadQueue,
@@ -232,12 +231,12 @@ export class MessageQueue {
   }
 
   /**
-   * Whether the queue's name was removed or belongs to a newer queue, so that nobody else can join;
-   * stale the moment it returns. @throws ClosedError.
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError.
    */
   get unlinked(): boolean {
     this.#exchange.checkOpen();
-    return !isNamed(this.segment);
+    return this.segment.unlinked;
   }
 
   /**

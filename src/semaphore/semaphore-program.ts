@@ -12,12 +12,24 @@ export const GRANTED = 1;
 export const CANCELLED = 2;
 /** The index of the state in the words that both threads share. */
 export const STATE_WORD = 0;
-/** The index of the word that is 0 while the thread may touch the semaphore, and then 1. */
-export const LEFT_WORD = 1;
 
-/**
- * The program: it answers each `{ address, words }` with 0 for a token, or with a negated errno.
- */
+/** What a thread is asked. */
+export interface WaitMessage {
+  readonly id: number;
+  readonly address: number;
+  readonly words: Int32Array;
+  /** Whether the thread may sleep in the semaphore, because it has no other wait. */
+  readonly alone: boolean;
+}
+
+/** What it answers, when it has stopped using the semaphore. */
+export interface WaitAnswer {
+  readonly id: number;
+  /** 0 for a token, or a negated errno: -ECANCELED for a wait that was given up. */
+  readonly result: number;
+}
+
+/** The program: it answers each `WaitMessage` with a `WaitAnswer`. */
 export function semaphoreProgram(calls: SemaphoreCalls = semaphoreCalls()): string {
   const { functions, clock, errors } = calls;
   return `
@@ -36,32 +48,56 @@ function deadline() {
   return ptr(until);
 }
 
-function waitSlice(address) {
+function sleepAndTake(address) {
   if (libc.sem_clockwait) return libc.sem_clockwait(address, ${clock}, deadline());
   if (libc.sem_timedwait) return libc.sem_timedwait(address, deadline());
   return libc.sem_trywait(address);
 }
 
-function waitForToken({ address, words }) {
-  while (Atomics.load(words, ${STATE_WORD}) === ${PENDING}) {
-    if (waitSlice(address) === 0) {
-      const before = Atomics.compareExchange(words, ${STATE_WORD}, ${PENDING}, ${GRANTED});
-      if (before === ${PENDING}) return 0;
-      libc.sem_post(address);
-    } else {
-      const error = read.i32(libc.errno(), 0);
-      if (error === ${errors.EAGAIN}) Atomics.wait(words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
-      else if (error !== ${errors.ETIMEDOUT} && error !== ${errors.EINTR}) return -error;
+// Returns undefined while there is no token.
+function look({ address, words }, take) {
+  if (Atomics.load(words, ${STATE_WORD}) !== ${PENDING}) return -${errors.ECANCELED};
+  if (take(address) === 0) {
+    const before = Atomics.compareExchange(words, ${STATE_WORD}, ${PENDING}, ${GRANTED});
+    if (before === ${PENDING}) return 0;
+    libc.sem_post(address);
+    return -${errors.ECANCELED};
+  }
+  const error = read.i32(libc.errno(), 0);
+  const again = [${errors.EAGAIN}, ${errors.ETIMEDOUT}, ${errors.EINTR}].includes(error);
+  return again ? undefined : -error;
+}
+
+function sleepFor(wait) {
+  for (;;) {
+    const result = look(wait, sleepAndTake);
+    if (result !== undefined) return result;
+    if (!libc.sem_clockwait && !libc.sem_timedwait) {
+      Atomics.wait(wait.words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
     }
   }
-  return -${errors.ECANCELED};
+}
+
+const waits = new Map();
+let timer;
+
+function lookAtAll() {
+  for (const [id, wait] of waits) {
+    const result = look(wait, libc.sem_trywait);
+    if (result === undefined) continue;
+    waits.delete(id);
+    self.postMessage({ id, result });
+  }
+  if (waits.size > 0) return;
+  clearInterval(timer);
+  timer = undefined;
 }
 
 self.onmessage = ({ data }) => {
-  const answer = waitForToken(data);
-  Atomics.store(data.words, ${LEFT_WORD}, 1);
-  Atomics.notify(data.words, ${LEFT_WORD});
-  self.postMessage(answer);
+  const { id, alone } = data;
+  if (alone) return self.postMessage({ id, result: sleepFor(data) });
+  waits.set(id, data);
+  timer ??= setInterval(lookAtAll, ${POLL_MS});
 };
 `;
 }

@@ -1,91 +1,129 @@
 /**
  * Threads that wait for semaphores in place of the event loop.
  *
- * C programs post with a plain `sem_post` and ring no bell, so only a thread that sleeps in the
- * semaphore notices them. A thread serves one wait at a time. Idle threads are kept for later
- * waits, and do not keep the process alive.
+ * C programs post with a plain `sem_post` and ring no bell, so only a thread notices them. A few
+ * threads sleep, each in the semaphore of one wait, which is the fastest way. When they are all
+ * busy, one more thread looks at the semaphores of all further waits once a millisecond. So any
+ * number of waits needs few threads. Idle ones are kept, and do not keep the process alive.
  *
  * Who gets the token is decided by a compare-and-exchange on one word that both threads share:
  *
  *   PENDING -> GRANTED    by the thread, once it has taken the token, which is now the waiter's
  *   PENDING -> CANCELLED  by the waiter; the thread posts back a token that it takes after that
- *
- * A second word says when the thread has stopped using the semaphore, after either.
  */
 import { UnsupportedError } from "../errors.ts";
-import { compareExchange, load, store, waitWhile } from "../memory/atomics.ts";
+import { compareExchange } from "../memory/atomics.ts";
 import {
   CANCELLED,
-  LEFT_WORD,
-  STATE_WORD,
   PENDING,
+  STATE_WORD,
+  type WaitAnswer,
+  type WaitMessage,
   semaphoreProgram,
 } from "./semaphore-program.ts";
 
-/** How many idle threads are kept. */
-const MAX_IDLE = 4;
-const idle: Worker[] = [];
+/** How many threads sleep in a semaphore. */
+const MAX_SLEEPERS = 4;
+
+/** Called with 0 for a token, with a negated errno, or with why there is no thread. */
+type Ended = (result: number | Error) => void;
 
 let script: string | undefined;
+let lastId = 0;
 
-function startWorker(): Worker {
-  script ??= `data:text/javascript,${encodeURIComponent(semaphoreProgram())}`;
-  return new Worker(script);
+/** One thread, and the waits that it serves. */
+class WaitThread {
+  readonly #worker: Worker;
+  readonly #waits = new Map<number, Ended>();
+  /** The waits that keep the process alive. */
+  readonly #kept = new Set<number>();
+
+  /** @param failed Called when the thread cannot serve any wait. */
+  constructor(failed: () => void) {
+    script ??= `data:text/javascript,${encodeURIComponent(semaphoreProgram())}`;
+    this.#worker = new Worker(script);
+    this.#worker.unref();
+    this.#worker.addEventListener("message", ({ data }) => {
+      const { id, result } = data as WaitAnswer;
+      this.#end(id, result);
+    });
+    this.#worker.addEventListener("error", ({ message }) => {
+      failed();
+      this.#worker.terminate();
+      const error = new UnsupportedError(`Cannot wait for a semaphore on a thread: ${message}`);
+      for (const id of this.#waits.keys()) this.#end(id, error);
+    });
+  }
+
+  start(message: WaitMessage, ended: Ended): void {
+    this.#waits.set(message.id, ended);
+    this.keepAlive(message.id, true);
+    this.#worker.postMessage(message, []);
+  }
+
+  keepAlive(id: number, alive: boolean): void {
+    if (alive) this.#kept.add(id);
+    else this.#kept.delete(id);
+    if (this.#kept.size > 0) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
+  #end(id: number, result: number | Error): void {
+    const ended = this.#waits.get(id);
+    this.#waits.delete(id);
+    this.keepAlive(id, false);
+    ended?.(result);
+  }
 }
 
-/** One wait on a thread of its own. */
+const idle: WaitThread[] = [];
+let sleepers = 0;
+let watcher: WaitThread | undefined;
+
+/** @returns A thread that may sleep; undefined when all of them do. */
+function takeSleeper(): WaitThread | undefined {
+  const thread = idle.pop();
+  if (thread !== undefined || sleepers === MAX_SLEEPERS) return thread;
+  sleepers++;
+  return new WaitThread(() => sleepers--);
+}
+
+/** One wait on a thread. */
 export class ThreadWait {
-  readonly #words = new Int32Array(new SharedArrayBuffer(8));
-  readonly #worker: Worker;
+  readonly #words = new Int32Array(new SharedArrayBuffer(4));
+  readonly #id = ++lastId;
+  readonly #thread: WaitThread;
 
   /**
-   * @param address The semaphore's; it must stay valid until `leave` returns or `ended` is called.
+   * @param address The semaphore's; it must stay valid until `ended` is called.
    * @param ended Called once, when the thread has stopped using the semaphore: with 0 for a token,
    *   with a negated errno (-ECANCELED after `cancel`), or with why no thread could be started.
    */
   constructor(address: number, ended: (result: number | Error) => void) {
-    const worker = idle.pop() ?? startWorker();
-    this.#worker = worker;
-    worker.ref();
-    const over = new AbortController();
-    const settle = (result: number | Error): void => {
-      over.abort();
-      worker.unref();
-      if (result instanceof Error || idle.length >= MAX_IDLE) worker.terminate();
-      else idle.push(worker);
-      // A thread that failed to start cannot say that it has left.
-      store(this.#words, LEFT_WORD, 1);
-      ended(result);
-    };
-    const { signal } = over;
-    worker.addEventListener("message", ({ data }) => settle(data as number), { signal });
-    worker.addEventListener("error", ({ message }) => settle(cannotStart(message)), { signal });
-    worker.postMessage({ address, words: this.#words }, []);
+    const message = { id: this.#id, address, words: this.#words };
+    const sleeper = takeSleeper();
+    if (sleeper === undefined) {
+      this.#thread = watcher ??= new WaitThread(() => (watcher = undefined));
+      this.#thread.start({ ...message, alone: false }, ended);
+    } else {
+      this.#thread = sleeper;
+      sleeper.start({ ...message, alone: true }, (result) => {
+        if (typeof result === "number") idle.push(sleeper);
+        ended(result);
+      });
+    }
   }
 
   /** Sets whether the wait keeps the process alive until it ends, which it does at first. */
   keepAlive(alive: boolean): void {
-    if (alive) this.#worker.ref();
-    else this.#worker.unref();
+    this.#thread.keepAlive(this.#id, alive);
   }
 
   /** Gives up the wait. @returns Whether it did; if not, the caller has a token. */
   cancel(): boolean {
     const before = compareExchange(this.#words, STATE_WORD, PENDING, CANCELLED);
     // The process need not live on until the thread has noticed.
-    this.#worker.unref();
+    this.keepAlive(false);
     return before === PENDING;
   }
-
-  /**
-   * Blocks until the thread has stopped using the semaphore, after `cancel`. That takes one slice
-   * at most, or longer if the thread is still starting.
-   */
-  leave(): void {
-    while (load(this.#words, LEFT_WORD) === 0) waitWhile(this.#words, LEFT_WORD, 0, 1000);
-  }
-}
-
-function cannotStart(message: string): UnsupportedError {
-  return new UnsupportedError(`Cannot wait for a semaphore on a thread: ${message}`);
 }

@@ -2,16 +2,19 @@
 import { fail } from "../libc/errno.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
 import { MAX_TIMER_MS } from "../waiting/limits.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
+import type { WaitMemory } from "./wait-memory.ts";
 
 /** The semaphore, as much of it as a wait needs. */
 interface Waitable {
   readonly what: string;
-  readonly address: number;
-  tryWait(): boolean;
+  tryTake(): boolean;
   post(): void;
-  /** Keeps the address valid until the returned function is called. */
+  /** Keeps the semaphore from ending until the returned function is called. */
   hold(): () => void;
+  /** Memory of the semaphore in which a thread can sleep, whatever becomes of the handle. */
+  enterMemory(): WaitMemory;
 }
 
 interface Waiter {
@@ -27,29 +30,32 @@ export class SemaphoreWaiters {
   readonly #waiters = new Set<Waiter>();
   /** The thread that waits on behalf of the first waiter. */
   #thread: ThreadWait | undefined;
-  /** Cancelled threads, which may sleep in the semaphore until the end of their slice. */
-  readonly #leaving = new Set<ThreadWait>();
   #release: (() => void) | undefined;
 
   constructor(semaphore: Waitable) {
     this.#semaphore = semaphore;
   }
 
+  /** Whether there are any. */
+  get any(): boolean {
+    return this.#waiters.size > 0;
+  }
+
   /** @returns Whether it took a token: false when the timeout passed. */
   async wait(timeoutMs: number, options: AsyncWaitOptions): Promise<boolean> {
     // Earlier waiters come first.
-    if (this.#waiters.size === 0 && this.#semaphore.tryWait()) return true;
+    if (!this.any && this.#semaphore.tryTake()) {
+      if (isTurnDue()) await takeTurn();
+      return true;
+    }
     return timeoutMs > 0 && this.#enqueue(timeoutMs, options);
   }
 
-  /** Rejects all waits, and blocks until no thread uses the semaphore any more. */
+  /** Rejects all waits. */
   close(reason: unknown): void {
     // A token that the thread has taken for a waiter is posted back.
     if (this.#stopThread()) this.#semaphore.post();
     this.#refuseAll(reason);
-    for (const thread of this.#leaving) thread.leave();
-    this.#leaving.clear();
-    this.#releaseMemory();
   }
 
   #enqueue(timeoutMs: number, options: AsyncWaitOptions): Promise<boolean> {
@@ -59,6 +65,7 @@ export class SemaphoreWaiters {
     let timer: Timer | undefined;
     const end = (): void => {
       this.#waiters.delete(waiter);
+      if (!this.any) this.#endHold();
       this.#keepAlive();
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
@@ -79,18 +86,32 @@ export class SemaphoreWaiters {
       timer = setTimeout(tick, Math.min(left, MAX_TIMER_MS));
       if (!ref) timer.unref();
     };
-    this.#waiters.add(waiter);
-    if (this.#thread === undefined) this.#startThread();
-    this.#keepAlive();
     signal?.addEventListener("abort", aborted, { once: true });
+    this.#waiters.add(waiter);
+    try {
+      this.#release ??= this.#semaphore.hold();
+      if (this.#thread === undefined) this.#startThread();
+    } catch (error) {
+      waiter.refuse(error);
+      return promise;
+    }
+    this.#keepAlive();
     if (timeoutMs < Number.POSITIVE_INFINITY) tick();
     return promise;
   }
 
   #startThread(): void {
-    this.#release ??= this.#semaphore.hold();
-    const thread = new ThreadWait(this.#semaphore.address, (result) => this.#ended(thread, result));
-    this.#thread = thread;
+    const memory = this.#semaphore.enterMemory();
+    try {
+      const thread = new ThreadWait(memory.address, (result) => {
+        memory.leave();
+        if (this.#thread === thread) this.#ended(result);
+      });
+      this.#thread = thread;
+    } catch (error) {
+      memory.leave();
+      throw error;
+    }
   }
 
   /** Lets the thread keep the process alive while one of the waiters does. */
@@ -100,16 +121,17 @@ export class SemaphoreWaiters {
     this.#thread?.keepAlive(alive);
   }
 
-  #ended(thread: ThreadWait, result: number | Error): void {
-    this.#leaving.delete(thread);
-    if (this.#thread === thread) {
-      this.#thread = undefined;
-      if (result === 0) this.#serve();
-      else this.#refuseAll(asError(result, this.#semaphore.what));
-      if (this.#waiters.size > 0) this.#startThread();
-      this.#keepAlive();
+  #ended(result: number | Error): void {
+    this.#thread = undefined;
+    if (result === 0) this.#serve();
+    else this.#refuseAll(asError(result, this.#semaphore.what));
+    if (!this.any) return;
+    try {
+      this.#startThread();
+    } catch (error) {
+      this.#refuseAll(error);
     }
-    if (this.#thread === undefined && this.#leaving.size === 0) this.#releaseMemory();
+    this.#keepAlive();
   }
 
   /** Gives the thread's token to the first waiter, and further tokens to the next ones. */
@@ -117,7 +139,7 @@ export class SemaphoreWaiters {
     const [first] = this.#waiters;
     first?.settle(true);
     for (const waiter of this.#waiters) {
-      if (!this.#semaphore.tryWait()) return;
+      if (!this.#semaphore.tryTake()) return;
       waiter.settle(true);
     }
   }
@@ -136,11 +158,10 @@ export class SemaphoreWaiters {
     const thread = this.#thread;
     if (thread === undefined) return false;
     this.#thread = undefined;
-    this.#leaving.add(thread);
     return !thread.cancel();
   }
 
-  #releaseMemory(): void {
+  #endHold(): void {
     this.#release?.();
     this.#release = undefined;
   }

@@ -1,24 +1,19 @@
-import { chmodSync, statSync } from "node:fs";
 import { INSIDE, checkInside, checkInteger, checkMode, checkOptions, shown } from "../arguments.ts";
-import { ClosedError, LayoutError } from "../errors.ts";
+import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
 import {
   SEM_LENGTH,
-  semClose,
   semGetValue,
   semInit,
-  semOpen,
   semPost,
   semTryWait,
   semUnlink,
   semWaitSlice,
 } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
-import { unspelled } from "../libc/name-spelling.ts";
-import { pathBytes } from "../libc/path-bytes.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
-import { mappedObject, objectKey } from "../memory/processes.ts";
+import { roomHint } from "../memory/objects/room.ts";
 import { checkPlace } from "../segment/place.ts";
 import type { Segment } from "../segment/segment.ts";
 import { SLICE_MS } from "../waiting/limits.ts";
@@ -31,7 +26,9 @@ import {
   checkWait,
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
+import { isNameOf, makeNamed, openNamed } from "./named-semaphore.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
+import { CountedMemory, type WaitMemory, memoryIn } from "./wait-memory.ts";
 
 /** How to make a semaphore. */
 export interface SemaphoreInitOptions {
@@ -41,7 +38,10 @@ export interface SemaphoreInitOptions {
 
 /** How to make a named semaphore. */
 export interface SemaphoreCreateOptions extends SemaphoreInitOptions {
-  /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
+  /**
+   * Permission bits, which it has from the first instant, whatever the umask. Default 0o600: this
+   * user only.
+   */
   readonly mode?: number | undefined;
 }
 
@@ -54,8 +54,12 @@ export interface SemaphoreOpenOptions {
 /** sem_t contains a 64-bit word, which must be naturally aligned. */
 const ALIGNMENT = 8;
 const CREATE_OPTIONS: readonly string[] = ["value", "mode"];
+/** What to do when the room of semaphores is used up. */
+const ROOM_WAY = "Remove what is not needed there, or mount it larger";
 
-const forgotten: FinalizationRegistry<number> = new FinalizationRegistry(semClose);
+const forgotten: FinalizationRegistry<CountedMemory> = new FinalizationRegistry((memory) =>
+  memory.leave(),
+);
 
 /**
  * A POSIX counting semaphore, with a name or inside a segment, which C programs can use too.
@@ -86,31 +90,35 @@ export class Semaphore {
   /** For messages: `semaphore "/x"`. @internal */
   readonly what: string;
 
-  /** The address of a named semaphore; 0 for one in a segment, which may be mapped again. */
+  /** The memory of a named semaphore; one in a segment has the segment's. */
+  readonly #memory: CountedMemory | undefined;
+  /** Its address; 0 for one in a segment, which may be mapped again. */
   readonly #namedAddress: number;
   readonly #waiters: SemaphoreWaiters;
   #closed = false;
 
-  /** @param place The address of a named semaphore, or the offset of one in a segment. */
+  /** @param place The memory of a named semaphore, or where one lies in a segment. */
   private constructor(
     inside: typeof INSIDE,
     name: string,
-    place: number,
+    place: CountedMemory | { readonly segment: Segment; readonly offset: number },
     created: boolean,
-    segment?: Segment,
   ) {
     checkInside(inside === INSIDE, "Semaphore");
-    const isNamed = segment === undefined;
     this.name = name;
-    this.segment = segment;
-    this.offset = isNamed ? undefined : place;
     this.created = created;
-    this.what = isNamed
-      ? `semaphore ${shown(name)}`
-      : `semaphore at ${place} in segment ${shown(name)}`;
-    this.#namedAddress = isNamed ? place : 0;
     this.#waiters = new SemaphoreWaiters(this);
-    if (isNamed) forgotten.register(this, place, this);
+    if (place instanceof CountedMemory) {
+      this.what = `semaphore ${shown(name)}`;
+      this.#memory = place.enter();
+      this.#namedAddress = place.address;
+      forgotten.register(this, place, this);
+    } else {
+      this.segment = place.segment;
+      this.offset = place.offset;
+      this.what = `semaphore at ${place.offset} in segment ${shown(name)}`;
+      this.#namedAddress = 0;
+    }
   }
 
   /**
@@ -122,10 +130,10 @@ export class Semaphore {
    */
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
-    const address = createNamed(name, options);
-    if (address >= 0) return new Semaphore(INSIDE, name, address, true);
+    const made = make(name, options);
+    if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
     const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
-    return fail(action, address, "sem_open", name, address === -E.EEXIST ? hint : undefined);
+    return failMake(action, name, made, made === -E.EEXIST ? hint : undefined);
   }
 
   /**
@@ -138,14 +146,14 @@ export class Semaphore {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
     const action = `Cannot open semaphore ${shown(name)}`;
     checkOptions(action, options, ["waitMs"]);
-    const look = (): number | undefined => {
-      const address = semOpen(name, 0, 0, 0);
-      return address === -E.ENOENT ? undefined : address;
+    const look = (): CountedMemory | number | undefined => {
+      const found = openNamed(name);
+      return found === -E.ENOENT ? undefined : found;
     };
-    const address = waitForName(look, options.waitMs) ?? -E.ENOENT;
-    if (address >= 0) return new Semaphore(INSIDE, name, address, false);
+    const found = waitForName(look, options.waitMs) ?? -E.ENOENT;
+    if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
     const hint = "Create it first, or use Semaphore.openOrCreate";
-    return fail(action, address, "sem_open", name, address === -E.ENOENT ? hint : undefined);
+    return fail(action, found, "sem_open", name, found === -E.ENOENT ? hint : undefined);
   }
 
   /**
@@ -159,14 +167,14 @@ export class Semaphore {
   static openOrCreate(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
     for (;;) {
-      const made = createNamed(name, options);
-      if (made >= 0) return new Semaphore(INSIDE, name, made, true);
-      if (made !== -E.EEXIST) fail(action, made, "sem_open", name);
-      const found = semOpen(name, 0, 0, 0);
-      if (found >= 0) return new Semaphore(INSIDE, name, found, false);
-      // Somebody removed it between the two attempts: begin again.
+      const found = openNamed(name);
+      if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
       if (found !== -E.ENOENT)
         fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
+      const made = make(name, options);
+      if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
+      // Somebody made it between the two attempts: begin again.
+      if (made !== -E.EEXIST) failMake(action, name, made);
     }
   }
 
@@ -223,7 +231,7 @@ export class Semaphore {
 
   static #placed(segment: Segment, offset: number, created: boolean): Semaphore {
     checkPlace({ noun: "semaphore", readable: false }, segment, offset, SEM_LENGTH, ALIGNMENT);
-    return new Semaphore(INSIDE, segment.name, offset, created, segment);
+    return new Semaphore(INSIDE, segment.name, { segment, offset }, created);
   }
 
   /** Whether `close()` was called, or its segment is closed. */
@@ -289,10 +297,15 @@ export class Semaphore {
   }
 
   /**
-   * Takes a token if there is one; does not block.
+   * Takes a token if there is one, and no `waitAsync` of this handle waits for it; does not block.
    * @returns Whether it took one. @throws ClosedError.
    */
   tryWait(): boolean {
+    return !this.#waiters.any && this.tryTake();
+  }
+
+  /** Takes a token like `tryWait`, whoever waits for it. @internal */
+  tryTake(): boolean {
     const result = semTryWait(this.address);
     if (result >= 0) return true;
     if (result === -E.EAGAIN || result === -E.EINTR) return false;
@@ -307,13 +320,19 @@ export class Semaphore {
    * that have nothing else to do, and `waitAsync` is for the others.
    *
    * @returns Whether it took a token: false when the timeout passed.
-   * @throws The signal's reason when it is already aborted; RangeError, TypeError, ClosedError.
+   * @throws StateError EBUSY while a `waitAsync` of this handle waits, which it would keep waiting;
+   *   the signal's reason when it is already aborted; RangeError, TypeError, ClosedError.
    */
   wait(options?: WaitOptions): boolean {
     const timeoutMs =
       options === undefined ? Number.POSITIVE_INFINITY : this.#checkWait(options, WAIT_OPTIONS);
     if (this.tryWait()) return true;
     if (timeoutMs === 0) return false;
+    if (this.#waiters.any) {
+      const why = "waitAsync calls of this handle come before this one, and blocking the thread";
+      const message = `Cannot wait for ${this.what}: ${why} would keep them waiting`;
+      throw new StateError("EBUSY", `${message}. Await them first`);
+    }
     const deadline = monotonicMs() + timeoutMs;
     for (;;) {
       const left = deadline - monotonicMs();
@@ -397,36 +416,44 @@ export class Semaphore {
   unlink(): boolean {
     const { address } = this;
     if (this.segment !== undefined) return this.segment.unlink();
-    const file = fileOf(this.name);
-    if (file !== undefined) {
-      const stat = statSync(file, { throwIfNoEntry: false });
-      if (stat === undefined) return false;
-      if (objectKey(stat.dev, stat.ino) !== mappedObject(address)) return false;
-    }
-    return Semaphore.unlink(this.name);
+    return isNameOf(this.name, address) !== false && Semaphore.unlink(this.name);
+  }
+
+  /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. For a semaphore in a segment it is the segment's
+   * name. False where the system does not show semaphores. @throws ClosedError.
+   */
+  get unlinked(): boolean {
+    const { address } = this;
+    if (this.segment !== undefined) return this.segment.unlinked;
+    return isNameOf(this.name, address) === false;
   }
 
   /**
    * Ends the use of this handle; the semaphore stays. Pending waits of `waitAsync` are rejected
-   * with ClosedError; if there are any, it blocks until their thread has stopped using the
-   * semaphore, for about 50 ms. Calling it again does nothing.
+   * with ClosedError. Does not block. Calling it again does nothing.
    */
   close(): void {
     if (this.closed) return;
     this.#waiters.close(new ClosedError(this.what));
     this.#closed = true;
-    if (this.segment !== undefined) return;
     forgotten.unregister(this);
-    semClose(this.#namedAddress);
+    this.#memory?.leave();
   }
 
   /**
-   * Keeps the memory mapped for the wait of another thread.
+   * Keeps the segment from being closed while somebody waits.
    * @returns The function that ends that. @throws ClosedError. @internal
    */
   hold(): () => void {
     if (this.closed) throw new ClosedError(this.what);
     return this.segment?.hold(`the semaphore at ${this.offset}, by a waitAsync,`) ?? (() => {});
+  }
+
+  /** Memory in which a thread can sleep, whatever becomes of this handle. @internal */
+  enterMemory(): WaitMemory {
+    return this.#memory?.enter() ?? memoryIn(this.segment!, this.offset!);
   }
 
   [Symbol.dispose](): void {
@@ -448,24 +475,15 @@ function checkValue(action: string, value: number | undefined): number {
   return value === undefined ? 0 : checkInteger(action, "its value", value, 0, C.SEM_VALUE_MAX);
 }
 
-/** @returns The address, or a negated errno. */
-function createNamed(name: string, { value = 0, mode }: SemaphoreCreateOptions): number {
-  const address = semOpen(name, C.O_CREAT | C.O_EXCL, mode ?? 0o600, value);
-  const file = address >= 0 && mode !== undefined ? fileOf(name) : undefined;
-  // On a system that shows no file, the umask stays in force.
-  if (file !== undefined) chmodSync(file, mode!);
-  return address;
+/** @returns The memory, or a negated errno. */
+function make(
+  name: string,
+  { value = 0, mode = 0o600 }: SemaphoreCreateOptions,
+): CountedMemory | number {
+  return makeNamed(name, value, mode);
 }
 
-/**
- * The file behind a named semaphore, which is sem.x for /x in glibc, and x in musl; undefined where
- * the system shows none.
- */
-function fileOf(name: string): Buffer | undefined {
-  const directory = PLATFORM?.directory;
-  if (directory === undefined) return undefined;
-  const path = unspelled(name);
-  const glibc = pathBytes(`${directory}/sem.${path.slice(1)}`);
-  const musl = pathBytes(`${directory}${path}`);
-  return statSync(glibc, { throwIfNoEntry: false }) === undefined ? musl : glibc;
+function failMake(action: string, name: string, result: number, hint?: string): never {
+  const room = roomHint(result, PLATFORM?.directory, SEM_LENGTH, ROOM_WAY);
+  return fail(action, result, "sem_open", name, hint ?? room);
 }

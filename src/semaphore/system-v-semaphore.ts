@@ -105,7 +105,7 @@ export class SystemVSemaphore {
     const id = make(parsed, options);
     if (id >= 0) return SystemVSemaphore.#made(action, parsed, id, options);
     const hint = "Use SystemVSemaphore.open or openOrCreate, or remove it with its unlink";
-    return fail(action, id, "semget", name, id === -E.EEXIST ? hint : undefined);
+    return fail(action, id, "semget", name, id === -E.EEXIST ? hint : limitHint(id));
   }
 
   /**
@@ -142,7 +142,7 @@ export class SystemVSemaphore {
     for (;;) {
       const made = make(parsed, options);
       if (made >= 0) return SystemVSemaphore.#made(action, parsed, made, options);
-      if (made !== -E.EEXIST) fail(action, made, "semget", name);
+      if (made !== -E.EEXIST) fail(action, made, "semget", name, limitHint(made));
       const found = find(parsed);
       if (found >= 0) return new SystemVSemaphore(INSIDE, name, found, false, options.undo);
       // Somebody removed it between the two attempts: begin again.
@@ -157,7 +157,10 @@ export class SystemVSemaphore {
     { value = 0, undo }: SystemVSemaphoreCreateOptions,
   ): SystemVSemaphore {
     const result = semctlSetValue(id, value);
-    if (result < 0) fail(action, result, "semctl", text);
+    if (result < 0) {
+      semRemove(id);
+      fail(action, result, "semctl", text);
+    }
     return new SystemVSemaphore(
       INSIDE,
       target === "private" ? `sysv:#${id}` : text,
@@ -184,6 +187,15 @@ export class SystemVSemaphore {
   /** Whether `close()` was called. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /**
+   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
+   * Asks the kernel; stale the moment it returns. @throws ClosedError.
+   */
+  get unlinked(): boolean {
+    this.#checkOpen();
+    return isRemoved(semctlGet(this.id, C.SEM_GETVAL));
   }
 
   /** Its value; stale the moment it returns. @throws ClosedError; SystemError once removed. */
@@ -357,4 +369,13 @@ function find(name: SysvName): number {
   const known = id < 0 ? id : semctlGet(id, C.SEM_GETVAL);
   if (known >= 0) return id;
   return isRemoved(known) ? -E.ENOENT : known;
+}
+
+/** What to do when the system allows no further semaphore. */
+function limitHint(result: number): string | undefined {
+  if (result !== -E.ENOSPC) return undefined;
+  return (
+    "The system has as many as it allows: remove some (`ipcs -s` lists them, `ipcrm -s ID` " +
+    "removes one), or raise sysctl kernel.sem"
+  );
 }

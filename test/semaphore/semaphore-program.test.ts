@@ -7,10 +7,10 @@ import { type SemaphoreCalls, semaphoreCalls } from "../../src/libc/semaphore.ts
 import { compareExchange, load } from "../../src/memory/atomics.ts";
 import {
   CANCELLED,
-  LEFT_WORD,
   STATE_WORD,
   GRANTED,
   PENDING,
+  type WaitAnswer,
   semaphoreProgram,
 } from "../../src/semaphore/semaphore-program.ts";
 import { uniqueName } from "../support/names.ts";
@@ -25,20 +25,28 @@ function without(...missing: string[]): SemaphoreCalls {
 let worker: Worker | undefined;
 afterEach(() => worker?.terminate());
 
-function start(calls: SemaphoreCalls): (address: number, words: Int32Array) => Promise<number> {
+function start(
+  calls: SemaphoreCalls,
+  alone: boolean,
+): (address: number, words: Int32Array) => Promise<number> {
   const thread = new Worker(`data:text/javascript,${encodeURIComponent(semaphoreProgram(calls))}`);
   worker = thread;
+  const waits = new Map<number, (result: number) => void>();
+  thread.addEventListener("message", ({ data }) => {
+    const { id, result } = data as WaitAnswer;
+    waits.get(id)!(result);
+  });
   return (address, words) => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const once = { once: true };
-    thread.addEventListener("message", ({ data }) => resolve(data as number), once);
-    thread.addEventListener("error", ({ message }) => reject(new Error(message)), once);
-    thread.postMessage({ address, words }, []);
+    const id = waits.size;
+    waits.set(id, resolve);
+    thread.addEventListener("error", ({ message }) => reject(new Error(message)), { once: true });
+    thread.postMessage({ id, address, words, alone }, []);
     return promise;
   };
 }
 
-const newWords = (): Int32Array => new Int32Array(new SharedArrayBuffer(8));
+const newWords = (): Int32Array => new Int32Array(new SharedArrayBuffer(4));
 
 const libcs: [string, SemaphoreCalls][] = [
   ["sem_clockwait", semaphoreCalls()],
@@ -46,14 +54,19 @@ const libcs: [string, SemaphoreCalls][] = [
   ["sem_trywait", without("sem_clockwait", "sem_timedwait")],
 ];
 
-describe.each(libcs)("a thread that waits with %s", (_, calls) => {
+const manners: [string, SemaphoreCalls, boolean][] = libcs.flatMap(([title, calls]) => [
+  [`${title}, alone`, calls, true],
+  [`${title}, among others`, calls, false],
+]);
+
+describe.each(manners)("a thread that waits with %s", (_, calls, alone) => {
   test("takes a token that is there, and one that is posted while it waits", async () => {
     using segment = Segment.create(uniqueName(), { size: 4096 });
     using semaphore = Semaphore.init(segment, 0, { value: 1 });
-    const wait = start(calls);
+    const wait = start(calls, alone);
     const words = newWords();
     expect(await wait(semaphore.address, words)).toBe(0);
-    expect([load(words, STATE_WORD), load(words, LEFT_WORD)]).toEqual([GRANTED, 1]);
+    expect(load(words, STATE_WORD)).toBe(GRANTED);
     expect(semaphore.value).toBe(0);
 
     const later = newWords();
@@ -62,7 +75,7 @@ describe.each(libcs)("a thread that waits with %s", (_, calls) => {
     await Bun.sleep(80);
     semaphore.post();
     expect(await waiting).toBe(0);
-    expect([load(later, STATE_WORD), load(later, LEFT_WORD)]).toEqual([GRANTED, 1]);
+    expect(load(later, STATE_WORD)).toBe(GRANTED);
     expect(semaphore.value).toBe(0);
     segment.unlink();
   });
@@ -71,15 +84,34 @@ describe.each(libcs)("a thread that waits with %s", (_, calls) => {
     using segment = Segment.create(uniqueName(), { size: 4096 });
     using semaphore = Semaphore.init(segment, 0);
     const words = newWords();
-    const waiting = start(calls)(semaphore.address, words);
+    const waiting = start(calls, alone)(semaphore.address, words);
     await Bun.sleep(20);
     expect(compareExchange(words, STATE_WORD, PENDING, CANCELLED)).toBe(PENDING);
     semaphore.post();
     expect(await waiting).toBe(-E.ECANCELED);
-    expect(load(words, LEFT_WORD)).toBe(1);
     expect(semaphore.value).toBe(1);
     segment.unlink();
   });
+});
+
+test("one thread waits for many semaphores", async () => {
+  using segment = Segment.create(uniqueName(), { size: 4096 });
+  const semaphores = Array.from({ length: 40 }, (_, at) => Semaphore.init(segment, at * 32));
+  const wait = start(semaphoreCalls(), false);
+  const answers: number[] = [];
+  const waits = semaphores.map(async ({ address }, at) => {
+    const result = await wait(address, newWords());
+    answers.push(result === 0 ? at : result);
+  });
+  for (const at of [7, 0, 39]) {
+    semaphores[at]!.post();
+    await waits[at];
+  }
+  expect(answers).toEqual([7, 0, 39]);
+  for (const [at, semaphore] of semaphores.entries()) if (!answers.includes(at)) semaphore.post();
+  await Promise.all(waits);
+  expect(answers.toSorted((a, b) => a - b)).toEqual(semaphores.map((_, at) => at));
+  segment.unlink();
 });
 
 test("a Worker waits in its own event loop", async () => {

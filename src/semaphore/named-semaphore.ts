@@ -1,0 +1,85 @@
+/** Named semaphores: how they are made and found, and where they lie. */
+import { chmodSync, statSync } from "node:fs";
+import { E } from "../libc/errno.ts";
+import { close, fchmod, linkDescriptor, open } from "../libc/fcntl.ts";
+import { mmap, unmap } from "../libc/mman.ts";
+import { C, PLATFORM } from "../libc/platform.ts";
+import { unspelled } from "../libc/name-spelling.ts";
+import { pathBytes } from "../libc/path-bytes.ts";
+import { SEM_LENGTH, semClose, semInit, semOpen } from "../libc/semaphore.ts";
+import { has } from "../libc/symbols.ts";
+import { withDescriptors } from "../memory/descriptor.ts";
+import { setSize } from "../memory/objects/descriptor-object.ts";
+import { mappedObject, objectKey } from "../memory/processes.ts";
+import { CountedMemory } from "./wait-memory.ts";
+
+/** Answers with which a system says that it has no nameless files there, or no /proc. */
+const NO_NAMELESS: ReadonlySet<number> = new Set([-E.EOPNOTSUPP, -E.EISDIR, -E.EINVAL, -E.ENOENT]);
+
+/**
+ * The file behind a named semaphore: sem.x for /x in glibc, and x in musl; undefined where the
+ * system shows none.
+ */
+function fileOf(name: string): string | undefined {
+  const directory = PLATFORM?.directory;
+  if (directory === undefined) return undefined;
+  const prefix = has("gnu_get_libc_version") ? "sem." : "";
+  return `${directory}/${prefix}${unspelled(name).slice(1)}`;
+}
+
+/** @returns The memory, or a negated errno. */
+export function openNamed(name: string): CountedMemory | number {
+  return adopt(withDescriptors(() => semOpen(name, 0, 0, 0)));
+}
+
+function adopt(address: number): CountedMemory | number {
+  return address < 0 ? address : new CountedMemory(address, semClose);
+}
+
+/**
+ * Makes one. `sem_open` obeys the umask, so that the mode would have to be set after others have
+ * seen the name. So where the system can, a nameless file gets its bytes and its mode, and its name
+ * last; whoever dies on the way leaves nothing.
+ *
+ * @returns The memory, or a negated errno.
+ */
+export function makeNamed(name: string, value: number, mode: number): CountedMemory | number {
+  const file = fileOf(name);
+  const made = file === undefined ? -E.ENOENT : makeFile(file, value, mode);
+  if (typeof made !== "number" || !NO_NAMELESS.has(made)) return made;
+  const opened = semOpen(name, C.O_CREAT | C.O_EXCL, mode, value);
+  // On a system that shows no file, the umask stays in force.
+  if (opened >= 0 && file !== undefined) chmodSync(pathBytes(file), mode);
+  return adopt(opened);
+}
+
+function makeFile(file: string, value: number, mode: number): CountedMemory | number {
+  if (C.O_TMPFILE === 0) return -E.EOPNOTSUPP;
+  const directory = file.slice(0, file.lastIndexOf("/"));
+  const flags = C.O_TMPFILE | C.O_RDWR | C.O_CLOEXEC;
+  const descriptor = withDescriptors(() => open(directory, flags, 0o600));
+  if (descriptor < 0) return descriptor;
+  const sized = setSize(descriptor, SEM_LENGTH, true);
+  const protection = C.PROT_READ | C.PROT_WRITE;
+  const address = sized < 0 ? sized : mmap(SEM_LENGTH, protection, C.MAP_SHARED, descriptor, 0);
+  let result = address < 0 ? address : semInit(address, value);
+  if (result >= 0) result = fchmod(descriptor, mode);
+  if (result >= 0) result = linkDescriptor(descriptor, file);
+  close(descriptor);
+  if (result >= 0) return new CountedMemory(address, endMapping);
+  if (address >= 0) endMapping(address);
+  return result;
+}
+
+function endMapping(address: number): void {
+  unmap(address, SEM_LENGTH);
+}
+
+/** Whether the name belongs to the semaphore at an address; undefined where nobody can tell. */
+export function isNameOf(name: string, address: number): boolean | undefined {
+  const file = fileOf(name);
+  const object = mappedObject(address);
+  if (file === undefined || object === undefined) return undefined;
+  const stat = statSync(pathBytes(file), { throwIfNoEntry: false });
+  return stat !== undefined && objectKey(stat.dev, stat.ino) === object;
+}
