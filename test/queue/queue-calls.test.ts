@@ -155,6 +155,8 @@ test("a call in line keeps the process alive, even behind one that does not", as
   queues.push(answers);
   const child = runBun("test/peers/queue-waiter.ts", queue.name, "behind");
   expect(await answers.dequeueAsync({ timeoutMs: 60_000 })).toBe("waiting");
+  // Time to end, for a process that nothing keeps alive.
+  await Bun.sleep(300);
   for (const text of ["first", "second"]) queue.enqueue(text);
   expect(await child).toMatchObject({ exitCode: 0, stdout: "waiting\nfirst second\n", stderr: "" });
 });
