@@ -375,7 +375,11 @@ typedef struct bun_shm_message_queue_book {
   uint32_t mode;
   /* Who made the queue: `QUEUE_CREATOR_…`. Likewise. */
   uint32_t creator;
-  uint8_t reserved_at_24[40];
+  /* The `mode` that its maker asked for; 0: unknown. */
+  uint32_t wanted;
+  /* Mode 1: FNV-1a of the semaphores' names, a NUL between two; 0: unknown. Whoever makes it. */
+  uint32_t names;
+  uint8_t reserved_at_32[32];
   /* Repairs after a death, mod 2^32. Whoever repairs. */
   uint32_t repaired;
   /* The most messages queued. The lock's holder. */
@@ -408,6 +412,8 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, slots) == 8, "message_queue_
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, slot_size) == 12, "message_queue_book.slot_size");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, mode) == 16, "message_queue_book.mode");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, creator) == 20, "message_queue_book.creator");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, wanted) == 24, "message_queue_book.wanted");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, names) == 28, "message_queue_book.names");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, repaired) == 64, "message_queue_book.repaired");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, high_water) == 68, "message_queue_book.high_water");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, operations) == 72, "message_queue_book.operations");

@@ -97,6 +97,8 @@ export const BOOK_SLOTS_WORD = 2;
 export const BOOK_SLOT_SIZE_WORD = 3;
 export const BOOK_MODE_WORD = 4;
 export const BOOK_CREATOR_WORD = 5;
+export const BOOK_WANTED_WORD = 6;
+export const BOOK_NAMES_WORD = 7;
 export const BOOK_REPAIRED_WORD = 16;
 export const BOOK_HIGH_WATER_WORD = 17;
 export const BOOK_OPERATIONS_WORD = 18;
@@ -149,6 +151,12 @@ export const MESSAGE_QUEUE_BOOK: Layout = {
     u32("slot_size", BOOK_SLOT_SIZE_WORD * 4, "Bytes of a slot, including its NUL. Likewise."),
     u32("mode", BOOK_MODE_WORD * 4, "Where the semaphores are: `QUEUE_MODE_…`. Likewise."),
     u32("creator", BOOK_CREATOR_WORD * 4, "Who made the queue: `QUEUE_CREATOR_…`. Likewise."),
+    u32("wanted", BOOK_WANTED_WORD * 4, "The `mode` that its maker asked for; 0: unknown."),
+    u32(
+      "names",
+      BOOK_NAMES_WORD * 4,
+      "Mode 1: FNV-1a of the semaphores' names, a NUL between two; 0: unknown. Whoever makes it.",
+    ),
     u32("repaired", BOOK_REPAIRED_WORD * 4, "Repairs after a death, mod 2^32. Whoever repairs."),
     u32("high_water", BOOK_HIGH_WATER_WORD * 4, "The most messages queued. The lock's holder."),
     u32("operations", BOOK_OPERATIONS_WORD * 4, "Those that ended, mod 2^32. The lock's holder."),

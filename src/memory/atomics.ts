@@ -98,16 +98,3 @@ export function loadFence(): void {
 export function storeFence(): void {
   if (!IS_X64) fence();
 }
-
-/**
- * Blocks this thread while a word is `value`, for `timeoutMs` at most. Only for a
- * SharedArrayBuffer, between threads of one process; over a mapping it throws.
- */
-export function waitWhile(
-  words: Int32Array,
-  index: number,
-  value: number,
-  timeoutMs: number,
-): void {
-  Atomics.wait(words, index, value, timeoutMs);
-}

@@ -131,9 +131,13 @@ export class QueueExchange {
         this.#timeouts++;
         return undefined;
       }
+      let took = false;
       participant.startWait(kind);
-      const took = this.#counter(kind).wait({ timeoutMs: Math.min(left, SLICE_MS) });
-      participant.endWait(kind, took);
+      try {
+        took = this.#counter(kind).wait({ timeoutMs: Math.min(left, SLICE_MS) });
+      } finally {
+        participant.endWait(kind, took);
+      }
       const done = took && this.#attempt(kind, text, true, Math.max(left, SLICE_MS));
       if (typeof done === "string") return done;
       if (!took) this.#audit();
@@ -241,13 +245,16 @@ export class QueueExchange {
       if (done !== undefined) this.#bytes[kind] += slots.lastLength;
       else this.#guard.repaired("A token too many was dropped");
     } finally {
-      if (held) mutex.post();
-      if (done !== undefined) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
-      if (token) own.post();
-      if (locked) lock.unlock();
-      if (hasToken) this.#queue.participant.endToken(kind);
-      if (done !== undefined) this.#done[kind]++;
-      this.#log.deliver();
+      try {
+        if (held) mutex.post();
+        if (done !== undefined) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
+        if (token) own.post();
+      } finally {
+        if (locked) lock.unlock();
+        if (hasToken) this.#queue.participant.endToken(kind);
+        if (done !== undefined) this.#done[kind]++;
+        this.#log.deliver();
+      }
     }
     return done;
   }

@@ -2,14 +2,14 @@
 import { hex, shown } from "../arguments.ts";
 import { LayoutError, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
-import { refuseOther } from "../layout/recognition.ts";
 import {
-  BOOK_CREATOR_WORD,
   BOOK_LOCK_WORD,
   BOOK_MODE_WORD,
+  BOOK_NAMES_WORD,
   BOOK_SLOTS_WORD,
   BOOK_SLOT_SIZE_WORD,
   BOOK_WAIT_POINT_OFFSET,
+  BOOK_WANTED_WORD,
   MAGIC_WORD,
   QUEUE_BOOK_LENGTH,
   QUEUE_CREATOR_BUN,
@@ -23,16 +23,16 @@ import {
   bookOffset,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
-import { load, store, wordsOf } from "../memory/atomics.ts";
+import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
-import { findMappers, mappedObject } from "../memory/processes.ts";
+import { quietly } from "../segment/quietly.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
-import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
+import { type MakerDeadlines, deadlinesFor } from "../waiting/patience.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
-import { addBook, bookOf, checkSize, recordedGeometry, writeBook } from "./book.ts";
+import { addBook, bookOf, checkSize, hashOfNames, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
-import { QUEUE_MARK, checkIsQueue, isHalfDone, isZeros } from "./half-done.ts";
+import { QUEUE_MARK, checkIsQueue, hasOtherMappers, isByBun, waitForMagic } from "./half-done.ts";
 import { QUEUE_MODES, type QueueMode, type QueueSpec } from "./options.ts";
 import { OwnedLock } from "./owned-lock.ts";
 import { Participant } from "./participants.ts";
@@ -61,24 +61,25 @@ export function createQueue(spec: QueueSpec, attachment: QueueAttachment): OpenQ
   const { mode, synchronization = "named", log } = attachment;
   using stack = new DisposableStack();
   const segment = stack.use(createSegment(name, bookOffset(geometry) + QUEUE_BOOK_LENGTH, mode));
-  stack.defer(() => segment.unlink());
+  stack.defer(() => quietly(() => segment.unlink()));
   const creatorLock = segment.tryLock(QUEUE_CREATOR_BYTE);
-  if (creatorLock === undefined) {
+  // Until it has the lock, its creator is taken for dead if it is stopped for long.
+  if (creatorLock === undefined || segment.unlinked) {
     const message = `Cannot create message queue ${shown(name)}: another process is removing it`;
     throw new StateError("EBUSY", message);
   }
-  stack.use(creatorLock);
   const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
   const wanted = QUEUE_MODES.indexOf(synchronization) + 1;
   const [made, counters] = makeCounters(spec, segment, wanted, mode, log);
   stack.defer(() => {
     for (const counter of counters) counter.close();
     if (made === QUEUE_MODE_NAMED) {
-      for (const semaphore of spec.semaphores ?? []) Semaphore.unlink(semaphore);
+      for (const semaphore of spec.semaphores ?? []) quietly(() => Semaphore.unlink(semaphore));
     }
   });
   const queue = assemble(segment, geometry, made, counters, creatorLock);
-  writeBook(queue.book, geometry, made, QUEUE_CREATOR_BUN);
+  const { semaphores } = spec;
+  writeBook(queue.book, { geometry, mode: made, wanted, creator: QUEUE_CREATOR_BUN, semaphores });
   store(words, VERSION_WORD, QUEUE_VERSION);
   // SYNC queue-made: pairs with the opener's look at the magic number.
   store(words, MAGIC_WORD, QUEUE_MAGIC);
@@ -102,14 +103,16 @@ function createSegment(name: string, size: number, mode: number | undefined): Se
 export function openQueue(spec: QueueSpec, { waitMs }: QueueAttachment): OpenQueue {
   const { name, asked } = spec;
   using stack = new DisposableStack();
+  const until = deadlinesFor(waitMs);
   const segment = stack.use(openSegment(name, waitMs));
-  waitForMagic(segment, spec.geometry);
-  const geometry = recordedGeometry(segment) ?? adoptForeign(spec, segment);
+  waitForMagic(segment, spec.geometry, until);
+  const geometry = recordedGeometry(segment) ?? adoptForeign(spec, segment, until);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
   const { slotSize } = geometry;
   mustHave(segment, geometry, "slotSize", BOOK_SLOT_SIZE_WORD, slotSize, asked.slotSize);
   const mode = load(bookOf(segment, geometry), BOOK_MODE_WORD);
-  const counters = openCounters(spec, segment, geometry, mode);
+  if (mode === QUEUE_MODE_NAMED) checkNames(spec, segment, geometry);
+  const counters = openCounters(spec, segment, geometry, mode, until);
   stack.defer(() => counters.forEach((counter) => counter.close()));
   const queue = assemble(segment, geometry, mode, counters, undefined);
   stack.defer(() => queue.participant.close());
@@ -143,8 +146,8 @@ export function openOrCreateQueue(spec: QueueSpec, attachment: QueueAttachment):
 }
 
 /**
- * Compares how tokens are counted with what the caller asked for. A later entry of the list is what
- * a creator falls back on when an earlier one is impossible, so that is logged and not an error.
+ * Compares how tokens are counted with what the caller asked for. If the creator asked for the same
+ * and had to fall back on another way, that is logged and not an error.
  */
 function checkSynchronization(
   queue: OpenQueue,
@@ -152,7 +155,7 @@ function checkSynchronization(
 ): OpenQueue {
   const { synchronization: found, segment, book } = queue;
   if (asked === undefined || found === asked) return queue;
-  if (QUEUE_MODES.indexOf(found) > QUEUE_MODES.indexOf(asked)) {
+  if (asked === QUEUE_MODES[load(book, BOOK_WANTED_WORD) - 1]) {
     log.note("degraded", `The queue has "${found}" synchronization; C programs cannot join`);
     return queue;
   }
@@ -163,6 +166,18 @@ function checkSynchronization(
     expected: asked,
     found,
     offset,
+  });
+}
+
+/** @throws LayoutError when the queue was made with semaphores of other names. */
+function checkNames({ semaphores }: QueueSpec, segment: Segment, geometry: QueueGeometry): void {
+  const found = load(bookOf(segment, geometry), BOOK_NAMES_WORD) >>> 0;
+  if (semaphores === undefined || found === 0 || found === hashOfNames(semaphores)) return;
+  const what = `Cannot open message queue ${shown(segment.name)}`;
+  throw new LayoutError(`${what}: it was made with semaphores of other names`, {
+    expected: semaphores.map((name) => shown(name)).join(", "),
+    found: `names of the hash ${hex(found)}`,
+    offset: bookOffset(geometry) + BOOK_NAMES_WORD * 4,
   });
 }
 
@@ -205,48 +220,11 @@ function openSegment(name: string, waitMs: number | undefined): Segment {
 }
 
 /** Adds the bookkeeping to a C program's queue, once its semaphores have been seen to be there. */
-function adoptForeign(spec: QueueSpec, segment: Segment): QueueGeometry {
+function adoptForeign(spec: QueueSpec, segment: Segment, until: MakerDeadlines): QueueGeometry {
   const { geometry } = spec;
   checkSize(segment, geometry);
-  for (const each of openCounters(spec, segment, geometry, QUEUE_MODE_NAMED)) each.close();
-  return addBook(segment, geometry);
-}
-
-function waitForMagic(segment: Segment, geometry: QueueGeometry): void {
-  const what = `Cannot open message queue ${shown(segment.name)}`;
-  if (segment.size < QUEUE_HEADER_LENGTH) {
-    throw new LayoutError(`${what}: it is too small`, {
-      expected: `at least ${QUEUE_HEADER_LENGTH} bytes`,
-      found: `${segment.size}`,
-      offset: 0,
-    });
-  }
-  const kind = { family: "message queue", noun: "message queue" };
-  refuseOther(kind, wordsOf(segment.buffer), `message queue ${shown(segment.name)}`, 0);
-  const words = new Int32Array(segment.buffer, 0, QUEUE_HEADER_LENGTH / 4);
-  // SYNC queue-made: the creator writes the magic number last.
-  const magic = waitUntil(() => load(words, MAGIC_WORD) || undefined, FOR_CREATOR);
-  if (magic === undefined && !isZeros(segment) && !isHalfDone(segment, geometry)) {
-    const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
-    throw new LayoutError(`${what}: something else lies there`, details);
-  }
-  if (magic === undefined) {
-    throw new StateError(
-      "ENODATA",
-      `${what}: it holds only zeros. Its creator died before it had finished: ` +
-        "MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again",
-    );
-  }
-  if (magic !== QUEUE_MAGIC) {
-    const details = { expected: hex(QUEUE_MAGIC), found: hex(magic), offset: 0 };
-    throw new LayoutError(`${what}: it is not a message queue`, details);
-  }
-  const version = load(words, VERSION_WORD);
-  if (version !== QUEUE_VERSION) {
-    const expected = `version ${QUEUE_VERSION}`;
-    const details = { expected, found: String(version), offset: VERSION_WORD * 4 };
-    throw new LayoutError(`${what}: another version made it`, details);
-  }
+  for (const each of openCounters(spec, segment, geometry, QUEUE_MODE_NAMED, until)) each.close();
+  return addBook(segment, spec, until);
 }
 
 function assemble(
@@ -300,17 +278,7 @@ export function removeDeadQueue(spec: QueueSpec): boolean {
   using cleaner = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (cleaner === undefined) return false;
   checkIsQueue(segment, spec);
-  const geometry = recordedGeometry(segment);
-  const byBun =
-    geometry !== undefined &&
-    load(bookOf(segment, geometry), BOOK_CREATOR_WORD) === QUEUE_CREATOR_BUN;
   // A C program holds no lock, so any process that has the object mapped may be its creator.
-  if (!byBun && hasOtherMappers(segment)) return false;
+  if (!isByBun(segment) && hasOtherMappers(segment)) return false;
   return unlinkQueue(segment, spec);
-}
-
-function hasOtherMappers(segment: Segment): boolean {
-  const object = mappedObject(segment.mapping.address);
-  const mappers = object === undefined ? undefined : findMappers(object);
-  return mappers === undefined || [...mappers.known].some((id) => id !== process.pid);
 }

@@ -11,9 +11,10 @@ import {
   type QueueGeometry,
   bookOffset,
 } from "../layout/message-queue-layout.ts";
+import { quietly } from "../segment/quietly.ts";
 import type { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
-import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
+import { type MakerDeadlines, waitForMaker } from "../waiting/patience.ts";
 import { bookOf } from "./book.ts";
 import { QUEUE_MODES, type QueueSpec } from "./options.ts";
 import { PolledTokens, type TokenCounter } from "./polled-tokens.ts";
@@ -84,7 +85,10 @@ function makeNamed(
       log.note("leftovers", `Removed semaphore ${shown(name)}, a leftover`);
     const value = values[which];
     const made = Semaphore.create(name, mode === undefined ? { value } : { value, mode });
-    stack.defer(() => (made.close(), Semaphore.unlink(name)));
+    stack.defer(() => {
+      made.close();
+      quietly(() => Semaphore.unlink(name));
+    });
     return made;
   };
   const made = [make(0), make(1), make(2)] as const;
@@ -104,10 +108,11 @@ export function openCounters(
   segment: Segment,
   geometry: QueueGeometry,
   mode: number,
+  until: MakerDeadlines,
 ): Counters {
   if (mode === QUEUE_MODE_NAMED) {
     using stack = new DisposableStack();
-    const open = (name: string): Semaphore => stack.use(openPatiently(name));
+    const open = (name: string): Semaphore => stack.use(openPatiently(name, until));
     const [mutex, items, spaces] = namesOf(spec);
     const opened = [open(mutex), open(items), open(spaces)] as const;
     stack.move();
@@ -129,7 +134,7 @@ export function openCounters(
 /**
  * Opens a semaphore, and waits for it, since a C producer makes its semaphores after the segment.
  */
-function openPatiently(name: string): Semaphore {
+function openPatiently(name: string, until: MakerDeadlines): Semaphore {
   const look = (): Semaphore | undefined => {
     try {
       return Semaphore.open(name);
@@ -138,5 +143,6 @@ function openPatiently(name: string): Semaphore {
       throw error;
     }
   };
-  return waitUntil(look, FOR_CREATOR) ?? Semaphore.open(name);
+  // Nobody can say whether that producer still makes them.
+  return waitForMaker(look, () => false, until) ?? Semaphore.open(name);
 }

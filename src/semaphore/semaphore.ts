@@ -451,8 +451,12 @@ export class Semaphore {
     return this.segment?.hold(`the semaphore at ${this.offset}, by a waitAsync,`) ?? (() => {});
   }
 
-  /** Memory in which a thread can sleep, whatever becomes of this handle. @internal */
+  /**
+   * Memory in which a thread can sleep, whatever becomes of this handle.
+   * @throws ClosedError. @internal
+   */
   enterMemory(): WaitMemory {
+    if (this.closed) throw new ClosedError(this.what);
     return this.#memory?.enter() ?? memoryIn(this.segment!, this.offset!);
   }
 

@@ -1,7 +1,18 @@
 /** Rows of the table of errors: queues. */
 import { MessageQueue } from "../../src/index.ts";
 import { HEAD_WORD, COUNT_WORD } from "../../src/layout/message-queue-layout.ts";
-import { type ErrorRow, any, closed, many, queue, raw, scribbled, words } from "./provoke.ts";
+import { QUEUE_CREATOR_BYTE } from "../../src/layout/lock-bytes.ts";
+import {
+  type ErrorRow,
+  any,
+  closed,
+  many,
+  queue,
+  raw,
+  scribbled,
+  semaphore,
+  words,
+} from "./provoke.ts";
 
 export const QUEUES: readonly ErrorRow[] = [
   {
@@ -105,13 +116,7 @@ export const QUEUES: readonly ErrorRow[] = [
     text: 'Cannot create message queue "NAME": there is no option "slot" (did you mean "slots"?); it takes semaphores, slots, slotSize, logger, mode, synchronization',
   },
   {
-    provoke: (name) => MessageQueue.removeLeftovers(words(name, [0, 0, 0, 5]).name),
-    error: "LayoutError",
-    code: "ELAYOUT",
-    text: 'Cannot remove "NAME": it is no message queue, and stays: expected 0x4d51534d at offset 0, found 0x00000000',
-  },
-  {
-    provoke: (name) => MessageQueue.open(words(name, [0, 0, 0, 0, 0]).name),
+    provoke: (name) => MessageQueue.open(raw(name, {}, 2580).name),
     error: "StateError",
     code: "ENODATA",
     text: 'Cannot open message queue "NAME": it holds only zeros. Its creator died before it had finished: MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again',
@@ -164,5 +169,59 @@ export const QUEUES: readonly ErrorRow[] = [
     provoke: (name) => MessageQueue.open(name, { semaphores: any({ mutex: "/m" }) }),
     error: "TypeError",
     text: 'Cannot open message queue "NAME": the name of its semaphore "items" must be a string, not undefined',
+  },
+  {
+    provoke: (name) => {
+      const full = queue(name);
+      while (full.tryEnqueue("x"));
+      full.enqueueAsync("waits").catch(() => undefined);
+      full.enqueue("later");
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot enqueue into message queue "NAME": asynchronous calls of this handle wait before this one, and blocking the thread would keep them waiting. Await them first',
+  },
+  {
+    provoke: (name) => {
+      const empty = queue(name);
+      empty.dequeueAsync().catch(() => undefined);
+      empty.dequeue();
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot dequeue from message queue "NAME": asynchronous calls of this handle wait before this one, and blocking the thread would keep them waiting. Await them first',
+  },
+  {
+    provoke: (name) => {
+      const waited = semaphore(name);
+      waited.waitAsync().catch(() => undefined);
+      waited.wait();
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot wait for semaphore "NAME": waitAsync calls of this handle come before this one, and blocking the thread would keep them waiting. Await them first',
+  },
+  {
+    provoke: (name) => {
+      const unfinished = raw(name, {}, 2580);
+      unfinished.tryLock(QUEUE_CREATOR_BYTE);
+      MessageQueue.open(unfinished.name, { waitMs: 1 });
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot open message queue "NAME": a live process is still making it, or has it open. Pass a longer waitMs to open',
+  },
+  {
+    provoke: (name) => {
+      const semaphores = { mutex: "/m", items: "/i", spaces: "/s" };
+      return MessageQueue.open(queue(name).name, { semaphores });
+    },
+    error: "LayoutError",
+    text: 'Cannot open message queue "NAME": it was made with semaphores of other names: expected "/m", "/i", "/s" at offset 2716, found names of the hash HASH',
+  },
+  {
+    provoke: (name) => MessageQueue.removeLeftovers(words(name, [7]).name),
+    error: "LayoutError",
+    text: 'Cannot remove "NAME": it is no message queue, and stays: expected 0x4d51534d at offset 0, found 0x00000007',
   },
 ];

@@ -291,18 +291,51 @@ describe("creating and opening", () => {
     expect(refused({ synchronization: "polling" })).toBe(
       "it was made with a different synchronization: polling, segment",
     );
+    expect(refused({ synchronization: "named" })).toBe(
+      "it was made with a different synchronization: named, segment",
+    );
     expect(() => MessageQueue.open(name, { slots: 4 })).toThrow("a different number of slots");
-    // What a creator falls back on is taken, and reported.
+    queue.unlink();
+  });
+
+  test("what its creator fell back on is taken by who asks for the same, and reported", () => {
+    const name = uniqueName("fallback");
+    const obstacle = `/dev/shm/sem.${name.slice(1)}_mutex`;
+    mkdirSync(obstacle);
+    using queue = MessageQueue.create(name, { synchronization: "named" });
+    rmdirSync(obstacle);
     const events: MessageQueueEvent[] = [];
     using taken = MessageQueue.openOrCreate(name, {
       synchronization: "named",
       logger: (event) => void events.push(event),
     });
-    expect([taken.synchronization, events.map(({ type }) => type)]).toEqual([
-      "segment",
-      ["degraded"],
-    ]);
+    using other = MessageQueue.openOrCreate(name, { synchronization: "segment" });
+    expect([taken.synchronization, other.synchronization]).toEqual(["segment", "segment"]);
+    expect(events.map(({ type }) => type)).toEqual(["degraded"]);
     queue.unlink();
+  });
+
+  test("semaphores of other names are refused, also where they exist", () => {
+    const [name, another] = [uniqueName("names"), uniqueName("names")];
+    using queue = MessageQueue.create(name);
+    using second = MessageQueue.create(another);
+    const semaphores = {
+      mutex: `${another}_mutex`,
+      items: `${another}_items`,
+      spaces: `${another}_spaces`,
+    };
+    for (const call of [
+      () => MessageQueue.open(name, { semaphores }),
+      () => MessageQueue.openOrCreate(name, { semaphores }),
+    ]) {
+      const error = errorOf(call) as LayoutError;
+      expect([error.name, error.expected]).toEqual([
+        "LayoutError",
+        `"${another}_mutex", "${another}_items", "${another}_spaces"`,
+      ]);
+      expect(error.message).toContain("it was made with semaphores of other names");
+    }
+    expect([queue.unlink(), second.unlink()]).toEqual([true, true]);
   });
 
   test("one that its creator left unfinished is said so, and made again", () => {
@@ -552,7 +585,8 @@ test.each([
   queue.enqueue("hello");
   expect(other.dequeue()).toBe("hello");
   const named = name.startsWith("file:");
-  expect([queue.unlinked, queue.unlink(), queue.unlinked]).toEqual([!named, named, true]);
+  // A memfd has no name to lose.
+  expect([queue.unlinked, queue.unlink(), queue.unlinked]).toEqual([false, named, named]);
 });
 
 test("a queue of other names for its semaphores", () => {
@@ -586,6 +620,8 @@ test("the bookkeeping lies where its layout says", () => {
     slots: 3,
     slot_size: 16,
     mode: QUEUE_MODE_POLLING,
+    wanted: QUEUE_MODE_POLLING,
+    names: 0,
     creator: QUEUE_CREATOR_BUN,
     repaired: 0,
     high_water: 1,
