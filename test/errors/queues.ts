@@ -1,6 +1,12 @@
 /** Rows of the table of errors: queues. */
-import { MessageQueue } from "../../src/index.ts";
-import { HEAD_WORD, COUNT_WORD } from "../../src/layout/message-queue-layout.ts";
+import { mkdirSync, rmdirSync } from "node:fs";
+import { MessageQueue, Semaphore } from "../../src/index.ts";
+import {
+  BOOK_MODE_WORD,
+  COUNT_WORD,
+  HEAD_WORD,
+  bookOffset,
+} from "../../src/layout/message-queue-layout.ts";
 import { QUEUE_CREATOR_BYTE } from "../../src/layout/lock-bytes.ts";
 import {
   type ErrorRow,
@@ -224,4 +230,51 @@ export const QUEUES: readonly ErrorRow[] = [
     error: "LayoutError",
     text: 'Cannot remove "NAME": it is no message queue, and stays: expected 0x4d51534d at offset 0, found 0x00000007',
   },
+  {
+    provoke: (name) => {
+      const made = queue(name);
+      const book = bookOffset({ slots: 10, slotSize: 256 }) / 4;
+      new Int32Array(made.segment.buffer)[book + BOOK_MODE_WORD] = 9;
+      MessageQueue.open(name);
+    },
+    error: "LayoutError",
+    text: 'Cannot open message queue "NAME": its mode is unknown: expected "named" or "segment" or "polling" at offset 2704, found mode 9',
+  },
+  {
+    provoke: (name) => MessageQueue.open(`fd:${queue(name).segment.descriptor}`),
+    error: "UnsupportedError",
+    text: 'Cannot name the semaphores of message queue "fd:N": it is not a POSIX object. Pass { semaphores }',
+  },
+  {
+    provoke: (name) => {
+      const waited = semaphore(name);
+      waited.close();
+      waited.enterMemory();
+    },
+    error: "ClosedError",
+    text: 'Cannot use semaphore "NAME": it is closed',
+  },
+  {
+    provoke: (name) => withDirectory(name, () => Semaphore.openOrCreate(name)),
+    error: "SystemError",
+    code: "EISDIR",
+    text: 'Cannot open semaphore "NAME": EISDIR, is a directory',
+  },
+  {
+    provoke: (name) => withDirectory(name, () => Semaphore.unlink(name)),
+    error: "SystemError",
+    code: "EISDIR",
+    text: 'Cannot unlink semaphore "NAME": EISDIR, is a directory',
+  },
 ];
+
+/** Makes a call while a directory lies where libc would keep the semaphore. */
+function withDirectory(name: string, call: () => unknown): unknown {
+  const directory = `/dev/shm/sem.${name.slice(1)}`;
+  mkdirSync(directory);
+  try {
+    return call();
+  } finally {
+    rmdirSync(directory);
+  }
+}
