@@ -57,7 +57,9 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
  * shared memory and three named semaphores: C producers and consumers can use the same queue.
  *
  * Any number of processes and threads may produce and consume, with up to 64 handles. Messages come
- * out in the order in which they went in, each once.
+ * out in the order in which they went in, each once. Asynchronous calls of one handle are served in
+ * the order of the calls, and those that need not wait let the event loop turn every two
+ * milliseconds.
  *
  * What a crash leaves: a process that is killed at any instant loses at most the one message that
  * it was putting in or taking out. Bun's other handles repair the queue within a second of using it
@@ -149,15 +151,17 @@ export class MessageQueue {
   }
 
   /**
-   * Attaches to a queue that Bun or a C program made. Blocks until the name appears, for `waitMs`
-   * at most, and up to a second while another process is making the queue. A C program's object is
+   * Attaches to a queue that Bun or a C program made. Blocks until the name appears and the queue
+   * is finished, for `waitMs` at most. Without `waitMs` it waits for what is being made: for up to
+   * 30 seconds while its maker is known to live, and else for a second. A C program's object is
    * enlarged by the bookkeeping of Bun's handles.
    *
    * @param name Default "/messagequeue".
    * @returns The queue.
    * @throws SystemError ENOENT when there is none, EACCES; StateError EBUSY when 64 handles have it
-   *   open, ENODATA when its creator died before it had finished; LayoutError when it is something
-   *   else, or its `slots` or `slotSize` is not the one asked for; RangeError, TypeError.
+   *   open, or its maker lives and needs longer, ENODATA when its creator died before it had
+   *   finished; LayoutError when it is something else, or its `slots`, `slotSize` or semaphores are
+   *   not those asked for; RangeError, TypeError.
    */
   static open(
     name: string = DEFAULT_QUEUE_NAME,
@@ -169,11 +173,11 @@ export class MessageQueue {
 
   /**
    * Attaches to the queue with the messages in it, or makes it: exactly one of several concurrent
-   * callers makes it. One whose creator died before it had finished is made again. Blocks up to a
-   * second while another process is making it, and as long to find out that its creator has died.
+   * callers makes it. One whose creator died before it had finished is made again. Blocks while
+   * another process is making it, for up to 30 seconds, and for a second to find that nobody is.
    *
-   * If the caller asked for named semaphores and the queue has none, as after a fallback in
-   * `create`, the logger receives "degraded".
+   * Another `synchronization` than the creator asked for is a LayoutError. If it is the same, and
+   * the creator had to fall back on another way, the logger receives "degraded".
    *
    * @param name Default "/messagequeue".
    * @returns The queue.
@@ -241,11 +245,12 @@ export class MessageQueue {
 
   /**
    * Puts a text in if there is room now. Does not wait for room; blocks only while another
-   * participant is inside the queue, for 50 ms at most. Lone surrogates become U+FFFD.
+   * participant is inside the queue, for 50 ms at most.
    *
-   * @returns Whether it did: false when the queue was full.
-   * @throws RangeError for a text that is too long or contains a NUL; LayoutError when the queue's
-   *   words are out of range; ClosedError, TypeError.
+   * @returns Whether it did: false when the queue was full, or an `enqueueAsync` of this handle
+   *   waits for room, which comes first.
+   * @throws RangeError for a text that is too long, or contains a NUL or a lone surrogate;
+   *   LayoutError when the queue's words are out of range; ClosedError, TypeError.
    */
   tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
     if (options !== undefined) checkOptions(this.#toEnqueue, options, TRY_ENQUEUE_OPTIONS);
@@ -260,7 +265,8 @@ export class MessageQueue {
    * Puts a text in, and blocks this thread while the queue is full; for ever without `timeoutMs`.
    *
    * @returns Whether it did: false when the timeout passed.
-   * @throws The errors of `tryEnqueue`; the signal's reason when it is aborted.
+   * @throws The errors of `tryEnqueue`; StateError EBUSY while an `enqueueAsync` of this handle
+   *   waits, which it would keep waiting; the signal's reason when it is aborted.
    */
   enqueue(text: string, options?: MessageQueueEnqueueOptions): boolean {
     if (options !== undefined) checkWait(this.#toEnqueue, options, ENQUEUE_OPTIONS);
@@ -291,7 +297,8 @@ export class MessageQueue {
    * Takes the oldest text out if there is one now. Does not wait for one; blocks only while another
    * participant is inside the queue, for 50 ms at most.
    *
-   * @returns The text; undefined when the queue was empty. @throws LayoutError, ClosedError.
+   * @returns The text; undefined when the queue was empty, or a `dequeueAsync` of this handle
+   *   waits, which comes first. @throws LayoutError, ClosedError.
    */
   tryDequeue(): string | undefined {
     this.#exchange.checkOpen();
@@ -305,8 +312,9 @@ export class MessageQueue {
    * `timeoutMs`.
    *
    * @returns The text; undefined when the timeout passed.
-   * @throws LayoutError, ClosedError, RangeError, TypeError; the signal's reason when it is
-   *   aborted.
+   * @throws StateError EBUSY while a `dequeueAsync` or an iterator of this handle waits, which it
+   *   would keep waiting; LayoutError, ClosedError, RangeError, TypeError; the signal's reason when
+   *   it is aborted.
    */
   dequeue(options?: WaitOptions): string | undefined {
     if (options !== undefined) checkWait(this.#toDequeue, options, WAIT_OPTIONS);
@@ -383,8 +391,7 @@ export class MessageQueue {
 
   /**
    * Ends the use of this handle; the queue and its messages stay. Pending asynchronous calls are
-   * rejected with ClosedError; if there are any, it blocks for about 50 ms. Calling it again does
-   * nothing.
+   * rejected with ClosedError, and iterators end. Does not block. Calling it again does nothing.
    */
   close(): void {
     this.#exchange.close();

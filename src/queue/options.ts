@@ -78,7 +78,10 @@ export interface MessageQueueOptions extends MessageQueueNames {
 
 /** How to make a queue. */
 export interface MessageQueueCreateOptions extends MessageQueueOptions {
-  /** Permission bits of the segment and the semaphores. Default 0o600: this user only. */
+  /**
+   * Permission bits of the segment and the semaphores, whatever the umask. Default 0o600: this user
+   * only.
+   */
   readonly mode?: number | undefined;
   /**
    * How to count tokens: by "named" semaphores, which C programs need; by semaphores inside the
@@ -90,7 +93,10 @@ export interface MessageQueueCreateOptions extends MessageQueueOptions {
 
 /** How to attach to a queue. */
 export interface MessageQueueOpenOptions extends MessageQueueOptions {
-  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
+  /**
+   * Milliseconds to wait, blocking this thread, for the name to appear, and for its maker to finish
+   * the queue. Default 0.
+   */
   readonly waitMs?: number | undefined;
 }
 
@@ -220,13 +226,20 @@ function checkNames(
  * Checks a text.
  *
  * @param limit How many bytes of UTF-8 it can have.
- * @throws TypeError when it is not a string; RangeError when it is too long, or contains a NUL.
+ * @throws TypeError when it is not a string; RangeError when it is too long, or contains a NUL or
+ *   a lone surrogate.
  */
 export function checkText(text: string, truncate: boolean | undefined, limit: number): void {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot enqueue ${shown(text)}: it is not a string`);
   }
   if (truncate !== undefined) checkBoolean("Cannot enqueue a text", "truncate", truncate);
+  if (!text.isWellFormed()) {
+    throw new RangeError(
+      `Cannot enqueue a text with a lone surrogate (at ${text.search(/\p{Surrogate}/u)}): it has ` +
+        "no form in UTF-8",
+    );
+  }
   if (text.includes("\0")) {
     throw new RangeError(
       `Cannot enqueue a text with a NUL character (at ${text.indexOf("\0")}): it would end there`,

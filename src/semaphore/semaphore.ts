@@ -355,9 +355,12 @@ export class Semaphore {
   }
 
   /**
-   * Takes a token without blocking the event loop, as soon as there is one. A thread sleeps in the
-   * semaphore, so nothing is polled. The wait keeps the process alive unless `ref` is false. The
-   * waits of one handle are served in order.
+   * Takes a token without blocking the event loop, as soon as there is one. The wait keeps the
+   * process alive unless `ref` is false. The waits of one handle are served in order, and those
+   * that need not wait let the event loop turn every two milliseconds.
+   *
+   * Other threads do the waiting. For up to four handles with waits, each sleeps in a semaphore;
+   * one more looks at the semaphores of all further handles once a millisecond.
    *
    * A token that arrives while the wait is given up is posted back. If the process ends while it
    * waits, a token may be lost.
