@@ -22,6 +22,7 @@ import {
 } from "../../src/layout/message-queue-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
+import { outputUntil } from "../support/shm.ts";
 import { type Child, compileC, finished, runBun, spawnBun } from "../support/process.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
@@ -351,6 +352,43 @@ describe("creating and opening", () => {
       "whole",
     ]);
     queue.unlink();
+  });
+
+  test.each([
+    ["open", (name: string) => MessageQueue.open(name)],
+    ["open with waitMs", (name: string) => MessageQueue.open(name, { waitMs: 60_000 })],
+    ["openOrCreate", (name: string) => MessageQueue.openOrCreate(name)],
+  ])("%s waits for a maker that lives and is slow", async (_, open) => {
+    const name = uniqueName("slow");
+    const child = spawnBun("test/peers/queue-slow-maker.ts", name);
+    expect(await outputUntil(child, "making")).toContain("making");
+    using queue = open(name);
+    expect([queue.created, queue.dequeue({ timeoutMs: 60_000 })]).toEqual([false, "finished"]);
+    child.stdin.end();
+    expect(await child.exited).toBe(0);
+    queue.unlink();
+  });
+
+  test("a maker that died before it had finished is known to be dead, and nobody else is", async () => {
+    const name = uniqueName("died");
+    const child = spawnBun("test/peers/queue-slow-maker.ts", name, "dies");
+    await child.exited;
+    const dead = errorOf(() => MessageQueue.open(name)) as StateError;
+    expect([dead.name, dead.code]).toEqual(["StateError", "ENODATA"]);
+    // Others who wait for it do not keep anybody from making it again.
+    using waiting = Segment.open(name);
+    using queue = MessageQueue.openOrCreate(name, { synchronization: "segment" });
+    expect([queue.created, waiting.unlinked, queue.unlink()]).toEqual([true, true, true]);
+
+    // A live maker's object is neither removed nor called dead, however long that takes.
+    const living = spawnBun("test/peers/queue-slow-maker.ts", name);
+    await outputUntil(living, "making");
+    expect(MessageQueue.removeLeftovers(name)).toBe(false);
+    const early = errorOf(() => MessageQueue.open(name, { waitMs: 0 })) as StateError;
+    expect([early.name, early.code]).toEqual(["StateError", "EBUSY"]);
+    living.stdin.end();
+    expect(await living.exited).toBe(0);
+    MessageQueue.unlink(name);
   });
 
   test("options are checked, each by its name", async () => {
