@@ -12,7 +12,11 @@
  *   PENDING -> CANCELLED  by the waiter; the thread posts back a token that it takes after that
  */
 import { UnsupportedError } from "../errors.ts";
+import { fail } from "../libc/errno.ts";
+import { close, open } from "../libc/fcntl.ts";
+import { C } from "../libc/platform.ts";
 import { compareExchange } from "../memory/atomics.ts";
+import { withDescriptors } from "../memory/descriptor.ts";
 import {
   CANCELLED,
   PENDING,
@@ -24,12 +28,28 @@ import {
 
 /** How many threads sleep in a semaphore. */
 const MAX_SLEEPERS = 4;
+/** How many descriptors must be free when a thread starts; it takes two. */
+const THREAD_DESCRIPTORS = 4;
 
 /** Called with 0 for a token, with a negated errno, or with why there is no thread. */
 type Ended = (result: number | Error) => void;
 
 let script: string | undefined;
 let lastId = 0;
+
+/** In Bun, a thread that finds no descriptors ends the whole process: so they are tried before. */
+function checkDescriptors(): void {
+  const free: number[] = [];
+  try {
+    while (free.length < THREAD_DESCRIPTORS) {
+      const opened = withDescriptors(() => open("/dev/null", C.O_RDONLY | C.O_CLOEXEC));
+      if (opened < 0) fail("Cannot start a thread that waits for semaphores", opened, "open");
+      free.push(opened);
+    }
+  } finally {
+    for (const descriptor of free) close(descriptor);
+  }
+}
 
 /** One thread, and the waits that it serves. */
 class WaitThread {
@@ -40,6 +60,7 @@ class WaitThread {
 
   /** @param failed Called when the thread cannot serve any wait. */
   constructor(failed: () => void) {
+    checkDescriptors();
     script ??= `data:text/javascript,${encodeURIComponent(semaphoreProgram())}`;
     this.#worker = new Worker(script);
     this.#worker.unref();
@@ -84,8 +105,9 @@ let watcher: WaitThread | undefined;
 function takeSleeper(): WaitThread | undefined {
   const thread = idle.pop();
   if (thread !== undefined || sleepers === MAX_SLEEPERS) return thread;
+  const started = new WaitThread(() => sleepers--);
   sleepers++;
-  return new WaitThread(() => sleepers--);
+  return started;
 }
 
 /** One wait on a thread. */

@@ -367,7 +367,7 @@ export class Semaphore {
    *
    * @returns Whether it took a token: false when the timeout passed.
    * @throws The signal's reason as soon as it is aborted; ClosedError, also when the handle is
-   *   closed meanwhile; RangeError, TypeError.
+   *   closed meanwhile; SystemError EMFILE when no thread can be started; RangeError, TypeError.
    */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = this.#checkWait(options, ASYNC_WAIT_OPTIONS);

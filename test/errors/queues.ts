@@ -7,7 +7,7 @@ import {
   HEAD_WORD,
   bookOffset,
 } from "../../src/layout/message-queue-layout.ts";
-import { QUEUE_CREATOR_BYTE } from "../../src/layout/lock-bytes.ts";
+import { QUEUE_BOOKKEEPER_BYTE, QUEUE_CREATOR_BYTE } from "../../src/layout/lock-bytes.ts";
 import {
   type ErrorRow,
   any,
@@ -258,6 +258,16 @@ export const QUEUES: readonly ErrorRow[] = [
     },
     error: "ClosedError",
     text: 'Cannot use semaphore "NAME": it is closed',
+  },
+  {
+    provoke: (name) => {
+      for (const role of ["mutex", "items", "spaces"]) semaphore(`${name}_${role}`, 1);
+      words(name, [0x4d51534d, 1], 2580).tryLock(QUEUE_BOOKKEEPER_BYTE);
+      MessageQueue.open(name, { waitMs: 1 });
+    },
+    error: "StateError",
+    code: "EBUSY",
+    text: 'Cannot open message queue "NAME": another process is adding its bookkeeping',
   },
   {
     provoke: (name) => withDirectory(name, () => Semaphore.openOrCreate(name)),

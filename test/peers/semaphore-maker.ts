@@ -1,5 +1,5 @@
 /** Makes semaphores in the ways that tests ask for: HOW NAME. */
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { Semaphore } from "../../src/index.ts";
 
 const [how, name] = process.argv.slice(2) as [string, string];
@@ -15,6 +15,23 @@ if (how === "many") {
   for (const semaphore of semaphores) semaphore.post();
   const tokens = (await Promise.all(waits)).filter(Boolean).length;
   console.log(during - before, tokens);
+} else if (how === "poor") {
+  // Waits with few free descriptors: the third argument says how many.
+  const semaphore = Semaphore.create(name);
+  semaphore.unlink();
+  const used: number[] = [];
+  const use = (): boolean => {
+    try {
+      return used.push(openSync("/dev/null", "r")) > 0;
+    } catch {
+      return false;
+    }
+  };
+  while (use());
+  for (let free = Number(process.argv[4]); free > 0; free--) closeSync(used.pop()!);
+  const outcome = await semaphore.waitAsync({ timeoutMs: 5 }).catch((error) => error.code);
+  for (const descriptor of used) closeSync(descriptor);
+  console.log(outcome, await semaphore.waitAsync({ timeoutMs: 5 }));
 } else {
   // Makes and removes one, again and again, for others to see its mode.
   process.umask(0o077);

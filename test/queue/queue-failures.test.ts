@@ -119,7 +119,8 @@ test("a semaphore in a segment that is waited for", async () => {
     segment.close();
     if (failed === undefined) break;
   }
-  expect(failures).toEqual(["fcntl", "mremap"]);
+  // And `open`, if it took a new thread.
+  expect(failures.slice(0, 2)).toEqual(["fcntl", "mremap"]);
   // The memory of the last waits ends when their threads have left.
   while (traces(name).length > 0) await Bun.sleep(1);
 });

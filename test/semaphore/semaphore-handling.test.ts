@@ -10,7 +10,7 @@ import {
 } from "../../src/index.ts";
 import { caught } from "../support/caught.ts";
 import { uniqueName } from "../support/names.ts";
-import { runBun, spawnBun } from "../support/process.ts";
+import { BUN, finished, runBun, spawnBun } from "../support/process.ts";
 
 // A watchdog, and no limit on speed; the preload's holds for the first file alone.
 setDefaultTimeout(300_000);
@@ -109,6 +109,20 @@ test("a thousand handles wait on few threads, and each gets its token", async ()
   expect([tokens, stderr, exitCode]).toEqual([1000, "", 0]);
   expect(threads).toBeLessThanOrEqual(5 + 8);
   expect(readdirSync("/dev/shm").filter((file) => file.includes(name.slice(1)))).toEqual([]);
+});
+
+test("a wait without free descriptors is refused, and the next one works", async () => {
+  const outcomes = new Set<string>();
+  for (let free = 0; free < 8; free++) {
+    const args = [BUN, `${import.meta.dir}/../../${PEER}`, "poor", uniqueName("poor"), `${free}`];
+    const child = Bun.spawn(["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", ...args], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const { stdout, exitCode } = await finished(child);
+    expect(exitCode).toBe(0);
+    outcomes.add(stdout);
+  }
+  expect([...outcomes]).toEqual(["EMFILE false\n", "false false\n"]);
 });
 
 describe("after a wait that ended without a token, everything is free", () => {
