@@ -23,6 +23,7 @@ import {
   bookOffset,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
+import { RELOAD_HINT } from "../libc/runtime.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { quietly } from "../segment/quietly.ts";
@@ -239,7 +240,7 @@ function assemble(
   if (participant === undefined) {
     const action = `Cannot open message queue ${shown(segment.name)}`;
     const message = `${action}: ${QUEUE_PARTICIPANTS} handles have it open, the most possible`;
-    throw new StateError("EBUSY", message);
+    throw new StateError("EBUSY", message + RELOAD_HINT);
   }
   const waitPoint = new WaitPoint(segment, bookOffset(geometry) + BOOK_WAIT_POINT_OFFSET);
   const isAlive = (holder: number): boolean => participant.isAlive(holder - 1);

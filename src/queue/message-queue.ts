@@ -65,6 +65,9 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
  * it was putting in or taking out. Bun's other handles repair the queue within a second of using it
  * (docs/ARCHITECTURE.md says how); C programs cannot repair it, and wait until a Bun handle does.
  *
+ * Under `bun --hot` an older load of a module goes on taking messages out until its handle is
+ * closed: keep the handle on globalThis, and close it when the module is loaded again.
+ *
  * It always has a name and a segment of its own, and has no `init` and `at`: its layout is the C
  * program's, with the queue at the start of the object and semaphores beside it.
  *
