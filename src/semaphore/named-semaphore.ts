@@ -10,6 +10,7 @@ import { SEM_LENGTH, semClose, semInit, semOpen } from "../libc/semaphore.ts";
 import { has } from "../libc/symbols.ts";
 import { withDescriptors } from "../memory/descriptor.ts";
 import { setSize } from "../memory/objects/descriptor-object.ts";
+import { sameObject, statDescriptor } from "../memory/objects/shared-object.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { CountedMemory } from "./wait-memory.ts";
 
@@ -60,15 +61,35 @@ function makeFile(file: string, value: number, mode: number): CountedMemory | nu
   const descriptor = withDescriptors(() => open(directory, flags, 0o600));
   if (descriptor < 0) return descriptor;
   const sized = setSize(descriptor, SEM_LENGTH, true);
-  const protection = C.PROT_READ | C.PROT_WRITE;
-  const address = sized < 0 ? sized : mmap(SEM_LENGTH, protection, C.MAP_SHARED, descriptor, 0);
+  let address = sized < 0 ? sized : mapSemaphore(descriptor);
   let result = address < 0 ? address : semInit(address, value);
   if (result >= 0) result = fchmod(descriptor, mode);
   if (result >= 0) result = linkDescriptor(descriptor, file);
+  if (result >= 0) address = mapByName(file, descriptor, address);
   close(descriptor);
   if (result >= 0) return new CountedMemory(address, endMapping);
   if (address >= 0) endMapping(address);
   return result;
+}
+
+function mapSemaphore(descriptor: number): number {
+  return mmap(SEM_LENGTH, C.PROT_READ | C.PROT_WRITE, C.MAP_SHARED, descriptor, 0);
+}
+
+/**
+ * Maps the semaphore by its name instead: /proc shows what was mapped without one as deleted.
+ * @returns The new address; the old one where that is not possible.
+ */
+function mapByName(file: string, descriptor: number, address: number): number {
+  const named = open(file, C.O_RDWR | C.O_CLOEXEC);
+  if (named < 0) return address;
+  // Somebody may have given the name to another one meanwhile.
+  const isSame = sameObject(statDescriptor(named), statDescriptor(descriptor));
+  const again = isSame ? mapSemaphore(named) : -E.ESTALE;
+  close(named);
+  if (again < 0) return address;
+  endMapping(address);
+  return again;
 }
 
 function endMapping(address: number): void {

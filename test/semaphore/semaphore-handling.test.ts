@@ -1,6 +1,6 @@
 /** Rough handling of semaphores: calls at once, many handles, what a wait leaves, modes, names. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import {
   ClosedError,
   MessageQueue,
@@ -247,6 +247,15 @@ describe("modes", () => {
       }
     }
   });
+});
+
+test("a semaphore is seen by its name in the maker's memory too", () => {
+  const name = uniqueName("seen");
+  using semaphore = Semaphore.create(name);
+  const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+  const seen = maps.filter((line) => line.includes(`/dev/shm/sem.${name.slice(1)}`));
+  expect([seen.length, seen.join().includes("deleted")]).toEqual([1, false]);
+  expect(semaphore.unlink()).toBe(true);
 });
 
 describe("names that went", () => {
