@@ -19,7 +19,7 @@ const SRC = join(import.meta.dir, "../src");
  * another user's objects, another platform), deaths of other processes (the kill tests have those),
  * and bytes in rings and maps that somebody scribbled over, which the hostile tests do.
  */
-const WITHOUT_ROW = 126;
+const WITHOUT_ROW = 123;
 
 /** Where src/ throws something of its own: `throw new …(`, `throw corrupt…(`, `fail(`. */
 const SITE =
