@@ -27,10 +27,16 @@ interface Known {
 export class DirectoryChanges {
   readonly #directory: string;
   readonly #known: Map<string, Known>;
-  /** Names that came, and were gone before they could be looked at; a second event ends them. */
-  readonly #passing: Set<string> = new Set();
+  /**
+   * Names that were told to have come and gone. The watcher gives one event for that or two, and
+   * the second one is not another file.
+   */
+  readonly #passed: Set<string> = new Set();
   /** Files of a temporary name's form, and whether they were written to under that name. */
   readonly #undecided: Map<string, boolean> = new Map();
+  /** Names with an event since the last `settle`, and those with their last one before it. */
+  #recent: Set<string> = new Set();
+  #older: Set<string> = new Set();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -41,9 +47,9 @@ export class DirectoryChanges {
     }
   }
 
-  /** Whether a name may be one of glibc's temporary ones: `settle` decides. */
+  /** Whether there is something for `settle` to look at. */
   get isUndecided(): boolean {
-    return this.#undecided.size > 0;
+    return this.#recent.size > 0 || this.#older.size > 0;
   }
 
   /**
@@ -52,25 +58,26 @@ export class DirectoryChanges {
    * @param named Whether the event is about the name (made, removed, renamed), or the contents.
    */
   *of(file: string, named: boolean): Generator<Change> {
+    this.#older.delete(file);
+    this.#recent.add(file);
     const stats = this.#look(file);
     if (!this.#known.has(file) && TEMPORARY.test(file)) {
-      yield* this.#ofTemporary(file, named, stats);
+      // Once it was written to under that name, it stays so.
+      if (named) this.#undecided.set(file, this.#undecided.get(file) ?? false);
+      else if (this.#undecided.has(file)) this.#undecided.set(file, true);
     } else if (stats !== undefined) {
-      this.#passing.delete(file);
       yield* this.#compare(file, stats);
     } else if (this.#known.has(file)) {
       yield this.#gone(file);
-    } else if (named) {
-      // It came and went since the last look. Of its two events, the second one is reported.
-      if (this.#passing.delete(file)) yield* cameAndWent(file);
-      else this.#passing.add(file);
+    } else if (named && !this.#passed.delete(file)) {
+      this.#passed.add(file);
+      yield* cameAndWent(file);
     }
   }
 
   /** Yields everything that is different from what is known, in no order. */
   *all(): Generator<Change> {
-    this.#passing.clear();
-    this.#undecided.clear();
+    for (const names of [this.#passed, this.#undecided, this.#recent, this.#older]) names.clear();
     const files = this.#files();
     for (const file of this.#known.keys()) if (!files.has(file)) yield this.#gone(file);
     for (const file of files) {
@@ -79,32 +86,25 @@ export class DirectoryChanges {
     }
   }
 
-  /** Yields the files with a temporary name's form that have stayed. */
-  *settle(): Generator<Change> {
-    for (const file of this.#undecided.keys()) {
-      const stats = this.#look(file);
-      // Another event will tell that it has gone.
-      if (stats === undefined) continue;
-      this.#undecided.delete(file);
-      yield* this.#compare(file, stats);
-    }
-  }
-
   /**
-   * glibc makes the temporary file, writes to it, links it to its real name, and removes it. So a
-   * temporary name is written to and goes, and a semaphore whose real name has six letters is never
-   * written to.
+   * Looks again at the files whose last event is some time ago: to be called periodically. The
+   * watcher leaves out an event that follows a similar one of the same file within milliseconds.
+   *
+   * It also decides about temporary names. glibc makes the temporary file, writes to it, links it to
+   * its real name, and removes it. A semaphore whose real name has six letters stays, or is gone
+   * without having been written to under that name.
    */
-  *#ofTemporary(file: string, named: boolean, stats: Stats | undefined): Generator<Change> {
-    const written = this.#undecided.get(file);
-    if (!named) {
-      if (written !== undefined) this.#undecided.set(file, true);
-    } else if (written === undefined) {
-      this.#undecided.set(file, false);
-    } else if (stats === undefined) {
+  *settle(): Generator<Change> {
+    for (const file of this.#older) {
+      const stats = this.#look(file);
+      if (stats !== undefined) yield* this.#compare(file, stats);
+      else if (this.#known.has(file)) yield this.#gone(file);
+      else if (this.#undecided.get(file) === false) yield* cameAndWent(file);
       this.#undecided.delete(file);
-      if (!written) yield* cameAndWent(file);
+      this.#passed.delete(file);
     }
+    this.#older = this.#recent;
+    this.#recent = new Set();
   }
 
   *#compare(file: string, stats: Stats): Generator<Change> {

@@ -11,7 +11,7 @@ import { untilSignal } from "../signals.ts";
 
 const STYLES = { create: "green", delete: "red", resize: "yellow" } as const;
 
-/** How long a name of a temporary file's form is watched before it counts as an object's, in ms. */
+/** How often, in ms, files that changed are looked at again: the watcher leaves some events out. */
 const SETTLE_MS = 50;
 
 /** @returns The object that a file holds; the file's name has a character for each byte. */
