@@ -108,7 +108,7 @@ describe("prune", () => {
     Segment.create(name, { size: 64 }).close();
     const looker = spawnBun("test/peers/looker.ts", look, name);
     await outputUntil(looker, "ready");
-    for (let round = 0; round < 500; round++) {
+    for (let round = 0; round < 200; round++) {
       expect(Segment.inUse(name)).toBe(false);
       Segment.openOrCreate(name, { size: 64, truncate: true }).close();
     }

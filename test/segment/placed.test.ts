@@ -6,6 +6,8 @@ import { MAKER_BYTE } from "../../src/layout/lock-bytes.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Placed, type PlacedKind } from "../../src/segment/placed.ts";
 import { uniqueName } from "../support/names.ts";
+import { spawnBun } from "../support/process.ts";
+import { outputUntil } from "../support/shm.ts";
 
 const MAGIC = 0x544f59;
 const LENGTH = 128;
@@ -148,14 +150,22 @@ describe("inside a segment of the user's", () => {
     expect(valueOf(init({ overwrite: true }))).toBe(2);
   });
 
-  test("one that a live process makes is waited for, and then refused", () => {
-    using segment = room();
-    using making = segment.tryLock(MAKER_BYTE + 128);
-    expect(making?.held).toBe(true);
-    const error = errorOf(() => Placed.init(TOY, segment, 128, LENGTH, {}, make(1)));
-    expect([error.name, error.code]).toEqual(["StateError", "EBUSY"]);
+  test("one that a live process makes is waited for", async () => {
+    using segment = Segment.create(fresh(), { size: 1024 });
+    const maker = spawnBun(
+      "test/peers/segment-peer.ts",
+      "lock",
+      segment.name,
+      `${MAKER_BYTE + 128}`,
+    );
+    await outputUntil(maker, "ready");
     // Its neighbour has a lock of its own.
     expect(Placed.init(TOY, segment, 256, LENGTH, {}, make(1)).created).toBe(true);
+    const killer = Bun.spawn(["sh", "-c", `sleep 0.5; kill -9 ${maker.pid}`]);
+    expect(segment.isLocked(MAKER_BYTE + 128)).toBe(true);
+    expect(Placed.init(TOY, segment, 128, LENGTH, {}, make(1)).created).toBe(true);
+    expect(await maker.exited).toBe(137);
+    expect(await killer.exited).toBe(0);
   });
 
   test("what is nothing, or something else, is not found", () => {
