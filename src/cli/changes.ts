@@ -90,8 +90,8 @@ export class DirectoryChanges {
    * Looks again at the files whose last event is some time ago: to be called periodically. The
    * watcher leaves out an event that follows a similar one of the same file within milliseconds.
    *
-   * It also decides about temporary names. glibc makes the temporary file, writes to it, links it to
-   * its real name, and removes it. A semaphore whose real name has six letters stays, or is gone
+   * It also decides about temporary names. glibc makes the temporary file, writes to it, links it
+   * to its real name, and removes it. A semaphore whose real name has six letters stays, or is gone
    * without having been written to under that name.
    */
   *settle(): Generator<Change> {

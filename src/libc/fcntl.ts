@@ -107,12 +107,18 @@ const flockBuffer = new ArrayBuffer(32);
 const flockView = new DataView(flockBuffer);
 const at: FlockLayout | undefined = PLATFORM?.flock;
 
-function byteLock(descriptor: number, command: number, type: number, byte: number): number {
+function byteLock(
+  descriptor: number,
+  command: number,
+  type: number,
+  byte: number,
+  length = 1,
+): number {
   if (command === -1 || at === undefined) return -E.ENOSYS;
   flockView.setInt16(at.type, type, true);
   flockView.setInt16(at.whence, 0, true);
   flockView.setBigInt64(at.start, BigInt(byte), true);
-  flockView.setBigInt64(at.length, 1n, true);
+  flockView.setBigInt64(at.length, BigInt(length), true);
   flockView.setInt32(at.pid, 0, true);
   return uninterrupted(() => fromErrno(libc.fcntl(descriptor, command, ptr(flockBuffer))));
 }
@@ -144,6 +150,12 @@ export function shareByte(descriptor: number, byte: number): number {
 /** Releases the lock that this open file description has on a byte. */
 export function unlockByte(descriptor: number, byte: number): number {
   return takeByte(descriptor, byte, C.F_UNLCK);
+}
+
+/** Releases every lock that this open file description holds. */
+export function releaseLocks(descriptor: number): void {
+  // No length: to the end of all offsets.
+  byteLock(descriptor, C.F_OFD_SETLK, C.F_UNLCK, 0, 0);
 }
 
 /** 1 while another open file description holds the byte in either way, else 0. Takes nothing. */

@@ -1,7 +1,7 @@
 /** The one owner of a file descriptor. */
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
-import { close } from "../libc/fcntl.ts";
+import { close, releaseLocks } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 
 const LOOK = C.O_RDONLY | C.PROC_O_APPEND;
@@ -54,6 +54,7 @@ export function withDescriptors(open: () => number): number {
 export class Descriptor {
   readonly #what: string;
   #number: number;
+  #isShared = false;
   #served: Served | undefined;
 
   constructor(what: string, number: number) {
@@ -65,6 +66,15 @@ export class Descriptor {
   get number(): number {
     if (this.#number < 0) throw new ClosedError(this.#what);
     return this.#number;
+  }
+
+  /**
+   * The number, for whoever may pass the open file description on, as to a child: its locks then
+   * last until the last descriptor of it is closed. @throws ClosedError.
+   */
+  share(): number {
+    this.#isShared = true;
+    return this.number;
   }
 
   get closed(): boolean {
@@ -89,6 +99,8 @@ export class Descriptor {
   close(): void {
     if (this.#number < 0) return;
     this.#release();
+    // Whoever looks at it in /proc just now keeps the description, and its locks, for that instant.
+    if (!this.#isShared) releaseLocks(this.#number);
     close(this.#number);
     this.#number = -1;
   }

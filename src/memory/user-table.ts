@@ -181,6 +181,8 @@ class Survey {
         const stat = NO_OBJECT.test(path) ? undefined : statOf(descriptor);
         if (stat === undefined || deviceKey(stat.dev) !== this.#device) continue;
         const info = readFileSync(`${place}/fdinfo/${file}`, "latin1");
+        // Its number may belong to another file by now, whose flags say nothing of this one.
+        if (!isOf(info, stat.ino)) continue;
         const key = objectKey(stat.dev, stat.ino);
         this.#noteLocks(key, pid, info);
         if (isLook(flagsOf(info))) continue;
@@ -221,6 +223,12 @@ function statOf(path: string): Stats | undefined {
 
 function usedBy({ blocks }: Stats): number {
   return blocks * 512;
+}
+
+/** Whether a fdinfo's text is that of an inode's descriptor; kernels before 5.14 do not say. */
+function isOf(info: string, inode: number): boolean {
+  const found = /^ino:\s*(\d+)/m.exec(info)?.[1];
+  return found === undefined || Number(found) === inode;
 }
 
 /** The flags with which a descriptor was opened, by the text of its fdinfo. */

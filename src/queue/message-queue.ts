@@ -248,12 +248,12 @@ export class MessageQueue {
 
   /**
    * Puts a text in if there is room now. Does not wait for room; blocks only while another
-   * participant is inside the queue, for 50 ms at most.
+   * participant is inside the queue, for 50 ms at most. Lone surrogates become U+FFFD.
    *
    * @returns Whether it did: false when the queue was full, or an `enqueueAsync` of this handle
    *   waits for room, which comes first.
-   * @throws RangeError for a text that is too long, or contains a NUL or a lone surrogate;
-   *   LayoutError when the queue's words are out of range; ClosedError, TypeError.
+   * @throws RangeError for a text that is too long, or contains a NUL; LayoutError when the queue's
+   *   words are out of range; ClosedError, TypeError.
    */
   tryEnqueue(text: string, options?: MessageQueueTryEnqueueOptions): boolean {
     if (options !== undefined) checkOptions(this.#toEnqueue, options, TRY_ENQUEUE_OPTIONS);

@@ -226,20 +226,13 @@ function checkNames(
  * Checks a text.
  *
  * @param limit How many bytes of UTF-8 it can have.
- * @throws TypeError when it is not a string; RangeError when it is too long, or contains a NUL or
- *   a lone surrogate.
+ * @throws TypeError when it is not a string; RangeError when it is too long, or contains a NUL.
  */
 export function checkText(text: string, truncate: boolean | undefined, limit: number): void {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot enqueue ${shown(text)}: it is not a string`);
   }
   if (truncate !== undefined) checkBoolean("Cannot enqueue a text", "truncate", truncate);
-  if (!text.isWellFormed()) {
-    throw new RangeError(
-      `Cannot enqueue a text with a lone surrogate (at ${text.search(/\p{Surrogate}/u)}): it has ` +
-        "no form in UTF-8",
-    );
-  }
   if (text.includes("\0")) {
     throw new RangeError(
       `Cannot enqueue a text with a NUL character (at ${text.indexOf("\0")}): it would end there`,

@@ -267,7 +267,7 @@ export class Segment {
    * closes it. System V memory has none. @throws ClosedError.
    */
   get descriptor(): number | undefined {
-    return this.#open.descriptor?.number;
+    return this.#open.descriptor?.share();
   }
 
   /**

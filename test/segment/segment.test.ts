@@ -588,6 +588,19 @@ describe("unlink and who lives", () => {
     expect(Segment.inUse(name)).toBe(false);
   });
 
+  test("a descriptor that was handed to a child counts as a user until the child ends", async () => {
+    const name = fresh();
+    const segment = Segment.create(name, { size: 8 });
+    const child = Bun.spawn(["sh", "-c", "read x"], {
+      stdio: ["pipe", "ignore", "ignore", segment.descriptor!],
+    });
+    segment.close();
+    expect(Segment.inUse(name)).toBe(true);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(Segment.inUse(name)).toBe(false);
+  });
+
   test("byte locks exclude other handles of this process, and others, until SIGKILL", async () => {
     const name = fresh();
     using segment = Segment.create(name, { size: 8 });

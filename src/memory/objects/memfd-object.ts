@@ -23,10 +23,14 @@ const nothing = (): undefined => undefined;
 const no = (): boolean => false;
 const NAMELESS: NameOfObject = { remove: no, isGone: no, roomHint: nothing };
 
-function adopt(text: string, opened: number, prepare: (descriptor: number) => void): SharedObject {
+function adopt(
+  text: string,
+  opened: number,
+  prepare: (descriptor: Descriptor) => void,
+): SharedObject {
   const descriptor = new Descriptor(`segment ${shown(text)}`, opened);
   try {
-    prepare(opened);
+    prepare(descriptor);
     return new DescriptorObject("memfd", text, descriptor, NAMELESS);
   } catch (error) {
     descriptor.close();
@@ -44,7 +48,7 @@ export const memfdObjects: ObjectSpace<PathName> = {
     const flags = C.MFD_CLOEXEC | C.MFD_ALLOW_SEALING | (hugePages ? C.MFD_HUGETLB : 0);
     const opened = withDescriptors(() => memfdCreate(path, flags));
     if (opened < 0) fail(action, opened, "memfd_create", text);
-    return adopt(text, opened, (descriptor) => {
+    return adopt(text, opened, ({ number: descriptor }) => {
       const changed = fchmod(descriptor, mode);
       if (changed < 0) fail(action, changed, "fchmod", text);
       const pages = hugePageSize(descriptor);
@@ -105,10 +109,12 @@ export const inheritedObjects: ObjectSpace<PathName> = {
       fail(action, opened, "open", text, opened === -E.EACCES ? hint : undefined);
     }
     return adopt(text, opened, (descriptor) => {
-      const stat = statDescriptor(descriptor);
+      // It may be a duplicate of the parent's.
+      const number = descriptor.share();
+      const stat = statDescriptor(number);
       checkIsMemory(action, stat);
       if (stat.size === 0) throw new StateError("ENODATA", `${action}: it is empty`);
-      joinUsers(action, text, descriptor);
+      joinUsers(action, text, number);
     });
   },
 
