@@ -498,8 +498,7 @@ class Explorer {
   }
 
   #noticeWrites(who: number): void {
-    const live = this.#live;
-    if (this.#words.some((word, at) => word !== live[at])) this.#markStale(who);
+    if (changed(this.#live, this.#words).length > 0) this.#markStale(who);
   }
 
   #turn(): Turn {
@@ -584,7 +583,7 @@ class Explorer {
     const after = this.#words.slice();
     this.#words.set(before);
     this.#states = states;
-    const writes = [...after.entries()].filter(([at, value]) => before[at] !== value);
+    const writes = changed(before, after);
     const torn: Writes[] = [[]];
     if (this.#wasAtomic) return torn;
     if (writes.length <= 4) {
@@ -608,6 +607,15 @@ class Explorer {
     }
     return this.#locks.reduce(mix, key);
   }
+}
+
+/** @returns The words that differ, with their later values. */
+function changed(before: Int32Array, after: Int32Array): Writes {
+  const writes: [number, number][] = [];
+  for (let at = 0; at < after.length; at++) {
+    if (before[at] !== after[at]) writes.push([at, after[at]!]);
+  }
+  return writes;
 }
 
 function pickAtomics(): Pick<typeof Atomics, (typeof ACCESSES)[number]> {
