@@ -127,6 +127,13 @@ interface State {
   readonly notes: readonly unknown[];
 }
 
+/** A choice that was made, and of what. */
+interface Move {
+  readonly who: number;
+  readonly choice: number;
+  readonly state: State;
+}
+
 const LOCKS = 16;
 const ACCESSES = [
   "load",
@@ -139,6 +146,8 @@ const ACCESSES = [
   "exchange",
   "compareExchange",
 ] as const;
+
+const IS_ACCESS: ReadonlySet<string> = new Set(ACCESSES);
 
 /** Ends a replay; one object, because an Error with a stack costs more than the step itself. */
 const STOP = new Error("The scheduler stops a participant; let it pass");
@@ -182,7 +191,7 @@ class Explorer {
   readonly #words: Int32Array;
   readonly #original = { ...pickAtomics() };
   readonly #seen = new Map<number, number>();
-  readonly #path: string[] = [];
+  readonly #path: Move[] = [];
   #states: State[];
   /** Owner (index + 1) of each kernel lock. */
   #locks: readonly number[] = Array.from({ length: LOCKS }, () => 0);
@@ -285,7 +294,7 @@ class Explorer {
     ];
     this.#states = states.slice();
     const length = this.#path.length;
-    this.#path.push(this.#describe(who, choice));
+    this.#path.push({ who, choice, state: states[who]! });
     move();
     const schedules = this.#visit();
     this.#path.length = length;
@@ -294,8 +303,7 @@ class Explorer {
     return schedules;
   }
 
-  #describe(who: number, choice: number): string {
-    const { phase, pending } = this.#states[who]!;
+  #describe({ who, choice, state: { phase, pending } }: Move): string {
     const name = this.#names[who]!;
     if (choice < 0) return `${name} is killed`;
     if (phase === "block" || pending === undefined) return `${name}: plain code`;
@@ -319,10 +327,9 @@ class Explorer {
 
   #fail(error: unknown): never {
     const notes = this.#states.map((state, at) => `${this.#names[at]}: ${show(state.notes)}`);
+    const path = this.#path.map((move) => this.#describe(move));
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    throw new Error(
-      `${text}\nschedule:\n  ${this.#path.join("\n  ")}\nnotes:\n  ${notes.join("\n  ")}`,
-    );
+    throw new Error(`${text}\nschedule:\n  ${path.join("\n  ")}\nnotes:\n  ${notes.join("\n  ")}`);
   }
 
   #isStuck(who: number): boolean {
@@ -360,29 +367,34 @@ class Explorer {
   }
 
   #advance(who: number, choice: number): void {
-    const isStep = this.#states[who]!.phase === "step";
     this.#choice = choice;
-    if (isStep) this.#replay(who, "step");
-    if (isStep && this.#isApart(who)) return;
-    if (this.#states[who]!.phase === "block") this.#replay(who, "block");
+    const mode = this.#states[who]!.phase === "step" ? "step" : "block";
+    this.#replay(who, mode, true);
   }
 
-  #isApart(who: number): boolean {
-    return this.#model.blocks === "apart" || this.#isRacy(this.#states[who]!);
+  /** Whether a block begins with the step that was just taken, and others cannot run before it. */
+  #isJoined(state: State): boolean {
+    return state.phase === "block" && this.#model.blocks !== "apart" && !this.#isRacy(state);
   }
 
   /** Whether the block that comes next races on purpose. */
   #isRacy({ pending }: Pick<State, "pending">): boolean {
-    if (pending === undefined || !ACCESSES.some((kind) => kind === pending.kind)) return false;
-    return this.#model.racyAfter?.includes(pending.index) === true;
+    const { racyAfter } = this.#model;
+    if (racyAfter === undefined || pending === undefined) return false;
+    return IS_ACCESS.has(pending.kind) && racyAfter.includes(pending.index);
   }
 
   #choice = 0;
+  #runsOn = false;
 
-  /** Runs a participant from its start up to one block or step further. */
-  #replay(who: number, mode: "block" | "step"): void {
+  /**
+   * Runs a participant from its start up to one block or step further.
+   * @param joined Whether the block that is joined to the step is run with it.
+   */
+  #replay(who: number, mode: "block" | "step", joined = false): void {
     this.#current = who;
     this.#mode = mode;
+    this.#runsOn = joined;
     this.#answered = 0;
     this.#stopped = false;
     this.#next = { ...this.#states[who]!, notes: [] };
@@ -393,7 +405,7 @@ class Explorer {
     this.#startBlock();
     let finished = false;
     try {
-      this.#programs[who]!.run(this.#turn());
+      this.#programs[who]!.run(this.#turn);
       finished = !this.#stopped;
     } catch (error) {
       if (!this.#stopped) this.#fail(error);
@@ -406,7 +418,7 @@ class Explorer {
       this.#words.set(this.#settled);
     }
     this.#current = -1;
-    if (mode === "block") this.#noticeWrites(who);
+    if (this.#mode === "block") this.#noticeWrites(who);
     this.#states[who] = this.#next;
   }
 
@@ -435,7 +447,14 @@ class Explorer {
     }
     if (this.#mode === "step") {
       this.#words.set(this.#live);
-      this.#take(pending);
+      const taken = this.#take(pending);
+      if (this.#runsOn && this.#isJoined(this.#next)) {
+        this.#mode = "block";
+        this.#answered++;
+        this.#live = this.#words.slice();
+        this.#startBlock();
+        return taken;
+      }
     } else {
       this.#next.phase = "step";
       this.#next.pending = pending;
@@ -445,8 +464,8 @@ class Explorer {
     throw STOP;
   }
 
-  /** Performs a step on the true memory. */
-  #take(pending: Pending): void {
+  /** Performs a step on the true memory. @returns What it answers. */
+  #take(pending: Pending): number {
     const { kind, index, a, b } = pending;
     let answer = 0;
     let phase: Phase = "block";
@@ -476,7 +495,7 @@ class Explorer {
     const { hash } = this.#next;
     const writer = this.#writers[index] ?? 0;
     this.#next.hash = mix(mix(mix(hash, index + kind.length * 4096), answer), writer);
-    if (kind !== "load" && ACCESSES.some((access) => access === kind)) {
+    if (kind !== "load" && IS_ACCESS.has(kind)) {
       const writers = this.#writers.slice();
       writers[index] = this.#next.hash;
       this.#writers = writers;
@@ -484,6 +503,7 @@ class Explorer {
     this.#next.log = [...this.#next.log, answer];
     this.#next.phase = phase;
     this.#next.pending = pending;
+    return answer;
   }
 
   #setLock(lock: number, owner: number): void {
@@ -501,7 +521,9 @@ class Explorer {
     if (changed(this.#live, this.#words).length > 0) this.#markStale(who);
   }
 
-  #turn(): Turn {
+  readonly #turn: Turn = this.#makeTurn();
+
+  #makeTurn(): Turn {
     const step = (kind: string, index = 0, a = 0): number => this.#access({ kind, index, a, b: 0 });
     return {
       note: (value) => {
