@@ -44,7 +44,7 @@ function adopt(address: number): CountedMemory | number {
  *
  * @returns The memory, or a negated errno.
  */
-export function makeNamed(name: string, value: number, mode: number): CountedMemory | number {
+export function makeNamed(name: string, value = 0, mode = 0o600): CountedMemory | number {
   const file = fileOf(name);
   const made = file === undefined ? -E.ENOENT : makeFile(file, value, mode);
   if (typeof made !== "number" || !NO_NAMELESS.has(made)) return made;

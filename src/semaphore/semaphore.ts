@@ -130,7 +130,7 @@ export class Semaphore {
    */
   static create(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
     const action = checkCreate(name, options);
-    const made = make(name, options);
+    const made = makeNamed(name, options.value, options.mode);
     if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
     const hint = "Use Semaphore.open or Semaphore.openOrCreate, or remove it with Semaphore.unlink";
     return failMake(action, name, made, made === -E.EEXIST ? hint : undefined);
@@ -171,7 +171,7 @@ export class Semaphore {
       if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
       if (found !== -E.ENOENT)
         fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
-      const made = make(name, options);
+      const made = makeNamed(name, options.value, options.mode);
       if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
       // Somebody made it between the two attempts: begin again.
       if (made !== -E.EEXIST) failMake(action, name, made);
@@ -480,14 +480,6 @@ function checkCreate(name: string, options: SemaphoreCreateOptions): string {
 
 function checkValue(action: string, value: number | undefined): number {
   return value === undefined ? 0 : checkInteger(action, "its value", value, 0, C.SEM_VALUE_MAX);
-}
-
-/** @returns The memory, or a negated errno. */
-function make(
-  name: string,
-  { value = 0, mode = 0o600 }: SemaphoreCreateOptions,
-): CountedMemory | number {
-  return makeNamed(name, value, mode);
 }
 
 function failMake(action: string, name: string, result: number, hint?: string): never {
