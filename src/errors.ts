@@ -66,13 +66,27 @@ export class LayoutError extends Error {
   }
 }
 
+/** Whether `bun --hot` runs this, which loads modules again in the same process. */
+export const IS_HOT: boolean = process.execArgv.includes("--hot");
+
+/** What a message about a live holder adds under `bun --hot`: it may be unreachable by now. */
+export const RELOAD_HINT: string = IS_HOT
+  ? ". After a hot reload that may be an older load of this module: keep handles on globalThis, " +
+    "and close them when it is loaded again"
+  : "";
+
+const CLOSED_HINT = IS_HOT
+  ? ", perhaps because a newer load of this module has taken its place. A timer or loop of the " +
+    "older load goes on until it is stopped"
+  : "";
+
 /** A handle was used after its `close()`. */
 export class ClosedError extends Error {
   override readonly name = "ClosedError";
   readonly code = "ECLOSED";
 
   constructor(what: string) {
-    super(`Cannot use ${what}: it is closed`);
+    super(`Cannot use ${what}: it is closed${CLOSED_HINT}`);
   }
 }
 

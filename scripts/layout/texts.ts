@@ -34,8 +34,8 @@ touch each other's memory. It waits longer for a maker that holds a lock, and so
 
 The maker of a new structure holds the lock on its \`MAKER_BYTE\` while it fills the structure in (see _Lock bytes_). Before all else it stores
 \`MAKING\` in \`state\`: in a new object while it still locks the users out, so that nobody sees the object without it. After the magic it stores 1 there. If
-there is no magic, \`state\` is \`MAKING\`, and the lock is free, then the maker died, and the next one begins again. Memory without magic and mark that is not all zeros
-belongs to somebody else, and is never made over. Structures without a header carry the mark where their magic will be, and a portable segment in \`reserved\`.`,
+there is no magic, \`state\` is \`MAKING\`, and the lock is free, then the maker died, and the next one begins again. An object without magic and mark belongs to somebody
+else, even if it holds only zeros, and is never made over; inside a user's segment, zeros are free memory. Structures without a header carry the mark where their magic will be, and a portable segment in \`reserved\`.`,
 
   waitPoint: `
 The wait point is an event count. A waiter sets its flag in \`state\`, keeps the value of \`state\` as its key, looks again at what it waits for, and only

@@ -18,12 +18,3 @@ export function refuseOldBun(): void {
   Error.stackTraceLimit = stackTraceLimit;
   throw refusal;
 }
-
-/**
- * What a message about a live holder adds under `bun --hot`, where modules are loaded again in the
- * same process, and the handles of earlier loads stay open.
- */
-export const RELOAD_HINT: string = process.execArgv.includes("--hot")
-  ? ". After a hot reload that may be an older load of this module: keep handles on globalThis, " +
-    "and close them when it is loaded again"
-  : "";

@@ -1,6 +1,5 @@
-import { fstatSync } from "node:fs";
 import { checkOptions, checkWellFormed, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
+import { StateError, SystemError } from "../errors.ts";
 import {
   LEASE_CURRENT_OFFSET,
   LEASE_LENGTH,
@@ -24,6 +23,7 @@ import type {
   PlacedInitOptions,
   PlacedOpenOptions,
 } from "../segment/placed.ts";
+import { takePlace } from "../segment/reload.ts";
 import type { Segment } from "../segment/segment.ts";
 import { NAME_CHECK_MS, STABLE_READ_TRIES } from "../waiting/limits.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
@@ -59,7 +59,8 @@ export interface LeaseHolder {
 }
 
 /**
- * How a term ended: "released" by `release` or `close`; "lost" when the lease's name was removed.
+ * How a term ended: "released" by `release` or `close`; "lost" when the lease's name was removed,
+ * or stands for another object.
  */
 export type LeaseEnd = "released" | "lost";
 
@@ -136,6 +137,9 @@ export class LeaseTerm {
  * Tokens start from a clock that nobody's setting moves, so they also grow when the name is removed
  * and the lease is made again; and across a restart of the machine, unless its clock goes back.
  *
+ * Under `bun --hot`, opening the lease again in a newer load closes the handles of older loads, and
+ * ends their term.
+ *
  * @example
  * ```ts
  * using lease = Lease.openOrCreate("/leader");
@@ -153,6 +157,10 @@ export class Lease extends LockHandle {
   readonly #line = new AsyncLine();
   #term: LeaseTerm | undefined;
 
+  static #attach(placed: Placed): Lease {
+    return takePlace(placed.segment, `lease at ${placed.offset}`, () => new Lease(placed));
+  }
+
   static readonly #kind = new LockKind<Lease, object>({
     mark: LEASE_MARK,
     makes: [],
@@ -160,8 +168,8 @@ export class Lease extends LockHandle {
     leastLength: LEASE_LENGTH,
     byteLength: () => LEASE_LENGTH,
     check() {},
-    make: (placed) => new Lease(placed),
-    find: (placed) => new Lease(placed),
+    make: Lease.#attach,
+    find: Lease.#attach,
   });
 
   private constructor(placed: Placed) {
@@ -421,9 +429,13 @@ export class Lease extends LockHandle {
 
   /** Whether the lease's segment still has its name, if it ever had one. */
   #stands(): boolean {
-    const { backing, descriptor } = this.segment;
-    if (descriptor === undefined || backing === "memfd") return true;
-    return fstatSync(descriptor).nlink > 0;
+    try {
+      return !this.segment.unlinked;
+    } catch (error) {
+      // Nobody may look at the name any more: that does not say that it is gone.
+      if (error instanceof SystemError) return true;
+      throw error;
+    }
   }
 
   #mustStand(): void {

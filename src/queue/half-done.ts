@@ -6,15 +6,11 @@ import { MAKING } from "../layout/making.ts";
 import {
   BOOK_CREATOR_WORD,
   MAGIC_WORD,
-  QUEUE_BOOK_LENGTH,
   QUEUE_CREATOR_BUN,
   QUEUE_HEADER_LENGTH,
   QUEUE_MAGIC,
   QUEUE_VERSION,
-  type QueueGeometry,
   VERSION_WORD,
-  bookOffset,
-  queueLength,
 } from "../layout/message-queue-layout.ts";
 import { refuseOther } from "../layout/recognition.ts";
 import { load, wordsOf } from "../memory/atomics.ts";
@@ -23,20 +19,17 @@ import { findMappers, mappedObject } from "../memory/processes.ts";
 import type { Segment } from "../segment/segment.ts";
 import { type MakerDeadlines, waitForMaker } from "../waiting/patience.ts";
 import { bookOf, recordedGeometry } from "./book.ts";
-import type { QueueSpec } from "./options.ts";
 
 /** The mark of a queue that is being made; the version takes its place. */
 export const QUEUE_MARK: ObjectMark = { offset: VERSION_WORD * 4, word: MAKING };
 
 /**
- * Whether something without a magic number is what a creator of a queue leaves half done: a Bun
- * process leaves the mark or the bookkeeping, and a C program zeros, which nobody may have open.
+ * Whether something without a magic number is what a creator of a queue leaves half done. Bun
+ * leaves the mark or the bookkeeping. A C program leaves zeros, which may be anybody's, and stay.
  */
-function isHalfDone(segment: Segment, geometry: QueueGeometry): boolean {
+function isHalfDone(segment: Segment): boolean {
   const words = wordsOf(segment.buffer);
-  if (words[VERSION_WORD] === MAKING || recordedGeometry(segment) !== undefined) return true;
-  const sizes = [queueLength(geometry), bookOffset(geometry) + QUEUE_BOOK_LENGTH];
-  return sizes.includes(segment.size) && isZeros(segment);
+  return words[VERSION_WORD] === MAKING || recordedGeometry(segment) !== undefined;
 }
 
 /** Whether an object holds only zeros. */
@@ -64,11 +57,7 @@ function isBeingMade(segment: Segment): boolean {
  * Waits until the queue is finished, which its magic number says.
  * @throws LayoutError for what is no queue; StateError EBUSY, ENODATA for one that is unfinished.
  */
-export function waitForMagic(
-  segment: Segment,
-  geometry: QueueGeometry,
-  until: MakerDeadlines,
-): void {
+export function waitForMagic(segment: Segment, until: MakerDeadlines): void {
   const what = `Cannot open message queue ${shown(segment.name)}`;
   if (segment.size < QUEUE_HEADER_LENGTH) {
     throw new LayoutError(`${what}: it is too small`, {
@@ -83,23 +72,7 @@ export function waitForMagic(
   // SYNC queue-made: the creator writes the magic number last.
   const look = (): number | undefined => load(words, MAGIC_WORD) || undefined;
   const magic = waitForMaker(look, () => isBeingMade(segment), until);
-  if (magic === undefined && !isZeros(segment) && !isHalfDone(segment, geometry)) {
-    const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
-    throw new LayoutError(`${what}: something else lies there`, details);
-  }
-  if (magic === undefined && isBeingMade(segment)) {
-    throw new StateError(
-      "EBUSY",
-      `${what}: a live process is still making it, or has it open. Pass a longer waitMs to open`,
-    );
-  }
-  if (magic === undefined) {
-    throw new StateError(
-      "ENODATA",
-      `${what}: it holds only zeros. Its creator died before it had finished: ` +
-        "MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again",
-    );
-  }
+  if (magic === undefined) failUnfinished(segment, what);
   if (magic !== QUEUE_MAGIC) {
     const details = { expected: hex(QUEUE_MAGIC), found: hex(magic), offset: 0 };
     throw new LayoutError(`${what}: it is not a message queue`, details);
@@ -112,14 +85,33 @@ export function waitForMagic(
   }
 }
 
+/** @throws StateError, LayoutError that says why there is no finished queue. */
+function failUnfinished(segment: Segment, what: string): never {
+  if (!isHalfDone(segment) && !isZeros(segment)) {
+    const details = { expected: hex(QUEUE_MAGIC), found: hex(0), offset: 0 };
+    throw new LayoutError(`${what}: something else lies there`, details);
+  }
+  if (isBeingMade(segment)) {
+    const why = "a live process is still making it, or has it open";
+    throw new StateError("EBUSY", `${what}: ${why}. Pass a longer waitMs to open`);
+  }
+  const why = isHalfDone(segment)
+    ? "its creator died before it had finished: MessageQueue.removeLeftovers removes it, " +
+      "MessageQueue.openOrCreate makes it again"
+    : "it holds only zeros. If a C program died before it had finished, MessageQueue.unlink " +
+      "removes it";
+  throw new StateError("ENODATA", `${what}: ${why}`);
+}
+
 /** @throws LayoutError for what is no queue, not even one half done: it stays. */
-export function checkIsQueue(segment: Segment, { name, geometry }: QueueSpec): void {
+export function checkIsQueue(segment: Segment, name: string): void {
   const { size, buffer } = segment;
   const magic = size < QUEUE_HEADER_LENGTH ? 0 : load(wordsOf(buffer), MAGIC_WORD);
-  if (magic === QUEUE_MAGIC || (magic === 0 && isHalfDone(segment, geometry))) return;
-  throw new LayoutError(`Cannot remove ${shown(name)}: it is no message queue, and stays`, {
+  if (magic === QUEUE_MAGIC || (magic === 0 && isHalfDone(segment))) return;
+  const what = `Cannot remove ${shown(name)}: it is no message queue, and stays`;
+  throw new LayoutError(`${what}. MessageQueue.unlink removes whatever it is`, {
     expected: hex(QUEUE_MAGIC),
-    found: hex(magic),
+    found: isZeros(segment) ? "only zeros" : hex(magic),
     offset: 0,
   });
 }

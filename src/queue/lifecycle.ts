@@ -1,6 +1,6 @@
 /** How a message queue is made, found and removed: segment, bookkeeping, semaphores. */
 import { hex, shown } from "../arguments.ts";
-import { LayoutError, StateError, SystemError } from "../errors.ts";
+import { LayoutError, RELOAD_HINT, StateError, SystemError } from "../errors.ts";
 import { QUEUE_CREATOR_BYTE } from "../layout/lock-bytes.ts";
 import {
   BOOK_LOCK_WORD,
@@ -23,7 +23,6 @@ import {
   bookOffset,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
-import { RELOAD_HINT } from "../libc/runtime.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { quietly } from "../segment/quietly.ts";
@@ -106,7 +105,7 @@ export function openQueue(spec: QueueSpec, { waitMs }: QueueAttachment): OpenQue
   using stack = new DisposableStack();
   const until = deadlinesFor(waitMs);
   const segment = stack.use(openSegment(name, waitMs));
-  waitForMagic(segment, spec.geometry, until);
+  waitForMagic(segment, until);
   const geometry = recordedGeometry(segment) ?? adoptForeign(spec, segment, until);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
   const { slotSize } = geometry;
@@ -278,7 +277,7 @@ export function removeDeadQueue(spec: QueueSpec): boolean {
   if (segment === undefined) return Segment.unlink(spec.name);
   using cleaner = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (cleaner === undefined) return false;
-  checkIsQueue(segment, spec);
+  checkIsQueue(segment, spec.name);
   // A C program holds no lock, so any process that has the object mapped may be its creator.
   if (!isByBun(segment) && hasOtherMappers(segment)) return false;
   return unlinkQueue(segment, spec);

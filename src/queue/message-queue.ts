@@ -6,6 +6,7 @@ import {
   DEFAULT_QUEUE_NAME,
 } from "../layout/message-queue-layout.ts";
 import { load } from "../memory/atomics.ts";
+import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
@@ -65,8 +66,7 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
  * it was putting in or taking out. Bun's other handles repair the queue within a second of using it
  * (docs/ARCHITECTURE.md says how); C programs cannot repair it, and wait until a Bun handle does.
  *
- * Under `bun --hot` an older load of a module goes on taking messages out until its handle is
- * closed: keep the handle on globalThis, and close it when the module is loaded again.
+ * Under `bun --hot`, opening the queue again in a newer load closes the handles of older loads.
  *
  * It always has a name and a segment of its own, and has no `init` and `at`: its layout is the C
  * program's, with the queue at the start of the object and semaphores beside it.
@@ -127,7 +127,8 @@ export class MessageQueue {
     try {
       const queue = attach(spec, { mode, synchronization, waitMs, log });
       try {
-        return new MessageQueue(spec, queue, new QueueExchange(queue, log));
+        const make = () => new MessageQueue(spec, queue, new QueueExchange(queue, log));
+        return takePlace(queue.segment, "queue", make);
       } catch (error) {
         closeQueue(queue);
         throw error;

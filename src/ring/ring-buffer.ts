@@ -4,6 +4,7 @@ import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { load } from "../memory/atomics.ts";
+import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
 import type { Codec } from "../struct/codec.ts";
@@ -53,6 +54,8 @@ const STRUCTURE: StructureKind = { noun: "ring", kinds: RING_KINDS };
  * What a crash leaves: a killed producer leaves all records that it published, and at most one
  * claim, which is skipped. A killed consumer leaves what it had read and not given back yet, at
  * most an eighth of the ring; the next consumer reads that again. Nobody else is held up.
+ *
+ * Under `bun --hot`, a role that a newer load takes is taken from older loads.
  *
  * Hostile bytes in the segment raise a `LayoutError` in whoever meets them, and do nothing worse.
  * One fault cannot be caught: the SIGBUS after another process has truncated the object. Where that
@@ -251,7 +254,10 @@ export class RingBuffer<T = Uint8Array> {
    */
   producer(options: RingProducerOptions = {}): RingProducer<T> {
     this.#checkUsable("producer");
-    return this.#keep(new RingProducer(this.#kind, this.#place, this.#codec, options));
+    return this.#take(
+      "producer",
+      (kind, place, codec) => new RingProducer(kind, place, codec, options),
+    );
   }
 
   /**
@@ -264,7 +270,10 @@ export class RingBuffer<T = Uint8Array> {
    */
   consumer(options: RingConsumerOptions = {}): RingConsumer<T> {
     this.#checkUsable("consumer");
-    return this.#keep(new RingConsumer(this.#kind, this.#place, this.#codec, options));
+    return this.#take(
+      "consumer",
+      (kind, place, codec) => new RingConsumer(kind, place, codec, options),
+    );
   }
 
   /** @throws ClosedError; TypeError when nothing that this process writes would reach others. */
@@ -281,8 +290,14 @@ export class RingBuffer<T = Uint8Array> {
     if (this.closed) throw new ClosedError(this.#structure.what);
   }
 
-  #keep<H extends Handle>(handle: H): H {
+  #take<H extends Handle>(
+    role: string,
+    make: (kind: RingKind, place: RingPlace, codec: Codec<T>) => H,
+  ): H {
     for (const old of this.#handles) if (old.closed) this.#handles.delete(old);
+    const handle = takePlace(this.segment, `${role} at ${this.offset}`, () =>
+      make(this.#kind, this.#place, this.#codec),
+    );
     this.#handles.add(handle);
     return handle;
   }

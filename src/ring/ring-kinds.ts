@@ -1,5 +1,5 @@
 /** The kinds of rings: the layout, the roles and the algorithm of each. */
-import { StateError } from "../errors.ts";
+import { RELOAD_HINT, StateError } from "../errors.ts";
 import {
   BROADCAST_LAYOUT_HASH,
   BROADCAST_MIN_CAPACITY,
@@ -30,7 +30,6 @@ import {
   maxRecordLength,
 } from "../layout/ring-layout.ts";
 import { SEGMENT_KINDS } from "../layout/segment-header.ts";
-import { RELOAD_HINT } from "../libc/runtime.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { BlockConsumer } from "./algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer } from "./algorithm/broadcast/producer.ts";

@@ -1,5 +1,5 @@
 /** How something that lies in a segment is made once, and found by everybody else. */
-import { checkBoolean, hex, shown } from "../arguments.ts";
+import { checkBoolean, hex, shown, one } from "../arguments.ts";
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { MAKING, type Making } from "../layout/making.ts";
@@ -52,6 +52,7 @@ export interface PlacedInitOptions {
 }
 
 const CLOSED = new Uint8Array(0);
+const IS_BEING_MADE = "a live process is still making it";
 
 /** A place in a segment, and the life of the handle that uses it. */
 export class Placed {
@@ -101,18 +102,11 @@ export class Placed {
   ): T {
     const size = { size: byteLength, mode: options.mode };
     const segment = Segment.make(name, size, markOf(kind));
-    try {
-      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
-      if (made !== undefined) return made;
-      const what = describe(kind, segment, 0, true);
-      throw new StateError(
-        "EEXIST",
-        `Cannot create ${what}: another process has made it meanwhile`,
-      );
-    } catch (error) {
-      giveUp(segment, error);
-      throw error;
-    }
+    const made = Placed.#makeOwned(kind, segment, byteLength, make);
+    if (made !== undefined) return made;
+    segment.close();
+    const what = describe(kind, segment, 0, true);
+    throw new StateError("EEXIST", `Cannot create ${what}: another process has made it meanwhile`);
   }
 
   /**
@@ -145,14 +139,8 @@ export class Placed {
   ): T {
     const size = { size: byteLength, mode: options.mode };
     const segment = Segment.attachOrCreate(name, size, markOf(kind));
-    try {
-      const made = Placed.#make(kind, segment, 0, byteLength, true, false, make);
-      if (made !== undefined) return made;
-    } catch (error) {
-      giveUp(segment, error);
-      throw error;
-    }
-    return Placed.#find(kind, segment, 0, true, deadlinesFor(), find);
+    const made = Placed.#makeOwned(kind, segment, byteLength, make);
+    return made ?? Placed.#find(kind, segment, 0, true, deadlinesFor(), find);
   }
 
   /**
@@ -197,6 +185,24 @@ export class Placed {
     return Placed.#find(kind, segment, offset, false, deadlinesFor(), find);
   }
 
+  /** Makes it in a segment of its own, which is closed, and removed if it is new, on failure. */
+  static #makeOwned<T>(
+    kind: PlacedKind,
+    segment: Segment,
+    byteLength: number,
+    make: (placed: Placed) => T,
+  ): T | undefined {
+    try {
+      return Placed.#make(kind, segment, 0, byteLength, true, false, make);
+    } catch (error) {
+      // What another process makes in it is its own.
+      const isOthers = error instanceof StateError && error.code === "EBUSY";
+      if (segment.created && !isOthers) quietly(() => segment.unlink());
+      quietly(() => segment.close());
+      throw error;
+    }
+  }
+
   /** @returns What `make` returned; undefined when a finished one exists there. */
   static #make<T>(
     kind: PlacedKind,
@@ -216,22 +222,19 @@ export class Placed {
       if (lock === undefined) return undefined;
       if (isReady()) return {};
       placed.#checkRoom(byteLength);
-      if (!overwrite && !placed.#isUnused(byteLength)) return undefined;
+      if (!overwrite) placed.#mustBeUnused(byteLength);
       store(words, kind.making.offset >> 2, MAKING);
       try {
         return { made: make(placed) };
       } catch (error) {
-        placed.words(byteLength).fill(0);
+        placed.#leaveUnmade(byteLength);
         throw error;
       }
     };
     const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
     const outcome = waitForMaker(attempt, isMade, deadlinesFor());
     if (outcome !== undefined) return outcome.made;
-    const reason = isMade()
-      ? "a live process is still making it"
-      : "it holds only zeros, and somebody has it open, whose memory it may be: close it there";
-    throw new StateError("EBUSY", `Cannot make ${placed.what}: ${reason}`);
+    throw new StateError("EBUSY", `Cannot make ${placed.what}: ${IS_BEING_MADE}`);
   }
 
   static #find<T>(
@@ -242,9 +245,8 @@ export class Placed {
     until: MakerDeadlines,
     find: (placed: Placed) => T,
   ): T {
-    let placed: Placed | undefined;
     try {
-      placed = new Placed(kind, segment, offset, owned, false);
+      const placed = new Placed(kind, segment, offset, owned, false);
       const words = placed.words();
       const { what } = placed;
       const isReady = (): true | undefined =>
@@ -267,16 +269,14 @@ export class Placed {
   }
 
   /**
-   * What was there without the mark of an unfinished structure is somebody else's, and stays. An
-   * object of zeros holds nothing, unless somebody has it open and is about to write.
-   *
-   * @returns Whether it can be made here; false while another program has an object of zeros.
-   * @throws LayoutError when there is something.
+   * What was there without the mark of an unfinished structure is somebody else's, and stays: an
+   * object of its own even if it holds only zeros, which may be a value. In a segment of the
+   * user's, zeros are free memory. @throws LayoutError.
    */
-  #isUnused(byteLength: number): boolean {
-    if (this.fresh || this.#isUnfinished()) return true;
+  #mustBeUnused(byteLength: number): void {
+    if (this.fresh || this.#isUnfinished()) return;
     this.#refuseOthers("make", byteLength);
-    return !this.#owned || !this.segment.hasOtherUsers();
+    if (this.#owned) this.#failOthers("make", "only zeros", 0);
   }
 
   /** Whether a maker of this kind has begun here, and has not finished. */
@@ -289,13 +289,18 @@ export class Placed {
   #refuseOthers(verb: string, byteLength: number): void {
     const words = this.#owned ? this.words() : this.words(byteLength);
     const at = words.findIndex((word) => word !== 0);
-    if (at < 0) return;
-    const way = this.#owned ? "" : "; { overwrite: true } makes one there all the same";
-    const why = `something else lies there, and stays${way}`;
-    throw new LayoutError(`Cannot ${verb} ${this.what}: ${why}`, {
-      expected: "only zeros",
-      found: hex(words[at]!),
-      offset: this.offset + at * 4,
+    if (at >= 0) this.#failOthers(verb, hex(words[at]!), at * 4);
+  }
+
+  /** @param found What lies there, and @param at where, in bytes from its start. */
+  #failOthers(verb: string, found: string, at: number): never {
+    const way = this.#owned
+      ? "Segment.open reads it, and Segment.unlink removes it"
+      : "{ overwrite: true } makes one there all the same";
+    throw new LayoutError(`Cannot ${verb} ${this.what}: something else lies there; ${way}`, {
+      expected: this.#owned ? one(this.#kind.noun) : "only zeros",
+      found,
+      offset: this.offset + at,
     });
   }
 
@@ -304,15 +309,16 @@ export class Placed {
     const action = `Cannot open ${this.what}`;
     if (isMade) {
       const way = "Wait longer, with waitMs where the call has it";
-      throw new StateError("EBUSY", `${action}: a live process is still making it. ${way}`);
+      throw new StateError("EBUSY", `${action}: ${IS_BEING_MADE}. ${way}`);
     }
-    const way = this.#owned ? "openOrCreate" : "init";
     if (this.#isUnfinished()) {
+      const way = this.#owned ? "openOrCreate" : "init";
       const why = `it is unfinished, and nobody is making it: ${way} makes it`;
       throw new StateError("ENODATA", `${action}: ${why}`);
     }
     if (this.#owned) this.#refuseOthers("open", 0);
-    const why = `it holds only zeros, and nobody is making it: ${way} makes it`;
+    const way = this.#owned ? ". Segment.unlink removes what is useless" : ": init makes it";
+    const why = `it holds only zeros, and nobody is making it${way}`;
     throw new StateError("ENODATA", `${action}: ${why}`);
   }
 
@@ -321,11 +327,20 @@ export class Placed {
    * being made stays all the time.
    */
   clear(byteLength: number): void {
-    if (this.fresh) return;
-    const words = this.words(byteLength);
+    if (!this.fresh) this.#clear(byteLength);
+  }
+
+  #clear(byteLength: number): void {
     const at = this.#kind.making.offset >> 2;
+    const words = this.words(byteLength);
     words.fill(0, 0, at);
     words.fill(0, at + 1);
+  }
+
+  /** What a maker leaves that failed: an object of its own can be made by the next one. */
+  #leaveUnmade(byteLength: number): void {
+    if (this.#owned) this.#clear(byteLength);
+    else this.words(byteLength).fill(0);
   }
 
   /** Whether its memory is new, and so all zeros but for the mark. */
@@ -398,14 +413,6 @@ export class Placed {
 function isThere(kind: PlacedKind, words: Int32Array, what: string, offset: number): boolean {
   refuseOther(kind, words, what, offset);
   return kind.isReady(words, what, offset);
-}
-
-/** Leaves nothing of a segment in which nothing could be made. */
-function giveUp(segment: Segment, error: unknown): void {
-  // What another process makes or has made in it is its own.
-  const isOthers = error instanceof StateError && ["EBUSY", "EEXIST"].includes(error.code);
-  if (segment.created && !isOthers) quietly(() => segment.unlink());
-  quietly(() => segment.close());
 }
 
 /** The mark that a new object of this kind has before others can look into it. */

@@ -246,6 +246,12 @@ export class Segment {
     return this.#size;
   }
 
+  /** Tells its object from all others that exist. @throws ClosedError. @internal */
+  get identity(): string {
+    const { device, inode } = this.#open.stat();
+    return `${device}:${inode}`;
+  }
+
   /** The object's permission bits now. @throws ClosedError. */
   get mode(): number {
     return this.#open.stat().mode;
@@ -431,11 +437,6 @@ export class Segment {
     checkByte(this.#what, index);
     const target = this.#open.lockTarget(false);
     return target !== undefined && ByteLock.isHeld(this.#what, target, index);
-  }
-
-  /** Whether any other handle or program is known to have the object. @internal */
-  hasOtherUsers(): boolean {
-    return this.#open.hasOtherUsers();
   }
 
   /**

@@ -168,6 +168,14 @@ export const LOCKS: readonly ErrorRow[] = [
     text: 'Cannot make an event: its reset must be "auto" or "manual", not undefined',
   },
   {
+    provoke: (name) =>
+      closedSegmentOf(raw(name), (segment) =>
+        SharedEvent.init(segment, 0, { reset: "auto" }),
+      ).set(),
+    error: "ClosedError",
+    text: 'Cannot use event at 0 in segment "NAME": it is closed',
+  },
+  {
     provoke: (name) => SharedEvent.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
@@ -306,7 +314,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.open(raw(name, {}, 4).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event "NAME": it holds only zeros, and nobody is making it: openOrCreate makes it',
+    text: 'Cannot open event "NAME": it holds only zeros, and nobody is making it. Segment.unlink removes what is useless',
   },
   {
     provoke: (name) => Mutex.open(raw(name, {}, 4).name),

@@ -125,7 +125,7 @@ export const QUEUES: readonly ErrorRow[] = [
     provoke: (name) => MessageQueue.open(raw(name, {}, 2580).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open message queue "NAME": it holds only zeros. Its creator died before it had finished: MessageQueue.removeLeftovers removes it, MessageQueue.openOrCreate makes it again',
+    text: 'Cannot open message queue "NAME": it holds only zeros. If a C program died before it had finished, MessageQueue.unlink removes it',
   },
   {
     provoke: (name) => MessageQueue.openOrCreate(queue(name).name, { slotSize: 8 }),
@@ -228,7 +228,7 @@ export const QUEUES: readonly ErrorRow[] = [
   {
     provoke: (name) => MessageQueue.removeLeftovers(words(name, [7]).name),
     error: "LayoutError",
-    text: 'Cannot remove "NAME": it is no message queue, and stays: expected 0x4d51534d at offset 0, found 0x00000007',
+    text: 'Cannot remove "NAME": it is no message queue, and stays. MessageQueue.unlink removes whatever it is: expected 0x4d51534d at offset 0, found 0x00000007',
   },
   {
     provoke: (name) => {

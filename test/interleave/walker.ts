@@ -88,7 +88,7 @@ export interface Model {
   readonly prune?: boolean;
   /** Most steps of one participant, against endless loops. Default 400. */
   readonly stepLimit?: number;
-  /** Most states, against models that are too large to walk. Default 1 million. */
+  /** Most states, against models that are too large to walk. Default 1 million, 20 in long form. */
   readonly stateLimit?: number;
 }
 
@@ -135,6 +135,7 @@ interface Move {
 }
 
 const LOCKS = 16;
+const STATE_LIMIT = process.env["BUN_SHM_SOAK"] === undefined ? 1_000_000 : 20_000_000;
 const ACCESSES = [
   "load",
   "store",
@@ -264,7 +265,7 @@ class Explorer {
       const known = this.#seen.get(key);
       if (known !== undefined) return known;
     }
-    const { stateLimit = 1_000_000 } = this.#model;
+    const { stateLimit = STATE_LIMIT } = this.#model;
     if (++this.#visited > stateLimit) this.#fail(new Error(`There are over ${stateLimit} states`));
     this.#longest = Math.max(this.#longest, this.#path.length);
     this.#model.always?.(this.#words);

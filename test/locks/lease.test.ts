@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { afterEach, describe, expect, test } from "bun:test";
 import { LayoutError, Lease, Segment } from "../../src/index.ts";
 import { thrown } from "../support/errors.ts";
@@ -73,6 +74,17 @@ describe("a lease", () => {
     expect(thrown(() => lease.tryAcquire())).toBe("StateError ESTALE");
     using other = Lease.openOrCreate(name);
     using _ = other.tryAcquire()!;
+  });
+
+  test("is lost when its name stands for another one", async () => {
+    const [name, other] = [fresh(), fresh()];
+    using lease = Lease.openOrCreate(name);
+    using newer = Lease.openOrCreate(other);
+    const term = lease.tryAcquire()!;
+    using __ = newer.tryAcquire()!;
+    renameSync(`/dev/shm${other}`, `/dev/shm${name}`);
+    expect(await term.ended).toBe("lost");
+    expect(newer.unlinked).toBe(true);
   });
 
   test("after close it throws", () => {

@@ -20,6 +20,7 @@ import {
   QUEUE_CREATOR_BUN,
   QUEUE_MODE_POLLING,
 } from "../../src/layout/message-queue-layout.ts";
+import { QUEUE_MARK } from "../../src/queue/half-done.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
 import { outputUntil } from "../support/shm.ts";
@@ -341,7 +342,10 @@ describe("creating and opening", () => {
 
   test("one that its creator left unfinished is said so, and made again", () => {
     const name = uniqueName("half");
-    Segment.create(name, { size: 2580 }).close();
+    {
+      using made = Segment.create(name, { size: 2580 });
+      new Int32Array(made.buffer)[QUEUE_MARK.offset >> 2] = QUEUE_MARK.word;
+    }
     const half = errorOf(() => MessageQueue.open(name)) as StateError;
     expect([half.name, half.code]).toEqual(["StateError", "ENODATA"]);
     expect(half.message).toContain("MessageQueue.openOrCreate makes it again");

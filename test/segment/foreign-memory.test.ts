@@ -21,10 +21,11 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
-  StateError,
   codecs,
   struct,
 } from "../../src/index.ts";
+import { MAKING } from "../../src/layout/making.ts";
+import { HEADER_MAKING } from "../../src/layout/segment-header.ts";
 import { uniqueName } from "../support/names.ts";
 import { runBun, spawnBun } from "../support/process.ts";
 import { outputUntil } from "../support/shm.ts";
@@ -70,7 +71,7 @@ function errorOf(call: () => unknown): Error & { code?: string } {
 const opened: string[] = [];
 const directories: string[] = [];
 function fresh(): string {
-  const name = uniqueName("foreign");
+  const name = uniqueName("f");
   opened.push(name);
   return name;
 }
@@ -111,6 +112,15 @@ describe.each(Object.entries(NOUNS))("%s", (_, make) => {
     expect(again.bytes).toEqual(before);
   });
 
+  test("is not made over zeros of exactly its size, which may be a value", () => {
+    const name = fresh();
+    const size = sizeOf();
+    Segment.create(name, { size }).close();
+    const error = errorOf(() => make(name));
+    using still = Segment.open(name);
+    expect([error.name, still.bytes.every((byte) => byte === 0)]).toEqual(["LayoutError", true]);
+  });
+
   test("is not made over a file of somebody else's", () => {
     const path = join(directory(), "state");
     const size = sizeOf();
@@ -128,39 +138,6 @@ describe.each(Object.entries(NOUNS))("%s", (_, make) => {
   });
 });
 
-describe("memory of zeros", () => {
-  const size = RingBuffer.byteLength({ capacity: 4096 });
-  const make = (name: string): RingBuffer => RingBuffer.openOrCreate(name, { capacity: 4096 });
-
-  test("is somebody's while another handle has it open", () => {
-    const name = fresh();
-    using raw = Segment.create(name, { size });
-    const error = errorOf(() => make(name));
-    expect(error).toBeInstanceOf(StateError);
-    expect([error.code, raw.bytes.every((byte) => byte === 0)]).toEqual(["EBUSY", true]);
-    raw.close();
-    using ring = make(name);
-    expect(ring.created).toBe(true);
-  });
-
-  test("is somebody's while a program has it open that takes no locks", async () => {
-    const name = fresh();
-    Segment.create(name, { size }).close();
-    // As Python's SharedMemory and C programs have it.
-    const child = Bun.spawn(["bash", "-c", 'exec 7<>"$0"; echo open; read', `/dev/shm${name}`], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    await child.stdout.getReader().read();
-    expect(errorOf(() => make(name)).code).toBe("EBUSY");
-    const truncate = (): Segment => Segment.openOrCreate(name, { size: 8, truncate: true });
-    expect(errorOf(truncate).code).toBe("EBUSY");
-    child.kill("SIGKILL");
-    await child.exited;
-    using ring = make(name);
-    expect(ring.created).toBe(true);
-  });
-});
-
 test("init refuses memory that is not all zeros, unless it is told to overwrite", () => {
   using segment = Segment.create("memfd:used", { size: 8192 });
   segment.bytes[1024 + 40] = 5;
@@ -169,6 +146,43 @@ test("init refuses memory that is not all zeros, unless it is told to overwrite"
   expect(error.message).toContain("{ overwrite: true } makes one there all the same");
   using lock = RwLock.init(segment, 1024, { overwrite: true });
   expect(lock.created).toBe(true);
+});
+
+test("a program that takes no locks keeps its memory from being cut off", async () => {
+  const name = fresh();
+  Segment.create(name, { size: 64 }).close();
+  // As Python's SharedMemory and C programs have it.
+  const child = Bun.spawn(["bash", "-c", 'exec 7<>"$0"; echo open; read', `/dev/shm${name}`], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await child.stdout.getReader().read();
+  const truncate = (): Segment => Segment.openOrCreate(name, { size: 8, truncate: true });
+  expect(errorOf(truncate).code).toBe("EBUSY");
+  child.kill("SIGKILL");
+  await child.exited;
+  using segment = truncate();
+  expect(segment.size).toBe(8);
+});
+
+test("a make that fails over an unfinished object leaves it unfinished", () => {
+  const name = fresh();
+  const codec = struct({ n: "f64" });
+  const make = (initial: { n: number }): SharedRecord<{ n: "f64" }> =>
+    SharedRecord.openOrCreate(name, { codec, initial });
+  {
+    using made = make({ n: 1 });
+    // As a maker leaves it that dies half way.
+    const words = new Int32Array(made.segment.buffer);
+    words.fill(0)[HEADER_MAKING.offset >> 2] = MAKING;
+  }
+  const failing = {
+    get n(): number {
+      throw new Error("no value today");
+    },
+  };
+  expect(() => make(failing)).toThrow("no value today");
+  using again = make({ n: 2 });
+  expect([again.created, again.read()?.n]).toEqual([true, 2]);
 });
 
 test("a make that fails leaves zeros in the user's segment", () => {

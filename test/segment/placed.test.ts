@@ -99,7 +99,10 @@ describe("in a segment of its own", () => {
 
   test("one whose maker died is found to be, and made again", () => {
     const name = fresh();
-    Segment.create(name, { size: LENGTH }).close();
+    {
+      using half = Segment.create(name, { size: LENGTH });
+      new Int32Array(half.buffer)[TOY.making.offset >> 2] = MAKING;
+    }
     const error = errorOf(() => Placed.open(TOY, name, {}, find));
     expect([error.name, error.code]).toEqual(["StateError", "ENODATA"]);
     expect(Segment.inUse(name)).toBe(false);

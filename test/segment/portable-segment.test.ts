@@ -1,6 +1,8 @@
 /** The classic shape, between Bun and C. */
 import { describe, expect, test } from "bun:test";
 import { ClosedError, LayoutError, PortableSegment, Segment, StateError } from "../../src/index.ts";
+import { MAKING } from "../../src/layout/making.ts";
+import { PORTABLE_MAKING } from "../../src/layout/portable-layout.ts";
 import { TEST_PREFIX } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
 import { compileC } from "../support/process.ts";
@@ -46,7 +48,10 @@ describe("PortableSegment", () => {
 
   test("openOrCreate finishes what a creator that died left, of that size only", () => {
     const name = shortName();
-    Segment.create(name, { size: 164 }).close();
+    {
+      using half = Segment.create(name, { size: 164 });
+      new Int32Array(half.buffer)[PORTABLE_MAKING.offset >> 2] = MAKING;
+    }
     expect(() => PortableSegment.openOrCreate(name, { size: 99 })).toThrow(LayoutError);
     using made = PortableSegment.openOrCreate(name, { size: 100 });
     expect([made.created, made.creatorPid]).toEqual([true, process.pid]);

@@ -2,11 +2,9 @@
 import { statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { E } from "../../libc/errno.ts";
-import { ftruncate, getSeals, isByteLocked, pageSize, reserveBytes } from "../../libc/fcntl.ts";
+import { ftruncate, getSeals, pageSize, reserveBytes } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import type { Descriptor } from "../descriptor.ts";
-import { USERS_BYTE } from "../../layout/lock-bytes.ts";
-import { isUsedElsewhere } from "../user-table.ts";
 import { Mapping } from "../mapping.ts";
 import {
   type Backing,
@@ -98,11 +96,6 @@ export class DescriptorObject implements SharedObject {
 
   isGone(): boolean {
     return this.#named.isGone(this.stat());
-  }
-
-  hasOtherUsers(): boolean {
-    const { device, inode } = this.stat();
-    return isByteLocked(this.descriptor.number, USERS_BYTE) === 1 || isUsedElsewhere(device, inode);
   }
 
   roomHint(result: number, size: number): string | undefined {

@@ -81,8 +81,6 @@ export interface SharedObject {
   unlink(): boolean;
   /** Whether the name no longer stands for this object; false for a nameless one. */
   isGone(): boolean;
-  /** Whether any other handle or program is known to have it open or mapped. */
-  hasOtherUsers(): boolean;
   /** What is used up, when it could not get its size. @param result The negated errno. */
   roomHint(result: number, size: number): string | undefined;
   /** Closes the object when its mapped buffer is collected. */

@@ -137,10 +137,6 @@ class SysvObject implements SharedObject {
     return typeof stat === "number" || (stat.mode & C.SHM_DEST) !== 0;
   }
 
-  hasOtherUsers(): boolean {
-    return this.#stat().attachments > 1;
-  }
-
   roomHint(): undefined {
     return undefined;
   }
