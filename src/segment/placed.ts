@@ -222,7 +222,7 @@ export class Placed {
       if (lock === undefined) return undefined;
       if (isReady()) return {};
       placed.#checkRoom(byteLength);
-      if (!overwrite) placed.#mustBeUnused(byteLength);
+      if (!overwrite && !placed.#isFree(byteLength)) return undefined;
       store(words, kind.making.offset >> 2, MAKING);
       try {
         return { made: make(placed) };
@@ -234,6 +234,7 @@ export class Placed {
     const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
     const outcome = waitForMaker(attempt, isMade, deadlinesFor());
     if (outcome !== undefined) return outcome.made;
+    if (!isMade()) placed.#failOthers("make", "only zeros", 0);
     throw new StateError("EBUSY", `Cannot make ${placed.what}: ${IS_BEING_MADE}`);
   }
 
@@ -269,14 +270,16 @@ export class Placed {
   }
 
   /**
-   * What was there without the mark of an unfinished structure is somebody else's, and stays: an
-   * object of its own even if it holds only zeros, which may be a value. In a segment of the
-   * user's, zeros are free memory. @throws LayoutError.
+   * What was there without the mark of an unfinished structure is somebody else's, and stays. In a
+   * segment of the user's, zeros are free memory; an object of its own may be somebody's even so.
+   *
+   * @returns Whether it can be made here; false for an object of zeros, which somebody may be about
+   *   to fill. @throws LayoutError when there is something.
    */
-  #mustBeUnused(byteLength: number): void {
-    if (this.fresh || this.#isUnfinished()) return;
+  #isFree(byteLength: number): boolean {
+    if (this.fresh || this.#isUnfinished()) return true;
     this.#refuseOthers("make", byteLength);
-    if (this.#owned) this.#failOthers("make", "only zeros", 0);
+    return !this.#owned;
   }
 
   /** Whether a maker of this kind has begun here, and has not finished. */
@@ -295,7 +298,7 @@ export class Placed {
   /** @param found What lies there, and @param at where, in bytes from its start. */
   #failOthers(verb: string, found: string, at: number): never {
     const way = this.#owned
-      ? "Segment.open reads it, and Segment.unlink removes it"
+      ? "choose another name, or remove it with Segment.unlink if it is yours"
       : "{ overwrite: true } makes one there all the same";
     throw new LayoutError(`Cannot ${verb} ${this.what}: something else lies there; ${way}`, {
       expected: this.#owned ? one(this.#kind.noun) : "only zeros",
@@ -317,8 +320,7 @@ export class Placed {
       throw new StateError("ENODATA", `${action}: ${why}`);
     }
     if (this.#owned) this.#refuseOthers("open", 0);
-    const way = this.#owned ? ". Segment.unlink removes what is useless" : ": init makes it";
-    const why = `it holds only zeros, and nobody is making it${way}`;
+    const why = `it holds only zeros, and nobody is making it${this.#owned ? "" : ": init does"}`;
     throw new StateError("ENODATA", `${action}: ${why}`);
   }
 

@@ -85,7 +85,7 @@ describe("top", () => {
       expect(lines[1]!.trimEnd()).toMatch(head);
       // Each structure has one line, which begins with its name: nothing was wrapped.
       const below = lines.slice(2, lines.findIndex((each) => each.startsWith("q quit")) - 1);
-      expect(below.filter((each) => !each.startsWith("/"))).toEqual([]);
+      expect(below.filter((each) => !/^(\/|sysv:)/.test(each))).toEqual([]);
       // The last character of a line of full width is there.
       if (columns === 40)
         expect(lines.some((each) => /\/\S+… +\S+ +\S+ +\d+$/.test(each))).toBe(true);

@@ -24,7 +24,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Mutex.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open mutex at 0 in segment "NAME": it holds only zeros, and nobody is making it: init makes it',
+    text: 'Cannot open mutex at 0 in segment "NAME": it holds only zeros, and nobody is making it: init does',
   },
   {
     provoke: (name) => Mutex.at(raw(name), 64),
@@ -111,7 +111,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Condition.at(raw(name), 128, { mutex: Mutex.init(raw(`${name}2`), 0) }),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open condition at 128 in segment "NAME": it holds only zeros, and nobody is making it: init makes it',
+    text: 'Cannot open condition at 128 in segment "NAME": it holds only zeros, and nobody is making it: init does',
   },
   {
     provoke: (name) => RwLock.init(raw(name), 0, { readers: 0 }),
@@ -146,7 +146,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => RwLock.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open readers-writer lock at 0 in segment "NAME": it holds only zeros, and nobody is making it: init makes it',
+    text: 'Cannot open readers-writer lock at 0 in segment "NAME": it holds only zeros, and nobody is making it: init does',
   },
   {
     provoke: (name) =>
@@ -179,7 +179,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event at 0 in segment "NAME": it holds only zeros, and nobody is making it: init makes it',
+    text: 'Cannot open event at 0 in segment "NAME": it holds only zeros, and nobody is making it: init does',
   },
   {
     provoke: (name) =>
@@ -204,7 +204,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Barrier.at(raw(name), 0),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open barrier at 0 in segment "NAME": it holds only zeros, and nobody is making it: init makes it',
+    text: 'Cannot open barrier at 0 in segment "NAME": it holds only zeros, and nobody is making it: init does',
   },
   {
     provoke: (name) =>
@@ -314,7 +314,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => SharedEvent.open(raw(name, {}, 4).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open event "NAME": it holds only zeros, and nobody is making it. Segment.unlink removes what is useless',
+    text: 'Cannot open event "NAME": it holds only zeros, and nobody is making it',
   },
   {
     provoke: (name) => Mutex.open(raw(name, {}, 4).name),

@@ -104,7 +104,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.open(words(name, [0, 5]).name),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open ring "NAME": something else lies there; Segment.open reads it, and Segment.unlink removes it: expected a ring at offset 4, found 0x00000005',
+    text: 'Cannot open ring "NAME": something else lies there; choose another name, or remove it with Segment.unlink if it is yours: expected a ring at offset 4, found 0x00000005',
   },
   {
     provoke: (name) => RingBuffer.open(words(name, [0, 0, 0, MAKING]).name),
@@ -122,7 +122,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.openOrCreate(raw(name).name, { capacity: 4096 }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot make ring "NAME": something else lies there; Segment.open reads it, and Segment.unlink removes it: expected a ring at offset 0, found only zeros',
+    text: 'Cannot make ring "NAME": something else lies there; choose another name, or remove it with Segment.unlink if it is yours: expected a ring at offset 0, found only zeros',
   },
   {
     provoke: (name) => RingBuffer.open(beingMade(name).name, { waitMs: 0 }),
@@ -134,7 +134,7 @@ export const RINGS: readonly ErrorRow[] = [
     provoke: (name) => RingBuffer.openOrCreate(words(name, [0, 5]).name, { capacity: 4096 }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot make ring "NAME": something else lies there; Segment.open reads it, and Segment.unlink removes it: expected a ring at offset 4, found 0x00000005',
+    text: 'Cannot make ring "NAME": something else lies there; choose another name, or remove it with Segment.unlink if it is yours: expected a ring at offset 4, found 0x00000005',
   },
   {
     provoke: (name) => RingBuffer.open(poked(ring(name).segment, 20, 1).name),

@@ -277,7 +277,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
     provoke: (name) => PortableSegment.open(raw(name).name),
     error: "StateError",
     code: "ENODATA",
-    text: 'Cannot open portable segment "NAME": it holds only zeros, and nobody is making it. Segment.unlink removes what is useless',
+    text: 'Cannot open portable segment "NAME": it holds only zeros, and nobody is making it',
   },
   {
     provoke: (name) => PortableSegment.create(name, { size: 0 }),
@@ -675,7 +675,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => poked(raw(name), 4096, 1) && Mutex.openOrCreate(name),
     error: "LayoutError",
-    text: 'Cannot make mutex "NAME": something else lies there; Segment.open reads it, and Segment.unlink removes it: expected a mutex at offset 4096, found 0x00000001',
+    text: 'Cannot make mutex "NAME": something else lies there; choose another name, or remove it with Segment.unlink if it is yours: expected a mutex at offset 4096, found 0x00000001',
   },
   {
     provoke: () => Point.readInto(view, 0, any(null)),
