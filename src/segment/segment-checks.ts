@@ -56,7 +56,7 @@ export function checkWindow(
     access?: Access | undefined;
     offset?: number | undefined;
     length?: number | undefined;
-  } = {},
+  },
 ): Window {
   checkOptions(action, options, OPEN_OPTIONS);
   const { access = "readwrite", offset = 0, length } = options;

@@ -135,7 +135,7 @@ export class Segment {
   }
 
   /** Opens like `open`. @param readable Whether the caller's call has `access`. @internal */
-  static attach(name: string, options: SegmentOpenOptions, readable: boolean): Segment {
+  static attach(name: string, options: SegmentOpenOptions = {}, readable = false): Segment {
     const parsed = parseSegmentName(name);
     const action = `Cannot open segment ${shown(name)}`;
     const window = checkWindow(action, options);
