@@ -446,9 +446,9 @@ typedef struct bun_shm_shared_record {
   /* The newest version, 0 before the first. The writer, last. SYNC record-published. */
   uint32_t latest;
   uint8_t reserved_at_4[124];
-  /* The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t. */
-  uint32_t lock[16];
-  uint8_t reserved_at_192[64];
+  /* The writers' lock: see the lock. */
+  uint32_t lock[2];
+  uint8_t reserved_at_136[120];
   /* A wait point, woken after each write. */
   uint32_t changed[32];
 } bun_shm_shared_record;
@@ -470,7 +470,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_shared_record_slot, version) == 0, "shared_recor
 
 /* Starts each stripe of a map; buckets and units follow. The lock's owner writes it. */
 typedef struct bun_shm_map_stripe {
-  /* A robust, process-shared, errorcheck pthread_mutex_t. */
+  /* See the lock; 14 words are not used. */
   uint32_t lock[16];
   /* First free unit; 0 when there is none. Derived. */
   uint32_t free_head;
@@ -580,31 +580,27 @@ BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, half) == 4, "atomic_cell.half");
 
 /* ---- Mutex and readers-writer lock ---- */
 
-#define BUN_SHM_MUTEX_MAGIC 0x5854554du
-#define BUN_SHM_RW_LOCK_MAGIC 0x4b4c5752u
+#define BUN_SHM_MUTEX_MAGIC 0x3254554du
+#define BUN_SHM_RW_LOCK_MAGIC 0x324c5752u
 
-/* libc's own mutex, with a mark, and a wait point for event loops. */
+/* A lock with a mark, and a wait point for event loops. */
 typedef struct bun_shm_mutex {
-  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. */
-  uint8_t mutex[64];
+  /* See the lock. */
+  uint8_t lock[8];
+  uint8_t reserved_at_8[56];
   /* The creator, last, with release. */
   uint32_t magic;
-  /* libc << 16 | processor. The creator. */
-  uint32_t abi;
+  uint8_t reserved_at_68[4];
   /* Owners that died holding it, mod 2^32. The next owner. */
   uint32_t deaths;
-  /* 1 once a repair failed; it stays 1. Whoever finds out. */
-  uint32_t lost;
-  uint8_t reserved_at_80[48];
+  uint8_t reserved_at_76[52];
   /* See the wait point. */
   uint32_t wait_point[32];
 } bun_shm_mutex;
 BUN_SHM_ASSERT(sizeof(bun_shm_mutex) == 256, "mutex");
-BUN_SHM_ASSERT(offsetof(bun_shm_mutex, mutex) == 0, "mutex.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_mutex, lock) == 0, "mutex.lock");
 BUN_SHM_ASSERT(offsetof(bun_shm_mutex, magic) == 64, "mutex.magic");
-BUN_SHM_ASSERT(offsetof(bun_shm_mutex, abi) == 68, "mutex.abi");
 BUN_SHM_ASSERT(offsetof(bun_shm_mutex, deaths) == 72, "mutex.deaths");
-BUN_SHM_ASSERT(offsetof(bun_shm_mutex, lost) == 76, "mutex.lost");
 BUN_SHM_ASSERT(offsetof(bun_shm_mutex, wait_point) == 128, "mutex.wait_point");
 
 /* A mutex for writers, and a row of places: a reader takes one, and a writer takes all. */
@@ -636,18 +632,18 @@ BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock, wait_point) == 384, "rw_lock.wait_point
 
 /* `places` of them follow the lock. */
 typedef struct bun_shm_rw_lock_place {
-  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. */
-  uint8_t mutex[64];
-  uint8_t reserved_at_64[64];
+  /* See the lock. The reader, or the writer. */
+  uint8_t lock[8];
+  uint8_t reserved_at_8[120];
 } bun_shm_rw_lock_place;
 BUN_SHM_ASSERT(sizeof(bun_shm_rw_lock_place) == 128, "rw_lock_place");
-BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock_place, mutex) == 0, "rw_lock_place.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock_place, lock) == 0, "rw_lock_place.lock");
 
 /* ---- Condition, event, barrier, lease ---- */
 
 #define BUN_SHM_CONDITION_MAGIC 0x444e4f43u
 #define BUN_SHM_EVENT_MAGIC 0x544e5645u
-#define BUN_SHM_BARRIER_MAGIC 0x52524142u
+#define BUN_SHM_BARRIER_MAGIC 0x32524142u
 #define BUN_SHM_LEASE_MAGIC 0x5341454cu
 
 /* A condition that belongs to a mutex. */
@@ -715,14 +711,15 @@ BUN_SHM_ASSERT(offsetof(bun_shm_barrier, wait_point) == 384, "barrier.wait_point
 
 /* `parties` of them follow the barrier. */
 typedef struct bun_shm_barrier_seat {
-  /* `pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held by whoever takes part. */
-  uint8_t mutex[64];
+  /* See the lock. Held by whoever takes part. */
+  uint8_t lock[8];
+  uint8_t reserved_at_8[56];
   /* 0 idle, 1 arrived, 2 passed, 3 broken. The owner of the mutex, or of the seat. */
   uint32_t state;
   uint8_t reserved_at_68[60];
 } bun_shm_barrier_seat;
 BUN_SHM_ASSERT(sizeof(bun_shm_barrier_seat) == 128, "barrier_seat");
-BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, mutex) == 0, "barrier_seat.mutex");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, lock) == 0, "barrier_seat.lock");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state");
 
 /* Describes the holder of a role; the kernel's lock says who holds it. */

@@ -1,7 +1,7 @@
 /** Who holds the locks and the roles of an object. */
-import { UNLINK_BYTE } from "../layout/lock-bytes.ts";
-import { GLIBC } from "../libc/platform.ts";
-import { isStopped, threadsOf } from "../memory/processes.ts";
+import { UNLINK_BYTE, participantByte } from "../layout/lock-bytes.ts";
+import { GRANTED, LOCK_WORD, NUMBER_SHIFT } from "../layout/lock-layout.ts";
+import { isStopped } from "../memory/processes.ts";
 import type { ObjectUser, UserTable } from "../memory/user-table.ts";
 import type { Inspector } from "./kinds/kind.ts";
 import type { ObjectReader } from "./object-reader.ts";
@@ -43,7 +43,7 @@ export function holdersOf(sight: HolderSight, structures: readonly FoundStructur
   const roles = new Map<number, { readonly role: string; readonly since?: Date }>();
   const holders: Holder[] = [];
   for (const structure of structures) {
-    holders.push(...mutexHolders(sight, structure));
+    holders.push(...lockHolders(sight, structure));
     noteRoles(structure, roles);
     holders.push(...namedHolder(sight, structure));
   }
@@ -78,39 +78,24 @@ const lost = (role: string, state: "dead" | "unknown"): Holder => ({
   state,
 });
 
-/** A robust mutex's word is its owner's thread; the kernel marks it when the owner dies. */
-const OWNER = 0x3fffffff;
-const OWNER_DIED = 0x40000000;
-
-function* mutexHolders(
-  sight: HolderSight,
-  { inspector, words }: FoundStructure,
-): Generator<Holder> {
-  const libc = (inspector.mutexAbi?.(words) ?? 0) >>> 16;
-  // musl's type comes before its word.
-  const word = libc === GLIBC ? 0 : 4;
+/** Whoever the words of the locks name, as far as it has begun. */
+function* lockHolders(sight: HolderSight, { inspector, words }: FoundStructure): Generator<Holder> {
   let writer = 0;
-  let hasWriterDied = false;
-  for (const { role, offset } of inspector.mutexes?.(words) ?? []) {
-    const value = words.u32(offset + word);
-    const thread = value & OWNER;
-    const hasDied = (value & OWNER_DIED) !== 0;
+  for (const { role, offset } of inspector.locks?.(words) ?? []) {
+    const word = words.u32(offset + LOCK_WORD * 4);
+    const number = word >>> NUMBER_SHIFT;
     // A writer of a readers-writer lock has the places of all readers.
-    if (hasDied ? hasWriterDied : thread !== 0 && thread === writer) continue;
-    if (role === "writer") [writer, hasWriterDied] = [thread, hasDied];
-    if (hasDied) yield lost(place(role, words), "dead");
-    else if (thread !== 0 && thread !== OWNER)
-      yield holderOfThread(sight, place(role, words), thread);
+    if (number === 0 || (word & GRANTED) !== 0 || number === writer) continue;
+    if (role === "writer") writer = number;
+    yield holderOf(sight, place(role, words), number);
   }
 }
 
-/** A thread's number is that of its own namespace, so that several processes may have one. */
-function holderOfThread({ reader, table }: HolderSight, role: string, thread: number): Holder {
-  const users = (table.users.get(reader.key()) ?? []).filter(({ how }) => how === "mapped");
-  const [user, ...others] = users.filter(({ pid }) => threadsOf(pid).includes(thread));
-  if (user !== undefined && others.length === 0) return found(role, user);
-  // The kernel marks the mutex of every thread that ends: this one lives where it is not seen.
-  return lost(role, "unknown");
+/** The kernel knows who has a participant's number. */
+function holderOf({ reader, table }: HolderSight, role: string, number: number): Holder {
+  if (reader.isAlive(number) === false) return lost(role, "dead");
+  const [user] = lockersOf(reader, table, Number(participantByte(number)));
+  return user === undefined ? lost(role, "unknown") : found(role, user);
 }
 
 /** Whoever the words of an object name: if the kernel does not know of it, it is dead. */

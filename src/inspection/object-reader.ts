@@ -14,6 +14,7 @@ import { posixObjects } from "../memory/objects/posix-object.ts";
 import { type SysvName, parseSegmentName, posixName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
 import { objectKey, sysvKey } from "../memory/processes.ts";
+import { isParticipantAlive } from "../segment/participant.ts";
 
 /** Reads an object of any backing. */
 export interface ObjectReader {
@@ -24,6 +25,8 @@ export interface ObjectReader {
   read(offset: number, length: number): Uint8Array;
   /** @returns Whether a live process holds a lock byte; undefined when that cannot be seen. */
   isLocked(byte: number): boolean | undefined;
+  /** @returns Whether a participant of its locks lives; undefined when that cannot be seen. */
+  isAlive(participant: number): boolean | undefined;
   /** The file system of the object that carries the byte locks, as `stat` has it. */
   readonly device: number;
   /** @returns The key of the object, as the table of users has it. */
@@ -99,6 +102,11 @@ class DescriptorReader implements ObjectReader {
   isLocked(byte: number): boolean | undefined {
     const result = isByteLocked(this.#descriptor, byte);
     return result < 0 ? undefined : result === 1;
+  }
+
+  isAlive(participant: number): boolean | undefined {
+    const result = isParticipantAlive(this.#descriptor, participant);
+    return typeof result === "number" ? undefined : result;
   }
 
   get device(): number {
@@ -179,6 +187,7 @@ function openSysv(parsed: SysvName): ObjectReader {
       const exists = posixObjects.exists(posixName(locks));
       return exists ? ask((reader) => reader.isLocked(byte)) : false;
     },
+    isAlive: (participant) => ask((reader) => reader.isAlive(participant)),
     isAlone: () => undefined,
     isWritten: () => undefined,
     close,

@@ -1,5 +1,6 @@
 /** The barrier: a mutex, a wait point, and a seat for each party. */
 import { type Layout, bytes, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
@@ -37,12 +38,7 @@ export const BARRIER_SEAT: Layout = {
   text: "`parties` of them follow the barrier.",
   length: BARRIER_SEAT_LENGTH,
   fields: [
-    bytes(
-      "mutex",
-      0,
-      64,
-      "`pthread_mutex_t`: robust, process-shared, errorcheck. libc. Held by whoever takes part.",
-    ),
+    bytes("lock", 0, LOCK_LENGTH, "See the lock. Held by whoever takes part."),
     u32(
       "state",
       BARRIER_SEAT_STATE_OFFSET,
@@ -51,8 +47,8 @@ export const BARRIER_SEAT: Layout = {
   ],
 };
 
-/** "BARR", little-endian. */
-export const BARRIER_MAGIC = 0x52524142;
+/** "BAR2", little-endian. */
+export const BARRIER_MAGIC = 0x32524142;
 
 /** A seat's party is not at the barrier. */
 export const IDLE = 0;

@@ -21,6 +21,23 @@ export const UNLINK_BYTE: number = 2 ** 40;
 export const MAKER_BYTE: number = 2 ** 40 + 1;
 export const USERS_BYTE: number = 2 ** 40 + 2;
 
+/**
+ * The participants: whoever takes part in the locks of an object has a random number there, and the
+ * kernel's exclusive lock on a range of bytes around the byte of that number. The range says who it
+ * is: it begins as many bytes before as the number of its PID namespace, and ends 1 byte behind,
+ * plus the thread's id, plus 2^22 times its start in ticks mod 2^10. So the kernel itself keeps the
+ * table of participants, and no bytes of the object can forge it.
+ */
+export function participantByte(number: number): bigint {
+  return FIRST_PARTICIPANT_BYTE + BigInt(number) * PARTICIPANT_SPACING;
+}
+
+const FIRST_PARTICIPANT_BYTE = 2n ** 62n + 2n ** 32n;
+const PARTICIPANT_SPACING = 2n ** 33n;
+
+/** Numbers are below this, and above 0. */
+export const PARTICIPANT_NUMBERS: number = 2 ** 29 - 1;
+
 /** One lock byte, or the first of a row of them. */
 export interface LockByte {
   /** The name of its constant. */

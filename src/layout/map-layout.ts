@@ -54,10 +54,9 @@ export const OTHER_HEAD_WORDS = 2;
 
 /** The index of the flags among the parameters of a map's header. */
 export const MAP_FLAGS_PARAMETER = 6;
-/** Flags: the map evicts; its keys are bytes, and not text. The mutex's ABI starts at bit 8. */
+/** Flags: the map evicts; its keys are bytes, and not text. */
 export const MAP_EVICTS = 1;
 export const MAP_BYTES_KEYS = 2;
-export const MAP_ABI_SHIFT = 8;
 
 /** Bytes of the longest key. */
 export const MAX_KEY_LENGTH = 1024;
@@ -79,7 +78,7 @@ export const MAP_STRIPE: Layout = {
   text: "Starts each stripe of a map; buckets and units follow. The lock's owner writes it.",
   length: STRIPE_HEAD_WORDS * 4,
   fields: words(
-    ["lock", 0, "A robust, process-shared, errorcheck pthread_mutex_t.", 16],
+    ["lock", 0, "See the lock; 14 words are not used.", 16],
     ["free_head", FREE_HEAD_WORD, "First free unit; 0 when there is none. Derived."],
     ["free_count", FREE_COUNT_WORD, "Free units. Derived."],
     ["entry_count", ENTRY_COUNT_WORD, "Entries, including expired ones. Derived."],

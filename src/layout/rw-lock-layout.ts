@@ -3,6 +3,7 @@
  * and a writer takes all.
  */
 import { type Layout, bytes, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 import { MUTEX_LENGTH } from "./mutex-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
@@ -40,11 +41,11 @@ export const RW_LOCK_PLACE: Layout = {
   name: "rw_lock_place",
   text: "`places` of them follow the lock.",
   length: RW_LOCK_PLACE_LENGTH,
-  fields: [bytes("mutex", 0, 64, "`pthread_mutex_t`: robust, process-shared, errorcheck. libc.")],
+  fields: [bytes("lock", 0, LOCK_LENGTH, "See the lock. The reader, or the writer.")],
 };
 
-/** "RWLK", little-endian. */
-export const RW_LOCK_MAGIC = 0x4b4c5752;
+/** "RWL2", little-endian. */
+export const RW_LOCK_MAGIC = 0x324c5752;
 
 /** No writer writes or wants to. */
 export const FREE = 0;

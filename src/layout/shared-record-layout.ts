@@ -1,5 +1,6 @@
 /** A shared record: after the segment's header, the writers' lock, a wait point, and the slots. */
 import { type Layout, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 
 /** Offsets in bytes from the start of the record's data. */
 export const SHARED_RECORD_LATEST_OFFSET = 0;
@@ -22,12 +23,7 @@ export const SHARED_RECORD: Layout = {
       SHARED_RECORD_LATEST_OFFSET,
       "The newest version, 0 before the first. The writer, last. SYNC record-published.",
     ),
-    u32(
-      "lock",
-      SHARED_RECORD_LOCK_OFFSET,
-      "The writers' lock: a robust, process-shared, errorcheck pthread_mutex_t.",
-      16,
-    ),
+    u32("lock", SHARED_RECORD_LOCK_OFFSET, "The writers' lock: see the lock.", LOCK_LENGTH / 4),
     u32("changed", SHARED_RECORD_WAIT_POINT_OFFSET, "A wait point, woken after each write.", 32),
   ],
 };

@@ -6,15 +6,11 @@
 import { type Pointer, read } from "bun:ffi";
 import { constants } from "node:os";
 import { SystemError } from "../errors.ts";
-import { C, PLATFORM } from "./platform.ts";
+import { PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
-const { EOWNERDEAD, ENOTRECOVERABLE } = C;
-
-type Errnos = typeof constants.errno & { EOWNERDEAD: number; ENOTRECOVERABLE: number };
-
 /** The platform's errno numbers by name. */
-export const E: Readonly<Errnos> = { ...constants.errno, EOWNERDEAD, ENOTRECOVERABLE };
+export const E: Readonly<typeof constants.errno> = constants.errno;
 
 /** The function that returns the address of this thread's errno. */
 export const ERRNO_FUNCTION: "__errno_location" | "__error" =
@@ -38,7 +34,7 @@ export function fromPointer(returned: Pointer | null): number {
   return returned === null ? -errno() : returned;
 }
 
-/** For functions that return the error itself: `pthread_*`, `posix_fallocate`. */
+/** For functions that return the error itself: `posix_fallocate`. */
 export function fromError(returned: number): number {
   return -returned;
 }

@@ -111,8 +111,8 @@ function byteLock(
   descriptor: number,
   command: number,
   type: number,
-  byte: number,
-  length = 1,
+  byte: number | bigint,
+  length: number | bigint = 1,
 ): number {
   if (command === -1 || at === undefined) return -E.ENOSYS;
   flockView.setInt16(at.type, type, true);
@@ -163,6 +163,31 @@ export function isByteLocked(descriptor: number, byte: number): number {
   const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_WRLCK, byte);
   if (result < 0 || at === undefined) return result;
   return flockView.getInt16(at.type, true) === C.F_UNLCK ? 0 : 1;
+}
+
+/** A range of lock bytes. */
+export interface LockRange {
+  readonly start: bigint;
+  readonly length: bigint;
+}
+
+/** Takes an exclusive lock like `lockByte` on a range, of which nobody else may hold a part. */
+export function lockRange(descriptor: number, { start, length }: LockRange): number {
+  const result = byteLock(descriptor, C.F_OFD_SETLK, C.F_WRLCK, start, length);
+  return result === -E.EACCES ? -E.EAGAIN : result;
+}
+
+/**
+ * The exclusive lock of another open file description on a byte. Takes nothing. Shared locks, which
+ * need only read access, do not count.
+ * @returns Its whole range; undefined when there is none; or a negated errno.
+ */
+export function findLockRange(descriptor: number, byte: bigint): LockRange | number | undefined {
+  const result = byteLock(descriptor, C.F_OFD_GETLK, C.F_RDLCK, byte);
+  if (result < 0 || at === undefined) return result;
+  if (flockView.getInt16(at.type, true) === C.F_UNLCK) return undefined;
+  const start = flockView.getBigInt64(at.start, true);
+  return { start, length: flockView.getBigInt64(at.length, true) };
 }
 
 /** Takes a lease and gives it back at once: 0 when it was refused, since somebody has the file. */

@@ -70,12 +70,6 @@ export interface PlatformConstants {
   readonly MSG_DONTWAIT: number;
   /** 0 where `send` cannot be kept from raising SIGPIPE. */
   readonly MSG_NOSIGNAL: number;
-  readonly PTHREAD_MUTEX_ERRORCHECK: number;
-  readonly PTHREAD_PROCESS_SHARED: number;
-  readonly PTHREAD_MUTEX_ROBUST: number;
-  /** The two errors of robust mutexes, which node:os lacks. */
-  readonly EOWNERDEAD: number;
-  readonly ENOTRECOVERABLE: number;
   readonly RTLD_LAZY: number;
   readonly RTLD_GLOBAL: number;
   /** The handle by which `dlsym` searches everything that is loaded; null is C's NULL. */
@@ -83,7 +77,7 @@ export interface PlatformConstants {
 }
 
 // Sources: asm-generic/fcntl.h, mman-common.h and errno.h, linux/time.h, memfd.h, shm.h, sem.h,
-// socket.h; dlfcn.h and pthread.h of glibc 2.36 and of musl 1.2.3, which agree on these.
+// socket.h; dlfcn.h of glibc 2.36 and of musl 1.2.3, which agree on these.
 const LINUX: PlatformConstants = {
   O_RDONLY: 0,
   O_RDWR: 2,
@@ -144,17 +138,12 @@ const LINUX: PlatformConstants = {
   SOCK_CLOEXEC: 0o2000000,
   MSG_DONTWAIT: 0x40,
   MSG_NOSIGNAL: 0x4000,
-  PTHREAD_MUTEX_ERRORCHECK: 2,
-  PTHREAD_PROCESS_SHARED: 1,
-  PTHREAD_MUTEX_ROBUST: 1,
-  EOWNERDEAD: 130,
-  ENOTRECOVERABLE: 131,
   RTLD_LAZY: 0x1,
   RTLD_GLOBAL: 0x100,
   RTLD_DEFAULT: null,
 };
 
-// Sources: xnu bsd/sys/fcntl.h, mman.h, errno.h and socket.h, libpthread pthread.h, dyld dlfcn.h,
+// Sources: xnu bsd/sys/fcntl.h, mman.h, errno.h and socket.h, dyld dlfcn.h,
 // Libc time.h. Untested.
 const DARWIN: PlatformConstants = {
   ...LINUX,
@@ -184,14 +173,11 @@ const DARWIN: PlatformConstants = {
   SOCK_CLOEXEC: 0,
   MSG_DONTWAIT: 0x80,
   MSG_NOSIGNAL: 0,
-  PTHREAD_MUTEX_ERRORCHECK: 1,
-  EOWNERDEAD: 105,
-  ENOTRECOVERABLE: 104,
   RTLD_GLOBAL: 0x8,
   RTLD_DEFAULT: -2,
 };
 
-// Sources: FreeBSD sys/fcntl.h, mman.h, _clock_id.h, errno.h and socket.h, pthread.h. Untested.
+// Sources: FreeBSD sys/fcntl.h, mman.h, _clock_id.h, errno.h and socket.h. Untested.
 const FREEBSD: PlatformConstants = {
   ...LINUX,
   O_CREAT: 0x200,
@@ -220,9 +206,6 @@ const FREEBSD: PlatformConstants = {
   SOCK_CLOEXEC: 0,
   MSG_DONTWAIT: 0x80,
   MSG_NOSIGNAL: 0x20000,
-  PTHREAD_MUTEX_ERRORCHECK: 1,
-  EOWNERDEAD: 96,
-  ENOTRECOVERABLE: 95,
 };
 
 /** `struct flock`: offsets in bytes. */
@@ -278,12 +261,12 @@ export interface Platform {
   readonly flock: FlockLayout;
   /** Undefined where this package does not know it, and so cannot use System V memory. */
   readonly shmid: ShmidLayout | undefined;
-  /** The libc in the mark of a mutex, unless it is glibc: 2 is musl, 3 any other. */
-  readonly libcNumber: number;
   /** Whether a `sockaddr` starts with its own length. */
   readonly sockaddrHasLength: boolean;
   /** The number of the system call `futex`, which libc does not wrap; undefined without one. */
   readonly futexCall: number | undefined;
+  /** The numbers of `gettid` and `tkill`; undefined where threads have no such ids. */
+  readonly threadCalls: { readonly gettid: number; readonly tkill: number } | undefined;
 }
 
 const PLATFORMS: Readonly<Record<string, Platform>> = {
@@ -296,9 +279,10 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: "/dev/shm",
     flock: LINUX_FLOCK,
     shmid: LINUX_SHMID,
-    libcNumber: 2,
     sockaddrHasLength: false,
     futexCall: process.arch === "arm64" ? 98 : 202,
+    threadCalls:
+      process.arch === "arm64" ? { gettid: 178, tkill: 130 } : { gettid: 186, tkill: 200 },
   },
   darwin: {
     constants: DARWIN,
@@ -308,9 +292,9 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: undefined,
     flock: BSD_FLOCK,
     shmid: undefined,
-    libcNumber: 3,
     sockaddrHasLength: true,
     futexCall: undefined,
+    threadCalls: undefined,
   },
   freebsd: {
     constants: FREEBSD,
@@ -320,9 +304,9 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     directory: undefined,
     flock: BSD_FLOCK,
     shmid: undefined,
-    libcNumber: 3,
     sockaddrHasLength: true,
     futexCall: undefined,
+    threadCalls: undefined,
   },
 };
 
@@ -331,12 +315,6 @@ export const PLATFORM: Platform | undefined = PLATFORMS[process.platform];
 
 /** The running platform's macros. On an unsupported platform, loading libc refuses first. */
 export const C: PlatformConstants = PLATFORM?.constants ?? LINUX;
-
-/** The libc in the mark of a mutex that glibc made; a symbol tells glibc from musl. */
-export const GLIBC = 1;
-/** The processor in the mark of a mutex. */
-export const PROCESSOR_NUMBER: number =
-  process.arch === "x64" ? 1 : process.arch === "arm64" ? 2 : 3;
 
 /** Apple's arm64 passes variadic arguments on the stack: they start after eight fixed ones. */
 export const VARIADIC_ON_STACK: boolean = process.platform === "darwin" && process.arch === "arm64";

@@ -52,18 +52,6 @@ const SYMBOLS = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   send: { args: ["i32", "ptr", "u64", "i32"], returns: "i64_fast" },
-  // pthread.h
-  pthread_mutexattr_init: { args: ["ptr"], returns: "i32" },
-  pthread_mutexattr_destroy: { args: ["ptr"], returns: "i32" },
-  pthread_mutexattr_settype: { args: ["ptr", "i32"], returns: "i32" },
-  pthread_mutexattr_setpshared: { args: ["ptr", "i32"], returns: "i32" },
-  pthread_mutexattr_setrobust: { args: ["ptr", "i32"], returns: "i32" },
-  pthread_mutex_init: { args: ["ptr", "ptr"], returns: "i32" },
-  pthread_mutex_trylock: { args: ["ptr"], returns: "i32" },
-  pthread_mutex_timedlock: { args: ["ptr", "ptr"], returns: "i32" },
-  pthread_mutex_clocklock: { args: ["ptr", "i32", "ptr"], returns: "i32" },
-  pthread_mutex_consistent: { args: ["ptr"], returns: "i32" },
-  pthread_mutex_unlock: { args: ["ptr"], returns: "i32" },
   // gnu/libc-version.h; its presence tells glibc from musl
   gnu_get_libc_version: { args: [], returns: "ptr" },
   // time.h

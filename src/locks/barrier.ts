@@ -38,14 +38,8 @@ import {
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, countIn, wordsAt } from "./lock-memory.ts";
-import {
-  INHERITED,
-  type RobustMutex,
-  checkAbi,
-  checkRobustMutex,
-  isMine,
-  writeAbi,
-} from "./robust-mutex.ts";
+import { INHERITED, isMine } from "./algorithm/lock-core.ts";
+import type { OwnedLock } from "./owned-lock.ts";
 
 /** What the barrier that is found must be like. */
 export interface BarrierOptions {
@@ -93,8 +87,8 @@ const RELEASING_WORD: number = BARRIER_RELEASING_OFFSET >> 2;
 export class Barrier extends LockHandle {
   readonly #memory: LockMemory;
   readonly #parties: number;
-  readonly #mutex: RobustMutex;
-  readonly #seats: readonly RobustMutex[];
+  readonly #lock: OwnedLock;
+  readonly #seats: readonly OwnedLock[];
   readonly #hold: Hold;
   #seat = -1;
   #lastCensusMs = 0;
@@ -109,21 +103,15 @@ export class Barrier extends LockHandle {
       return barrierLength(parties);
     },
     check(action, { parties }) {
-      checkRobustMutex("barrier");
       if (parties === undefined) return;
       checkInteger(action, "parties", parties, 1, BARRIER_MAX_PARTIES);
     },
     make(placed, words, { parties }) {
-      const barrier = new Barrier(placed, parties);
-      barrier.#mutex.init();
-      writeAbi(words);
-      for (const seat of barrier.#seats) seat.init();
       words[PARTIES_WORD] = parties;
-      return barrier;
+      return new Barrier(placed, parties);
     },
     find(placed, options) {
       const words = wordsAt(placed, barrierLength(1));
-      checkAbi(placed, words);
       const room = { noun: "parties", at: BARRIER_PARTIES_OFFSET, max: BARRIER_MAX_PARTIES };
       const parties = countIn(placed, words, room, options.parties);
       return new Barrier(placed, parties);
@@ -138,9 +126,9 @@ export class Barrier extends LockHandle {
     this.#parties = parties;
     const hold = memory.registerHold(this, "barrier");
     this.#hold = hold;
-    this.#mutex = memory.mutexAt(0, hold);
+    this.#lock = memory.lockAt(0, hold);
     this.#seats = Array.from({ length: parties }, (_, seat) =>
-      memory.mutexAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH, hold),
+      memory.lockAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH, hold),
     );
   }
 
@@ -326,7 +314,7 @@ export class Barrier extends LockHandle {
 
   #sitDown(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
-      const outcome = this.#seats[seat]!.tryTake();
+      const outcome = this.#seats[seat]!.tryLock();
       if (!isMine(outcome)) continue;
       if (outcome === INHERITED) this.#break();
       this.#setState(seat, IDLE);
@@ -343,7 +331,7 @@ export class Barrier extends LockHandle {
     if (this.#stateOf(this.#seat) !== ARRIVED) return true;
     const now = monotonicMs();
     if (now - this.#lastCensusMs < CENSUS_MS) return false;
-    const outcome = this.#mutex.tryTake();
+    const outcome = this.#lock.poll();
     if (!isMine(outcome)) return false;
     this.#lastCensusMs = now;
     this.#underMutex(outcome === INHERITED, () => this.#census());
@@ -369,7 +357,7 @@ export class Barrier extends LockHandle {
 
   #locked<T>(action: () => T): T {
     this.#memory.checkOpen();
-    return this.#underMutex(this.#mutex.lock(), action);
+    return this.#underMutex(this.#lock.lock(), action);
   }
 
   #underMutex<T>(ownerDied: boolean, action: () => T): T {
@@ -381,7 +369,7 @@ export class Barrier extends LockHandle {
       }
       return action();
     } finally {
-      this.#mutex.unlock();
+      this.#lock.unlock();
     }
   }
 
@@ -389,7 +377,7 @@ export class Barrier extends LockHandle {
   #census(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
       if (seat === this.#seat) continue;
-      const outcome = this.#seats[seat]!.tryTake();
+      const outcome = this.#seats[seat]!.tryLock();
       if (!isMine(outcome)) continue;
       if (outcome === INHERITED) this.#break();
       this.#setState(seat, IDLE);

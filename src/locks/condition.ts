@@ -96,6 +96,7 @@ export class Condition extends LockHandle {
       placed,
       CONDITION_LENGTH,
       CONDITION_WAIT_POINT_OFFSET,
+      false,
     );
     super(memory);
     this.#memory = memory;

@@ -9,7 +9,7 @@ import type { AsyncLine } from "../waiting/async-line.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { type AsyncWaitOptions, checkTimeout } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
-import { RobustMutex } from "./robust-mutex.ts";
+import { OwnedLock } from "./owned-lock.ts";
 
 // The words of a closed handle.
 const NOTHING: Int32Array = new Int32Array(0);
@@ -64,13 +64,23 @@ export class LockMemory {
   // Their length is 0 once they cannot be used: closed here, or the segment closed or mapped again.
   #words: Int32Array;
 
-  /** @param name Of the class of the lock. @throws TypeError for a place that is none. */
-  constructor(name: string, placed: Placed, byteLength: number, waitPointOffset: number) {
+  /**
+   * @param name Of the class of the lock.
+   * @param forHolder Whether it is waited for somebody who may die. Default true.
+   * @throws TypeError for a place that is none.
+   */
+  constructor(
+    name: string,
+    placed: Placed,
+    byteLength: number,
+    waitPointOffset: number,
+    forHolder = true,
+  ) {
     checkInside(placed instanceof Placed, name);
     this.placed = placed;
     this.what = placed.what;
     this.#words = wordsAt(placed, byteLength);
-    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset);
+    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset, forHolder);
   }
 
   /** The words. @throws ClosedError. */
@@ -103,11 +113,12 @@ export class LockMemory {
   }
 
   /**
-   * @param byteOffset Where the mutex lies in the lock, in bytes. @param hold See `registerHold`.
+   * @param byteOffset Where it lies in this lock, in bytes. @param hold See `registerHold`.
+   * @param bells Where those wait who wait for it in an event loop.
    */
-  mutexAt(byteOffset: number, hold: Hold): RobustMutex {
+  lockAt(byteOffset: number, hold: Hold, bells?: WaitPoint): OwnedLock {
     const { segment, offset, what } = this.placed;
-    return new RobustMutex(segment.mapping, offset + byteOffset, what, hold);
+    return new OwnedLock(segment, offset + byteOffset, what, hold, bells);
   }
 
   /** Waits, blocking this thread. @returns Whether it is ready: false when the timeout passed. */

@@ -4,12 +4,9 @@ import { MUTEX_MARK } from "../layout/lock-marks.ts";
 import {
   MUTEX_DEATHS_OFFSET,
   MUTEX_LENGTH,
-  MUTEX_LOST_OFFSET,
   MUTEX_WAIT_POINT_OFFSET,
 } from "../layout/mutex-layout.ts";
-import { WAITING } from "../layout/wait-point-layout.ts";
-import { monotonicMs } from "../libc/time.ts";
-import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
+import { add, load } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import type {
   Placed,
@@ -18,7 +15,6 @@ import type {
   PlacedOpenOptions,
 } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
-import { LOCK_TRIES, SLICE_MS } from "../waiting/limits.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import {
   ASYNC_WAIT_OPTIONS,
@@ -31,18 +27,8 @@ import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
 import { checkRepair, repair } from "./repair.ts";
-import {
-  BUSY,
-  GIVEN_UP,
-  INHERITED,
-  OWN,
-  type Outcome,
-  type RobustMutex,
-  TAKEN,
-  checkAbi,
-  checkRobustMutex,
-  writeAbi,
-} from "./robust-mutex.ts";
+import { BUSY, INHERITED, LOST, OWN, type Outcome, TAKEN } from "./algorithm/lock-core.ts";
+import type { OwnedLock } from "./owned-lock.ts";
 
 /** How a process uses a mutex. */
 export interface MutexOptions {
@@ -54,9 +40,7 @@ export interface MutexOptions {
   readonly onOwnerDied?: ((mutex: Mutex) => void) | undefined;
 }
 
-const WAIT_STATE_WORD: number = MUTEX_WAIT_POINT_OFFSET >> 2;
 const DEATHS_WORD: number = MUTEX_DEATHS_OFFSET >> 2;
-const LOST_WORD: number = MUTEX_LOST_OFFSET >> 2;
 
 /** A held mutex, which is unlocked when this is disposed of, and never by the garbage collector. */
 export class MutexGuard {
@@ -131,9 +115,7 @@ export class MutexGuard {
  */
 export class Mutex extends LockHandle {
   readonly #memory: LockMemory;
-  // For `unlock`, without a check: while the mutex is held, its memory stays mapped.
-  readonly #words: Int32Array;
-  readonly #robust: RobustMutex;
+  readonly #lock: OwnedLock;
   readonly #onOwnerDied: ((mutex: Mutex) => void) | undefined;
   readonly #hold: Hold;
   readonly #line = new AsyncLine();
@@ -149,30 +131,19 @@ export class Mutex extends LockHandle {
     leastLength: MUTEX_LENGTH,
     byteLength: () => MUTEX_LENGTH,
     check(action, { onOwnerDied }) {
-      checkRobustMutex("mutex");
       checkRepair(action, onOwnerDied);
     },
-    make(placed, words, options) {
-      const mutex = new Mutex(placed, options);
-      mutex.#robust.init();
-      writeAbi(words);
-      return mutex;
-    },
-    find(placed, options) {
-      const mutex = new Mutex(placed, options);
-      checkAbi(placed, mutex.#memory.words);
-      return mutex;
-    },
+    make: (placed, _words, options) => new Mutex(placed, options),
+    find: (placed, options) => new Mutex(placed, options),
   });
 
   private constructor(placed: Placed, options: MutexOptions) {
     const memory = new LockMemory("Mutex", placed, MUTEX_LENGTH, MUTEX_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
-    this.#words = memory.words;
     this.#onOwnerDied = options.onOwnerDied;
     this.#hold = memory.registerHold(this, "mutex");
-    this.#robust = memory.mutexAt(0, this.#hold);
+    this.#lock = memory.lockAt(0, this.#hold, memory.waitPoint);
   }
 
   /** How many bytes a mutex takes in a segment. */
@@ -267,10 +238,13 @@ export class Mutex extends LockHandle {
    */
   lock(options?: WaitOptions): boolean {
     if (options !== undefined) checkWait(this.#action, options, WAIT_OPTIONS);
-    const outcome = this.#robust.tryLock();
-    if (outcome !== TAKEN) return this.#examine(outcome) || this.#lockSlowly(options?.timeoutMs);
+    if (this.#lock.tryTake() !== TAKEN) return this.#lockSlowly(options?.timeoutMs);
     this.#hold.held = true;
     return true;
+  }
+
+  #lockSlowly(timeoutMs = Number.POSITIVE_INFINITY): boolean {
+    return timeoutMs === 0 ? this.tryLock() : this.#accept(this.#lock.lockFor(timeoutMs));
   }
 
   /**
@@ -279,7 +253,7 @@ export class Mutex extends LockHandle {
    *   `lock`.
    */
   tryLock(): boolean {
-    return this.#accept(this.#robust.tryLock());
+    return this.#accept(this.#lock.tryLock());
   }
 
   /**
@@ -292,16 +266,20 @@ export class Mutex extends LockHandle {
    */
   async lockAsync(options?: AsyncWaitOptions): Promise<boolean> {
     checkWait(this.#action, options, ASYNC_WAIT_OPTIONS);
-    return this.#memory.waitAsync(
-      () => {
-        if (this.#hold.held) return false;
-        const outcome = this.#robust.tryLock();
-        // Another handle of this thread holds it, and will unlock it in time.
-        return this.#accept(outcome === OWN ? BUSY : outcome);
-      },
-      options,
-      this.#line,
-    );
+    let looks = 0;
+    const ready = (): boolean => {
+      if (this.#hold.held) return false;
+      const outcome = this.#lock.look(looks++ > 0);
+      // Another handle of this thread holds it, and will unlock it in time.
+      return this.#accept(outcome === OWN ? BUSY : outcome);
+    };
+    let locked = false;
+    try {
+      locked = await this.#memory.waitAsync(ready, options, this.#line);
+    } finally {
+      if (!locked && looks > 0 && !this.#hold.held) this.#lock.stopLooking();
+    }
+    return locked;
   }
 
   /**
@@ -359,12 +337,10 @@ export class Mutex extends LockHandle {
    */
   unlock(): void {
     if (!this.#hold.held) this.#mustBeHeld("unlock");
-    if (this.#ownerDied) this.#declareWhole();
-    this.#robust.unlock();
+    this.#ownerDied = false;
     this.#hold.held = false;
     this.#turn = ++this.#turns;
-    if ((loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0)
-      this.#memory.waitPoint.wake();
+    this.#lock.unlock();
   }
 
   /**
@@ -376,9 +352,10 @@ export class Mutex extends LockHandle {
   abandon(): void {
     this.#mustBeHeld("abandon");
     if (!this.#ownerDied) this.#refuse("abandon", "no owner died with it. Unlock it instead");
-    store(this.#memory.words, LOST_WORD, 1);
     this.#ownerDied = false;
-    this.unlock();
+    this.#hold.held = false;
+    this.#turn = ++this.#turns;
+    this.#lock.abandon();
   }
 
   /**
@@ -391,7 +368,7 @@ export class Mutex extends LockHandle {
       throw new StateError("EBUSY", `Cannot close ${this.#memory.what}: ${why}`);
     }
     super.close();
-    this.#robust.close();
+    this.#lock.close();
   }
 
   /** Unlocks for a wait. @returns What resumes this hold after the next lock. @internal */
@@ -428,19 +405,6 @@ export class Mutex extends LockHandle {
     return `Cannot lock ${this.#memory.what}`;
   }
 
-  #lockSlowly(timeoutMs = Number.POSITIVE_INFINITY): boolean {
-    if (timeoutMs === 0) return false;
-    const deadline = monotonicMs() + timeoutMs;
-    for (let tries = 0; tries < LOCK_TRIES; tries++) {
-      if (this.#accept(this.#robust.tryLock())) return true;
-    }
-    for (;;) {
-      const left = deadline - monotonicMs();
-      if (left <= 0) return false;
-      if (this.#accept(this.#robust.lockFor(Math.min(left, SLICE_MS)))) return true;
-    }
-  }
-
   #accept(outcome: Outcome): boolean {
     if (outcome !== TAKEN) return this.#examine(outcome);
     this.#hold.held = true;
@@ -450,8 +414,7 @@ export class Mutex extends LockHandle {
   /** For every outcome of a try but TAKEN. @returns Whether this handle holds the mutex now. */
   #examine(outcome: Outcome): boolean {
     if (outcome === INHERITED) return this.#inherit();
-    if (outcome === GIVEN_UP) this.#declareLost();
-    if (load(this.#memory.words, LOST_WORD) !== 0) {
+    if (outcome === LOST) {
       const why = "an owner died, and the repair of its data failed";
       const out = "Make the data and the mutex again (init, overwrite) when nobody uses them";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}. ${out}`);
@@ -459,15 +422,8 @@ export class Mutex extends LockHandle {
     if (outcome === BUSY && !this.#hold.held) return false;
     const why = this.#hold.held
       ? "this handle holds it already"
-      : "this thread holds it through another handle, or its owner's id means another process " +
-        "here: all need one PID namespace";
+      : "this thread holds it through another handle";
     throw new StateError("EDEADLK", `${this.#action}: ${why}`);
-  }
-
-  /** Tells everyone that the data are lost, since some libcs would let waiters wait for ever. */
-  #declareLost(): void {
-    store(this.#memory.words, LOST_WORD, 1);
-    this.#memory.waitPoint.wake();
   }
 
   /**
@@ -487,12 +443,7 @@ export class Mutex extends LockHandle {
       const why = "its owner died, and onOwnerDied failed. Nobody can lock it now";
       throw new StateError("ENOTRECOVERABLE", `${this.#action}: ${why}`, { cause });
     }
-    return this.#hold.held || this.#accept(this.#robust.tryLock());
-  }
-
-  #declareWhole(): void {
-    this.#robust.declareWhole();
-    this.#ownerDied = false;
+    return this.#hold.held || this.tryLock();
   }
 
   #refusePromise(): never {

@@ -44,7 +44,8 @@ import type { Hold } from "../segment/holds.ts";
 import { COURTESY_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
 import { repair } from "./repair.ts";
-import { BUSY, INHERITED, OWN, type RobustMutex, isMine } from "./robust-mutex.ts";
+import { BUSY, INHERITED, OWN, isMine } from "./algorithm/lock-core.ts";
+import type { OwnedLock } from "./owned-lock.ts";
 
 const STATE_WORD: number = RW_LOCK_STATE_OFFSET >> 2;
 const UNREPAIRED_WORD: number = RW_LOCK_UNREPAIRED_OFFSET >> 2;
@@ -57,8 +58,8 @@ export interface RwLockParts {
   /** For messages: `readers-writer lock "/x"`. */
   readonly what: string;
   readonly words: Int32Array;
-  readonly writers: RobustMutex;
-  readonly places: readonly RobustMutex[];
+  readonly writers: OwnedLock;
+  readonly places: readonly OwnedLock[];
   readonly waitPoint: WaitPoint;
   readonly hold: Hold;
   readonly onOwnerDied: (() => void) | undefined;
@@ -68,8 +69,8 @@ export interface RwLockParts {
 export class RwLockSteps {
   readonly #what: string;
   readonly #words: Int32Array;
-  readonly #writers: RobustMutex;
-  readonly #places: readonly RobustMutex[];
+  readonly #writers: OwnedLock;
+  readonly #places: readonly OwnedLock[];
   readonly #waitPoint: WaitPoint;
   readonly #hold: Hold;
   readonly #onOwnerDied: (() => void) | undefined;
@@ -149,7 +150,10 @@ export class RwLockSteps {
       if (isMine(places[this.#place]!.tryTake())) return true;
       this.#place = (this.#place + 1) % places.length;
     }
-    return false;
+    // Now it is worth asking whether those who have them live.
+    const found = places.findIndex((place) => isMine(place.poll()));
+    if (found >= 0) this.#place = found;
+    return found >= 0;
   }
 
   /**
@@ -202,7 +206,7 @@ export class RwLockSteps {
     if (load(this.#words, STATE_WORD) !== WRITING) store(this.#words, STATE_WORD, WANTED);
     const places = this.#places;
     for (let at = this.#taken; at < places.length; at++) {
-      if (!isMine(places[at]!.tryTake())) return false;
+      if (!isMine(places[at]!.poll())) return false;
       this.#taken = at + 1;
     }
     this.#writing = true;
@@ -295,7 +299,7 @@ export class RwLockSteps {
    * @returns Whether it did. @throws StateError EDEADLK.
    */
   #takeWriters(inEventLoop: boolean): boolean {
-    const outcome = this.#writers.tryTake();
+    const outcome = this.#writers.poll();
     if (outcome === BUSY || (inEventLoop && outcome === OWN)) return false;
     if (outcome === OWN) {
       const why = "this thread writes, or waits to, through another handle";

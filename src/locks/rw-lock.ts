@@ -30,7 +30,7 @@ import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory, countIn, wordsAt } from "./lock-memory.ts";
 import { checkRepair } from "./repair.ts";
-import { type RobustMutex, checkAbi, checkRobustMutex, writeAbi } from "./robust-mutex.ts";
+import type { OwnedLock } from "./owned-lock.ts";
 import { RwLockSteps } from "./rw-lock-steps.ts";
 
 /** What a readers-writer lock is like, and how a process uses it. */
@@ -85,8 +85,8 @@ const LOOK_ONLY: WaitOptions = { timeoutMs: 0 };
  */
 export class RwLock extends LockHandle {
   readonly #memory: LockMemory;
-  readonly #places: readonly RobustMutex[];
-  readonly #writers: RobustMutex;
+  readonly #places: readonly OwnedLock[];
+  readonly #writers: OwnedLock;
   readonly #hold: Hold;
   readonly #steps: RwLockSteps;
   // Reads nest, so a read must not wait for a write of the same handle that waits for reads to end.
@@ -105,7 +105,6 @@ export class RwLock extends LockHandle {
       return rwLockLength(readers);
     },
     check(action, { readers, onOwnerDied }) {
-      checkRobustMutex("readers-writer lock");
       if (readers !== undefined) {
         checkInteger(action, "readers", readers, 1, RW_LOCK_MAX_PLACES);
       }
@@ -113,16 +112,11 @@ export class RwLock extends LockHandle {
     },
     make(placed, words, options) {
       const { readers = DEFAULT_READERS } = options;
-      const lock = new RwLock(placed, readers, options);
-      lock.#writers.init();
-      writeAbi(words);
-      for (const place of lock.#places) place.init();
       words[PLACES_WORD] = readers;
-      return lock;
+      return new RwLock(placed, readers, options);
     },
     find(placed, options) {
       const words = wordsAt(placed, rwLockLength(1));
-      checkAbi(placed, words);
       const room = { noun: "readers", at: RW_LOCK_PLACES_OFFSET, max: RW_LOCK_MAX_PLACES };
       const places = countIn(placed, words, room, options.readers);
       return new RwLock(placed, places, options);
@@ -140,9 +134,9 @@ export class RwLock extends LockHandle {
     this.#memory = memory;
     const hold = memory.registerHold(this, "readers-writer lock");
     this.#hold = hold;
-    this.#writers = memory.mutexAt(0, hold);
+    this.#writers = memory.lockAt(0, hold);
     this.#places = Array.from({ length: places }, (_, place) =>
-      memory.mutexAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH, hold),
+      memory.lockAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH, hold),
     );
     this.#steps = new RwLockSteps({
       what: placed.what,

@@ -104,7 +104,13 @@ export class SharedEvent extends LockHandle {
   });
 
   private constructor(placed: Placed, auto: boolean) {
-    const memory = new LockMemory("SharedEvent", placed, EVENT_LENGTH, EVENT_WAIT_POINT_OFFSET);
+    const memory = new LockMemory(
+      "SharedEvent",
+      placed,
+      EVENT_LENGTH,
+      EVENT_WAIT_POINT_OFFSET,
+      false,
+    );
     super(memory);
     this.#memory = memory;
     this.#auto = auto;

@@ -3,7 +3,6 @@ import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import {
   MAP_BUCKET,
-  MAP_ABI_SHIFT,
   MAP_BYTES_KEYS,
   MAP_ENTRY,
   MAP_EVICTS,
@@ -15,7 +14,6 @@ import {
   SEGMENT_HEADER_LENGTH,
   SEGMENT_KINDS,
 } from "../layout/segment-header.ts";
-import { MUTEX_ABI } from "../libc/pthread.ts";
 import {
   type NewHeader,
   type Structure,
@@ -57,15 +55,12 @@ export function mapHeader<V, K extends SharedMapKey>(
   const shape = shapeFor(options);
   const { stripeCount, bucketCount, unitCount, unitWords } = shape;
   const seeds = crypto.getRandomValues(new Uint32Array(2));
-  const flags =
-    (MUTEX_ABI << MAP_ABI_SHIFT) |
-    (whenFull === "evict" ? MAP_EVICTS : 0) |
-    (wantsBytes(key) ? MAP_BYTES_KEYS : 0);
+  const flags = (whenFull === "evict" ? MAP_EVICTS : 0) | (wantsBytes(key) ? MAP_BYTES_KEYS : 0);
   return {
     kind: SEGMENT_KINDS.map,
     layoutHash: HASH,
     dataLength: mapLength(shape),
-    parameters: [stripeCount, bucketCount, unitCount, unitWords, ...seeds, flags >>> 0],
+    parameters: [stripeCount, bucketCount, unitCount, unitWords, ...seeds, flags],
     codec: codec.id,
   };
 }
@@ -114,8 +109,6 @@ export function checkFoundMap<V, K extends SharedMapKey>(
   const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
   structure.mustHaveCodec(codec.id, codecName(codec));
   const { shape, evicts, hasBytesKeys } = readMap(structure);
-  const abi = (structure.header.parameters?.[MAP_FLAGS_PARAMETER] ?? 0) >>> MAP_ABI_SHIFT;
-  structure.mustHave("libc or processor", FLAGS_OFFSET, abi, MUTEX_ABI);
   if (key !== codecs.raw) {
     structure.mustHave("kind of keys", FLAGS_OFFSET, hasBytesKeys ? "bytes" : "utf8", key.id);
   }

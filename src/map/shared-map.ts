@@ -15,7 +15,7 @@ import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts
 import { MapWriter, REFUSED, STORED } from "./algorithm/map-writer.ts";
 import { MapEntries } from "./map-entries.ts";
 import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
-import { RobustStripeLocks } from "./map-locks.ts";
+import { OwnedStripeLocks } from "./map-locks.ts";
 import {
   type SharedMapCreateOptions,
   type SharedMapInitOptions,
@@ -75,7 +75,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
-  readonly #locks: RobustStripeLocks;
+  readonly #locks: OwnedStripeLocks;
   readonly #guard: UpdateGuard;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
@@ -84,7 +84,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
-    const locks = new RobustStripeLocks(this, structure, memory);
+    const locks = new OwnedStripeLocks(this, structure, memory);
     this.#placed = placed;
     this.#guard = new UpdateGuard(placed);
     this.#memory = memory;
@@ -208,7 +208,6 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   static #filler<V, K extends SharedMapKey>(options: SharedMapNewOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       const map = new SharedMap(structure, options);
-      map.#locks.init();
       for (let stripe = 0; stripe <= map.#memory.stripeMask; stripe++) {
         rebuild(map.#memory, map.#memory.stripeOf(stripe));
       }

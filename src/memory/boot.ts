@@ -21,14 +21,16 @@ let offsetMs: number | undefined;
  * A process in a time namespace of its own sees the clock moved.
  * @returns By how much, in ms.
  */
-function namespaceOffsetMs(): number {
+export function namespaceOffsetMs(): number {
+  if (offsetMs !== undefined) return offsetMs;
   const found = /^boottime\s+(-?\d+)\s+(\d+)/m.exec(read("/proc/self/timens_offsets"));
-  return found === null ? 0 : Number(found[1]) * 1e3 + Number(found[2]) / 1e6;
+  offsetMs = found === null ? 0 : Number(found[1]) * 1e3 + Number(found[2]) / 1e6;
+  return offsetMs;
 }
 
 /** The time since the machine started, in ms, which includes the time that it slept. */
 export function bootMs(): number {
-  return boottimeMs() - (offsetMs ??= namespaceOffsetMs());
+  return boottimeMs() - namespaceOffsetMs();
 }
 
 /** The clock of times that are kept in memory. */

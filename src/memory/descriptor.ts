@@ -1,7 +1,7 @@
 /** The one owner of a file descriptor. */
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
-import { close, releaseLocks } from "../libc/fcntl.ts";
+import { close, open, releaseLocks } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 
 const LOOK = C.O_RDONLY | C.PROC_O_APPEND;
@@ -56,6 +56,7 @@ export class Descriptor {
   #number: number;
   #isShared = false;
   #served: Served | undefined;
+  #atClose: (() => void) | undefined;
 
   constructor(what: string, number: number) {
     this.#what = what;
@@ -77,8 +78,30 @@ export class Descriptor {
     return this.number;
   }
 
+  /** Whether its open file description may have been passed on. */
+  get isShared(): boolean {
+    return this.#isShared;
+  }
+
   get closed(): boolean {
     return this.#number < 0;
+  }
+
+  /**
+   * Opens the same object again in the same way, whatever has become of its name, with an open file
+   * description of its own. @returns The new one; undefined where the mode forbids that.
+   */
+  openAgain(): Descriptor | undefined {
+    const path = `/proc/self/fd/${this.number}`;
+    const again = (mode: number): number => withDescriptors(() => open(path, mode | C.O_CLOEXEC));
+    const writable = again(C.O_RDWR);
+    const opened = writable === -E.EACCES ? again(C.O_RDONLY) : writable;
+    return opened < 0 ? undefined : new Descriptor(this.#what, opened);
+  }
+
+  /** Sets what is called once it is closed. */
+  atClose(call: () => void): void {
+    this.#atClose = call;
   }
 
   /** Closes the descriptor when an object is collected; a later call names another object. */
@@ -103,5 +126,6 @@ export class Descriptor {
     if (!this.#isShared) releaseLocks(this.#number);
     close(this.#number);
     this.#number = -1;
+    this.#atClose?.();
   }
 }

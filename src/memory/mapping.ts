@@ -1,23 +1,12 @@
 /** The one owner of mapped memory: an ArrayBuffer that cannot be used after it is unmapped. */
 import { ClosedError } from "../errors.ts";
-import { E, fail } from "../libc/errno.ts";
-import { adoptAttachment, adoptMapping, mapAgain, mmap, unmap } from "../libc/mman.ts";
+import { E } from "../libc/errno.ts";
+import { adoptAttachment, adoptMapping, mmap } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
 
 /** How many bytes one ArrayBuffer can cover. */
 export const MAPPING_MAX: number = 2 ** 32;
-
-const IS_MAIN_THREAD: boolean = Bun.isMainThread;
-
-interface Lasting {
-  readonly address: number;
-  readonly length: number;
-}
-
-const forgotten: FinalizationRegistry<Lasting> = new FinalizationRegistry(
-  ({ address, length }) => void unmap(address, length),
-);
 
 /**
  * A range of this process's memory that a kernel object backs.
@@ -29,17 +18,12 @@ export class Mapping {
   readonly buffer: ArrayBuffer;
   readonly #what: string;
   readonly #address: number;
-  /** How many bytes are mapped: huge pages are mapped whole. */
-  readonly #mapped: number;
   // Its length is 0 once detached; reading that costs nothing, while `buffer.detached` is a call.
   readonly #probe: Uint8Array;
 
-  #lasting: Lasting | undefined;
-
-  private constructor(what: string, address: number, mapped: number, buffer: ArrayBuffer) {
+  private constructor(what: string, address: number, buffer: ArrayBuffer) {
     this.#what = what;
     this.#address = address;
-    this.#mapped = mapped;
     this.buffer = buffer;
     this.#probe = new Uint8Array(buffer);
   }
@@ -70,7 +54,7 @@ export class Mapping {
       address = mmap(mapped, protection, flags, descriptor, offset);
     }
     if (address < 0) return address;
-    return new Mapping(what, address, mapped, adoptMapping(address, length, mapped));
+    return new Mapping(what, address, adoptMapping(address, length, mapped));
   }
 
   /**
@@ -80,44 +64,13 @@ export class Mapping {
   static attach(what: string, id: number, length: number): Mapping | number {
     const address = shmat(id, 0);
     if (address < 0) return address;
-    return new Mapping(what, address, length, adoptAttachment(address, length));
+    return new Mapping(what, address, adoptAttachment(address, length));
   }
 
   /** The memory's address, for libc. @throws ClosedError once the buffer is detached. */
   get address(): number {
     if (this.#probe.length === 0) throw new ClosedError(this.#what);
     return this.#address;
-  }
-
-  /**
-   * An address of the memory that stays valid until this thread ends, for held mutexes, which the
-   * kernel reads then.
-   *
-   * A Worker that is terminated frees its ArrayBuffers before its thread ends. The kernel would
-   * find nothing mapped where it looks for held mutexes, and nobody could ever lock them again. So
-   * a Worker uses a second mapping that no ArrayBuffer owns. It is unmapped by `close`, or when
-   * this is collected; one that a terminated Worker leaves stays mapped until the process ends.
-   */
-  get lastingAddress(): number {
-    if (IS_MAIN_THREAD) return this.address;
-    if (this.#probe.length === 0) throw new ClosedError(this.#what);
-    return this.#lasting === undefined ? this.#mapLasting() : this.#lasting.address;
-  }
-
-  #mapLasting(): number {
-    const length = this.#mapped;
-    const address = mapAgain(this.#address, length);
-    if (address < 0) fail(`Cannot map ${this.#what} again`, address, "mremap");
-    this.#lasting = { address, length };
-    forgotten.register(this, this.#lasting, this);
-    return address;
-  }
-
-  #unmapLasting(): void {
-    if (this.#lasting === undefined) return;
-    forgotten.unregister(this);
-    unmap(this.#lasting.address, this.#lasting.length);
-    this.#lasting = undefined;
   }
 
   /** Whether the memory is unmapped: closed here, or the buffer was transferred. */
@@ -133,8 +86,6 @@ export class Mapping {
    */
   close(): boolean {
     if (!this.buffer.detached) this.buffer.transfer(0);
-    if (!this.buffer.detached) return false;
-    this.#unmapLasting();
-    return true;
+    return this.buffer.detached;
   }
 }

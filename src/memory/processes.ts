@@ -143,18 +143,6 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The ids of a process's threads, as the threads know them: in their own PID namespace. */
-export function threadsOf(pid: number): number[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).map((thread) => {
-      const status = read(`/proc/${pid}/task/${thread}/status`) ?? "";
-      return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? thread);
-    });
-  } catch {
-    return [];
-  }
-}
-
 /** Whether a process is stopped, by a signal or a debugger, and so is alive but does not run. */
 export function isStopped(pid: number): boolean {
   const stat = read(`/proc/${pid}/stat`);

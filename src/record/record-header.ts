@@ -3,7 +3,6 @@ import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
 import { SHARED_RECORD, SHARED_RECORD_SLOT } from "../layout/shared-record-layout.ts";
-import { MUTEX_ABI } from "../libc/pthread.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
 import { type Schema, type Struct, codecName } from "../struct/struct.ts";
 import { recordLength } from "./algorithm/record-slots.ts";
@@ -33,7 +32,7 @@ export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
     kind: SEGMENT_KINDS.record,
     layoutHash: HASH,
     dataLength: recordLength(valueLength(codec), slots),
-    parameters: [slots, codec.byteLength, MUTEX_ABI],
+    parameters: [slots, codec.byteLength],
     codec: codec.id,
   };
 }
@@ -52,7 +51,7 @@ export function checkFoundRecord(
 ): number {
   structure.mustHaveCodec(codec.id, codecName(codec));
   const { dataLength, parameters = [] } = structure.header;
-  const [slots = 0, byteLength = 0, abi = 0] = parameters;
+  const [slots = 0, byteLength = 0] = parameters;
   structure.mustHave("count of slots", HEADER_PARAMETERS_OFFSET, slots, asked);
   structure.mustHave(
     "length of the struct",
@@ -60,7 +59,6 @@ export function checkFoundRecord(
     byteLength,
     codec.byteLength,
   );
-  structure.mustHave("libc or processor", HEADER_PARAMETERS_OFFSET + 8, abi, MUTEX_ABI);
   if (isSlotCount(slots) && dataLength === recordLength(valueLength(codec), slots)) return slots;
   throw new LayoutError(`Cannot open ${structure.what}: its slots make no record`, {
     expected: "2 to 256 slots that fill its bytes",

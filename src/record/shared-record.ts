@@ -3,7 +3,7 @@ import {
   SHARED_RECORD_LOCK_OFFSET,
   SHARED_RECORD_WAIT_POINT_OFFSET,
 } from "../layout/shared-record-layout.ts";
-import { RobustMutex } from "../locks/robust-mutex.ts";
+import { OwnedLock } from "../locks/owned-lock.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -65,7 +65,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   readonly #placed: Placed;
   readonly #slotCount: number;
   readonly #slots: RecordSlots;
-  readonly #lock: RobustMutex;
+  readonly #lock: OwnedLock;
   readonly #waitPoint: WaitPoint;
   /** Where reads decode their copy; and, in the two fields after it, where writes encode. */
   readonly #readView: DataView;
@@ -85,12 +85,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const lockName = `the lock of ${what}`;
     const hold = segment.holds.register(this, lockName, segment.mapping);
-    this.#lock = new RobustMutex(
-      segment.mapping,
-      dataOffset + SHARED_RECORD_LOCK_OFFSET,
-      lockName,
-      hold,
-    );
+    this.#lock = new OwnedLock(segment, dataOffset + SHARED_RECORD_LOCK_OFFSET, lockName, hold);
     this.#waitPoint = new WaitPoint(segment, dataOffset + SHARED_RECORD_WAIT_POINT_OFFSET);
     this.#readView = new DataView(this.#slots.copy.buffer);
     this.#bytes = new Uint8Array(new ArrayBuffer(length));
@@ -216,7 +211,6 @@ export class SharedRecord<S extends Schema> implements Disposable {
     const first = initial === undefined ? undefined : codec.encode(initial);
     const fill = (structure: Structure): SharedRecord<S> => {
       const record = new SharedRecord(structure, codec, slots);
-      record.#lock.init();
       if (first !== undefined) record.#publish(first);
       return record;
     };

@@ -1,5 +1,7 @@
 /** Checks of the arguments of a segment's methods; each broken rule has its own message. */
 import { checkBoolean, checkInteger, checkMode, checkOneOf, checkOptions } from "../arguments.ts";
+import { LayoutError } from "../errors.ts";
+import { E } from "../libc/errno.ts";
 import { pageSize } from "../libc/fcntl.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
 import type { Access } from "../memory/objects/shared-object.ts";
@@ -102,6 +104,31 @@ export function checkResize(
   if (offset !== 0 || length !== undefined) {
     throw new TypeError(`${action}: only a part of it is mapped here`);
   }
+}
+
+/** @throws RangeError when an object would become smaller. */
+export function checkGrows(action: string, size: number, newSize: number): void {
+  if (newSize >= size) return;
+  throw new RangeError(
+    `${action}: it has ${size}, and shrinking ends any process that touches what is cut off. ` +
+      `Pass { force: true } if none does`,
+  );
+}
+
+/** @throws LayoutError for an object that has another size than was asked for. */
+export function failSize(action: string, found: number, asked: number): never {
+  const ways = "Segment.open accepts it, { truncate: true } discards what it holds";
+  throw new LayoutError(`${action}: one of a different size exists (${ways})`, {
+    expected: `${asked} bytes`,
+    found: `${found}`,
+    offset: 0,
+  });
+}
+
+/** @returns What to do when an object cannot be mapped. @param result The negated errno. */
+export function mapHint(result: number): string | undefined {
+  if (result !== -E.ENOMEM) return undefined;
+  return "This process may map no more (ulimit -v, sysctl vm.max_map_count): close segments";
 }
 
 /** Checks the index of a lock byte. @throws TypeError, RangeError. */

@@ -1,9 +1,11 @@
 import { INSIDE, checkInside, shown } from "../arguments.ts";
-import { ClosedError, LayoutError, StateError } from "../errors.ts";
+import { ClosedError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { msync } from "../libc/mman.ts";
 import { ByteLock } from "../memory/byte-lock.ts";
 import { Holds } from "./holds.ts";
+import { Participant } from "./participant.ts";
+import type { Descriptor } from "../memory/descriptor.ts";
 import type { Mapping } from "../memory/mapping.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { quietly } from "./quietly.ts";
@@ -12,9 +14,12 @@ import {
   type Window,
   checkByte,
   checkCreate,
+  checkGrows,
   checkResize,
   checkWindow,
+  failSize,
   lengthOf,
+  mapHint,
 } from "./segment-checks.ts";
 import type {
   SegmentCreateOptions,
@@ -26,6 +31,8 @@ import { parseSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, ObjectMark, SharedObject } from "../memory/objects/shared-object.ts";
 import { PINNED_LOOK_MS } from "../waiting/limits.ts";
 import { deadlinesFor, waitForName } from "../waiting/patience.ts";
+
+const SEALED_HINT = "It is sealed; create it with { sealed: false }";
 
 /**
  * A named piece of shared memory, mapped into this process.
@@ -73,6 +80,7 @@ export class Segment {
   #bytes: Uint8Array | undefined;
   #view: DataView | undefined;
   #closed = false;
+  #participant: Participant | undefined;
   /** The locks that `tryLock` made and that are held. */
   readonly #locks = new Set<ByteLock>();
   /** What this thread holds in the segment. @internal */
@@ -167,13 +175,8 @@ export class Segment {
   static openOrCreate(name: string, options: SegmentOpenOrCreateOptions): Segment {
     const segment = Segment.attachOrCreate(name, options);
     if (segment.size === options.size) return segment;
-    const found = segment.size;
     segment.close();
-    const ways = "Segment.open accepts it, { truncate: true } discards what it holds";
-    throw new LayoutError(
-      `Cannot open segment ${shown(name)}: one of a different size exists (${ways})`,
-      { expected: `${options.size} bytes`, found: `${found}`, offset: 0 },
-    );
+    return failSize(`Cannot open segment ${shown(name)}`, segment.size, options.size);
   }
 
   /**
@@ -246,6 +249,18 @@ export class Segment {
     return this.#size;
   }
 
+  /** This handle as one that takes part in the locks of the object. @internal */
+  get participant(): Participant {
+    return (this.#participant ??= Participant.join(this.#what, this.#lockTarget));
+  }
+
+  /** What carries the byte locks. @throws ClosedError. */
+  get #lockTarget(): Descriptor {
+    const target = this.#open.lockTarget(true);
+    if (target === undefined) throw new ClosedError(this.#what);
+    return target;
+  }
+
   /** Tells its object from all others that exist. @throws ClosedError. @internal */
   get identity(): string {
     const { device, inode } = this.#open.stat();
@@ -273,7 +288,7 @@ export class Segment {
    * closes it. System V memory has none. @throws ClosedError.
    */
   get descriptor(): number | undefined {
-    return this.#open.descriptor?.share();
+    return this.#open.handOut();
   }
 
   /**
@@ -360,12 +375,7 @@ export class Segment {
     checkResize(action, newSize, options, this.#window);
     this.#object.checkResizable(action);
     const { size } = this.#object.stat();
-    if (newSize < size && options.force !== true) {
-      throw new RangeError(
-        `${action}: it has ${size}, and shrinking ends any process that touches what is cut off. ` +
-          `Pass { force: true } if none does`,
-      );
-    }
+    if (options.force !== true) checkGrows(action, size, newSize);
     // A segment grows first and is unmapped afterwards, so that it stays as it was if there is no
     // room. It is unmapped before it shrinks, so that nothing can touch the bytes that are cut off.
     const shrink = newSize < size;
@@ -377,10 +387,8 @@ export class Segment {
   }
 
   #failResize(action: string, result: number, newSize: number): never {
-    const sealed = result === -E.EPERM && this.sealed;
-    const hint = sealed
-      ? "It is sealed; create it with { sealed: false }"
-      : this.#object.roomHint(result, newSize);
+    const isSealed = result === -E.EPERM && this.sealed;
+    const hint = isSealed ? SEALED_HINT : this.#object.roomHint(result, newSize);
     return fail(action, result, "posix_fallocate", this.name, hint);
   }
 
@@ -424,9 +432,7 @@ export class Segment {
    */
   tryLock(index: number): ByteLock | undefined {
     checkByte(this.#what, index);
-    const target = this.#open.lockTarget(true);
-    if (target === undefined) throw new ClosedError(this.#what);
-    return ByteLock.tryAcquire(this.#what, target, index, this.#locks);
+    return ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
   }
 
   /**
@@ -522,11 +528,8 @@ export class Segment {
     const length = lengthOf(this.#what, this.#window, size);
     const mapping = this.#object.map({ offset, length, access });
     if (typeof mapping === "number") {
-      const hint =
-        mapping === -E.ENOMEM
-          ? "This process may map no more (ulimit -v, sysctl vm.max_map_count): close segments"
-          : undefined;
-      fail(`Cannot map ${this.#what}`, mapping, this.#object.mapCall, this.name, hint);
+      const { mapCall } = this.#object;
+      fail(`Cannot map ${this.#what}`, mapping, mapCall, this.name, mapHint(mapping));
     }
     this.#object.serve(mapping.buffer);
     this.#mapping = mapping;

@@ -18,7 +18,6 @@ import { hex } from "../arguments.ts";
 import { E } from "../libc/errno.ts";
 import { close } from "../libc/fcntl.ts";
 import { connectUnix, sendByte } from "../libc/socket.ts";
-import { RECHECK_MS } from "./limits.ts";
 
 /** One wait of this thread; it is called to look. @returns Whether the wait is over. */
 export type PendingWait = () => boolean;
@@ -29,9 +28,17 @@ function bellPath(id: number): string {
 }
 
 let ownId = 0;
+/** How a wait is kept up. */
+interface Upkeep {
+  readonly keepsAlive: boolean;
+  /** How often it looks unasked, in ms. */
+  readonly recheckMs: number;
+}
+
 let recheck: Timer | undefined;
-/** The waits of this thread, and whether each keeps the process alive. */
-const pending: Map<PendingWait, boolean> = new Map();
+let recheckMs = Number.POSITIVE_INFINITY;
+/** The waits of this thread. */
+const pending: Map<PendingWait, Upkeep> = new Map();
 
 function lookAtAll(): void {
   for (const wait of pending.keys()) {
@@ -62,9 +69,8 @@ export function ownBell(): number {
 }
 
 /** Looks whenever the bell rings, and periodically, until the wait is over or stopped. */
-export function startWaiting(wait: PendingWait, keepsAlive: boolean): void {
-  pending.set(wait, keepsAlive);
-  recheck ??= setInterval(lookAtAll, RECHECK_MS);
+export function startWaiting(wait: PendingWait, keepsAlive: boolean, everyMs: number): void {
+  pending.set(wait, { keepsAlive, recheckMs: everyMs });
   adjustTimer();
 }
 
@@ -73,15 +79,20 @@ export function stopWaiting(wait: PendingWait): void {
   if (pending.delete(wait)) adjustTimer();
 }
 
+/** One timer looks at all waits, as often as the most impatient one wants. */
 function adjustTimer(): void {
-  if (pending.size === 0) {
-    clearInterval(recheck);
-    recheck = undefined;
-  } else if ([...pending.values()].includes(true)) {
-    recheck?.ref();
-  } else {
-    recheck?.unref();
+  let [keepsAlive, everyMs] = [false, Number.POSITIVE_INFINITY];
+  for (const wait of pending.values()) {
+    keepsAlive ||= wait.keepsAlive;
+    everyMs = Math.min(everyMs, wait.recheckMs);
   }
+  if (everyMs !== recheckMs) {
+    clearInterval(recheck);
+    recheck = pending.size === 0 ? undefined : setInterval(lookAtAll, everyMs);
+    recheckMs = everyMs;
+  }
+  if (keepsAlive) recheck?.ref();
+  else recheck?.unref();
 }
 
 /**

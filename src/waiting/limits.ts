@@ -11,12 +11,16 @@ import { cpus } from "node:os";
  * what a waker published that was killed before it woke anybody.
  */
 export const SLICE_MS = 50;
+/** The same where it waits for a holder, whose death wakes nobody. */
+export const HOLDER_SLICE_MS = 10;
 
 /**
  * How often, in ms, an event loop looks unasked at what it waits for. Waits normally end by a bell;
  * this finds what a waker published that was killed before it rang.
  */
 export const RECHECK_MS = 250;
+/** The same where it waits for a holder, whose death rings no bell. */
+export const HOLDER_RECHECK_MS = 50;
 
 /**
  * How long, in ms, one process waits for another that may be between two steps of making something,

@@ -16,10 +16,13 @@ import type { Mapping } from "../memory/mapping.ts";
 import { type PendingWait, ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
 import {
+  HOLDER_RECHECK_MS,
+  HOLDER_SLICE_MS,
   MAX_TIMER_MS,
   MAY_SPIN,
   POLLS_PER_CLOCK,
   POLL_MS,
+  RECHECK_MS,
   SLICE_MS,
   SPIN_POLLS,
   SPIN_TRIAL_PERIOD,
@@ -67,8 +70,17 @@ export class WaitPoint {
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
-  /** @param byteOffset Where the wait point starts; a multiple of its length. */
-  constructor(memory: { readonly mapping: Mapping }, byteOffset: number) {
+  /** How long it sleeps before it looks unasked: in a blocking wait, and in the event loop. */
+  readonly #sliceMs: number;
+  readonly #recheckMs: number;
+
+  /**
+   * @param byteOffset Where the wait point starts; a multiple of its length.
+   * @param forHolder Whether it is waited for somebody who may die, of which nobody tells.
+   */
+  constructor(memory: { readonly mapping: Mapping }, byteOffset: number, forHolder = false) {
+    this.#sliceMs = forHolder ? HOLDER_SLICE_MS : SLICE_MS;
+    this.#recheckMs = forHolder ? HOLDER_RECHECK_MS : RECHECK_MS;
     this.#mapping = memory.mapping;
     this.#offset = byteOffset;
     this.#words = new Int32Array(this.#mapping.buffer, byteOffset, WAIT_POINT_LENGTH / 4);
@@ -123,7 +135,7 @@ export class WaitPoint {
       if (ready()) return true;
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      this.#sleep(key, Math.min(left, SLICE_MS));
+      this.#sleep(key, Math.min(left, this.#sliceMs));
       signal?.throwIfAborted();
     }
   }
@@ -228,7 +240,7 @@ export class WaitPoint {
     };
 
     if (this.#asyncWaits++ === 0) this.#registerBell();
-    startWaiting(look, ref);
+    startWaiting(look, ref, this.#recheckMs);
     this.#pending.set(look, endEarly);
     if (look()) return promise;
     signal?.addEventListener("abort", aborted, { once: true });

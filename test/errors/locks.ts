@@ -10,7 +10,6 @@ import {
   closedSegmentOf,
   crowded,
   locked,
-  mutexOfAnotherLibc,
   nameless,
   placed,
   poked,
@@ -86,12 +85,6 @@ export const LOCKS: readonly ErrorRow[] = [
     error: "ClosedError",
     code: "ECLOSED",
     text: 'Cannot use mutex at 0 in segment "NAME": it is closed',
-  },
-  {
-    provoke: (name) => Mutex.at(mutexOfAnotherLibc(raw(name)), 0),
-    error: "LayoutError",
-    code: "ELAYOUT",
-    text: 'Cannot open mutex at 0 in segment "NAME": another libc or processor made it: expected 0x00010001 at offset 68, found 0x70000001',
   },
   {
     provoke: (name) =>

@@ -27,7 +27,6 @@ import {
   struct,
 } from "../../src/index.ts";
 import { MAKER_BYTE } from "../../src/layout/lock-bytes.ts";
-import { MUTEX_ABI_OFFSET } from "../../src/layout/mutex-layout.ts";
 
 /** One error that a user can meet. In its text the object's name is NAME. */
 export interface ErrorRow {
@@ -229,11 +228,6 @@ export function writing(lock: RwLock): RwLock {
   lock.lockWrite();
   cleanups.push(() => lock.unlockWrite());
   return lock;
-}
-
-export function mutexOfAnotherLibc(segment: Segment): Segment {
-  Mutex.init(segment, 0);
-  return poked(segment, MUTEX_ABI_OFFSET, 0x7000_0001);
 }
 
 /** A barrier for one, whose seat is taken, as another handle sees it. */

@@ -35,6 +35,8 @@ export interface Turn {
   note(value: unknown): void;
   /** Lets others run; goes on only after another participant wrote, so a poll loop is finite. */
   pause(): void;
+  /** Pauses like a sleep with a timeout: goes on also when nobody else can, since time passes. */
+  rest(): void;
   /**
    * Says that all that the participant will do from here follows from its notes and from `state`.
    * Each history of polls is a state of its own otherwise, and there are very many.
@@ -351,11 +353,22 @@ class Explorer {
     if (state.phase !== "step") return [];
     const { kind, index, a } = state.pending!;
     if (kind === "pause" && !state.stale) return [];
+    if (kind === "rest" && !state.stale && this.#isAnyAwake()) return [];
     if (kind !== "futexWake") return [0];
     const sleepers = this.#sleepers(index);
     if (a >= sleepers.length) return [0];
     if (a !== 1) throw new Error("A wake takes one sleeper or all of them");
     return sleepers.map((_, choice) => choice);
+  }
+
+  /** Whether anybody can go on without that time passes. */
+  #isAnyAwake(): boolean {
+    return this.#names.some((_, who) => {
+      const { phase, pending, stale } = this.#states[who]!;
+      if (!this.#started(who) || (phase !== "block" && phase !== "step")) return false;
+      const isPausing = pending?.kind === "pause" || pending?.kind === "rest";
+      return phase === "block" || !isPausing || stale;
+    });
   }
 
   #sleepers(index: number): number[] {
@@ -470,7 +483,7 @@ class Explorer {
     const { kind, index, a, b } = pending;
     let answer = 0;
     let phase: Phase = "block";
-    if (kind === "pause") {
+    if (kind === "pause" || kind === "rest") {
       this.#next.stale = false;
     } else if (kind === "tryLock") {
       if (this.#locks[index] === 0) {
@@ -542,6 +555,7 @@ class Explorer {
         }
       },
       pause: () => void step("pause"),
+      rest: () => void step("rest"),
       forget: (state = null) => {
         const isNew = this.#answered === this.#next.log.length && this.#mode === "block";
         if (isNew) this.#next.hash = hashText(show([this.#current, this.#next.notes, state]));

@@ -66,7 +66,7 @@ export interface Part {
 }
 
 /** A robust mutex in an object. */
-export interface MutexPlace {
+export interface LockPlace {
   /** What holding it means: "lock", "writer", "reader 3" … */
   readonly role: string;
   /** Bytes from the structure's start. */
@@ -94,10 +94,8 @@ export interface Inspector {
    *   undefined when they name nobody.
    */
   named?(words: ObjectWords): readonly [byte: number, role: string] | undefined;
-  /** @returns The mutexes in an object. */
-  mutexes?(words: ObjectWords): readonly MutexPlace[];
-  /** @returns Which libc made the mutexes, as the mark of a mutex says it. */
-  mutexAbi?(words: ObjectWords): number;
+  /** @returns The locks in an object. */
+  locks?(words: ObjectWords): readonly LockPlace[];
   /** @returns When the holder took it, in ms since 1970. */
   since?(words: ObjectWords): number;
   /** @returns The named values in an object. */
@@ -106,13 +104,13 @@ export interface Inspector {
   damage(words: ObjectWords): string | undefined;
 }
 
-/** @returns A row of mutexes, each with its number. */
-export function mutexRow(
+/** @returns A row of locks, each with its number. */
+export function lockRow(
   role: string,
   first: number,
   count: number,
   stride: number,
-): readonly MutexPlace[] {
+): readonly LockPlace[] {
   return Array.from({ length: count }, (_, at) => ({
     role: `${role} ${at}`,
     offset: first + at * stride,

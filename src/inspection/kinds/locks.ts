@@ -20,7 +20,7 @@ import {
   type Mark,
   RW_LOCK_MARK,
 } from "../../layout/lock-marks.ts";
-import { MUTEX, MUTEX_ABI_OFFSET } from "../../layout/mutex-layout.ts";
+import { MUTEX } from "../../layout/mutex-layout.ts";
 import {
   RW_LOCK,
   RW_LOCK_FIRST_PLACE_OFFSET,
@@ -29,7 +29,7 @@ import {
   RW_LOCK_PLACE_LENGTH,
 } from "../../layout/rw-lock-layout.ts";
 import type { ObjectWords } from "../object-words.ts";
-import { type InspectedKind, type Inspector, mutexRow } from "./kind.ts";
+import { type InspectedKind, type Inspector, lockRow } from "./kind.ts";
 
 interface Marked {
   readonly mark: Mark;
@@ -51,33 +51,28 @@ function marked(
   return { mark, inspector: { ...common, ...more } };
 }
 
-const mutexAbi = (words: ObjectWords): number => words.u32(MUTEX_ABI_OFFSET);
-
 // A readers-writer lock and a barrier begin with a mutex, so they come before it.
 const LOCKS: readonly Marked[] = [
   marked("rw-lock", RW_LOCK, RW_LOCK_MARK, {
-    mutexAbi,
-    mutexes(words) {
+    locks(words) {
       const places = Math.min(words.u32(RW_LOCK_PLACES_OFFSET), RW_LOCK_MAX_PLACES);
       return [
         { role: "writer", offset: 0 },
-        ...mutexRow("reader", RW_LOCK_FIRST_PLACE_OFFSET, places, RW_LOCK_PLACE_LENGTH),
+        ...lockRow("reader", RW_LOCK_FIRST_PLACE_OFFSET, places, RW_LOCK_PLACE_LENGTH),
       ];
     },
   }),
   marked("barrier", BARRIER, BARRIER_MARK, {
-    mutexAbi,
-    mutexes(words) {
+    locks(words) {
       const parties = Math.min(words.u32(BARRIER_PARTIES_OFFSET), BARRIER_MAX_PARTIES);
       return [
         { role: "lock", offset: 0 },
-        ...mutexRow("seat", BARRIER_FIRST_SEAT_OFFSET, parties, BARRIER_SEAT_LENGTH),
+        ...lockRow("seat", BARRIER_FIRST_SEAT_OFFSET, parties, BARRIER_SEAT_LENGTH),
       ];
     },
   }),
   marked("mutex", MUTEX, MUTEX_MARK, {
-    mutexAbi,
-    mutexes: () => [{ role: "lock", offset: 0 }],
+    locks: () => [{ role: "lock", offset: 0 }],
   }),
   marked("condition", CONDITION, CONDITION_MARK),
   marked("event", EVENT, EVENT_MARK),

@@ -2,7 +2,6 @@ import {
   ENTRY_COUNT_WORD,
   EVICTIONS_WORD,
   EXPIRATIONS_WORD,
-  MAP_ABI_SHIFT,
   MAP_BYTES_KEYS,
   MAP_FLAGS_PARAMETER,
   MAP_STRIPE,
@@ -20,7 +19,7 @@ import { MAX_STRIPES, type MapShape, stripeWords } from "../../map/algorithm/map
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, dataOffset, headed } from "./header.ts";
-import { type Inspector, mutexRow } from "./kind.ts";
+import { type Inspector, lockRow } from "./kind.ts";
 
 /** @returns How a map's memory is divided; the number of stripes is one that can be. */
 function shapeOf(words: ObjectWords): MapShape & { readonly stride: number } {
@@ -58,11 +57,10 @@ function activity(words: ObjectWords): Activity {
 export const MAP_INSPECTOR: Inspector = headed("map", {
   parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
   activity,
-  mutexes(words) {
+  locks(words) {
     const { stripeCount, stride } = shapeOf(words);
-    return mutexRow("stripe", dataOffset(words), stripeCount, stride);
+    return lockRow("stripe", dataOffset(words), stripeCount, stride);
   },
-  mutexAbi: (words) => flagsOf(words) >>> MAP_ABI_SHIFT,
 });
 
 /** @returns The forms of a map's values and keys. */

@@ -1,4 +1,3 @@
-import { HEADER_PARAMETERS_OFFSET } from "../../layout/segment-header.ts";
 import {
   SHARED_RECORD,
   SHARED_RECORD_LATEST_OFFSET,
@@ -9,8 +8,7 @@ import type { Inspector } from "./kind.ts";
 
 export const RECORD_INSPECTOR: Inspector = headed("record", {
   parts: (words) => [HEADER, { layout: SHARED_RECORD, offset: dataOffset(words) }],
-  mutexes: (words) => [{ role: "writer", offset: dataOffset(words) + SHARED_RECORD_LOCK_OFFSET }],
-  mutexAbi: (words) => words.u32(HEADER_PARAMETERS_OFFSET + 8),
+  locks: (words) => [{ role: "writer", offset: dataOffset(words) + SHARED_RECORD_LOCK_OFFSET }],
   // The version counts the writes.
   activity: (words) => ({ in: words.u32(dataOffset(words) + SHARED_RECORD_LATEST_OFFSET) }),
 });

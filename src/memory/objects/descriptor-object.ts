@@ -1,8 +1,9 @@
 /** A shared object behind a file descriptor: POSIX, memfd and file are all of this kind. */
 import { statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
+import { USERS_BYTE } from "../../layout/lock-bytes.ts";
 import { E } from "../../libc/errno.ts";
-import { ftruncate, getSeals, pageSize, reserveBytes } from "../../libc/fcntl.ts";
+import { ftruncate, getSeals, pageSize, reserveBytes, shareByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { Mapping } from "../mapping.ts";
@@ -50,6 +51,7 @@ export class DescriptorObject implements SharedObject {
   readonly descriptor: Descriptor;
   readonly mapCall = "mmap";
   readonly #named: NameOfObject;
+  #handedOut: Descriptor | undefined;
 
   constructor(backing: Backing, name: string, descriptor: Descriptor, named: NameOfObject) {
     this.backing = backing;
@@ -86,6 +88,18 @@ export class DescriptorObject implements SharedObject {
     return result;
   }
 
+  handOut(): number {
+    this.#handedOut ??= this.#openAgain() ?? this.descriptor;
+    return this.#handedOut.share();
+  }
+
+  /** Of an open file description of its own, so that a child inherits only that it is a user. */
+  #openAgain(): Descriptor | undefined {
+    const again = this.descriptor.openAgain();
+    if (again !== undefined) shareByte(again.number, USERS_BYTE);
+    return again;
+  }
+
   lockTarget(): Descriptor {
     return this.descriptor;
   }
@@ -107,6 +121,7 @@ export class DescriptorObject implements SharedObject {
   }
 
   close(): void {
+    this.#handedOut?.close();
     this.descriptor.close();
   }
 }

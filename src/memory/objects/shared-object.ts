@@ -62,6 +62,8 @@ export interface SharedObject {
   readonly name: string;
   /** The open descriptor; a System V segment has none. */
   readonly descriptor: Descriptor | undefined;
+  /** A descriptor for a child, which this object closes; undefined without one. */
+  handOut(): number | undefined;
   stat(): ObjectStat;
   /** Whether the kernel keeps everybody from shrinking it. */
   isSealed(): boolean;

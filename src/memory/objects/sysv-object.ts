@@ -70,6 +70,10 @@ class SysvObject implements SharedObject {
     this.#id = id;
   }
 
+  handOut(): undefined {
+    return undefined;
+  }
+
   stat(): ObjectStat {
     const { size, mode } = this.#stat();
     const inode = BigInt(this.#id);
