@@ -1,6 +1,6 @@
 /** Every interleaving of the lock that all others stand on, with kills at each step. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { GRANTED, LOCK_WORD, NEXT_WORD } from "../../src/layout/lock-layout.ts";
+import { LOCK_WORD, NEXT_WORD } from "../../src/layout/lock-layout.ts";
 import {
   INHERITED,
   LockCore,
@@ -29,7 +29,14 @@ const words = new Int32Array(buffer);
 
 type Sleeping = "until woken" | "in slices";
 
-function systemOf(turn: Turn, self: number, sleeping: Sleeping, clock: { ms: number }): LockSystem {
+/** @param patience How many sleeps make a difference: those that a timeout counts. */
+function systemOf(
+  turn: Turn,
+  self: number,
+  sleeping: Sleeping,
+  clock: { ms: number },
+  patience = 0,
+): LockSystem {
   return {
     isAlive: (number) => turn.isLocked(number),
     isOwn: (number) => number === self,
@@ -37,10 +44,10 @@ function systemOf(turn: Turn, self: number, sleeping: Sleeping, clock: { ms: num
       clock.ms++;
       if (sleeping === "until woken") {
         turn.futexWait(index, expected);
-        turn.forget();
       } else {
         turn.rest();
       }
+      turn.forget(clock.ms <= patience ? clock.ms : null);
       // Where nobody dies nothing may depend on a slice's end.
       return sleeping === "in slices";
     },
@@ -76,7 +83,8 @@ function blocking(number: number, how: How = {}): Participant {
   return {
     locks: [number],
     run(turn) {
-      const system = systemOf(turn, number, sleeping, { ms: 0 });
+      const patience = timeoutMs < Number.POSITIVE_INFINITY ? timeoutMs : 0;
+      const system = systemOf(turn, number, sleeping, { ms: 0 }, patience);
       const lock = new LockCore(words, LOCK_WORD, number, system);
       for (let round = 0; round < rounds; round++) {
         const first = lock.tryTake();
@@ -117,15 +125,18 @@ function checkAll({ notes, killed }: Outcome): void {
     .filter((note) => note === "inherited").length;
   expect(inherited).toBeLessThanOrEqual(killed.length);
   if (killed.length > 0) return;
-  // What was granted to one that gave up at that moment is free for everybody.
-  const left = words[LOCK_WORD]!;
-  expect([(left & GRANTED) === 0 ? left : 0, words[NEXT_WORD], words[INSIDE]]).toEqual([0, 0, 0]);
+  expect([words[LOCK_WORD], words[NEXT_WORD], words[INSIDE]]).toEqual([0, 0, 0]);
 }
 
 function walk(title: string, model: Pick<Model, "participants" | "kill" | "kills">): void {
   test(title, () => {
     words.fill(0);
-    console.log(describeReport(`lock, ${title}`, explore({ buffer, check: checkAll, ...model })));
+    console.log(
+      describeReport(
+        `lock, ${title}`,
+        explore({ buffer, allAtomic: true, check: checkAll, ...model }),
+      ),
+    );
   });
 }
 
@@ -154,11 +165,12 @@ describe("the lock, all interleavings", () => {
     },
     kill: ["a", "b"],
   });
-  walk("three that block, each killed at each step", {
-    participants: { a: blocking(1, sliced), b: blocking(2, sliced), c: blocking(3, sliced) },
-    kill: ["a", "b", "c"],
-    kills: LONG ? 2 : 1,
-  });
+  if (LONG) {
+    walk("three that block, each killed at each step", {
+      participants: { a: blocking(1, sliced), b: blocking(2, sliced), c: blocking(3, sliced) },
+      kill: ["a", "b", "c"],
+    });
+  }
   walk("one in an event loop inherits", {
     participants: { a: blocking(1, sliced), b: waiting(2, "in slices") },
     kill: ["a", "b"],

@@ -86,6 +86,8 @@ export interface Model {
   readonly blocks?: "apart" | "joined";
   /** Indices of words; the blocks that follow an access to one race with others on purpose. */
   readonly racyAfter?: readonly number[];
+  /** Whether all shared words are accessed atomically: then it does not matter who wrote what. */
+  readonly allAtomic?: boolean;
   /** Default true; false walks each schedule by itself, and trusts no hash. */
   readonly prune?: boolean;
   /** Most steps of one participant, against endless loops. Default 400. */
@@ -507,9 +509,9 @@ class Explorer {
       if (this.#words[index] !== before) this.#markStale(this.#current);
     }
     const { hash } = this.#next;
-    const writer = this.#writers[index] ?? 0;
+    const writer = this.#model.allAtomic === true ? 0 : (this.#writers[index] ?? 0);
     this.#next.hash = mix(mix(mix(hash, index + kind.length * 4096), answer), writer);
-    if (kind !== "load" && IS_ACCESS.has(kind)) {
+    if (kind !== "load" && IS_ACCESS.has(kind) && this.#model.allAtomic !== true) {
       const writers = this.#writers.slice();
       writers[index] = this.#next.hash;
       this.#writers = writers;

@@ -8,8 +8,9 @@
  *   release   U1  LOCK: me -> 0; nobody waits: done
  *             U2  read NEXT; if there is one:
  *             U3  LOCK: me|AWAITED -> next|GRANTED|AWAITED
- *             U4  else LOCK: me|AWAITED -> 0; wake one sleeper of LOCK; read NEXT again
- *             U5  NEXT: next -> 0, if there is one; wake its sleeper
+ *             U4  NEXT: next -> 0; wake its sleeper: done, unless it was not there any more
+ *             U5  LOCK: me|AWAITED or what U3 made of it -> 0; wake one sleeper of LOCK
+ *             U6  read NEXT; if there is one, NEXT: next -> 0, and wake its sleeper
  *   wait      S1  LOCK: held -> held|AWAITED
  *             S2  sleep on LOCK while it is that
  *   again     S3  NEXT: 0 -> me; then from T1 on once more
@@ -22,23 +23,24 @@
  *
  * Exclusion. Whoever takes the lock changes LOCK from a value that says that nobody is at work (0,
  * or GRANTED) or that the holder is dead, to its own number, in one compare-and-exchange. While the
- * holder lives, only it takes its number away (U1, U3, U4); others add AWAITED. Once a participant
+ * holder lives, only it takes its number away (U1, U3, U5); others add AWAITED. Once a participant
  * is dead it stays dead, so that H1 cannot be late. LOCK names the holder at every instant, so that
  * a killed one is always known, and its heir is told: INHERITED. After GRANTED nobody was at work,
  * so whoever overtakes (G1) inherits nothing.
  *
  * No wake-up is lost. A waiter sleeps on LOCK only while it is as S1 left it; U1 fails for that
- * value, so the holder goes on to U3 or U4, which change it. In U4 a sleeper of LOCK is woken, and
+ * value, so the holder goes on to U3 or U5, which change it. In U5 a sleeper of LOCK is woken, and
  * takes AWAITED over: it takes the lock with AWAITED, or waits again and sets it (S1), so that the
  * other sleepers are remembered; after U3 AWAITED stays. A waiter sleeps on NEXT only while its
  * number stands there, and only after it looked at LOCK with its number in NEXT. If the holder
  * missed the number in U2, it looks again after it has freed LOCK: either it sees the number then,
- * or the waiter set it later, and so sees that LOCK is free. (SYNC lock-next: S3-T1 pairs with the
- * two steps of U4.) If it saw the number, it takes it away after LOCK was changed, so that the
- * waiter does not fall asleep any more, or is woken (U5). A late U5 may take away a number that
- * its owner has set anew; it wakes that one too. If somebody is killed between a change and the
- * wake that belongs to it, the sleepers find out after a slice: all sleeps are cut into slices,
- * after which the holder's life is examined too.
+ * or the waiter set it later, and so sees that LOCK is free. (SYNC lock-next: S3-T1 pairs with
+ * U5-U6.) If it saw the number, it takes it away after LOCK was changed, so that the waiter does
+ * not fall asleep any more, or is woken (U4, U6). A late holder may take away a number that its
+ * owner has set anew; it wakes that one too. Whoever gives up takes its number away first, and then
+ * looks whether it was granted: so a grant for one that gave up finds no number in U4, and is taken
+ * back. If somebody is killed between a change and the wake that belongs to it, the sleepers find
+ * out after a slice: all sleeps are cut into slices, after which the holder's life is examined too.
  *
  * Fairness. A sleeper that was woken and finds that somebody else was faster puts its number into
  * NEXT, if nobody is there; the next release hands the lock to it (U3), and not to those who come
@@ -169,22 +171,29 @@ export class LockCore {
 
   #releaseAwaited(seen: number): boolean {
     if (seen !== (this.#mine | AWAITED)) return false;
-    let next = load(this.#words, this.#next);
-    if (next === 0) {
-      compareExchange(this.#words, this.#lock, seen, 0);
-      this.#system.wake(this.#lock, 1);
-      // SYNC lock-next
-      next = load(this.#words, this.#next);
-    } else {
-      const granted = (next << NUMBER_SHIFT) | GRANTED | AWAITED;
-      compareExchange(this.#words, this.#lock, seen, granted);
-    }
-    if (next !== 0) {
-      compareExchange(this.#words, this.#next, next, 0);
-      this.#system.wake(this.#next, 1);
-    }
+    const next = load(this.#words, this.#next);
+    if (next === 0 || !this.#grant(seen, next)) this.#free(next === 0 ? seen : grantTo(next));
     this.#system.ring();
     return true;
+  }
+
+  /** U3 and U4. @returns Whether somebody waits under that number. */
+  #grant(seen: number, next: number): boolean {
+    compareExchange(this.#words, this.#lock, seen, grantTo(next));
+    if (compareExchange(this.#words, this.#next, next, 0) !== next) return false;
+    this.#system.wake(this.#next, 1);
+    return true;
+  }
+
+  /** U5 and U6. */
+  #free(seen: number): void {
+    compareExchange(this.#words, this.#lock, seen, 0);
+    this.#system.wake(this.#lock, 1);
+    // SYNC lock-next
+    const next = load(this.#words, this.#next);
+    if (next === 0) return;
+    compareExchange(this.#words, this.#next, next, 0);
+    this.#system.wake(this.#next, 1);
   }
 
   /** L1: nobody can take it from now on. Only for the holder. */
@@ -205,21 +214,22 @@ export class LockCore {
    */
   take(timeoutMs: number): Outcome {
     const deadline = this.#system.nowMs() + timeoutMs;
+    let hasPassed = false;
     for (let slices = 0; ; slices++) {
       const seen = this.#lookAndMark(slices > 0);
       if (seen === TAKEN) return TAKEN;
       if (seen === OWN_SEEN) return this.#endWith(OWN);
       if (seen === LOST_SEEN) return this.#endWith(LOST);
+      if (hasPassed) {
+        const outcome = this.#examine(seen);
+        if (isMine(outcome)) return this.#endWith(outcome);
+      }
       const leftMs = deadline - this.#system.nowMs();
       if (leftMs <= 0) return this.giveUp();
-      const limitMs = (seen & GRANTED) === 0 ? sliceMs(slices) : GRANT_MS;
-      const timeMs = Math.min(leftMs, limitMs);
-      const hasPassed = this.#isNext
+      const timeMs = Math.min(leftMs, (seen & GRANTED) === 0 ? sliceMs(slices) : GRANT_MS);
+      hasPassed = this.#isNext
         ? this.#system.sleep(this.#next, this.#number, timeMs)
         : this.#system.sleep(this.#lock, seen, timeMs);
-      if (!hasPassed) continue;
-      const outcome = this.#examine(seen);
-      if (isMine(outcome)) return this.#endWith(outcome);
     }
   }
 
@@ -311,6 +321,8 @@ export class LockCore {
     return (seen & ~AWAITED) === (this.#mine | GRANTED);
   }
 }
+
+const grantTo = (number: number): number => (number << NUMBER_SHIFT) | GRANTED | AWAITED;
 
 /** No participant's number, for who does not ask. */
 const NOBODY = -1;
