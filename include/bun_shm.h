@@ -43,13 +43,8 @@
 
 /* ---- Lock bytes ---- */
 
-#define BUN_SHM_RING_PRODUCER_BYTE 0
-#define BUN_SHM_RING_CONSUMER_BYTE 1
-#define BUN_SHM_RING_FIRST_SLOT_BYTE 64
-#define BUN_SHM_QUEUE_FIRST_PARTICIPANT_BYTE 0
 #define BUN_SHM_QUEUE_CREATOR_BYTE 64
 #define BUN_SHM_QUEUE_BOOKKEEPER_BYTE 65
-#define BUN_SHM_LEASE_HOLDER_BYTE 0
 #define BUN_SHM_UNLINK_BYTE 0x10000000000ull
 #define BUN_SHM_MAKER_BYTE 0x10000000001ull
 #define BUN_SHM_USERS_BYTE 0x10000000002ull
@@ -148,7 +143,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_record_header, type) == 4, "record_header.type")
 #define BUN_SHM_RING_DATA_OFFSET 1024
 #define BUN_SHM_MIN_CAPACITY 64
 #define BUN_SHM_MAX_CAPACITY 1073741824
-#define BUN_SHM_SPSC_LAYOUT_HASH 0x88adb5e4u
+#define BUN_SHM_SPSC_LAYOUT_HASH 0xe37721c6u
 
 /* A ring of records. The data follows. */
 typedef struct bun_shm_ring {
@@ -165,7 +160,9 @@ typedef struct bun_shm_ring {
   double producer_full;
   /* Waits for room. */
   double producer_waits;
-  uint8_t reserved_at_168[88];
+  uint8_t reserved_at_168[80];
+  /* See the lock. The only producer. */
+  uint32_t producer_role[2];
   /* Bytes released, mod 2^32. With release. */
   uint32_t consumer_position;
   uint8_t reserved_at_260[4];
@@ -181,7 +178,9 @@ typedef struct bun_shm_ring {
   double consumer_lost;
   /* Dead producers' claims that were skipped. */
   double consumer_recovered;
-  uint8_t reserved_at_312[72];
+  uint8_t reserved_at_312[64];
+  /* See the lock. The only consumer. */
+  uint32_t consumer_role[2];
   /* Where consumers wait for records. */
   uint32_t data_wait_point[32];
   /* Where producers wait for room. */
@@ -195,6 +194,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_records) == 136, "ring.producer_r
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_bytes) == 144, "ring.producer_bytes");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_full) == 152, "ring.producer_full");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_waits) == 160, "ring.producer_waits");
+BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_role) == 248, "ring.producer_role");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_position) == 256, "ring.consumer_position");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_records) == 264, "ring.consumer_records");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_bytes) == 272, "ring.consumer_bytes");
@@ -202,6 +202,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_empty) == 280, "ring.consumer_emp
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_waits) == 288, "ring.consumer_waits");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_lost) == 296, "ring.consumer_lost");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_recovered) == 304, "ring.consumer_recovered");
+BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_role) == 376, "ring.consumer_role");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, data_wait_point) == 384, "ring.data_wait_point");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait_point");
 
@@ -212,7 +213,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 #define BUN_SHM_CLAIMED 0x80000000u
 #define BUN_SHM_COMMITTED 0xc0000000u
 #define BUN_SHM_PADDING 0xff000000u
-#define BUN_SHM_MPSC_LAYOUT_HASH 0xffb6480eu
+#define BUN_SHM_MPSC_LAYOUT_HASH 0x72949844u
 
 /* At byte 640 of a ring with many producers. Only the consumer writes it. */
 typedef struct bun_shm_mpsc_release {
@@ -228,7 +229,15 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, intent) == 0, "mpsc_release.intent
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, done) == 4, "mpsc_release.done");
 BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_release, versions) == 8, "mpsc_release.versions");
 
-/* One word for each 16 bytes of data, from byte 1024. docs/LAYOUT.md has its states. */
+/* At byte 1024 of a ring with many producers. */
+typedef struct bun_shm_mpsc_slots {
+  /* 63 locks. Each its producer. */
+  uint32_t slots[126];
+} bun_shm_mpsc_slots;
+BUN_SHM_ASSERT(sizeof(bun_shm_mpsc_slots) == 504, "mpsc_slots");
+BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_slots, slots) == 0, "mpsc_slots.slots");
+
+/* One word for each 16 bytes of data, from byte 1536. docs/LAYOUT.md has its states. */
 typedef struct bun_shm_mpsc_cell {
   /* Free: consumer. Claimed: a producer, by compare-and-swap. Committed: that producer. */
   uint32_t word;
@@ -245,7 +254,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 #define BUN_SHM_BROADCAST_HEADER_LENGTH 16
 #define BUN_SHM_BROADCAST_ALIGNMENT 16
 #define BUN_SHM_BROADCAST_MIN_CAPACITY 256
-#define BUN_SHM_BROADCAST_LAYOUT_HASH 0xf1f9f2e0u
+#define BUN_SHM_BROADCAST_LAYOUT_HASH 0x9e919da7u
 
 /* At byte 168 of a broadcast ring. Only the producer writes them. */
 typedef struct bun_shm_broadcast {
@@ -271,10 +280,14 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast, quarter_marks) == 36, "broadcast.quar
 typedef struct bun_shm_broadcast_slot {
   /* Bytes that its consumer has given back. With release. */
   uint32_t position;
-  uint8_t reserved_at_4[124];
+  uint8_t reserved_at_4[60];
+  /* See the lock. Its consumer. */
+  uint32_t lock[2];
+  uint8_t reserved_at_72[56];
 } bun_shm_broadcast_slot;
 BUN_SHM_ASSERT(sizeof(bun_shm_broadcast_slot) == 128, "broadcast_slot");
 BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_slot, position) == 0, "broadcast_slot.position");
+BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_slot, lock) == 64, "broadcast_slot.lock");
 
 /* Starts every record of a broadcast ring; the payload follows. */
 typedef struct bun_shm_broadcast_record_header {
@@ -300,9 +313,9 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "br
 #define BUN_SHM_QUEUE_MAGIC 0x4d51534du
 #define BUN_SHM_QUEUE_VERSION 1
 #define BUN_SHM_QUEUE_HEADER_LENGTH 20
-#define BUN_SHM_QUEUE_BOOK_LENGTH 1408
+#define BUN_SHM_QUEUE_BOOK_LENGTH 1920
 #define BUN_SHM_QUEUE_BOOK_MAGIC 0x4b4f4f42u
-#define BUN_SHM_QUEUE_BOOK_VERSION 1
+#define BUN_SHM_QUEUE_BOOK_VERSION 2
 #define BUN_SHM_QUEUE_MODE_NAMED 1
 #define BUN_SHM_QUEUE_MODE_IN_SEGMENT 2
 #define BUN_SHM_QUEUE_MODE_POLLING 3
@@ -313,7 +326,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_broadcast_record_header, number_high) == 12, "br
 #define BUN_SHM_QUEUE_JOURNAL_DEQUEUE 2
 #define BUN_SHM_QUEUE_JOURNAL_SLOT_SHIFT 4
 #define BUN_SHM_QUEUE_PARTICIPANTS 64
-#define BUN_SHM_QUEUE_PARTICIPANT_LENGTH 12
+#define BUN_SHM_QUEUE_PARTICIPANT_LENGTH 20
 #define BUN_SHM_QUEUE_TOKENS_MASK 127
 #define BUN_SHM_QUEUE_MAY_HAVE_TOKEN 128
 #define BUN_SHM_QUEUE_NONE_INCREMENT 256
@@ -365,7 +378,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue, slots) == 20, "message_queue.slot
 typedef struct bun_shm_message_queue_book {
   /* "BOOK". Whoever makes the bookkeeping, last. */
   uint32_t magic;
-  /* 1. Whoever makes it. */
+  /* 2. Whoever makes it. */
   uint32_t version;
   /* How many slots there are. Whoever makes it. */
   uint32_t slots;
@@ -387,13 +400,11 @@ typedef struct bun_shm_message_queue_book {
   /* Those that ended, mod 2^32. The lock's holder. */
   uint32_t operations;
   uint8_t reserved_at_76[52];
-  /* 0, or the holder's participant number + 1. By CAS from 0. */
-  uint32_t lock;
+  /* See the lock. Whoever uses the queue. */
+  uint32_t lock[2];
   /* slot << 4 | `QUEUE_JOURNAL_…`. The lock's holder. */
   uint32_t journal;
-  uint8_t reserved_at_136[120];
-  /* See the wait point. */
-  uint32_t lock_wait_point[32];
+  uint8_t reserved_at_140[244];
   /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts. Starts at 1. All handles. */
   uint8_t mutex[64];
   /* Mode 2: an unnamed `sem_t`; mode 3: its first word counts. Starts at 0. All handles. */
@@ -402,10 +413,10 @@ typedef struct bun_shm_message_queue_book {
    * All handles. */
   uint8_t spaces[64];
   /* 64 of `message_queue_participant`. Each handle its own. */
-  uint32_t participants[192];
-  uint8_t reserved_at_1344[64];
+  uint32_t participants[320];
+  uint8_t reserved_at_1856[64];
 } bun_shm_message_queue_book;
-BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_book) == 1408, "message_queue_book");
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_book) == 1920, "message_queue_book");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, magic) == 0, "message_queue_book.magic");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, version) == 4, "message_queue_book.version");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, slots) == 8, "message_queue_book.slots");
@@ -418,14 +429,13 @@ BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, repaired) == 64, "message_qu
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, high_water) == 68, "message_queue_book.high_water");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, operations) == 72, "message_queue_book.operations");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, lock) == 128, "message_queue_book.lock");
-BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, journal) == 132, "message_queue_book.journal");
-BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, lock_wait_point) == 256, "message_queue_book.lock_wait_point");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, journal) == 136, "message_queue_book.journal");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, mutex) == 384, "message_queue_book.mutex");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, items) == 448, "message_queue_book.items");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, spaces) == 512, "message_queue_book.spaces");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_book, participants) == 576, "message_queue_book.participants");
 
-/* What one handle has in hand. Its lock byte says whether it lives. */
+/* What one handle has in hand. Its lock says whether it lives. */
 typedef struct bun_shm_message_queue_participant {
   /* Tokens of `items`: see the constants. Its handle. */
   uint32_t items;
@@ -433,11 +443,14 @@ typedef struct bun_shm_message_queue_participant {
   uint32_t spaces;
   /* 0 when the handle is closed. Its handle. */
   uint32_t process_id;
+  /* See the lock. Its handle. */
+  uint32_t lock[2];
 } bun_shm_message_queue_participant;
-BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_participant) == 12, "message_queue_participant");
+BUN_SHM_ASSERT(sizeof(bun_shm_message_queue_participant) == 20, "message_queue_participant");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, items) == 0, "message_queue_participant.items");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, spaces) == 4, "message_queue_participant.spaces");
 BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, process_id) == 8, "message_queue_participant.process_id");
+BUN_SHM_ASSERT(offsetof(bun_shm_message_queue_participant, lock) == 12, "message_queue_participant.lock");
 
 /* ---- Shared record ---- */
 
@@ -644,7 +657,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_rw_lock_place, lock) == 0, "rw_lock_place.lock")
 #define BUN_SHM_CONDITION_MAGIC 0x444e4f43u
 #define BUN_SHM_EVENT_MAGIC 0x544e5645u
 #define BUN_SHM_BARRIER_MAGIC 0x32524142u
-#define BUN_SHM_LEASE_MAGIC 0x5341454cu
+#define BUN_SHM_LEASE_MAGIC 0x3241454cu
 
 /* A condition that belongs to a mutex. */
 typedef struct bun_shm_condition {
@@ -722,7 +735,7 @@ BUN_SHM_ASSERT(sizeof(bun_shm_barrier_seat) == 128, "barrier_seat");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, lock) == 0, "barrier_seat.lock");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state");
 
-/* Describes the holder of a role; the kernel's lock says who holds it. */
+/* A lock, and what its holder says about itself. */
 typedef struct bun_shm_lease {
   /* The creator, last, with release. */
   uint32_t magic;
@@ -738,7 +751,10 @@ typedef struct bun_shm_lease {
   double since;
   /* Bytes. */
   uint32_t text_length;
-  uint8_t reserved_at_44[20];
+  uint8_t reserved_at_44[4];
+  /* See the lock. The holder. */
+  uint32_t lock[2];
+  uint8_t reserved_at_56[8];
   /* UTF-8. */
   uint8_t text[320];
   /* See the wait point. */
@@ -752,6 +768,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_lease, version) == 24, "lease.version");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, pid) == 28, "lease.pid");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, since) == 32, "lease.since");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, text_length) == 40, "lease.text_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_lease, lock) == 48, "lease.lock");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, text) == 64, "lease.text");
 BUN_SHM_ASSERT(offsetof(bun_shm_lease, wait_point) == 384, "lease.wait_point");
 /* ---- The classic message queue ---- */

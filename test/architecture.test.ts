@@ -36,6 +36,8 @@ const STOREYS: readonly (readonly string[])[] = [
 const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
   record: ["locks"],
   map: ["locks"],
+  ring: ["locks"],
+  queue: ["locks"],
   arguments: ["errors"],
 };
 

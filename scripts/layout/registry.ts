@@ -97,7 +97,7 @@ export const CHAPTERS: readonly Chapter[] = [
   chapter(
     "Ring with many producers",
     TEXTS.mpsc,
-    [mpsc.MPSC_RELEASE, mpsc.MPSC_CELL],
+    [mpsc.MPSC_RELEASE, mpsc.MPSC_SLOTS, mpsc.MPSC_CELL],
     pick(mpsc, "UNIT_LENGTH", "UNITS_MASK", "CLAIMED", "COMMITTED", "PADDING", "MPSC_LAYOUT_HASH"),
   ),
   chapter(

@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { shown } from "../arguments.ts";
 import { type AnyObject, MessageQueue, RingBuffer, openAny } from "../index.ts";
-import { hasProducer, kindText } from "../inspection/inspect.ts";
+import { kindText } from "../inspection/inspect.ts";
 import { EXIT, Failure, UsageError } from "./failure.ts";
 
 /** The type of a record that holds a block of bytes, and not a line. */
@@ -96,7 +96,7 @@ function ringInlet(ring: RingBuffer): Inlet {
           sink(new Uint8Array(buffer, byteOffset + index, length), type),
         { limit, timeoutMs: Math.min(timeoutMs, SLICE_MS) },
       ),
-    hasWriter: () => hasProducer(ring),
+    hasWriter: () => ring.hasProducer,
     written: () => ring.stats().in ?? 0,
     unlink: () => ring.unlink(),
     [Symbol.dispose]: () => ring.close(),

@@ -40,29 +40,20 @@ export interface FoundStructure {
 
 /** @returns Who holds the locks and roles of an object with these structures. */
 export function holdersOf(sight: HolderSight, structures: readonly FoundStructure[]): Holder[] {
-  const roles = new Map<number, { readonly role: string; readonly since?: Date }>();
+  const roles = new Map<number, string>();
   const holders: Holder[] = [];
   for (const structure of structures) {
     holders.push(...lockHolders(sight, structure));
-    noteRoles(structure, roles);
-    holders.push(...namedHolder(sight, structure));
+    const { inspector, words } = structure;
+    for (const [byte, role] of inspector.roleBytes ?? []) {
+      roles.set(words.base + byte, place(role, words));
+    }
   }
   return [...holders, ...byteHolders(sight, roles)];
 }
 
 function place(role: string, { base }: ObjectWords): string {
   return base === 0 ? role : `${role} at ${base}`;
-}
-
-function noteRoles(
-  { inspector, words }: FoundStructure,
-  roles: Map<number, { readonly role: string; readonly since?: Date }>,
-): void {
-  const since = inspector.since?.(words) ?? 0;
-  for (const [byte, role] of inspector.roles) {
-    const about = { role: place(role, words), ...(since > 0 ? { since: new Date(since) } : {}) };
-    roles.set(words.base + byte, about);
-  }
 }
 
 function found(role: string, user: ObjectUser, since?: Date): Holder {
@@ -81,35 +72,29 @@ const lost = (role: string, state: "dead" | "unknown"): Holder => ({
 /** Whoever the words of the locks name, as far as it has begun. */
 function* lockHolders(sight: HolderSight, { inspector, words }: FoundStructure): Generator<Holder> {
   let writer = 0;
-  for (const { role, offset } of inspector.locks?.(words) ?? []) {
+  for (const { role, offset, isRole = false } of inspector.locks?.(words) ?? []) {
     const word = words.u32(offset + LOCK_WORD * 4);
     const number = word >>> NUMBER_SHIFT;
     // A writer of a readers-writer lock has the places of all readers.
     if (number === 0 || (word & GRANTED) !== 0 || number === writer) continue;
+    // The role of a dead one is free, while a lock of a dead one waits for its repair.
+    if (isRole && sight.reader.isAlive(number) === false) continue;
     if (role === "writer") writer = number;
-    yield holderOf(sight, place(role, words), number);
+    const since = inspector.since?.(words) ?? 0;
+    yield holderOf(sight, place(role, words), number, since > 0 ? new Date(since) : undefined);
   }
 }
 
 /** The kernel knows who has a participant's number. */
-function holderOf({ reader, table }: HolderSight, role: string, number: number): Holder {
+function holderOf(
+  { reader, table }: HolderSight,
+  role: string,
+  number: number,
+  since: Date | undefined,
+): Holder {
   if (reader.isAlive(number) === false) return lost(role, "dead");
   const [user] = lockersOf(reader, table, Number(participantByte(number)));
-  return user === undefined ? lost(role, "unknown") : found(role, user);
-}
-
-/** Whoever the words of an object name: if the kernel does not know of it, it is dead. */
-function* namedHolder(
-  { reader, table }: HolderSight,
-  { inspector, words }: FoundStructure,
-): Generator<Holder> {
-  const named = inspector.named?.(words);
-  if (named === undefined) return;
-  const [byte, role] = named;
-  const at = words.base + byte;
-  const owner = lockersOf(reader, table, at)[0];
-  if (owner !== undefined) yield found(place(role, words), owner);
-  else yield lost(place(role, words), reader.isLocked(at) === false ? "dead" : "unknown");
+  return user === undefined ? lost(role, "unknown") : found(role, user, since);
 }
 
 function lockersOf(reader: ObjectReader, table: UserTable, byte: number): ObjectUser[] {
@@ -124,18 +109,18 @@ function lockersOf(reader: ObjectReader, table: UserTable, byte: number): Object
 
 function* byteHolders(
   { reader, table }: HolderSight,
-  roles: ReadonlyMap<number, { readonly role: string; readonly since?: Date }>,
+  roles: ReadonlyMap<number, string>,
 ): Generator<Holder> {
   const key = reader.lockKey();
   const bytes = new Set(roles.keys());
-  // The bytes from here on are no roles: they say who makes, uses and removes.
+  // The bytes from here on are no roles: they say who makes, uses, removes and takes part.
   for (const { first } of (key === undefined ? undefined : table.locks.get(key)) ?? []) {
     if (first < UNLINK_BYTE) bytes.add(first);
   }
   for (const byte of [...bytes].sort((a, b) => a - b)) {
-    const { role, since } = roles.get(byte) ?? { role: `byte ${byte}` };
+    const role = roles.get(byte) ?? `byte ${byte}`;
     const lockers = lockersOf(reader, table, byte);
-    for (const user of lockers) yield found(role, user, since);
+    for (const user of lockers) yield found(role, user);
     if (lockers.length === 0 && reader.isLocked(byte) === true) yield lost(role, "unknown");
   }
 }

@@ -1,9 +1,8 @@
 /** Looks into objects of which only the name is known, and opens them. */
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
-import { RING_FIRST_SLOT_BYTE, RING_PRODUCER_BYTE } from "../layout/lock-bytes.ts";
 import { queueSemaphores } from "../layout/message-queue-layout.ts";
-import { PRODUCER_SLOT_COUNT } from "../layout/mpsc-layout.ts";
+import { NUMBER_SHIFT } from "../layout/lock-layout.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
 import { Lease } from "../locks/lease.ts";
@@ -125,13 +124,22 @@ export class InspectedObject implements Disposable {
    */
   roles(): string[] | undefined {
     const reader = this.#open;
-    const roles = this.#inspector?.roles ?? [];
-    if (roles.length === 0) return undefined;
+    const inspector = this.#inspector;
+    const words = new ObjectWords(reader);
+    const locks = inspector?.locks?.(words).filter(({ isRole }) => isRole) ?? [];
+    const bytes = inspector?.roleBytes ?? [];
+    if (locks.length + bytes.length === 0) return undefined;
     const held: string[] = [];
-    for (const [byte, role] of roles) {
-      const locked = reader.isLocked(byte);
-      if (locked === undefined) return undefined;
-      if (locked) held.push(role);
+    for (const { role, offset } of locks) {
+      const number = words.u32(offset) >>> NUMBER_SHIFT;
+      const isAlive = number !== 0 && reader.isAlive(number);
+      if (isAlive === undefined) return undefined;
+      if (isAlive) held.push(role);
+    }
+    for (const [byte, role] of bytes) {
+      const isLocked = reader.isLocked(byte);
+      if (isLocked === undefined) return undefined;
+      if (isLocked) held.push(role);
     }
     return held;
   }
@@ -356,14 +364,6 @@ function openMap(name: string): AnyObject {
 /** @returns What a sentence calls a kind: "mpsc-ring" is "a ring of many producers". */
 export function kindText(kind: ObjectKind): string {
   return KIND_TEXTS[kind];
-}
-
-/** @returns Whether the kernel says that a live process has a producer's role of a ring. */
-export function hasProducer({ kind, segment }: RingBuffer): boolean {
-  const [first, count] =
-    kind === "mpsc" ? [RING_FIRST_SLOT_BYTE, PRODUCER_SLOT_COUNT] : [RING_PRODUCER_BYTE, 1];
-  for (let at = 0; at < count; at++) if (segment.isLocked(first + at)) return true;
-  return false;
 }
 
 /** The prefix of the files that glibc keeps semaphores in. */

@@ -23,6 +23,7 @@ import {
   RING_DATA_OFFSET,
 } from "./ring-layout.ts";
 import { type Layout, layoutHash, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 import { RECORD_HEADER } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
@@ -42,6 +43,8 @@ export const QUARTER_COUNT = 4;
 export const JOINED_OFFSET: number = KIND_WORDS_OFFSET;
 export const CONSUMER_SLOTS_OFFSET: number = RING_DATA_OFFSET;
 export const CONSUMER_SLOT_LENGTH = 128;
+/** The lock of a slot, from its start. */
+export const CONSUMER_SLOT_LOCK_OFFSET = 64;
 /** How many consumers can hold a producer back. */
 export const CONSUMER_SLOT_COUNT = 32;
 
@@ -71,7 +74,10 @@ export const BROADCAST_SLOT: Layout = {
   name: "broadcast_slot",
   text: "32 of them from byte 1024, where consumers block. Only its consumer writes one.",
   length: CONSUMER_SLOT_LENGTH,
-  fields: [u32("position", 0, "Bytes that its consumer has given back. With release.")],
+  fields: [
+    u32("position", 0, "Bytes that its consumer has given back. With release."),
+    u32("lock", CONSUMER_SLOT_LOCK_OFFSET, "See the lock. Its consumer.", LOCK_LENGTH / 4),
+  ],
 };
 
 export const BROADCAST_RECORD_HEADER: Layout = {

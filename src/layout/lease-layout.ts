@@ -1,8 +1,6 @@
-/**
- * The lease. The kernel's lock on the byte at the lease's own offset says who holds it; the bytes
- * here only describe the holder.
- */
+/** The lease: a lock, and what its holder says about itself. */
 import { type Layout, bytes, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 export const LEASE_MAGIC_OFFSET = 0;
@@ -12,6 +10,7 @@ export const LEASE_VERSION_OFFSET = 24;
 export const LEASE_PID_OFFSET = 28;
 export const LEASE_SINCE_OFFSET = 32;
 export const LEASE_TEXT_LENGTH_OFFSET = 40;
+export const LEASE_LOCK_OFFSET = 48;
 export const LEASE_TEXT_OFFSET = 64;
 /** Bytes of the longest text of a holder. */
 export const MAX_LEASE_TEXT_LENGTH = 320;
@@ -22,7 +21,7 @@ export const LEASE_LENGTH: number = LEASE_WAIT_POINT_OFFSET + WAIT_POINT_LENGTH;
 
 export const LEASE: Layout = {
   name: "lease",
-  text: "Describes the holder of a role; the kernel's lock says who holds it.",
+  text: "A lock, and what its holder says about itself.",
   length: LEASE_LENGTH,
   fields: [
     u32("magic", LEASE_MAGIC_OFFSET, "The creator, last, with release."),
@@ -36,10 +35,11 @@ export const LEASE: Layout = {
     u32("pid", LEASE_PID_OFFSET, "For people; nothing relies on it."),
     { name: "since", type: "double", offset: LEASE_SINCE_OFFSET, text: "Milliseconds since 1970." },
     u32("text_length", LEASE_TEXT_LENGTH_OFFSET, "Bytes."),
+    u32("lock", LEASE_LOCK_OFFSET, "See the lock. The holder.", LOCK_LENGTH / 4),
     bytes("text", LEASE_TEXT_OFFSET, MAX_LEASE_TEXT_LENGTH, "UTF-8."),
     u32("wait_point", LEASE_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
   ],
 };
 
-/** "LEAS", little-endian. */
-export const LEASE_MAGIC = 0x5341454c;
+/** "LEA2", little-endian. */
+export const LEASE_MAGIC = 0x3241454c;

@@ -7,15 +7,8 @@
  * start in the segment, so that several structures in one segment do not collide.
  */
 
-export const RING_PRODUCER_BYTE = 0;
-export const RING_CONSUMER_BYTE = 1;
-export const RING_FIRST_SLOT_BYTE = 64;
-
-export const QUEUE_FIRST_PARTICIPANT_BYTE = 0;
 export const QUEUE_CREATOR_BYTE = 64;
 export const QUEUE_BOOKKEEPER_BYTE = 65;
-
-export const LEASE_HOLDER_BYTE = 0;
 
 export const UNLINK_BYTE: number = 2 ** 40;
 export const MAKER_BYTE: number = 2 ** 40 + 1;
@@ -58,20 +51,6 @@ const lockByte = (name: string, byte: number, from: LockByte["from"], text: stri
 
 /** All lock bytes, for docs/LAYOUT.md and the C header. */
 export const LOCK_BYTES: readonly LockByte[] = [
-  lockByte("RING_PRODUCER_BYTE", RING_PRODUCER_BYTE, "structure", "A ring's only producer."),
-  lockByte("RING_CONSUMER_BYTE", RING_CONSUMER_BYTE, "structure", "A ring's only consumer."),
-  lockByte(
-    "RING_FIRST_SLOT_BYTE",
-    RING_FIRST_SLOT_BYTE,
-    "structure",
-    "The first slot of an mpsc ring's producers, or of a broadcast ring's blocking consumers.",
-  ),
-  lockByte(
-    "QUEUE_FIRST_PARTICIPANT_BYTE",
-    QUEUE_FIRST_PARTICIPANT_BYTE,
-    "structure",
-    "The first of a message queue's 64 participants.",
-  ),
   lockByte(
     "QUEUE_CREATOR_BYTE",
     QUEUE_CREATOR_BYTE,
@@ -84,7 +63,6 @@ export const LOCK_BYTES: readonly LockByte[] = [
     "structure",
     "Whoever adds the bookkeeping to a C program's queue.",
   ),
-  lockByte("LEASE_HOLDER_BYTE", LEASE_HOLDER_BYTE, "structure", "A lease's holder."),
   lockByte(
     "UNLINK_BYTE",
     UNLINK_BYTE,

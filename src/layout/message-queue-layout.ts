@@ -7,7 +7,7 @@
  * bytes clears the bookkeeping, and no process gets a SIGBUS.
  */
 import { type Layout, bytes, u32 } from "./description.ts";
-import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 
 export const QUEUE_MAGIC = 0x4d51534d;
 export const QUEUE_VERSION = 1;
@@ -85,10 +85,10 @@ export function queueSemaphores(name: string): readonly [string, string, string]
   return [`${prefix}_mutex`, `${prefix}_items`, `${prefix}_spaces`];
 }
 
-export const QUEUE_BOOK_LENGTH = 1408;
+export const QUEUE_BOOK_LENGTH = 1920;
 /** "BOOK" as bytes in memory. */
 export const QUEUE_BOOK_MAGIC = 0x4b4f4f42;
-export const QUEUE_BOOK_VERSION = 1;
+export const QUEUE_BOOK_VERSION = 2;
 
 /** Indices of words from the start of the bookkeeping. */
 export const BOOK_MAGIC_WORD = 0;
@@ -103,32 +103,32 @@ export const BOOK_REPAIRED_WORD = 16;
 export const BOOK_HIGH_WATER_WORD = 17;
 export const BOOK_OPERATIONS_WORD = 18;
 export const BOOK_LOCK_WORD = 32;
-export const BOOK_JOURNAL_WORD = 33;
+export const BOOK_JOURNAL_WORD = 34;
 export const BOOK_PARTICIPANTS_WORD = 144;
 
-/** Bytes from the start of the bookkeeping. */
-export const BOOK_WAIT_POINT_OFFSET = 256;
-/** The semaphores mutex, items and spaces, one after the other. */
+/** Bytes from the start of the bookkeeping to mutex, items and spaces, one after the other. */
 export const BOOK_SEMAPHORES_OFFSET = 384;
 /** Bytes for each semaphore; a `sem_t` takes 32 here, and at most 64 elsewhere. */
 export const BOOK_SEMAPHORE_LENGTH = 64;
 
 /** The most handles of one queue. */
 export const QUEUE_PARTICIPANTS = 64;
-export const QUEUE_PARTICIPANT_LENGTH = 12;
+export const QUEUE_PARTICIPANT_LENGTH = 20;
 /** Indices of words from the start of a participant. */
 export const PARTICIPANT_ITEMS_WORD = 0;
 export const PARTICIPANT_SPACES_WORD = 1;
 export const PARTICIPANT_PROCESS_WORD = 2;
+export const PARTICIPANT_LOCK_WORD = 3;
 
 export const MESSAGE_QUEUE_PARTICIPANT: Layout = {
   name: "message_queue_participant",
-  text: "What one handle has in hand. Its lock byte says whether it lives.",
+  text: "What one handle has in hand. Its lock says whether it lives.",
   length: QUEUE_PARTICIPANT_LENGTH,
   fields: [
     u32("items", PARTICIPANT_ITEMS_WORD * 4, "Tokens of `items`: see the constants. Its handle."),
     u32("spaces", PARTICIPANT_SPACES_WORD * 4, "Tokens of `spaces`, likewise. Its handle."),
     u32("process_id", PARTICIPANT_PROCESS_WORD * 4, "0 when the handle is closed. Its handle."),
+    u32("lock", PARTICIPANT_LOCK_WORD * 4, "See the lock. Its handle.", LOCK_LENGTH / 4),
   ],
 };
 
@@ -146,7 +146,7 @@ export const MESSAGE_QUEUE_BOOK: Layout = {
   length: QUEUE_BOOK_LENGTH,
   fields: [
     u32("magic", BOOK_MAGIC_WORD * 4, '"BOOK". Whoever makes the bookkeeping, last.'),
-    u32("version", BOOK_VERSION_WORD * 4, "1. Whoever makes it."),
+    u32("version", BOOK_VERSION_WORD * 4, "2. Whoever makes it."),
     u32("slots", BOOK_SLOTS_WORD * 4, "How many slots there are. Whoever makes it."),
     u32("slot_size", BOOK_SLOT_SIZE_WORD * 4, "Bytes of a slot, including its NUL. Likewise."),
     u32("mode", BOOK_MODE_WORD * 4, "Where the semaphores are: `QUEUE_MODE_…`. Likewise."),
@@ -160,9 +160,8 @@ export const MESSAGE_QUEUE_BOOK: Layout = {
     u32("repaired", BOOK_REPAIRED_WORD * 4, "Repairs after a death, mod 2^32. Whoever repairs."),
     u32("high_water", BOOK_HIGH_WATER_WORD * 4, "The most messages queued. The lock's holder."),
     u32("operations", BOOK_OPERATIONS_WORD * 4, "Those that ended, mod 2^32. The lock's holder."),
-    u32("lock", BOOK_LOCK_WORD * 4, "0, or the holder's participant number + 1. By CAS from 0."),
+    u32("lock", BOOK_LOCK_WORD * 4, "See the lock. Whoever uses the queue.", LOCK_LENGTH / 4),
     u32("journal", BOOK_JOURNAL_WORD * 4, "slot << 4 | `QUEUE_JOURNAL_…`. The lock's holder."),
-    u32("lock_wait_point", BOOK_WAIT_POINT_OFFSET, "See the wait point.", WAIT_POINT_LENGTH / 4),
     semaphore("mutex", 0, "1"),
     semaphore("items", 1, "0"),
     semaphore("spaces", 2, "the number of slots"),

@@ -2,7 +2,8 @@
  * The layout of an mpsc ring: many producers, one consumer. It adds to the words of every ring:
  *
  *     640    release words    written by the consumer only
- *     1024   cells            one 32-bit word for each 16 bytes of data
+ *     1024   slots            63 locks, one for each producer
+ *     1536   cells            one 32-bit word for each 16 bytes of data
  *     …      data             `capacity` bytes
  *
  * Each record has a cell, in the order of the claims; the cells form a ring too. A record takes at
@@ -18,6 +19,7 @@
  */
 import { KIND_WORDS_OFFSET, RING, RING_DATA_OFFSET, maxRecordLength } from "./ring-layout.ts";
 import { type Layout, layoutHash, u32 } from "./description.ts";
+import { LOCK_LENGTH } from "./lock-layout.ts";
 import { RECORD_HEADER, RECORD_HEADER_LENGTH } from "./record-descriptor.ts";
 import { SEGMENT_HEADER } from "./segment-header.ts";
 
@@ -27,7 +29,9 @@ export const RELEASE_DONE_OFFSET: number = KIND_WORDS_OFFSET + 4;
 /** Two versions of the consumer's place; bit 0 of `done` says which one is valid. */
 export const RELEASE_VERSIONS_OFFSET: number = KIND_WORDS_OFFSET + 8;
 export const RELEASE_VERSION_LENGTH = 12;
-export const CELLS_OFFSET: number = RING_DATA_OFFSET;
+/** The locks of the producers' slots. */
+export const PRODUCER_SLOTS_OFFSET: number = RING_DATA_OFFSET;
+export const CELLS_OFFSET: number = RING_DATA_OFFSET + 512;
 
 /** Bytes of data in a unit; records start at multiples of it. */
 export const UNIT_LENGTH = 16;
@@ -67,9 +71,18 @@ export const MPSC_RELEASE: Layout = {
   ],
 };
 
+export const MPSC_SLOTS: Layout = {
+  name: "mpsc_slots",
+  text: "At byte 1024 of a ring with many producers.",
+  length: PRODUCER_SLOT_COUNT * LOCK_LENGTH,
+  fields: [
+    u32("slots", 0, "63 locks. Each its producer.", (PRODUCER_SLOT_COUNT * LOCK_LENGTH) / 4),
+  ],
+};
+
 export const MPSC_CELL: Layout = {
   name: "mpsc_cell",
-  text: "One word for each 16 bytes of data, from byte 1024. docs/LAYOUT.md has its states.",
+  text: "One word for each 16 bytes of data, from byte 1536. docs/LAYOUT.md has its states.",
   length: 4,
   fields: [
     u32(
@@ -85,6 +98,7 @@ export const MPSC_LAYOUT_HASH: number = layoutHash(
   RING,
   RECORD_HEADER,
   MPSC_RELEASE,
+  MPSC_SLOTS,
   MPSC_CELL,
 );
 

@@ -24,6 +24,9 @@ export const PRODUCER_RECORDS_OFFSET = 136;
 export const PRODUCER_BYTES_OFFSET = 144;
 export const PRODUCER_FULL_OFFSET = 152;
 export const PRODUCER_WAITS_OFFSET = 160;
+/** The locks of the only producer and of the only consumer, where a kind has such. */
+export const PRODUCER_ROLE_OFFSET = 248;
+export const CONSUMER_ROLE_OFFSET = 376;
 export const CONSUMER_POSITION_OFFSET = 256;
 export const CONSUMER_RECORDS_OFFSET = 264;
 export const CONSUMER_BYTES_OFFSET = 272;
@@ -73,6 +76,7 @@ export const RING: Layout = {
     count("producer_bytes", PRODUCER_BYTES_OFFSET, "Bytes published, headers and padding too."),
     count("producer_full", PRODUCER_FULL_OFFSET, "Claims refused for want of room."),
     count("producer_waits", PRODUCER_WAITS_OFFSET, "Waits for room."),
+    u32("producer_role", PRODUCER_ROLE_OFFSET, "See the lock. The only producer.", 2),
     u32("consumer_position", CONSUMER_POSITION_OFFSET, "Bytes released, mod 2^32. With release."),
     count("consumer_records", CONSUMER_RECORDS_OFFSET, "Records read. Consumer; a report."),
     count("consumer_bytes", CONSUMER_BYTES_OFFSET, "Bytes released, headers and padding too."),
@@ -84,6 +88,7 @@ export const RING: Layout = {
       CONSUMER_RECOVERED_OFFSET,
       "Dead producers' claims that were skipped.",
     ),
+    u32("consumer_role", CONSUMER_ROLE_OFFSET, "See the lock. The only consumer.", 2),
     point("data_wait_point", DATA_WAIT_POINT_OFFSET, "Where consumers wait for records."),
     point("space_wait_point", SPACE_WAIT_POINT_OFFSET, "Where producers wait for room."),
   ],

@@ -3,6 +3,7 @@ import { StateError, SystemError } from "../errors.ts";
 import {
   LEASE_CURRENT_OFFSET,
   LEASE_LENGTH,
+  LEASE_LOCK_OFFSET,
   LEASE_PID_OFFSET,
   LEASE_SINCE_OFFSET,
   LEASE_TEXT_LENGTH_OFFSET,
@@ -12,11 +13,9 @@ import {
   LEASE_VERSION_OFFSET,
   LEASE_WAIT_POINT_OFFSET,
 } from "../layout/lease-layout.ts";
-import { LEASE_HOLDER_BYTE } from "../layout/lock-bytes.ts";
 import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
 import { steadyMs } from "../memory/boot.ts";
-import type { ByteLock } from "../memory/byte-lock.ts";
 import type {
   Placed,
   PlacedCreateOptions,
@@ -34,9 +33,11 @@ import {
   type WaitOptions,
   checkWait,
 } from "../waiting/wait-options.ts";
+import { type Outcome, isMine } from "./algorithm/lock-core.ts";
 import { LockHandle } from "./handle.ts";
 import { LockKind } from "./lock-kind.ts";
 import { LockMemory } from "./lock-memory.ts";
+import { OwnedLock } from "./owned-lock.ts";
 
 /** What the new holder tells others about itself. */
 export interface LeaseAcquireOptions {
@@ -125,13 +126,13 @@ export class LeaseTerm {
 /**
  * A role that at most one live process has, for leader election on one machine.
  *
- * Any number of processes and threads may try to acquire it. The kernel keeps the lock, and passes
- * it on when the holder dies, in whatever way, and in whatever containers the processes live. There
- * is no lease time and no heartbeat: a process that is stopped (SIGSTOP, a debugger) keeps the
- * role. A Worker holds it on behalf of its process: if it is terminated without releasing it, the
- * process keeps it until it ends.
+ * Any number of processes and threads may try to acquire it. The kernel knows whether the holder
+ * lives, in whatever way it dies, and in whatever containers the processes live. There is no lease
+ * time and no heartbeat: a process that is stopped (SIGSTOP, a debugger) keeps the role. A Worker
+ * that ends or is terminated gives it up; processes of other PID namespaces notice that when its
+ * process ends.
  *
- * A release wakes those who wait at once; they notice a death within 250 ms.
+ * A release wakes those who wait at once; they notice a death within 50 ms.
  *
  * What a crash leaves: the role free, and the last holder's token, so that the next one is greater.
  * Tokens start from a clock that nobody's setting moves, so they also grow when the name is removed
@@ -154,6 +155,7 @@ export class LeaseTerm {
 export class Lease extends LockHandle {
   readonly #memory: LockMemory;
   readonly #view: DataView;
+  readonly #lock: OwnedLock;
   readonly #line = new AsyncLine();
   #term: LeaseTerm | undefined;
 
@@ -176,6 +178,7 @@ export class Lease extends LockHandle {
     const memory = new LockMemory("Lease", placed, LEASE_LENGTH, LEASE_WAIT_POINT_OFFSET);
     super(memory);
     this.#memory = memory;
+    this.#lock = new OwnedLock(placed.segment, placed.offset + LEASE_LOCK_OFFSET, placed.what);
     this.#view = new DataView(placed.segment.buffer, placed.offset, LEASE_LENGTH);
   }
 
@@ -219,9 +222,8 @@ export class Lease extends LockHandle {
   }
 
   /**
-   * Makes a lease inside a segment. Its holder has the kernel's lock on the byte at its offset, so
-   * `segment.tryLock` must not be used with that offset. Blocks only while another process is
-   * making one there, for a second at most.
+   * Makes a lease inside a segment. Blocks only while another process is making one there, for a
+   * second at most.
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 128.
    * @returns The lease, which nobody holds yet.
@@ -256,7 +258,7 @@ export class Lease extends LockHandle {
    */
   get isHeld(): boolean {
     this.#memory.checkOpen();
-    return this.segment.isLocked(this.#holderByte);
+    return this.#lock.isHeld;
   }
 
   /**
@@ -292,12 +294,13 @@ export class Lease extends LockHandle {
    */
   tryAcquire(options?: LeaseAcquireOptions): LeaseTerm | undefined {
     checkOptions(this.#action, options, ACQUIRE_OPTIONS);
-    return this.#tryAcquire(this.#encode(options));
+    const text = this.#encode(options);
+    return this.#start(this.#lock.tryLock(), text);
   }
 
   /**
    * Takes the lease, and blocks this thread until it is free. A holder's death is noticed within
-   * 50 ms.
+   * 20 ms.
    *
    * @returns The term; undefined when the timeout passed.
    * @throws The errors of `tryAcquire`; the signal's reason when it is already aborted.
@@ -306,7 +309,7 @@ export class Lease extends LockHandle {
     const timeoutMs = checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
-    const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
+    const ready = (): boolean => (term = this.#start(this.#lock.poll(), text)) !== undefined;
     // Each look is a system call, so spinning would cost more than it gains.
     this.#memory.wait(ready, { timeoutMs, strategy: "block" });
     return term;
@@ -314,7 +317,7 @@ export class Lease extends LockHandle {
 
   /**
    * Takes the lease like `acquire`, without blocking the event loop. A holder's death is noticed
-   * within 250 ms. Calls of one handle get it one after the other, in the order in which they were
+   * within 50 ms. Calls of one handle get it one after the other, in the order in which they were
    * made.
    *
    * @returns The term; undefined when the timeout passed.
@@ -326,7 +329,7 @@ export class Lease extends LockHandle {
     checkWait(this.#action, options, [...ACQUIRE_OPTIONS, ...ASYNC_WAIT_OPTIONS]);
     const text = this.#encode(options);
     let term: LeaseTerm | undefined;
-    const ready = (): boolean => (term = this.#tryAcquire(text)) !== undefined;
+    const ready = (): boolean => (term = this.#start(this.#lock.poll(), text)) !== undefined;
     await this.#memory.waitAsync(ready, options, this.#line);
     return term;
   }
@@ -344,10 +347,6 @@ export class Lease extends LockHandle {
     return `Cannot acquire ${this.#memory.what}`;
   }
 
-  get #holderByte(): number {
-    return this.offset + LEASE_HOLDER_BYTE;
-  }
-
   /** @throws TypeError, RangeError. */
   #encode(options: LeaseAcquireOptions | undefined): Uint8Array {
     const text: unknown = options?.text ?? "";
@@ -363,16 +362,14 @@ export class Lease extends LockHandle {
     );
   }
 
-  #tryAcquire(text: Uint8Array): LeaseTerm | undefined {
-    // Looking costs less than trying, which opens the object again.
-    if (this.isHeld) return undefined;
-    const lock = this.segment.tryLock(this.#holderByte);
-    if (lock === undefined) return undefined;
+  /** Begins a term, if the try to take the lock succeeded. */
+  #start(outcome: Outcome, text: Uint8Array): LeaseTerm | undefined {
+    if (!isMine(outcome)) return undefined;
     try {
       this.#mustStand();
-      return this.#startTerm(lock, text);
+      return this.#startTerm(text);
     } catch (error) {
-      lock.close();
+      this.#lock.letGo();
       throw error;
     }
   }
@@ -385,7 +382,7 @@ export class Lease extends LockHandle {
     );
   }
 
-  #startTerm(lock: ByteLock, text: Uint8Array): LeaseTerm {
+  #startTerm(text: Uint8Array): LeaseTerm {
     const token = Math.max(this.#readToken() + 1, Math.floor(steadyMs() * TOKENS_PER_MS));
     this.#writeToken(token);
     const version = load(this.#memory.words, VERSION_WORD) | 1;
@@ -405,7 +402,7 @@ export class Lease extends LockHandle {
       clearInterval(timer);
       this.#term = undefined;
       letGo();
-      lock.close();
+      this.#lock.letGo();
       this.#memory.waitPoint.wake();
     });
     this.#term = term;

@@ -77,7 +77,7 @@ export class OwnedLock {
   readonly #segment: Segment;
   readonly #offset: number;
   readonly #what: string;
-  readonly #hold: Hold;
+  readonly #hold: Hold | undefined;
   readonly #bells: WaitPoint | undefined;
   // Its length is 0 before the first use, and once the memory is unmapped or the handle is closed.
   #words: Int32Array = NOTHING;
@@ -89,7 +89,7 @@ export class OwnedLock {
    * @param hold Keeps the segment from being closed during `holding`.
    * @param bells Where those wait who wait for it in an event loop.
    */
-  constructor(segment: Segment, byteOffset: number, what: string, hold: Hold, bells?: WaitPoint) {
+  constructor(segment: Segment, byteOffset: number, what: string, hold?: Hold, bells?: WaitPoint) {
     this.#segment = segment;
     this.#offset = byteOffset;
     this.#what = what;
@@ -163,6 +163,19 @@ export class OwnedLock {
     if (!this.#core.release()) this.#failUnlock();
   }
 
+  /** Releases it if this handle's participant has it, and the memory is there. */
+  letGo(): void {
+    if (this.#words.length === 0 && this.#segment.closed) return;
+    if (this.#words.length === 0) this.#bind();
+    this.#core.release();
+  }
+
+  /** Whether a living participant holds it; stale the moment it returns. @throws ClosedError. */
+  get isHeld(): boolean {
+    if (this.#words.length === 0) this.#bind();
+    return this.#core.isHeld;
+  }
+
   /** Releases it so that nobody gets it any more. */
   abandon(): void {
     if (this.#words.length === 0) this.#bind();
@@ -171,11 +184,12 @@ export class OwnedLock {
 
   /** Runs a user's function while the lock is held, and keeps the segment mapped meanwhile. */
   holding<T>(call: () => T): T {
-    this.#hold.held = true;
+    const hold = this.#hold!;
+    hold.held = true;
     try {
       return call();
     } finally {
-      this.#hold.held = false;
+      hold.held = false;
     }
   }
 

@@ -2,6 +2,7 @@
 import { shown } from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
+import { isMine } from "../locks/algorithm/lock-core.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import { MAY_SPIN, QUEUE_LOOKS, RECHECK_MS, SLICE_MS } from "../waiting/limits.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
@@ -232,7 +233,7 @@ export class QueueExchange {
     let held = false;
     let done: string | undefined;
     try {
-      locked = lock.tryLock() || (patienceMs > 0 && this.#guard.lock(patienceMs));
+      locked = isMine(lock.tryTake()) || (patienceMs > 0 && this.#guard.lock(patienceMs));
       if (!locked) return undefined;
       token ||= own.tryWait();
       if (!token) return undefined;

@@ -5,7 +5,7 @@
  * lock in the bookkeeping first, whose word names its holder, so that only the lock's holder can
  * hold the mutex among them. There are three cases:
  *
- * 1. The lock's holder is dead: its lock byte is free, says the kernel. The next handle that wants
+ * 1. The lock's holder is dead, says the kernel. The next handle that wants
  *    the lock inherits it. If the journal names a slot, the dead holder also held the mutex: the
  *    heir finishes or undoes the operation, and posts the mutex and the token that belongs to it.
  *    Otherwise it may have held the mutex, which is case 2.
@@ -24,6 +24,8 @@
 import { findMappers, isStopped, mappedObject } from "../memory/processes.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { BOOK_OPERATIONS_WORD, BOOK_REPAIRED_WORD } from "../layout/message-queue-layout.ts";
+import { INHERITED, TAKEN } from "../locks/algorithm/lock-core.ts";
+import type { OwnedLock } from "../locks/owned-lock.ts";
 import { add, load } from "../memory/atomics.ts";
 import {
   QUEUE_MUTEX_PATIENCE_MS,
@@ -34,7 +36,6 @@ import {
 } from "../waiting/limits.ts";
 import type { SlotQueue } from "./slots.ts";
 import type { Segment } from "../segment/segment.ts";
-import type { OwnedLock } from "./owned-lock.ts";
 import { ITEMS, type Participant, SPACES } from "./participants.ts";
 import type { TokenCounter } from "./polled-tokens.ts";
 
@@ -76,12 +77,6 @@ export class QueueGuard {
     parts.slots.onCorrected = () => {
       this.repaired("A C program died between two stores: count agrees with head and tail again");
     };
-    // The last user of this participant's number died with the lock. The others now take that
-    // number for a living holder, so only this handle can inherit the lock.
-    if (parts.lock.ownedBySelf) {
-      this.#inherit();
-      parts.lock.unlock();
-    }
   }
 
   /** Counts a repair, and logs it. */
@@ -93,9 +88,8 @@ export class QueueGuard {
   /** Takes the lock. @returns Whether it did: false when the timeout passed. */
   lock(timeoutMs: number): boolean {
     const { lock } = this.#parts;
-    if (lock.tryLock()) return true;
-    const outcome = lock.lock(timeoutMs);
-    if (outcome !== "inherited") return outcome === "locked";
+    const outcome = lock.lockFor(timeoutMs);
+    if (outcome !== INHERITED) return outcome === TAKEN;
     try {
       this.#inherit();
       return true;

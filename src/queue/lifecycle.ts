@@ -8,7 +8,6 @@ import {
   BOOK_NAMES_WORD,
   BOOK_SLOTS_WORD,
   BOOK_SLOT_SIZE_WORD,
-  BOOK_WAIT_POINT_OFFSET,
   BOOK_WANTED_WORD,
   MAGIC_WORD,
   QUEUE_BOOK_LENGTH,
@@ -23,18 +22,17 @@ import {
   bookOffset,
 } from "../layout/message-queue-layout.ts";
 import { E, fail } from "../libc/errno.ts";
+import { OwnedLock } from "../locks/owned-lock.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { ByteLock } from "../memory/byte-lock.ts";
 import { quietly } from "../segment/quietly.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
 import { type MakerDeadlines, deadlinesFor } from "../waiting/patience.ts";
-import { WaitPoint } from "../waiting/wait-point.ts";
 import { addBook, bookOf, checkSize, hashOfNames, recordedGeometry, writeBook } from "./book.ts";
 import type { QueueParts } from "./guard.ts";
 import { QUEUE_MARK, checkIsQueue, hasOtherMappers, isByBun, waitForMagic } from "./half-done.ts";
 import { QUEUE_MODES, type QueueMode, type QueueSpec } from "./options.ts";
-import { OwnedLock } from "./owned-lock.ts";
 import { Participant } from "./participants.ts";
 import type { QueueLog } from "./queue-log.ts";
 import { SlotQueue } from "./slots.ts";
@@ -241,9 +239,7 @@ function assemble(
     const message = `${action}: ${QUEUE_PARTICIPANTS} handles have it open, the most possible`;
     throw new StateError("EBUSY", message + RELOAD_HINT);
   }
-  const waitPoint = new WaitPoint(segment, bookOffset(geometry) + BOOK_WAIT_POINT_OFFSET);
-  const isAlive = (holder: number): boolean => participant.isAlive(holder - 1);
-  const lock = new OwnedLock(book, BOOK_LOCK_WORD, participant.number + 1, waitPoint, isAlive);
+  const lock = new OwnedLock(segment, book.byteOffset + BOOK_LOCK_WORD * 4, "a queue's lock");
   const slots = new SlotQueue(segment.buffer, geometry, segment.name);
   const parts = { segment, book, slots, lock, participant, mutex, items, spaces, creatorLock };
   return { ...parts, synchronization: QUEUE_MODES[mode - 1]! };

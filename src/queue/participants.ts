@@ -1,16 +1,16 @@
 /**
  * Who takes part in a queue, and how many tokens each has in hand.
  *
- * Each participant holds the lock on one byte of the object, chosen by its number, so the kernel
- * knows who lives. Its words say how many tokens it has taken and not used. It cannot take a token
+ * Each participant holds the lock of its seat, so that others know whether it lives. Its words say
+ * how many tokens it has taken and not used. It cannot take a token
  * from a semaphore and note that in one step. So while it waits it is marked as one that may have a
  * token, and whenever it knows that it has none, it increments a count: another process that sees
  * the count change knows that there was no token at that moment.
  */
-import { QUEUE_FIRST_PARTICIPANT_BYTE } from "../layout/lock-bytes.ts";
 import {
   BOOK_PARTICIPANTS_WORD,
   PARTICIPANT_ITEMS_WORD,
+  PARTICIPANT_LOCK_WORD,
   PARTICIPANT_PROCESS_WORD,
   PARTICIPANT_SPACES_WORD,
   QUEUE_MAY_HAVE_TOKEN,
@@ -19,7 +19,10 @@ import {
   QUEUE_PARTICIPANT_LENGTH,
   QUEUE_TOKENS_MASK,
 } from "../layout/message-queue-layout.ts";
+import { isMine } from "../locks/algorithm/lock-core.ts";
+import { OwnedLock } from "../locks/owned-lock.ts";
 import { load, store } from "../memory/atomics.ts";
+import type { Segment } from "../segment/segment.ts";
 
 /** The two kinds of token. */
 export type TokenKind = 0 | 1;
@@ -28,26 +31,19 @@ export const SPACES: TokenKind = PARTICIPANT_SPACES_WORD;
 
 const PARTICIPANT_WORDS = QUEUE_PARTICIPANT_LENGTH / 4;
 
-interface Lockable {
-  tryLock(index: number): { close(): void } | undefined;
-  isLocked(index: number): boolean;
-}
-
 /** One participant, and its view of the others. */
 export class Participant {
   readonly number: number;
-  readonly #object: Lockable;
-  readonly #lock: { close(): void };
+  readonly #seats: readonly OwnedLock[];
   readonly #book: Int32Array;
   readonly #base: number;
   readonly #tokens: [number, number] = [0, 0];
   readonly #waits: [number, number] = [0, 0];
   readonly #nones: [number, number] = [0, 0];
 
-  private constructor(object: Lockable, book: Int32Array, number: number, lock: { close(): void }) {
+  private constructor(seats: readonly OwnedLock[], book: Int32Array, number: number) {
     this.number = number;
-    this.#object = object;
-    this.#lock = lock;
+    this.#seats = seats;
     this.#book = book;
     this.#base = BOOK_PARTICIPANTS_WORD + number * PARTICIPANT_WORDS;
     for (const kind of [ITEMS, SPACES]) this.#write(kind);
@@ -55,18 +51,18 @@ export class Participant {
   }
 
   /** Takes a free number. @returns The participant; undefined when the living have all numbers. */
-  static join(object: Lockable, book: Int32Array): Participant | undefined {
-    for (let number = 0; number < QUEUE_PARTICIPANTS; number++) {
-      const lock = object.tryLock(QUEUE_FIRST_PARTICIPANT_BYTE + number);
-      if (lock !== undefined) return new Participant(object, book, number, lock);
-    }
-    return undefined;
+  static join(segment: Segment, book: Int32Array): Participant | undefined {
+    const first = book.byteOffset + (BOOK_PARTICIPANTS_WORD + PARTICIPANT_LOCK_WORD) * 4;
+    const seats = Array.from({ length: QUEUE_PARTICIPANTS }, (_, number) => {
+      return new OwnedLock(segment, first + number * QUEUE_PARTICIPANT_LENGTH, "a queue's seat");
+    });
+    const number = seats.findIndex((seat) => isMine(seat.tryLock()));
+    return number < 0 ? undefined : new Participant(seats, book, number);
   }
 
   /** Whether the participant of that number lives; false for numbers that do not exist. */
   isAlive(number: number): boolean {
-    if (number < 0 || number >= QUEUE_PARTICIPANTS) return false;
-    return this.#object.isLocked(QUEUE_FIRST_PARTICIPANT_BYTE + number);
+    return this.#seats[number]?.isHeld === true;
   }
 
   /** Notes that a wait for a token begins. */
@@ -128,6 +124,6 @@ export class Participant {
   /** Gives the number back. */
   close(): void {
     if (this.#book.length > 0) store(this.#book, this.#base + PARTICIPANT_PROCESS_WORD, 0);
-    this.#lock.close();
+    this.#seats[this.number]!.letGo();
   }
 }

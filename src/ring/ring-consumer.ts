@@ -312,7 +312,7 @@ export class RingConsumer<T = Uint8Array> {
     this.#closed = true;
     this.#busy = true;
     this.#records.endWaits();
-    this.#role.lock?.close();
+    this.#role.lock?.letGo();
   }
 
   [Symbol.dispose](): void {

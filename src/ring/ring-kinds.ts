@@ -4,17 +4,17 @@ import {
   BROADCAST_LAYOUT_HASH,
   BROADCAST_MIN_CAPACITY,
   type BroadcastPolicy,
+  CONSUMER_SLOTS_OFFSET,
   CONSUMER_SLOT_COUNT,
+  CONSUMER_SLOT_LENGTH,
+  CONSUMER_SLOT_LOCK_OFFSET,
   broadcastDataOffset,
   broadcastMaxRecordLength,
 } from "../layout/broadcast-layout.ts";
-import {
-  RING_CONSUMER_BYTE,
-  RING_FIRST_SLOT_BYTE,
-  RING_PRODUCER_BYTE,
-} from "../layout/lock-bytes.ts";
+import { LOCK_LENGTH } from "../layout/lock-layout.ts";
 import {
   MPSC_LAYOUT_HASH,
+  PRODUCER_SLOTS_OFFSET,
   PRODUCER_SLOT_COUNT,
   mpscDataOffset,
   mpscMaxRecordLength,
@@ -22,15 +22,18 @@ import {
 import {
   CONSUMER_BYTES_OFFSET,
   CONSUMER_RECORDS_OFFSET,
+  CONSUMER_ROLE_OFFSET,
   PRODUCER_BYTES_OFFSET,
   PRODUCER_RECORDS_OFFSET,
+  PRODUCER_ROLE_OFFSET,
   RING_DATA_OFFSET,
   SPSC_LAYOUT_HASH,
   capacityProblem,
   maxRecordLength,
 } from "../layout/ring-layout.ts";
 import { SEGMENT_KINDS } from "../layout/segment-header.ts";
-import type { ByteLock } from "../memory/byte-lock.ts";
+import { isMine } from "../locks/algorithm/lock-core.ts";
+import { OwnedLock } from "../locks/owned-lock.ts";
 import { BlockConsumer } from "./algorithm/broadcast/block-consumer.ts";
 import { BroadcastProducer } from "./algorithm/broadcast/producer.ts";
 import { OverwriteConsumer } from "./algorithm/broadcast/overwrite-consumer.ts";
@@ -48,8 +51,8 @@ export type RingKindName = "spsc" | "mpsc" | "broadcast";
 
 /** A role in a ring: the lock by which a handle has it, and the algorithm that it may run. */
 export interface Role<Core> {
-  /** The kernel releases it when its holder dies. Undefined where anybody may have the role. */
-  readonly lock: ByteLock | undefined;
+  /** Undefined where anybody may have the role. */
+  readonly lock: OwnedLock | undefined;
   readonly core: Core;
 }
 
@@ -79,45 +82,49 @@ export interface RingKind {
   takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
 }
 
+const lockOf = ({ segment, offset, memory }: RingPlace, at: number): OwnedLock =>
+  new OwnedLock(segment, offset + at, `a role of ${memory.what}`);
+
+const slotAt = (slot: number): number => PRODUCER_SLOTS_OFFSET + slot * LOCK_LENGTH;
+
+const consumerSlotAt = (slot: number): number =>
+  CONSUMER_SLOTS_OFFSET + slot * CONSUMER_SLOT_LENGTH + CONSUMER_SLOT_LOCK_OFFSET;
+
 /** Takes the lock of an exclusive role, and starts its algorithm. @throws StateError EBUSY. */
-function takeRole<Core>(
-  { segment, offset, memory }: RingPlace,
-  byte: number,
-  role: string,
-  start: () => Core,
-): Role<Core> {
-  const lock = segment.tryLock(offset + byte);
-  if (lock !== undefined) return begin(lock, start);
+function takeRole<Core>(place: RingPlace, at: number, role: string, start: () => Core): Role<Core> {
+  const lock = lockOf(place, at);
+  if (isMine(lock.tryLock())) return begin(lock, start);
   throw new StateError(
     "EBUSY",
-    `Cannot become the ${role} of ${memory.what}: a live ${role} has it, in this process or ` +
-      `another. Close that one; a dead one would be replaced${RELOAD_HINT}`,
+    `Cannot become the ${role} of ${place.memory.what}: a live ${role} has it, in this process ` +
+      `or another. Close that one; a dead one would be replaced${RELOAD_HINT}`,
   );
 }
 
 /** Takes the first free slot of a role that several can have. @throws StateError EBUSY. */
 function takeSlot<Core>(
-  { segment, offset, memory }: RingPlace,
+  place: RingPlace,
   slots: number,
+  at: (slot: number) => number,
   role: string,
   start: (slot: number) => Core,
 ): Role<Core> {
   for (let slot = 0; slot < slots; slot++) {
-    const lock = segment.tryLock(offset + RING_FIRST_SLOT_BYTE + slot);
-    if (lock !== undefined) return begin(lock, () => start(slot));
+    const lock = lockOf(place, at(slot));
+    if (isMine(lock.tryLock())) return begin(lock, () => start(slot));
   }
   throw new StateError(
     "EBUSY",
-    `Cannot become a ${role} of ${memory.what}: it has ${slots} live ones, and no room for more. ` +
-      `Close one; dead ones would be replaced${RELOAD_HINT}`,
+    `Cannot become a ${role} of ${place.memory.what}: it has ${slots} live ones, and no room for ` +
+      `more. Close one; dead ones would be replaced${RELOAD_HINT}`,
   );
 }
 
-function begin<Core>(lock: ByteLock, start: () => Core): Role<Core> {
+function begin<Core>(lock: OwnedLock, start: () => Core): Role<Core> {
   try {
     return { lock, core: start() };
   } catch (error) {
-    lock.close();
+    lock.letGo();
     throw error;
   }
 }
@@ -130,8 +137,8 @@ function countedByProducer(memory: RingMemory): { records: number; bytes: number
   };
 }
 
-function hasOnlyProducer({ segment, offset }: RingPlace): boolean {
-  return segment.isLocked(offset + RING_PRODUCER_BYTE);
+function hasOnlyProducer(place: RingPlace): boolean {
+  return lockOf(place, PRODUCER_ROLE_OFFSET).isHeld;
 }
 
 const SPSC: RingKind = {
@@ -146,12 +153,12 @@ const SPSC: RingKind = {
   takeProducer: (place, reader, batch) =>
     takeRole(
       place,
-      RING_PRODUCER_BYTE,
+      PRODUCER_ROLE_OFFSET,
       "producer",
       () => new SpscProducer(place.memory, reader, batch),
     ),
   takeConsumer: (place, writer) =>
-    takeRole(place, RING_CONSUMER_BYTE, "consumer", () => new SpscConsumer(place.memory, writer)),
+    takeRole(place, CONSUMER_ROLE_OFFSET, "consumer", () => new SpscConsumer(place.memory, writer)),
 };
 
 const MPSC: RingKind = {
@@ -170,22 +177,20 @@ const MPSC: RingKind = {
       bytes: counters[CONSUMER_BYTES_OFFSET >> 3]! + unread.bytes,
     };
   },
-  hasProducer({ segment, offset }) {
+  hasProducer(place) {
     for (let slot = 0; slot < PRODUCER_SLOT_COUNT; slot++) {
-      if (segment.isLocked(offset + RING_FIRST_SLOT_BYTE + slot)) return true;
+      if (lockOf(place, slotAt(slot)).isHeld) return true;
     }
     return false;
   },
   takeProducer: (place, reader) =>
-    takeSlot(place, PRODUCER_SLOT_COUNT, "producer", (slot) => {
+    takeSlot(place, PRODUCER_SLOT_COUNT, slotAt, "producer", (slot) => {
       return new MpscProducer(place.memory, reader, slot);
     }),
   takeConsumer(place, writer) {
-    const { segment, offset } = place;
-    const isAlive = (slot: number): boolean =>
-      segment.isLocked(offset + RING_FIRST_SLOT_BYTE + slot);
+    const isAlive = (slot: number): boolean => lockOf(place, slotAt(slot)).isHeld;
     const start = (): MpscConsumer => new MpscConsumer(place.memory, writer, isAlive);
-    return takeRole(place, RING_CONSUMER_BYTE, "consumer", start);
+    return takeRole(place, CONSUMER_ROLE_OFFSET, "consumer", start);
   },
 };
 
@@ -199,7 +204,7 @@ const OVERWRITE: RingKind = {
   published: countedByProducer,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
-    takeRole(place, RING_PRODUCER_BYTE, "producer", () => {
+    takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
       return new BroadcastProducer(place.memory, reader, undefined, batch);
     }),
   takeConsumer: ({ memory }, writer) => ({
@@ -214,19 +219,22 @@ const BLOCK: RingKind = {
   id: SEGMENT_KINDS.broadcastBlock,
   dataOffset: () => broadcastDataOffset("block"),
   takeProducer(place, reader, batch) {
-    const { segment, offset } = place;
     const whileHeld = (slot: number, action: () => void): boolean => {
-      using lock = segment.tryLock(offset + RING_FIRST_SLOT_BYTE + slot);
-      if (lock === undefined) return false;
-      action();
+      const lock = lockOf(place, consumerSlotAt(slot));
+      if (!isMine(lock.tryLock())) return false;
+      try {
+        action();
+      } finally {
+        lock.letGo();
+      }
       return true;
     };
-    return takeRole(place, RING_PRODUCER_BYTE, "producer", () => {
+    return takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
       return new BroadcastProducer(place.memory, reader, whileHeld, batch);
     });
   },
   takeConsumer: (place, writer) =>
-    takeSlot(place, CONSUMER_SLOT_COUNT, "consumer", (slot) => {
+    takeSlot(place, CONSUMER_SLOT_COUNT, consumerSlotAt, "consumer", (slot) => {
       return new BlockConsumer(place.memory, writer, slot);
     }),
 };

@@ -365,7 +365,7 @@ export class RingProducer<T = Uint8Array> {
     this.#closed = true;
     this.#claimable = -1;
     this.#room.endWaits();
-    this.#role.lock?.close();
+    this.#role.lock?.letGo();
   }
 
   /** Whether the segment was closed under the producer. */

@@ -56,8 +56,6 @@ export const SPIN_TURNS = 64;
 export const SPIN_TRIAL_PERIOD = 16;
 /** Looks of a queue's waiter before it sleeps: about what a sleep and a wake across cores cost. */
 export const QUEUE_LOOKS = 6000;
-/** Looks at a queue's lock before a sleep: it is held for some hundred ns. */
-export const QUEUE_LOCK_LOOKS = 400;
 /** Tries at a queue's mutex before a sleep: a C program holds it for less than a microsecond. */
 export const QUEUE_MUTEX_TRIES = 200;
 

@@ -4,7 +4,7 @@ import { mkdtempSync, openSync, rmSync, writeSync, closeSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageQueue, RingBuffer, Segment } from "../../src/index.ts";
-import { RING_CONSUMER_BYTE } from "../../src/layout/lock-bytes.ts";
+import { CONSUMER_ROLE_OFFSET } from "../../src/layout/ring-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithTmux } from "../support/needs.ts";
 import { seededRandom } from "../support/random.ts";
@@ -162,7 +162,7 @@ describe("send and recv", () => {
       await eventually(() => {
         if (!Segment.exists(name)) return false;
         using ring = RingBuffer.open(name);
-        return ring.segment.isLocked(RING_CONSUMER_BYTE);
+        return ring.segment.view.getUint32(CONSUMER_ROLE_OFFSET, true) !== 0;
       });
       receiving.kill(signal);
       receiving.kill(signal);

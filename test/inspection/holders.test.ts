@@ -12,6 +12,7 @@ import {
   prune,
   usage,
 } from "../../src/index.ts";
+import { NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { BOOK_LOCK_WORD, QUEUE_BOOK_LENGTH } from "../../src/layout/message-queue-layout.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -143,9 +144,9 @@ test("a queue's lock has the handle that its word names, or a dead one", () => {
   using object = openObject(queue.name);
   const holderOfLock = (): unknown => object.holders().find(({ role }) => role === "lock");
   expect(holderOfLock()).toBeUndefined();
-  words[BOOK_LOCK_WORD] = 1;
+  words[BOOK_LOCK_WORD] = queue.segment.participant.number << NUMBER_SHIFT;
   expect(holderOfLock()).toMatchObject({ pid: process.pid, state: "running" });
-  words[BOOK_LOCK_WORD] = 9;
+  words[BOOK_LOCK_WORD] = 9 << NUMBER_SHIFT;
   expect(holderOfLock()).toMatchObject({ pid: undefined, state: "dead" });
   words[BOOK_LOCK_WORD] = 0;
   queue.unlink();

@@ -169,12 +169,9 @@ describe("openObject", () => {
   test("names the roles in a mapped file, and none after their holder was killed", async () => {
     const path = join(tmpdir(), uniqueName("lease").slice(1));
     const name = `file:${path}`;
-    Segment.create(name, { size: 4096 }).close();
-    const peer = spawnBun("test/peers/backing-peer.ts", "lock", name, "0");
+    using ring = RingBuffer.create(name, { capacity: 4096 });
+    const peer = spawnBun("test/peers/backing-peer.ts", "produce", name);
     await outputUntil(peer, "\n");
-    using ring = Segment.open(name);
-    ring.view.setUint32(0, 0x4d485342, true);
-    ring.view.setUint32(16, 1, true);
     using object = openObject(name);
     expect([object.kind, object.roles()]).toEqual(["ring", ["producer"]]);
     peer.kill("SIGKILL");

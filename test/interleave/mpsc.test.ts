@@ -1,6 +1,7 @@
 /** All interleavings of small MPSC programs, and a kill at each of their steps. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
+  CELLS_OFFSET,
   LAP_MASK,
   RELEASE_VERSIONS_OFFSET,
   cellCount,
@@ -32,7 +33,7 @@ function startAt(lap: number, cell: number, position: number): void {
   new Uint8Array(buffer).fill(0);
   const words = new Int32Array(buffer);
   words.set([lap, cell, position], RELEASE_VERSIONS_OFFSET >> 2);
-  const cells = words.subarray(256, 256 + cellCount(CAPACITY));
+  const cells = words.subarray(CELLS_OFFSET >> 2).subarray(0, cellCount(CAPACITY));
   cells.fill((lap + 1) & LAP_MASK, 0, cell);
   cells.fill(lap, cell);
 }

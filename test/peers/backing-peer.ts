@@ -1,5 +1,5 @@
 /** What another process does with a segment of any backing: ACTION NAME … */
-import { Segment, SystemVSemaphore } from "../../src/index.ts";
+import { RingBuffer, Segment, SystemVSemaphore } from "../../src/index.ts";
 
 const [action, name = "", argument = ""] = process.argv.slice(2);
 
@@ -20,6 +20,10 @@ if (action === "answer") {
   stay(lock === undefined ? "taken" : "locked");
   // Both stay reachable, because the collector would close them otherwise.
   process.on("exit", () => (lock?.close(), segment.close()));
+} else if (action === "produce") {
+  const producer = RingBuffer.open(name).producer();
+  stay();
+  process.on("exit", () => producer.close());
 } else if (action === "take-semaphore") {
   const semaphore = SystemVSemaphore.open(name, { undo: argument === "undo" });
   stay(semaphore.tryWait() ? "took" : "empty");

@@ -111,7 +111,9 @@ test("a semaphore in a segment that is waited for", async () => {
     const { failed, error } = await failing(nth, () => semaphore.waitAsync({ timeoutMs: 5 }));
     if (failed !== undefined) {
       failures.push(failed);
-      expect(error).toBeInstanceOf(SystemError);
+      // Without a descriptor of its own that is kept, the segment's does.
+      const isOther = failed === "open" || failures.filter((each) => each === "fcntl").length === 1;
+      if (!isOther || failed === "mremap") expect(error).toBeInstanceOf(SystemError);
     }
     expect(await semaphore.waitAsync({ timeoutMs: 5 })).toBe(false);
     semaphore.post();
@@ -121,7 +123,7 @@ test("a semaphore in a segment that is waited for", async () => {
     if (failed === undefined) break;
   }
   // And `open`, if it took a new thread.
-  expect(failures.slice(0, 2)).toEqual(["fcntl", "mremap"]);
+  expect(failures.slice(0, 4)).toEqual(["open", "fcntl", "fcntl", "mremap"]);
   // The memory of the last waits ends when their threads have left.
   while (traces(name).length > 0) await Bun.sleep(1);
 });

@@ -10,7 +10,12 @@ import {
   TAIL_NUMBERS_OFFSET,
   broadcastDataOffset,
 } from "../../src/layout/broadcast-layout.ts";
-import { LAP_MASK, RELEASE_VERSIONS_OFFSET, mpscDataOffset } from "../../src/layout/mpsc-layout.ts";
+import {
+  CELLS_OFFSET,
+  LAP_MASK,
+  RELEASE_VERSIONS_OFFSET,
+  mpscDataOffset,
+} from "../../src/layout/mpsc-layout.ts";
 import {
   CONSUMER_POSITION_OFFSET,
   MIN_CAPACITY,
@@ -81,7 +86,9 @@ export const KINDS: readonly Kind[] = [
     startAt: (memory, position) => {
       // The last lap, so that laps wrap as well.
       wordsOf(memory).set([LAP_MASK, 0, position], RELEASE_VERSIONS_OFFSET >> 2);
-      new Int32Array(memory.buffer, memory.byteOffset + 1024, memory.capacity / 16).fill(LAP_MASK);
+      new Int32Array(memory.buffer, memory.byteOffset + CELLS_OFFSET, memory.capacity / 16).fill(
+        LAP_MASK,
+      );
     },
     producer: (memory) => new MpscProducer(memory, NOBODY, 0),
     consumer: (memory) => new MpscConsumer(memory, NOBODY, () => true, 1),

@@ -27,7 +27,6 @@ export function headed(kind: InspectedKind, more: Partial<Inspector> = {}): Insp
     kind,
     parts: () => [HEADER],
     activity: () => ({}),
-    roles: [],
     damage: headerDamage,
     ...more,
   };

@@ -65,12 +65,14 @@ export interface Part {
   readonly offset: number;
 }
 
-/** A robust mutex in an object. */
+/** A lock in an object. */
 export interface LockPlace {
   /** What holding it means: "lock", "writer", "reader 3" … */
   readonly role: string;
   /** Bytes from the structure's start. */
   readonly offset: number;
+  /** Whether it is held for as long as somebody takes part. */
+  readonly isRole?: boolean;
 }
 
 /** What inspectors tell of a named value in an object. */
@@ -88,13 +90,8 @@ export interface Inspector {
   /** @returns What an object has counted. */
   activity(words: ObjectWords): Activity;
   /** The lock bytes by which live processes hold roles, and each role's name. */
-  readonly roles: readonly (readonly [byte: number, role: string])[];
-  /**
-   * @returns The role of whoever the words of an object name, and the lock byte of that one;
-   *   undefined when they name nobody.
-   */
-  named?(words: ObjectWords): readonly [byte: number, role: string] | undefined;
-  /** @returns The locks in an object. */
+  readonly roleBytes?: readonly (readonly [byte: number, role: string])[];
+  /** @returns The locks in an object, those of roles too. */
   locks?(words: ObjectWords): readonly LockPlace[];
   /** @returns When the holder took it, in ms since 1970. */
   since?(words: ObjectWords): number;
@@ -110,14 +107,11 @@ export function lockRow(
   first: number,
   count: number,
   stride: number,
+  isRole = false,
 ): readonly LockPlace[] {
   return Array.from({ length: count }, (_, at) => ({
     role: `${role} ${at}`,
     offset: first + at * stride,
+    isRole,
   }));
-}
-
-/** @returns The lock bytes of a role that several can have, each with its number. */
-export function numbered(first: number, count: number, role: string): [number, string][] {
-  return Array.from({ length: count }, (_, at) => [first + at, `${role} ${at}`]);
 }

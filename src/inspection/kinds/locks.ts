@@ -9,8 +9,7 @@ import {
 import { CONDITION } from "../../layout/condition-layout.ts";
 import type { Layout } from "../../layout/description.ts";
 import { EVENT } from "../../layout/event-layout.ts";
-import { LEASE, LEASE_SINCE_OFFSET } from "../../layout/lease-layout.ts";
-import { LEASE_HOLDER_BYTE } from "../../layout/lock-bytes.ts";
+import { LEASE, LEASE_LOCK_OFFSET, LEASE_SINCE_OFFSET } from "../../layout/lease-layout.ts";
 import {
   BARRIER_MARK,
   CONDITION_MARK,
@@ -47,7 +46,7 @@ function marked(
     size >= layout.length
       ? undefined
       : `it takes ${layout.length} bytes, and the object has ${size}`;
-  const common = { kind, parts: () => parts, activity: () => ({}), roles: [], damage };
+  const common = { kind, parts: () => parts, activity: () => ({}), damage };
   return { mark, inspector: { ...common, ...more } };
 }
 
@@ -77,7 +76,7 @@ const LOCKS: readonly Marked[] = [
   marked("condition", CONDITION, CONDITION_MARK),
   marked("event", EVENT, EVENT_MARK),
   marked("lease", LEASE, LEASE_MARK, {
-    roles: [[LEASE_HOLDER_BYTE, "holder"]],
+    locks: () => [{ role: "holder", offset: LEASE_LOCK_OFFSET, isRole: true }],
     since: (words) => words.f64(LEASE_SINCE_OFFSET),
   }),
 ];

@@ -5,6 +5,5 @@ export const PORTABLE_INSPECTOR: Inspector = {
   kind: "portable",
   parts: () => [{ layout: PORTABLE_HEADER, offset: 0 }],
   activity: () => ({}),
-  roles: [],
   damage: () => undefined,
 };

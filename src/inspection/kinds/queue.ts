@@ -1,9 +1,10 @@
 /** The message queue, both Bun's and the classic C program's. */
 import type { Layout } from "../../layout/description.ts";
-import { QUEUE_CREATOR_BYTE, QUEUE_FIRST_PARTICIPANT_BYTE } from "../../layout/lock-bytes.ts";
+import { QUEUE_CREATOR_BYTE } from "../../layout/lock-bytes.ts";
 import {
   BOOK_HIGH_WATER_WORD,
   BOOK_LOCK_WORD,
+  BOOK_PARTICIPANTS_WORD,
   BOOK_MAGIC_WORD,
   BOOK_REPAIRED_WORD,
   BOOK_SLOTS_WORD,
@@ -17,14 +18,16 @@ import {
   QUEUE_BOOK_LENGTH,
   QUEUE_BOOK_MAGIC,
   QUEUE_HEADER_LENGTH,
+  PARTICIPANT_LOCK_WORD,
   QUEUE_PARTICIPANTS,
+  QUEUE_PARTICIPANT_LENGTH,
   type QueueGeometry,
   TAIL_WORD,
   bookOffset,
 } from "../../layout/message-queue-layout.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
-import { type Inspector, numbered } from "./kind.ts";
+import { type Inspector, lockRow } from "./kind.ts";
 
 /** The single numbers of the bookkeeping: its participants and semaphores tell people nothing. */
 const BOOK: Layout = {
@@ -81,14 +84,14 @@ export const QUEUE_INSPECTOR: Inspector = {
   },
   activity,
   damage,
-  named(words) {
+  locks(words) {
     const book = findBook(words);
-    const holder = book === undefined ? 0 : words.u32(book + BOOK_LOCK_WORD * 4);
-    if (holder === 0 || holder > QUEUE_PARTICIPANTS) return undefined;
-    return [QUEUE_FIRST_PARTICIPANT_BYTE + holder - 1, "lock"];
+    if (book === undefined) return [];
+    const first = book + (BOOK_PARTICIPANTS_WORD + PARTICIPANT_LOCK_WORD) * 4;
+    return [
+      { role: "lock", offset: book + BOOK_LOCK_WORD * 4, isRole: false },
+      ...lockRow("participant", first, QUEUE_PARTICIPANTS, QUEUE_PARTICIPANT_LENGTH, true),
+    ];
   },
-  roles: [
-    ...numbered(QUEUE_FIRST_PARTICIPANT_BYTE, QUEUE_PARTICIPANTS, "participant"),
-    [QUEUE_CREATOR_BYTE, "creator"],
-  ],
+  roleBytes: [[QUEUE_CREATOR_BYTE, "creator"]],
 };

@@ -1,27 +1,32 @@
 /** The rings of all kinds. */
 import {
   BROADCAST,
+  CONSUMER_SLOTS_OFFSET,
   CONSUMER_SLOT_COUNT,
+  CONSUMER_SLOT_LENGTH,
+  CONSUMER_SLOT_LOCK_OFFSET,
   TAIL_INTENT_OFFSET,
 } from "../../layout/broadcast-layout.ts";
+import { LOCK_LENGTH } from "../../layout/lock-layout.ts";
 import {
-  RING_CONSUMER_BYTE,
-  RING_FIRST_SLOT_BYTE,
-  RING_PRODUCER_BYTE,
-} from "../../layout/lock-bytes.ts";
-import { MPSC_RELEASE, PRODUCER_SLOT_COUNT } from "../../layout/mpsc-layout.ts";
+  MPSC_RELEASE,
+  PRODUCER_SLOTS_OFFSET,
+  PRODUCER_SLOT_COUNT,
+} from "../../layout/mpsc-layout.ts";
 import {
   CONSUMER_BYTES_OFFSET,
   CONSUMER_EMPTY_OFFSET,
   CONSUMER_LOST_OFFSET,
   CONSUMER_RECORDS_OFFSET,
   CONSUMER_RECOVERED_OFFSET,
+  CONSUMER_ROLE_OFFSET,
   CONSUMER_WAITS_OFFSET,
   KIND_WORDS_OFFSET,
   PRODUCER_BYTES_OFFSET,
   PRODUCER_FULL_OFFSET,
   PRODUCER_HIGH_WATER_OFFSET,
   PRODUCER_RECORDS_OFFSET,
+  PRODUCER_ROLE_OFFSET,
   PRODUCER_WAITS_OFFSET,
   RING,
   capacityProblem,
@@ -34,7 +39,7 @@ import { mpscUnread } from "../../ring/algorithm/mpsc/cells.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, headed, headerDamage } from "./header.ts";
-import { type Inspector, numbered } from "./kind.ts";
+import { type Inspector, type LockPlace, lockRow } from "./kind.ts";
 
 const words = { layout: RING, offset: 0 };
 const broadcast = { layout: BROADCAST, offset: TAIL_INTENT_OFFSET };
@@ -109,27 +114,41 @@ function damage(ring: ObjectWords): string | undefined {
   return problem === undefined ? headerDamage(ring) : `its capacity is ${capacity}: ${problem}`;
 }
 
-const PRODUCER = [RING_PRODUCER_BYTE, "producer"] as const;
-const CONSUMER = [RING_CONSUMER_BYTE, "consumer"] as const;
+const PRODUCER: LockPlace = { role: "producer", offset: PRODUCER_ROLE_OFFSET, isRole: true };
+const CONSUMER: LockPlace = { role: "consumer", offset: CONSUMER_ROLE_OFFSET, isRole: true };
+const producers = lockRow(
+  "producer",
+  PRODUCER_SLOTS_OFFSET,
+  PRODUCER_SLOT_COUNT,
+  LOCK_LENGTH,
+  true,
+);
+const consumers = lockRow(
+  "consumer",
+  CONSUMER_SLOTS_OFFSET + CONSUMER_SLOT_LOCK_OFFSET,
+  CONSUMER_SLOT_COUNT,
+  CONSUMER_SLOT_LENGTH,
+  true,
+);
 
 export const RING_INSPECTOR: Inspector = headed("ring", {
   parts: () => [HEADER, words],
   activity: spscActivity,
-  roles: [PRODUCER, CONSUMER],
+  locks: () => [PRODUCER, CONSUMER],
   damage,
 });
 
 export const MPSC_INSPECTOR: Inspector = headed("mpsc-ring", {
   parts: () => [HEADER, words, release],
   activity: mpscActivity,
-  roles: [CONSUMER, ...numbered(RING_FIRST_SLOT_BYTE, PRODUCER_SLOT_COUNT, "producer")],
+  locks: () => [CONSUMER, ...producers],
   damage,
 });
 
 export const BROADCAST_INSPECTOR: Inspector = headed("broadcast", {
   parts: () => [HEADER, words, broadcast],
   activity: overwriteActivity,
-  roles: [PRODUCER],
+  locks: () => [PRODUCER],
   damage,
 });
 
@@ -138,5 +157,5 @@ export const BROADCAST_BLOCK_INSPECTOR: Inspector = {
   ...BROADCAST_INSPECTOR,
   kind: "broadcast-block",
   activity: blockActivity,
-  roles: [PRODUCER, ...numbered(RING_FIRST_SLOT_BYTE, CONSUMER_SLOT_COUNT, "consumer")],
+  locks: () => [PRODUCER, ...consumers],
 };

@@ -163,6 +163,13 @@ export class LockCore {
     return outcome === BUSY ? this.#examineInTime(load(this.#words, this.#lock)) : outcome;
   }
 
+  /** Whether a living participant holds it, this one included; it asks the kernel. */
+  get isHeld(): boolean {
+    const seen = load(this.#words, this.#lock);
+    if (seen === 0 || (seen & GRANTED) !== 0) return false;
+    return [OWN, BUSY].includes(this.#statusOf(seen));
+  }
+
   /** Releases it. Never blocks. @returns Whether this participant held it. */
   release(): boolean {
     const seen = compareExchange(this.#words, this.#lock, this.#mine, 0);

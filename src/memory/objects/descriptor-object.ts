@@ -96,8 +96,9 @@ export class DescriptorObject implements SharedObject {
   /** Of an open file description of its own, so that a child inherits only that it is a user. */
   #openAgain(): Descriptor | undefined {
     const again = this.descriptor.openAgain();
-    if (again !== undefined) shareByte(again.number, USERS_BYTE);
-    return again;
+    if (again === undefined || shareByte(again.number, USERS_BYTE) === 0) return again;
+    again.close();
+    return undefined;
   }
 
   lockTarget(): Descriptor {
