@@ -47,6 +47,7 @@
 #define BUN_SHM_QUEUE_BOOKKEEPER_BYTE 65
 #define BUN_SHM_UNLINK_BYTE 0x10000000000ull
 #define BUN_SHM_MAKER_BYTE 0x10000000001ull
+#define BUN_SHM_SWEEPER_BYTE 0x10000000003ull
 #define BUN_SHM_USERS_BYTE 0x10000000002ull
 
 /* ---- Segment header ---- */
@@ -729,11 +730,14 @@ typedef struct bun_shm_barrier_seat {
   uint8_t reserved_at_8[56];
   /* 0 idle, 1 arrived, 2 passed, 3 broken. The owner of the mutex, or of the seat. */
   uint32_t state;
-  uint8_t reserved_at_68[60];
+  /* Tells the object in which the seat was taken from its copies. The owner of the seat. */
+  uint32_t object;
+  uint8_t reserved_at_72[56];
 } bun_shm_barrier_seat;
 BUN_SHM_ASSERT(sizeof(bun_shm_barrier_seat) == 128, "barrier_seat");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, lock) == 0, "barrier_seat.lock");
 BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, state) == 64, "barrier_seat.state");
+BUN_SHM_ASSERT(offsetof(bun_shm_barrier_seat, object) == 68, "barrier_seat.object");
 
 /* A lock, and what its holder says about itself. */
 typedef struct bun_shm_lease {

@@ -1,6 +1,7 @@
 /** Who holds the locks and the roles of an object. */
-import { UNLINK_BYTE, participantByte } from "../layout/lock-bytes.ts";
+import { UNLINK_BYTE } from "../layout/lock-bytes.ts";
 import { GRANTED, LOCK_WORD, NUMBER_SHIFT } from "../layout/lock-layout.ts";
+import { participantByte } from "../memory/participant-identity.ts";
 import { isStopped } from "../memory/processes.ts";
 import type { ObjectUser, UserTable } from "../memory/user-table.ts";
 import type { Inspector } from "./kinds/kind.ts";

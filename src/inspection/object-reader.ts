@@ -13,8 +13,8 @@ import { LOOK_FLAGS } from "../memory/descriptor.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { type SysvName, parseSegmentName, posixName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
+import { isParticipantAlive } from "../memory/participant-identity.ts";
 import { objectKey, sysvKey } from "../memory/processes.ts";
-import { isParticipantAlive } from "../segment/participant.ts";
 
 /** Reads an object of any backing. */
 export interface ObjectReader {

@@ -13,6 +13,7 @@ export const BARRIER_FIRST_SEAT_OFFSET: number = BARRIER_WAIT_POINT_OFFSET + WAI
 export const BARRIER_SEAT_LENGTH = 128;
 /** Bytes from the start of a seat to its state. */
 export const BARRIER_SEAT_STATE_OFFSET = 64;
+export const BARRIER_SEAT_OBJECT_OFFSET = 68;
 export const BARRIER_MAX_PARTIES = 256;
 
 export const BARRIER: Layout = {
@@ -43,6 +44,11 @@ export const BARRIER_SEAT: Layout = {
       "state",
       BARRIER_SEAT_STATE_OFFSET,
       "0 idle, 1 arrived, 2 passed, 3 broken. The owner of the mutex, or of the seat.",
+    ),
+    u32(
+      "object",
+      BARRIER_SEAT_OBJECT_OFFSET,
+      "Tells the object in which the seat was taken from its copies. The owner of the seat.",
     ),
   ],
 };

@@ -6,6 +6,7 @@
  * ends, in whatever way, so it says who lives. The bytes of a structure are counted from its own
  * start in the segment, so that several structures in one segment do not collide.
  */
+import { SWEEPER_BYTE } from "../memory/leftovers.ts";
 
 export const QUEUE_CREATOR_BYTE = 64;
 export const QUEUE_BOOKKEEPER_BYTE = 65;
@@ -14,21 +15,16 @@ export const UNLINK_BYTE: number = 2 ** 40;
 export const MAKER_BYTE: number = 2 ** 40 + 1;
 export const USERS_BYTE: number = 2 ** 40 + 2;
 
-/**
+/*
  * The participants: whoever takes part in the locks of an object has a random number there, and the
- * kernel's exclusive lock on a range of bytes around the byte of that number. The range says who it
- * is: it begins as many bytes before as the number of its PID namespace, and ends 1 byte behind,
- * plus the thread's id, plus 2^22 times its start in ticks mod 2^10. So the kernel itself keeps the
- * table of participants, and no bytes of the object can forge it.
+ * kernel's exclusive lock on a range of bytes around the byte of that number, which is
+ * 2^62 + 2^32 + 2^33 times the number. The range says who it is: it begins as many bytes before as
+ * the number of its PID namespace, and ends 1 byte behind, plus the thread's id, plus 2^22 times
+ * its start in ticks of 10 ms mod 2^10. So the kernel itself keeps the table of participants, and
+ * no bytes of the object can forge it. src/memory/participant-identity.ts has it in code.
  */
-export function participantByte(number: number): bigint {
-  return FIRST_PARTICIPANT_BYTE + BigInt(number) * PARTICIPANT_SPACING;
-}
 
-const FIRST_PARTICIPANT_BYTE = 2n ** 62n + 2n ** 32n;
-const PARTICIPANT_SPACING = 2n ** 33n;
-
-/** Numbers are below this, and above 0. */
+/** Participants' numbers are below this, and above 0. */
 export const PARTICIPANT_NUMBERS: number = 2 ** 29 - 1;
 
 /** One lock byte, or the first of a row of them. */
@@ -74,6 +70,12 @@ export const LOCK_BYTES: readonly LockByte[] = [
     MAKER_BYTE,
     "structure",
     "Whoever makes a structure. If it is free and the structure is unfinished, the maker died.",
+  ),
+  lockByte(
+    "SWEEPER_BYTE",
+    SWEEPER_BYTE,
+    "object",
+    "The thread of a process that closes what another one left that was terminated.",
   ),
   lockByte(
     "USERS_BYTE",

@@ -8,6 +8,7 @@ import {
   BARRIER_PARTIES_OFFSET,
   BARRIER_RELEASING_OFFSET,
   BARRIER_SEAT_LENGTH,
+  BARRIER_SEAT_OBJECT_OFFSET,
   BARRIER_SEAT_STATE_OFFSET,
   BARRIER_WAIT_POINT_OFFSET,
   BROKEN,
@@ -15,6 +16,7 @@ import {
   PASSED,
   barrierLength,
 } from "../layout/barrier-layout.ts";
+import { fnv1a } from "../layout/hash.ts";
 import { BARRIER_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { load, store } from "../memory/atomics.ts";
@@ -87,6 +89,8 @@ const RELEASING_WORD: number = BARRIER_RELEASING_OFFSET >> 2;
 export class Barrier extends LockHandle {
   readonly #memory: LockMemory;
   readonly #parties: number;
+  /** Tells the object from its copies. */
+  readonly #object: number;
   readonly #lock: OwnedLock;
   readonly #seats: readonly OwnedLock[];
   readonly #hold: Hold;
@@ -124,6 +128,7 @@ export class Barrier extends LockHandle {
     super(memory);
     this.#memory = memory;
     this.#parties = parties;
+    this.#object = fnv1a(placed.segment.identity) | 0;
     const hold = memory.registerHold(this, "barrier");
     this.#hold = hold;
     this.#lock = memory.lockAt(0, hold);
@@ -314,16 +319,26 @@ export class Barrier extends LockHandle {
 
   #sitDown(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
-      const outcome = this.#seats[seat]!.tryLock();
-      if (!isMine(outcome)) continue;
-      if (outcome === INHERITED) this.#break();
-      this.#setState(seat, IDLE);
+      if (!this.#takeSeat(seat)) continue;
       this.#seat = seat;
       this.#hold.held = true;
       return;
     }
     const why = `other handles have all ${this.#parties} seats. One of them must close its handle`;
     throw new StateError("EBUSY", `${this.#action}: ${why}`);
+  }
+
+  /** Takes a seat that nobody has. @returns Whether it did. */
+  #takeSeat(seat: number): boolean {
+    const outcome = this.#seats[seat]!.tryLock();
+    if (!isMine(outcome)) return false;
+    const at = objectIndex(seat);
+    // Who had a seat in a copy of this object, or before the machine's last start, is nobody here.
+    const wasHere = load(this.#memory.words, at) === this.#object;
+    if (outcome === INHERITED && wasHere) this.#break();
+    store(this.#memory.words, at, this.#object);
+    this.#setState(seat, IDLE);
+    return true;
   }
 
   /** Called often during a wait: now and then it also checks whether the others are alive. */
@@ -377,11 +392,7 @@ export class Barrier extends LockHandle {
   #census(): void {
     for (let seat = 0; seat < this.#parties; seat++) {
       if (seat === this.#seat) continue;
-      const outcome = this.#seats[seat]!.tryLock();
-      if (!isMine(outcome)) continue;
-      if (outcome === INHERITED) this.#break();
-      this.#setState(seat, IDLE);
-      this.#seats[seat]!.unlock();
+      if (this.#takeSeat(seat)) this.#seats[seat]!.unlock();
     }
   }
 
@@ -416,7 +427,8 @@ export class Barrier extends LockHandle {
   }
 }
 
-function stateIndex(seat: number): number {
-  const offset = BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH;
-  return (offset + BARRIER_SEAT_STATE_OFFSET) >> 2;
-}
+const seatOffset = (seat: number): number => BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH;
+
+const stateIndex = (seat: number): number => (seatOffset(seat) + BARRIER_SEAT_STATE_OFFSET) >> 2;
+
+const objectIndex = (seat: number): number => (seatOffset(seat) + BARRIER_SEAT_OBJECT_OFFSET) >> 2;

@@ -3,6 +3,7 @@ import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { close, open, releaseLocks } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
+import { closeLeftovers } from "./leftovers.ts";
 
 const LOOK = C.O_RDONLY | C.PROC_O_APPEND;
 
@@ -35,13 +36,14 @@ const forgotten: FinalizationRegistry<Served> = new FinalizationRegistry(end);
 
 /**
  * Makes a call that opens a descriptor. When all are in use, it collects garbage, closes those of
- * forgotten objects, and makes the call once more.
+ * forgotten objects and of terminated Workers, and makes the call once more.
  *
  * @param open Returns a descriptor, or a negated errno.
  */
 export function withDescriptors(open: () => number): number {
   const opened = open();
   if (opened !== -E.EMFILE) return opened;
+  closeLeftovers();
   Bun.gc(true);
   // The engine would run the finalizers only after this turn of the event loop.
   for (const each of served) if (each.object.deref() === undefined) end(each);

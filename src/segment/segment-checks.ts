@@ -125,6 +125,12 @@ export function failSize(action: string, found: number, asked: number): never {
   });
 }
 
+/** @returns What to do when a sealed object cannot be resized. @param result The negated errno. */
+export function sealHint(result: number, isSealed: boolean): string | undefined {
+  if (result !== -E.EPERM || !isSealed) return undefined;
+  return "It is sealed; create it with { sealed: false }";
+}
+
 /** @returns What to do when an object cannot be mapped. @param result The negated errno. */
 export function mapHint(result: number): string | undefined {
   if (result !== -E.ENOMEM) return undefined;

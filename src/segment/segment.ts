@@ -2,10 +2,12 @@ import { INSIDE, checkInside, shown } from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { msync } from "../libc/mman.ts";
+import { bootClock } from "../memory/boot.ts";
 import { ByteLock } from "../memory/byte-lock.ts";
 import { Holds } from "./holds.ts";
-import { Participant } from "./participant.ts";
+import { Participant, labelWorker } from "./participant.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
+import { withoutLeftovers } from "../memory/leftovers.ts";
 import type { Mapping } from "../memory/mapping.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { quietly } from "./quietly.ts";
@@ -20,6 +22,7 @@ import {
   failSize,
   lengthOf,
   mapHint,
+  sealHint,
 } from "./segment-checks.ts";
 import type {
   SegmentCreateOptions,
@@ -31,8 +34,6 @@ import { parseSegmentName } from "../memory/objects/segment-name.ts";
 import type { Backing, ObjectMark, SharedObject } from "../memory/objects/shared-object.ts";
 import { PINNED_LOOK_MS } from "../waiting/limits.ts";
 import { deadlinesFor, waitForName } from "../waiting/patience.ts";
-
-const SEALED_HINT = "It is sealed; create it with { sealed: false }";
 
 /**
  * A named piece of shared memory, mapped into this process.
@@ -99,6 +100,7 @@ export class Segment {
     this.#object = object;
     this.#window = window;
     this.#map();
+    if (window.access !== "read") this.#participant = labelWorker(this.#what, object.descriptor);
   }
 
   /**
@@ -236,7 +238,7 @@ export class Segment {
    */
   static inUse(name: string): boolean {
     const parsed = parseSegmentName(name);
-    return spaceOf(parsed).hasUsers(parsed);
+    return withoutLeftovers(() => spaceOf(parsed).hasUsers(parsed), Boolean);
   }
 
   /** Whether a value is a segment, and not only of its shape. @internal */
@@ -256,15 +258,13 @@ export class Segment {
 
   /** What carries the byte locks. @throws ClosedError. */
   get #lockTarget(): Descriptor {
-    const target = this.#open.lockTarget(true);
-    if (target === undefined) throw new ClosedError(this.#what);
-    return target;
+    return this.#open.lockTarget(true)!;
   }
 
-  /** Tells its object from all others that exist. @throws ClosedError. @internal */
+  /** Tells its object from all others, also before a restart. @throws ClosedError. @internal */
   get identity(): string {
     const { device, inode } = this.#open.stat();
-    return `${device}:${inode}`;
+    return `${bootClock().boot}:${device}:${inode}`;
   }
 
   /** The object's permission bits now. @throws ClosedError. */
@@ -387,8 +387,7 @@ export class Segment {
   }
 
   #failResize(action: string, result: number, newSize: number): never {
-    const isSealed = result === -E.EPERM && this.sealed;
-    const hint = isSealed ? SEALED_HINT : this.#object.roomHint(result, newSize);
+    const hint = sealHint(result, this.sealed) ?? this.#object.roomHint(result, newSize);
     return fail(action, result, "posix_fallocate", this.name, hint);
   }
 
@@ -432,7 +431,11 @@ export class Segment {
    */
   tryLock(index: number): ByteLock | undefined {
     checkByte(this.#what, index);
-    return ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
+    const take = (): ByteLock | undefined =>
+      ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
+    const lock = withoutLeftovers(take, (taken) => taken === undefined);
+    labelWorker(this.#what, lock?.descriptor);
+    return lock;
   }
 
   /**
@@ -442,7 +445,8 @@ export class Segment {
   isLocked(index: number): boolean {
     checkByte(this.#what, index);
     const target = this.#open.lockTarget(false);
-    return target !== undefined && ByteLock.isHeld(this.#what, target, index);
+    if (target === undefined) return false;
+    return withoutLeftovers(() => ByteLock.isHeld(this.#what, target, index), Boolean);
   }
 
   /**
