@@ -72,7 +72,7 @@ const RELEASING_WORD: number = BARRIER_RELEASING_OFFSET >> 2;
  * `close`, and belongs to the thread that waits.
  *
  * What a crash leaves: if a participant dies at any point, or a wait times out or is aborted, the
- * barrier is broken: the waits of all others end, within 50 ms after a death (250 ms in event
+ * barrier is broken: the waits of all others end, within 20 ms after a death (50 ms in event
  * loops) and at once otherwise, and every later wait ends at once, until somebody calls `reset`. A
  * participant that has never waited is unknown, so only a timeout shows that it is missing. A
  * handle that is forgotten while it takes part keeps its seat until its thread ends.
@@ -147,7 +147,7 @@ export class Barrier extends LockHandle {
    *
    * @returns The barrier.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
-   *   bad arguments; UnsupportedError on macOS.
+   *   bad arguments.
    */
   static create(name: string, options: BarrierCreateOptions & PlacedCreateOptions): Barrier {
     return Barrier.#kind.create(name, options);
@@ -158,9 +158,9 @@ export class Barrier extends LockHandle {
    * a live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The barrier.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or its number of parties is not the one asked for; StateError ENODATA when it is
-   *   unfinished, and nobody makes it; UnsupportedError.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its number of
+   *   parties is not the one asked for; StateError ENODATA when it is unfinished, and nobody makes
+   *   it.
    */
   static open(name: string, options?: BarrierOptions & PlacedOpenOptions): Barrier {
     return Barrier.#kind.open(name, options);
@@ -185,7 +185,7 @@ export class Barrier extends LockHandle {
    * @returns The barrier.
    * @throws StateError EEXIST when a barrier exists there, EBUSY when another process takes over a
    *   second to make one; RangeError for a bad offset or number; TypeError for a bad option;
-   *   LayoutError when something else is there; UnsupportedError on macOS.
+   *   LayoutError when something else is there.
    */
   static init(
     segment: Segment,
@@ -201,8 +201,8 @@ export class Barrier extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start.
    * @returns The barrier.
-   * @throws LayoutError when it is something else, another libc made it, or its number of parties
-   *   is not the one asked for; StateError ENODATA when there is none; UnsupportedError.
+   * @throws LayoutError when it is something else, or its number of parties
+   *   is not the one asked for; StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options?: BarrierOptions): Barrier {
     return Barrier.#kind.at(segment, offset, options);

@@ -83,18 +83,17 @@ export class MutexGuard {
 /**
  * A robust mutex in shared memory: one thread of one process holds it at a time.
  *
- * Any number of processes and threads may use it. It is libc's own kind (robust, process-shared,
- * errorcheck), so C programs that use the same libc can lock it too. Its owner is the thread that
- * locked it, which must unlock it through the same handle; a Worker is a separate owner. A thread
- * that locks it twice gets an error, and no deadlock. All processes must see each other's ids, so
- * containers need a common PID namespace; and they must trust each other, because libc believes the
- * addresses that it keeps in a held mutex.
+ * Any number of processes and threads may use it, in any containers, and C programs by
+ * include/bun_shm.h. Its owner is the thread that locked it, which must unlock it through the same
+ * handle; a Worker is a separate owner. A thread that locks it twice gets an error, and no
+ * deadlock. Those who wait get it in turn: whoever was woken in vain comes next.
  *
- * What a crash leaves: the kernel passes the mutex on at once, and the next lock reports the death
- * (`ownerDied`, `onOwnerDied`). The data are as the dead owner left them. A Worker that ends counts
- * as dead. A segment cannot be closed while a mutex in it is held. The garbage collector releases
- * nothing: if a handle is forgotten while it holds the mutex, both the mutex and its memory stay
- * held until the thread ends.
+ * What a crash leaves: the mutex as the dead owner held it, and its data as they were. Whoever
+ * waits takes it over within 20 ms (50 ms in an event loop), and is told of the death (`ownerDied`,
+ * `onOwnerDied`). A Worker that ends counts as dead; for processes of other PID namespaces, when
+ * its process ends. A segment cannot be closed while a mutex in it is held. The garbage collector
+ * releases nothing: if a handle is forgotten while it holds the mutex, both the mutex and its
+ * memory stay held until the thread ends.
  *
  * Avoid holding it across an `await`: nothing else in this thread can lock it meanwhile.
  *
@@ -156,7 +155,7 @@ export class Mutex extends LockHandle {
    *
    * @returns The mutex.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
-   *   bad arguments; UnsupportedError on macOS.
+   *   bad arguments.
    */
   static create(name: string, options?: MutexOptions & PlacedCreateOptions): Mutex {
     return Mutex.#kind.create(name, options);
@@ -167,8 +166,8 @@ export class Mutex extends LockHandle {
    * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The mutex.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another libc made
-   *   it; StateError ENODATA when it is unfinished, and nobody makes it; UnsupportedError.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else;
+   *   StateError ENODATA when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: MutexOptions & PlacedOpenOptions): Mutex {
     return Mutex.#kind.open(name, options);
@@ -194,7 +193,7 @@ export class Mutex extends LockHandle {
    * @returns The mutex.
    * @throws StateError EEXIST when a mutex exists there, EBUSY when another process takes over a
    *   second to make one; RangeError for a bad offset; TypeError for a bad option; LayoutError when
-   *   something else is there; UnsupportedError.
+   *   something else is there.
    */
   static init(segment: Segment, offset: number, options?: MutexOptions & PlacedInitOptions): Mutex {
     return Mutex.#kind.init(segment, offset, options);
@@ -206,8 +205,7 @@ export class Mutex extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start.
    * @returns The mutex.
-   * @throws LayoutError when it is something else, or another libc made it; StateError ENODATA when
-   *   there is none; UnsupportedError.
+   * @throws LayoutError when it is something else; StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options?: MutexOptions): Mutex {
     return Mutex.#kind.at(segment, offset, options);
@@ -258,8 +256,7 @@ export class Mutex extends LockHandle {
 
   /**
    * Locks the mutex without blocking the event loop; this thread holds it then. Calls of one handle
-   * get it one after the other, in the order in which they were made. A C program's unlock, which
-   * rings no bell, is noticed within 250 ms.
+   * get it one after the other, in the order in which they were made.
    *
    * @returns Whether it is held now: false when the timeout passed.
    * @throws The errors of `lock`, and the signal's reason as soon as it is aborted.

@@ -59,11 +59,10 @@ const LOOK_ONLY: WaitOptions = { timeoutMs: 0 };
  *
  * The reads of one handle nest. A handle that writes while it reads gets an error and no deadlock;
  * with two handles of one thread it can be a deadlock. Reads and writes belong to the thread
- * that began them. All processes must see each other's ids, so containers need a common PID
- * namespace.
+ * that began them.
  *
  * What a crash leaves: after a reader, or a writer that still waited, nothing has changed. A writer
- * that died while it wrote is noticed within 50 ms (250 ms in an event loop), and reported to
+ * that died while it wrote is noticed within 20 ms (50 ms in an event loop), and reported to
  * `onOwnerDied`, or else to everyone by `ownerDied`, until somebody has written. If a handle is
  * forgotten while it holds the lock, the lock stays held until its thread ends.
  *
@@ -159,7 +158,7 @@ export class RwLock extends LockHandle {
    *
    * @returns The lock.
    * @throws SystemError EEXIST when the name is taken, EACCES, ENOSPC; TypeError, RangeError for
-   *   bad arguments; UnsupportedError on macOS.
+   *   bad arguments.
    */
   static create(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
     return RwLock.#kind.create(name, options);
@@ -170,9 +169,9 @@ export class RwLock extends LockHandle {
    * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The lock.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, another libc made
-   *   it, or its number of readers is not the one asked for; StateError ENODATA when it is
-   *   unfinished, and nobody makes it; UnsupportedError.
+   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its number of
+   *   readers is not the one asked for; StateError ENODATA when it is unfinished, and nobody makes
+   *   it.
    */
   static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
     return RwLock.#kind.open(name, options);
@@ -197,7 +196,7 @@ export class RwLock extends LockHandle {
    * @returns The lock.
    * @throws StateError EEXIST when a readers-writer lock exists there, EBUSY when another process
    *   takes over a second to make one; RangeError for a bad offset or number; TypeError for a bad
-   *   option; LayoutError when something else is there; UnsupportedError on macOS.
+   *   option; LayoutError when something else is there.
    */
   static init(
     segment: Segment,
@@ -212,8 +211,8 @@ export class RwLock extends LockHandle {
    *
    * @param offset Where it starts, in bytes from the segment's start.
    * @returns The lock.
-   * @throws LayoutError when it is something else, another libc made it, or its number of readers
-   *   is not the one asked for; StateError ENODATA when there is none; UnsupportedError.
+   * @throws LayoutError when it is something else, or its number of readers
+   *   is not the one asked for; StateError ENODATA when there is none.
    */
   static at(segment: Segment, offset: number, options?: RwLockOptions): RwLock {
     return RwLock.#kind.at(segment, offset, options);

@@ -106,8 +106,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    *
    * @param name The segment's name, as `Segment.create` takes it.
    * @returns A handle to close.
-   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; UnsupportedError where there
-   *   are no robust mutexes (macOS).
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static create<V, K extends SharedMapKey = string>(

@@ -97,8 +97,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    *
    * @param name The segment's name, as `Segment.create` takes it.
    * @returns A handle to close.
-   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES; UnsupportedError where there
-   *   are no robust mutexes (macOS).
+   * @throws SystemError EEXIST when the name is taken, ENOSPC, EACCES.
    * @throws TypeError, RangeError for bad options, or an initial value that does not fit.
    */
   static create<S extends Schema>(
