@@ -9,6 +9,7 @@ import {
 import { ClosedError, StateError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { monotonicMs } from "../libc/time.ts";
+import { quietly } from "../segment/quietly.ts";
 import type { Codec } from "../struct/codec.ts";
 import { decodeValue, hasScratchForm } from "../struct/scratch-codec.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
@@ -118,7 +119,8 @@ export class RingConsumer<T = Uint8Array> {
     this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
     this.#codec = codec;
     this.#ownCodec = hasScratchForm(codec);
-    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);
+    const isMany = kind.name === "mpsc";
+    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET, isMany);
     this.#counters = countersOf(memory);
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
     this.#role = kind.takeConsumer(place, writer);
@@ -401,7 +403,12 @@ export class RingConsumer<T = Uint8Array> {
   }
 
   /** Whether a wait ends: a record is there, or the consumer is closed. */
-  readonly #isReady = (): boolean => this.closed || this.#core.hasRecord();
+  readonly #isReady = (unasked = false): boolean => {
+    if (this.closed) return true;
+    // A dead producer's claim may stand before the next record.
+    if (unasked) quietly(() => this.#core.skipDead?.());
+    return this.#core.hasRecord();
+  };
 
   /** Code of the user's never runs on the ring's bytes: its codec gets a copy, after the read. */
   readonly #keep: RecordHandler = ({ buffer, byteOffset }, index, length) => {

@@ -19,8 +19,11 @@ import { E } from "../libc/errno.ts";
 import { close } from "../libc/fcntl.ts";
 import { connectUnix, sendByte } from "../libc/socket.ts";
 
-/** One wait of this thread; it is called to look. @returns Whether the wait is over. */
-export type PendingWait = () => boolean;
+/**
+ * One wait of this thread; it is called to look. @param unasked Whether no bell called for that.
+ * @returns Whether the wait is over.
+ */
+export type PendingWait = (unasked: boolean) => boolean;
 
 function bellPath(id: number): string {
   const name = `bun-shm-bell-${hex(id).slice("0x".length)}`;
@@ -40,11 +43,13 @@ let recheckMs = Number.POSITIVE_INFINITY;
 /** The waits of this thread. */
 const pending: Map<PendingWait, Upkeep> = new Map();
 
-function lookAtAll(): void {
+function lookAtAll(unasked: boolean): void {
   for (const wait of pending.keys()) {
-    if (wait()) stopWaiting(wait);
+    if (wait(unasked)) stopWaiting(wait);
   }
 }
+
+const lookUnasked = (): void => lookAtAll(true);
 
 /**
  * Makes this thread's doorbell at its first use.
@@ -55,7 +60,7 @@ export function ownBell(): number {
     const id = crypto.getRandomValues(new Int32Array(1))[0]!;
     if (id === 0) continue;
     try {
-      const socket = { open: (caller: Bun.Socket) => caller.unref(), data: lookAtAll };
+      const socket = { open: (caller: Bun.Socket) => caller.unref(), data: () => lookAtAll(false) };
       // The socket never keeps the process alive; the timer does, if a wait wants that.
       Bun.listen({ unix: bellPath(id), socket }).unref();
     } catch (error) {
@@ -88,7 +93,7 @@ function adjustTimer(): void {
   }
   if (everyMs !== recheckMs) {
     clearInterval(recheck);
-    recheck = pending.size === 0 ? undefined : setInterval(lookAtAll, everyMs);
+    recheck = pending.size === 0 ? undefined : setInterval(lookUnasked, everyMs);
     recheckMs = everyMs;
   }
   if (keepsAlive) recheck?.ref();

@@ -45,6 +45,13 @@ export interface BlockingWaitOptions extends WaitOptions {
   readonly strategy?: WaitStrategy | undefined;
 }
 
+/**
+ * Looks at what is waited for, and may take it. It is called often, so it must be short.
+ * @param unasked Whether the wait has slept for a while and nobody woke it: then what nobody tells
+ *   of may be looked at, such as a death.
+ */
+export type Ready = (unasked?: boolean) => boolean;
+
 /** The state is the first word of a wait point. */
 const STATE_WORD = 0;
 
@@ -119,7 +126,7 @@ export class WaitPoint {
    * @returns Whether it is ready: false when the timeout passed.
    * @throws The signal's reason; what `ready` throws.
    */
-  wait(ready: () => boolean, options: BlockingWaitOptions = {}): boolean {
+  wait(ready: Ready, options: BlockingWaitOptions = {}): boolean {
     const timeoutMs = checkTimeout(options.timeoutMs);
     const { strategy = "adaptive", signal } = options;
     signal?.throwIfAborted();
@@ -130,20 +137,25 @@ export class WaitPoint {
     if (strategy === "adaptive" && MAY_SPIN) {
       for (let poll = 0; poll < SPIN_POLLS; poll++) if (ready()) return true;
     }
-    for (;;) {
+    for (let unasked = false; ;) {
       const key = announce(this.#words, STATE_WORD, BLOCKED);
-      if (ready()) return true;
+      if (ready(unasked)) return true;
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      this.#sleep(key, Math.min(left, this.#sliceMs));
+      unasked = this.#sleep(key, Math.min(left, this.#sliceMs));
       signal?.throwIfAborted();
     }
   }
 
-  #sleep(key: number, timeoutMs: number): void {
-    if (!HAS_FUTEX) return sleepMs(Math.min(timeoutMs, POLL_MS));
+  /** @returns Whether nobody woke it. */
+  #sleep(key: number, timeoutMs: number): boolean {
+    if (!HAS_FUTEX) {
+      sleepMs(Math.min(timeoutMs, POLL_MS));
+      return true;
+    }
     const result = futexWait(this.#mapping.address + this.#offset, key, timeoutMs);
     if (result < 0 && !LOOK_AGAIN.has(result)) fail("Cannot wait", result, "futex");
+    return result === -E.ETIMEDOUT;
   }
 
   /**
@@ -153,7 +165,7 @@ export class WaitPoint {
    * @returns Whether it is ready: false when the timeout passed, or the memory was unmapped.
    * @throws The signal's reason as soon as it is aborted; what `ready` throws.
    */
-  async waitAsync(ready: () => boolean, options: AsyncWaitOptions = {}): Promise<boolean> {
+  async waitAsync(ready: Ready, options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = checkTimeout(options.timeoutMs);
     options.signal?.throwIfAborted();
     if (ready()) return true;
@@ -204,12 +216,12 @@ export class WaitPoint {
   /** Lets every async wait of this object look soon: what it waits for changed in this thread. */
   lookAgain(): void {
     for (const look of this.#pending.keys()) {
-      queueMicrotask(() => void (this.#pending.has(look) && look()));
+      queueMicrotask(() => void (this.#pending.has(look) && look(false)));
     }
   }
 
   #waitForBell(
-    ready: () => boolean,
+    ready: Ready,
     deadline: number,
     { signal, ref = true }: AsyncWaitOptions,
   ): Promise<boolean> {
@@ -226,14 +238,14 @@ export class WaitPoint {
     };
     const aborted = (): void => void end(() => reject(signal?.reason));
     const endEarly = (): void => void end(() => resolve(false));
-    const look = (): boolean => {
+    const look = (unasked: boolean): boolean => {
       if (this.#isGone()) return end(() => resolve(false));
       try {
         // There was none, or no room for it: the periodic look is what ends the wait meanwhile.
         if (!this.#hasBell) this.#placeBell(ownBell());
         // The wake that rang the bell took the flag, so it is set again before the look.
         announce(this.#words, STATE_WORD, BELL);
-        return ready() && end(() => resolve(true));
+        return ready(unasked) && end(() => resolve(true));
       } catch (error) {
         return end(() => reject(error));
       }
@@ -242,7 +254,7 @@ export class WaitPoint {
     if (this.#asyncWaits++ === 0) this.#registerBell();
     startWaiting(look, ref, this.#recheckMs);
     this.#pending.set(look, endEarly);
-    if (look()) return promise;
+    if (look(false)) return promise;
     signal?.addEventListener("abort", aborted, { once: true });
     if (deadline < Number.POSITIVE_INFINITY) {
       const startTimer = (): void => {
