@@ -30,6 +30,23 @@ function bellPath(id: number): string {
   return process.platform === "linux" ? `\0${name}` : join(tmpdir(), name);
 }
 
+/**
+ * How many may be connected to this thread's bell. Everybody can read its name, and would use up
+ * the descriptors of this process: so the one that came first is closed, and connects again when it
+ * rings next.
+ */
+const MAX_CALLERS = 64;
+const callers: Set<Bun.Socket> = new Set();
+
+function admit(caller: Bun.Socket): void {
+  caller.unref();
+  callers.add(caller);
+  if (callers.size <= MAX_CALLERS) return;
+  const [first] = callers;
+  callers.delete(first!);
+  first!.terminate();
+}
+
 let ownId = 0;
 /** How a wait is kept up. */
 interface Upkeep {
@@ -60,7 +77,11 @@ export function ownBell(): number {
     const id = crypto.getRandomValues(new Int32Array(1))[0]!;
     if (id === 0) continue;
     try {
-      const socket = { open: (caller: Bun.Socket) => caller.unref(), data: () => lookAtAll(false) };
+      const socket = {
+        open: admit,
+        data: () => lookAtAll(false),
+        close: (caller: Bun.Socket) => void callers.delete(caller),
+      };
       // The socket never keeps the process alive; the timer does, if a wait wants that.
       Bun.listen({ unix: bellPath(id), socket }).unref();
     } catch (error) {
@@ -112,18 +133,24 @@ const connections: Map<number, number> = new Map();
  * @returns Whether its owner may be alive: false when it is dead.
  */
 export function ring(id: number): boolean {
-  const open = connections.get(id);
-  const descriptor = open ?? connectUnix(bellPath(id));
+  const kept = connections.get(id);
+  if (kept !== undefined) {
+    const sent = sendByte(kept);
+    if (sent >= 0 || sent === -E.EAGAIN) return true;
+    // Its owner is dead, or has closed it to make room for others.
+    close(kept);
+    connections.delete(id);
+  }
+  const descriptor = connectUnix(bellPath(id));
   // The listener has connections that it has not accepted yet, and will wake for those.
   if (descriptor === -E.EAGAIN) return true;
   if (descriptor < 0) return descriptor !== -E.ECONNREFUSED && descriptor !== -E.ENOENT;
   const sent = sendByte(descriptor);
   if (sent < 0 && sent !== -E.EAGAIN) {
     close(descriptor);
-    connections.delete(id);
     return false;
   }
-  if (open === undefined) keepConnection(id, descriptor);
+  keepConnection(id, descriptor);
   return true;
 }
 

@@ -1,9 +1,15 @@
+import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
+import {
+  BELL_COUNT,
+  FIRST_BELL_WORD,
+  WAIT_POINT_LENGTH,
+} from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
 import { uniqueName } from "../support/names.ts";
+import { testNeeding } from "../support/needs.ts";
 import { BUN, type Child, finished, runBun, spawnBun } from "../support/process.ts";
 
 const PROGRAM = "test/peers/wait-point-peer.ts";
@@ -58,6 +64,37 @@ describe("WaitPoint", () => {
     const outcome = await finished(child);
     expect(outcome).toMatchObject({ exitCode: 0, stdout: "false 0\ntrue 0\n", stderr: "" });
   });
+
+  const testOnLinux = testNeeding("bells without a path", process.platform === "linux");
+  testOnLinux(
+    "callers that stay do not use up its descriptors, and it is woken all the same",
+    async () => {
+      store(words, DATA, 0);
+      words.fill(0, FIRST_BELL_WORD, FIRST_BELL_WORD + BELL_COUNT);
+      const child = spawnBun(PROGRAM, name, "ref");
+      while (words.subarray(FIRST_BELL_WORD).every((id) => id === 0)) await Bun.sleep(1);
+      const id = words.subarray(FIRST_BELL_WORD).find((each) => each !== 0)! >>> 0;
+      const unix = `\0bun-shm-bell-${id.toString(16).padStart(8, "0")}`;
+      const count = (): number => readdirSync(`/proc/${child.pid}/fd`).length;
+      const before = count();
+      let closed = 0;
+      const socket = { data() {}, close: () => void closed++ };
+      const callers: Bun.Socket[] = [];
+      for (let caller = 0; caller < 300; caller++) {
+        const connected = await Bun.connect({ unix, socket }).catch(() => undefined);
+        if (connected === undefined) closed++;
+        else callers.push(connected);
+        connected?.write("x");
+      }
+      // All but as many as it keeps are closed.
+      while (closed < 300 - 64) await Bun.sleep(1);
+      expect(count() - before).toBeLessThanOrEqual(64);
+      store(words, DATA, -1);
+      point.wake();
+      expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "woken\n", stderr: "" });
+      for (const caller of callers) caller.terminate();
+    },
+  );
 
   test("an aborted wait rejects with the signal's reason, before and during", async () => {
     const reason = new Error("enough");
