@@ -341,6 +341,7 @@ export class Lease extends LockHandle {
   override close(): void {
     this.#term?.release();
     super.close();
+    this.#lock.close();
   }
 
   get #action(): string {

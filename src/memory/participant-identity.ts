@@ -39,7 +39,7 @@ const START_FIELD = 22;
 /** When a thread started, mod 1024 ticks; undefined where nobody says. */
 function startOf(thread: number): number | undefined {
   try {
-    const stat = readFileSync(`/proc/${thread}/stat`, "latin1");
+    const stat = readFileSync(`/proc/${thread}/task/${thread}/stat`, "latin1");
     // The first field after the name, which may contain anything, is the third one.
     const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[START_FIELD - 3]);
     const start = ticks - Math.round(namespaceOffsetMs() / MS_PER_TICK);

@@ -223,7 +223,7 @@ export const LOCKS: readonly ErrorRow[] = [
     provoke: (name) => Lease.at(poked(raw(name), 0, 7), 0),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open lease at 0 in segment "NAME": there is no lease: expected 0x5341454c at offset 0, found 0x00000007',
+    text: 'Cannot open lease at 0 in segment "NAME": there is no lease: expected 0x3241454c at offset 0, found 0x00000007',
   },
   {
     provoke: (name) => Lease.init(raw(name), 0).tryAcquire({ text: "x".repeat(321) }),

@@ -465,7 +465,7 @@ export const RINGS: readonly ErrorRow[] = [
     },
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot use ring "NAME": it is corrupt, a cell is wrong: expected a cell that is free in its lap, or a record within the ring at offset 1024, found 0xc0000000',
+    text: 'Cannot use ring "NAME": it is corrupt, a cell is wrong: expected a cell that is free in its lap, or a record within the ring at offset 1536, found 0xc0000000',
   },
   {
     provoke: (name) => {
