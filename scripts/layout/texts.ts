@@ -3,6 +3,7 @@ type Topic =
   | "lockBytes"
   | "header"
   | "waitPoint"
+  | "lock"
   | "record"
   | "ring"
   | "mpsc"
@@ -46,6 +47,52 @@ least every 50 ms, and event loops every 250 ms, which bounds what a killed wake
 
 A doorbell is a Unix stream socket in the abstract namespace. Its name is \`bun-shm-bell-\` and the id as eight hexadecimal digits. To ring it, send
 one byte. If the connection is refused, the owner is dead, and whoever finds that out sets the id to 0.`,
+
+  lock: `
+All locks of this package are this one, wherever a field says "see the lock". C programs use it by \`bun_shm_lock_join\`, \`bun_shm_lock_wait\`
+and \`bun_shm_lock_release\` in \`include/bun_shm.h\`; other languages do what follows. All accesses to its two words are sequentially consistent.
+
+**A participant** is a thread that takes part in the locks of one object. It opens the object once more, as an open file description of its own (on Linux, by
+opening \`/proc/self/fd/N\`), and takes two locks of the kernel there with \`F_OFD_SETLK\`: a shared one on \`USERS_BYTE\`, and an exclusive one on a range, after which it is a
+participant. It ends with that description.
+
+    number      random, above 0 and below PARTICIPANT_NUMBERS; another one if its range is taken
+    byte        FIRST_PARTICIPANT_BYTE + number * PARTICIPANT_SPACING
+    range       from byte - namespace to byte + thread + (start << PARTICIPANT_START_SHIFT), inclusive
+    namespace   the number of its PID namespace: N in pid:[N], where /proc/self/ns/pid leads
+    thread      its id there (gettid)
+    start       field 22 of /proc/THREAD/stat, minus the offset of boottime (in ticks of 10 ms) in
+                /proc/self/timens_offsets, modulo PARTICIPANT_STARTS
+
+Where one of the three cannot be read, or /proc is that of another PID namespace (\`NSpid\` in \`/proc/self/status\` has several numbers), all three are 0. Nothing is stored in the object, so that no bytes
+can forge a participant, and a copy of a file has none.
+
+**Whether a participant lives**: ask the kernel with \`F_OFD_GETLK\` for a shared lock on its byte. If nobody has an exclusive one there, it is dead. Otherwise the answer has the range, whose ends give namespace, thread and start. If the
+namespace is not the asker's own, or 0, the participant lives. If it is, it is dead when there is no such thread (\`tkill(thread, 0)\` fails with ESRCH), when that is a zombie, or when it started at another
+time, by more than one tick. The kernel does not show an asker its own description: whoever finds its own number lives. A number that is not below PARTICIPANT_NUMBERS is nobody's.
+
+**The words.** LOCK is 0, or the holder's number above two flags; NEXT is 0, or the number of whoever gets the lock next. Each change is one compare-and-swap; if it fails, begin again.
+
+    try         LOCK: 0 -> me
+                me, in either form: this thread holds it; GRANTED: any value -> me, keeping AWAITED
+                LOCK_LOST_NUMBER: nobody gets it any more
+                a dead holder: LOCK: dead and its flags -> me, keeping AWAITED; and it is inherited
+    wait        LOCK: 0, or me and GRANTED -> me; with AWAITED from the second look on
+                else LOCK: held -> held and AWAITED; from the second look on also NEXT: 0 -> me, and
+                after that look at LOCK once more
+                sleep on NEXT while it is me, if it is; else on LOCK while it is what was seen
+                after a sleep that nobody ended: from a dead holder or from GRANTED: -> me, AWAITED
+    after that  NEXT: me -> 0, also when the time is over; LOCK may have been granted meanwhile
+    release     LOCK: me -> 0, and done; if it is me and AWAITED instead:
+                NEXT is 0: LOCK -> 0, wake one sleeper of LOCK, and read NEXT again
+                NEXT is n: LOCK -> n, GRANTED, AWAITED
+                in both cases, if NEXT was not 0 when it was read last: NEXT: n -> 0, wake one sleeper
+                of NEXT; then wake the wait point that belongs to the lock, if there is one
+    abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the wait
+                point
+
+Sleeps are futex waits (not private) of at most 16 ms, and of 1 ms while the lock is GRANTED. Between them whoever waits asks whether the holder lives, which is how a death is noticed. Who inherits must know it: the data may be half written, and if the heir dies before it releases the lock,
+the next one inherits again. The proof is in \`src/locks/algorithm/lock-core.ts\`.`,
 
   record: `
 Records lie in a ring one after the other, each at a multiple of 8: a header, the payload, and up to 7 bytes to the next
@@ -101,8 +148,7 @@ The producer holds the lock on byte 0.`,
   sharedRecord: `
 A shared record holds the latest value of a struct (\`KIND_RECORD\`). Its slots begin at offset 384 of the data; each one is
 \`version\`, 4 bytes of padding and the value, rounded up to a multiple of 128. Version v lies in
-slot v mod the number of slots. The header's parameters are the number of slots, the bytes of the struct, and the
-libc that made the lock (libc << 16 | processor). The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
+slot v mod the number of slots. The header's parameters are the number of slots and the bytes of the struct. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
 digits.
 
 The writer, which holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value
@@ -113,8 +159,7 @@ value as it was, and a slot that the next writer begins again.`,
   map: `
 A hash map (\`KIND_MAP\`) is a row of stripes. Each is a head, its buckets and its units,
 rounded up to 128 bytes. The header's parameters are the number of stripes, the buckets and the units of each, the words
-of a unit, both halves of the hash's seed, and flags (1: evicts; 2: keys are bytes; from bit 8 on, the
-libc that made the locks). Its codec names the form of the values: \`bytes\`, \`utf8\`,
+of a unit, both halves of the hash's seed, and flags (1: evicts; 2: keys are bytes). Its codec names the form of the values: \`bytes\`, \`utf8\`,
 \`number\` (8 bytes, f64), \`json\`, \`clone\`, \`struct:\` as for a record, or one of the user's own; an empty id allows any form.
 
 The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
@@ -182,11 +227,22 @@ a while, and not adding up, makes them fit. It leaves out the tokens that live p
 may have had since then.`,
 
   locks: `
-These structures lie wherever the user puts them in a segment, at a multiple of 128. The \`pthread_mutex_t\` is libc's own; \`abi\`
-keeps processes of another libc or processor away from it. A C program may lock it; if it does not wake the wait point, event
-loops that wait there find out when they look again.`,
+These structures lie wherever the user puts them in a segment, at a multiple of 128, or at the start of an object of their own. They have no header: a
+magic word, stored last, says what they are.
+
+**Mutex.** Whoever has its lock holds it; it wakes the wait point after the release, for event loops. An heir adds 1 to \`deaths\`. C programs use \`bun_shm_mutex_find\`, \`bun_shm_mutex_lock\` and \`bun_shm_mutex_unlock\`.
+
+**Readers-writer lock.** A reader takes the lock of a free place, and then loads \`state\`; if that is not 0, it releases the place, wakes the wait point, and waits there. A writer takes the mutex, stores 1
+into \`state\`, takes the locks of all places, waiting for their readers to leave, and stores 2. To end, it stores 0 into \`unrepaired\` and into \`state\`, and releases the places and the mutex. Everybody wakes the wait point
+after a release. The places of dead readers and writers are taken from them like any lock. Whoever gets the mutex and finds 2 in \`state\` has it from a writer that died while it wrote, and stores 1 into \`unrepaired\` before anything else.
+Nobody gets the lock while \`state\` is 3.`,
 
   meetings: `
-These structures, too, lie wherever the user puts them, at a multiple of 128. Each wakes its waiters through its wait point. The
-kernel's lock on the byte at the lease's own offset says who holds a lease.`,
+These structures, too, lie wherever the user puts them, at a multiple of 128, and have no header. Each wakes its waiters through its wait point.
+
+Whoever takes part in a barrier holds the lock of a seat, from its first wait until it leaves. Under the mutex, it stores 1 into its seat's \`state\`; the last one to arrive stores 1
+into \`releasing\`, 2 into every seat that is 1, and 0 into \`releasing\`. Whoever can take the lock of a seat from a dead one has found that the barrier is broken: it stores 1 into \`broken\`, and 3 into every seat that is 1. An heir of the mutex
+finishes whichever of the two was begun.
+
+The kernel's lock on the byte at the lease's own offset says who holds a lease.`,
 };

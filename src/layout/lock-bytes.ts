@@ -24,9 +24,6 @@ export const USERS_BYTE: number = 2 ** 40 + 2;
  * no bytes of the object can forge it. src/memory/participant-identity.ts has it in code.
  */
 
-/** Participants' numbers are below this, and above 0. */
-export const PARTICIPANT_NUMBERS: number = 2 ** 29 - 1;
-
 /** One lock byte, or the first of a row of them. */
 export interface LockByte {
   /** The name of its constant. */

@@ -88,7 +88,7 @@ export interface LockSystem {
   isAlive(number: number): boolean;
   /** Whether it is this thread, through this handle or another. */
   isOwn(number: number): boolean;
-  /** Sleeps while a word is `expected`. @returns Whether the whole time passed. */
+  /** Sleeps while a word is `expected`. @returns Whether only the time or a signal ended it. */
   sleep(index: number, expected: number, timeMs: number): boolean;
   /** Wakes sleepers of a word. */
   wake(index: number, count: number): void;
@@ -221,20 +221,20 @@ export class LockCore {
    */
   take(timeoutMs: number): Outcome {
     const deadline = this.#system.nowMs() + timeoutMs;
-    let hasPassed = false;
+    let isUnwoken = false;
     for (let slices = 0; ; slices++) {
       const seen = this.#lookAndMark(slices > 0);
       if (seen === TAKEN) return TAKEN;
       if (seen === OWN_SEEN) return this.#endWith(OWN);
       if (seen === LOST_SEEN) return this.#endWith(LOST);
-      if (hasPassed) {
+      if (isUnwoken) {
         const outcome = this.#examine(seen);
         if (isMine(outcome)) return this.#endWith(outcome);
       }
       const leftMs = deadline - this.#system.nowMs();
       if (leftMs <= 0) return this.giveUp();
       const timeMs = Math.min(leftMs, (seen & GRANTED) === 0 ? sliceMs(slices) : GRANT_MS);
-      hasPassed = this.#isNext
+      isUnwoken = this.#isNext
         ? this.#system.sleep(this.#next, this.#number, timeMs)
         : this.#system.sleep(this.#lock, seen, timeMs);
     }
