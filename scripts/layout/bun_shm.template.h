@@ -650,19 +650,21 @@ static inline int bun_shm_lock_block(const bun_shm_participant *self, bun_shm_lo
                                      int64_t timeout_ms) {
   int64_t deadline = bun_shm_deadline(timeout_ms);
   int64_t slice = BUN_SHM_LOCK_FIRST_SLICE_MS;
+  int is_unwoken = 0;
   for (int again = 0;; again = 1) {
     uint32_t seen = 0;
     int is_next = 0;
     int outcome = bun_shm_lock_look(self, lock, again, &seen, &is_next);
+    if (outcome == 0 && is_unwoken) outcome = bun_shm_lock_examine(self, lock, seen);
     if (outcome == 0) {
       int64_t left = deadline - bun_shm_now_ms();
       if (left <= 0) return bun_shm_lock_give_up(self, lock);
       int64_t limit = (seen & BUN_SHM_LOCK_GRANTED) == 0 ? slice : BUN_SHM_LOCK_GRANT_MS;
       uint32_t *word = is_next ? &lock->next : &lock->word;
       uint32_t expected = is_next ? self->number : seen;
-      outcome = bun_shm_futex_wait(word, expected, left < limit ? left : limit);
+      is_unwoken = bun_shm_futex_wait(word, expected, left < limit ? left : limit);
+      if (is_unwoken < 0) outcome = is_unwoken;
       if (slice < BUN_SHM_LOCK_LAST_SLICE_MS) slice *= 2;
-      if (outcome > 0) outcome = bun_shm_lock_examine(self, lock, seen);
     }
     if (outcome != 0) {
       bun_shm_swap(&lock->next, self->number, 0);
@@ -685,6 +687,30 @@ static inline int bun_shm_lock_wait(const bun_shm_participant *self, bun_shm_loc
   return bun_shm_lock_block(self, lock, timeout_ms);
 }
 
+/* U4 and U6: takes a number out of NEXT, and wakes its sleeper. Returns whether it was there. */
+static inline int bun_shm_lock_call_next(bun_shm_lock *lock, uint32_t next) {
+  if (bun_shm_swap(&lock->next, next, 0) != next) return 0;
+  bun_shm_futex_wake(&lock->next, 1);
+  return 1;
+}
+
+/* U2 to U6. */
+static inline void bun_shm_lock_hand_over(bun_shm_lock *lock, uint32_t seen) {
+  uint32_t next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
+  if (next != 0) {
+    uint32_t flags = BUN_SHM_LOCK_GRANTED | BUN_SHM_LOCK_AWAITED;
+    uint32_t granted = next << BUN_SHM_LOCK_NUMBER_SHIFT | flags;
+    bun_shm_swap(&lock->word, seen, granted);
+    if (bun_shm_lock_call_next(lock, next)) return;
+    seen = granted;
+  }
+  bun_shm_swap(&lock->word, seen, 0);
+  bun_shm_futex_wake(&lock->word, 1);
+  /* SYNC lock-next */
+  next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
+  if (next != 0) bun_shm_lock_call_next(lock, next);
+}
+
 /*
  * Releases the lock, and wakes who waits. Never blocks. `point` is the wait point where event loops
  * wait for this lock; NULL where there is none. Returns 0, or -EPERM when this participant does not
@@ -696,20 +722,7 @@ static inline int bun_shm_lock_release(bun_shm_participant *self, bun_shm_lock *
   uint32_t seen = bun_shm_swap(&lock->word, mine, 0);
   if (seen == mine) return 0;
   if (seen != (mine | BUN_SHM_LOCK_AWAITED)) return -EPERM;
-  uint32_t next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
-  if (next == 0) {
-    bun_shm_swap(&lock->word, seen, 0);
-    bun_shm_futex_wake(&lock->word, 1);
-    /* SYNC lock-next */
-    next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
-  } else {
-    uint32_t flags = BUN_SHM_LOCK_GRANTED | BUN_SHM_LOCK_AWAITED;
-    bun_shm_swap(&lock->word, seen, next << BUN_SHM_LOCK_NUMBER_SHIFT | flags);
-  }
-  if (next != 0) {
-    bun_shm_swap(&lock->next, next, 0);
-    bun_shm_futex_wake(&lock->next, 1);
-  }
+  bun_shm_lock_hand_over(lock, seen);
   if (point != NULL) bun_shm_wake(point, &self->bells);
   return 0;
 }
@@ -730,6 +743,24 @@ static inline int bun_shm_lock_abandon(bun_shm_participant *self, bun_shm_lock *
   bun_shm_futex_wake(&lock->next, INT_MAX);
   if (point != NULL) bun_shm_wake(point, &self->bells);
   return 0;
+}
+
+/*
+ * Joins, and takes a lock that stands for a role. -EBUSY when a live thread has it, which may be
+ * this one.
+ */
+static inline int bun_shm_role_take(bun_shm_participant *self, int object, uint32_t *role) {
+  int result = bun_shm_lock_join(self, object);
+  if (result < 0) return result;
+  result = bun_shm_lock_try(self, (bun_shm_lock *)(void *)role);
+  if (result > 0) return 0;
+  bun_shm_lock_leave(self);
+  return result == 0 || result == -EDEADLK ? -EBUSY : result;
+}
+
+static inline void bun_shm_role_end(bun_shm_participant *self, uint32_t *role) {
+  bun_shm_lock_release(self, (bun_shm_lock *)(void *)role, NULL);
+  bun_shm_lock_leave(self);
 }
 
 /* ---- A mutex ---- */
@@ -979,11 +1010,11 @@ static inline int bun_shm_spsc_create(bun_shm_spsc *ring, const char *name, uint
 /* ---- The producer ---- */
 
 typedef struct bun_shm_producer {
+  bun_shm_participant self;
   bun_shm_ring *words;
   uint8_t *data;
   uint32_t capacity;
   uint32_t batch;
-  int lock;
   /* Where the next record goes; and its limit, the consumer's position plus the capacity. */
   uint32_t tail;
   uint32_t limit;
@@ -996,7 +1027,6 @@ typedef struct bun_shm_producer {
   uint32_t held_records;
   uint64_t records;
   uint64_t bytes;
-  bun_shm_bells bells;
 } bun_shm_producer;
 
 /* Returns the header of the record at an index, a multiple of 8. */
@@ -1053,33 +1083,30 @@ static inline void bun_shm_flush(bun_shm_producer *producer) {
   __atomic_store_n(&words->producer_position, producer->tail, __ATOMIC_RELAXED);
   words->producer_records = (double)producer->records;
   words->producer_bytes = (double)producer->bytes;
-  bun_shm_wake(bun_shm_data_point(words), &producer->bells);
+  bun_shm_wake(bun_shm_data_point(words), &producer->self.bells);
 }
 
 /*
  * Becomes the ring's producer, and goes on behind the unread records. Publishes after `batch`
  * records, and at bun_shm_flush, when the ring is full, before any wait, and at close; with 1, each
  * record. -EBUSY when a live producer has the role, here or in another process; a dead one is
- * replaced.
+ * replaced. The role is this thread's, and ends with it.
  */
 static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc *ring,
                                         uint32_t batch) {
   memset(producer, 0, sizeof *producer);
-  producer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_PRODUCER_BYTE);
-  if (lock < 0) return lock;
+  int result = bun_shm_role_take(&producer->self, ring->descriptor, ring->words->producer_role);
+  if (result < 0) return result;
   producer->words = ring->words;
   producer->data = ring->data;
   producer->capacity = ring->capacity;
   producer->batch = batch;
-  bun_shm_bells_init(&producer->bells);
   uint32_t head = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
-  int result = bun_shm_find_tail(producer, head);
+  result = bun_shm_find_tail(producer, head);
   if (result < 0) {
-    close(lock);
+    bun_shm_role_end(&producer->self, ring->words->producer_role);
     return result;
   }
-  producer->lock = lock;
   producer->limit = head + ring->capacity;
   double records = ring->words->producer_records;
   double bytes = ring->words->producer_bytes;
@@ -1091,11 +1118,9 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
 
 /* Aborts an open claim, publishes the committed records, and gives the role back. */
 static inline void bun_shm_producer_close(bun_shm_producer *producer) {
-  if (producer->lock < 0) return;
+  if (producer->self.descriptor < 0) return;
   bun_shm_flush(producer);
-  bun_shm_bells_close(&producer->bells);
-  close(producer->lock);
-  producer->lock = -1;
+  bun_shm_role_end(&producer->self, producer->words->producer_role);
 }
 
 /* Adds a record that is not published yet. */
@@ -1232,16 +1257,15 @@ static inline int bun_shm_write(bun_shm_producer *producer, const void *bytes, u
 /* ---- The consumer ---- */
 
 typedef struct bun_shm_consumer {
+  bun_shm_participant self;
   bun_shm_ring *words;
   uint8_t *data;
   uint32_t capacity;
-  int lock;
   /* The next record to read; and the position that the producer knows. */
   uint32_t position;
   uint32_t released;
   /* The bytes of the record that was peeked at; 0 for none. */
   uint32_t peeked;
-  bun_shm_bells bells;
 } bun_shm_consumer;
 
 /* A record in place: its bytes lie in the ring, and are valid until they are released. */
@@ -1253,34 +1277,30 @@ typedef struct bun_shm_record {
 
 /*
  * Becomes the ring's consumer, and goes on with the first record that was not released. -EBUSY when
- * a live consumer has the role, here or in another process; a dead one is replaced.
+ * a live consumer has the role, here or in another process; a dead one is replaced. The role is
+ * this thread's, and ends with it.
  */
 static inline int bun_shm_consumer_init(bun_shm_consumer *consumer, bun_shm_spsc *ring) {
   memset(consumer, 0, sizeof *consumer);
-  consumer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_CONSUMER_BYTE);
-  if (lock < 0) return lock;
+  int result = bun_shm_role_take(&consumer->self, ring->descriptor, ring->words->consumer_role);
+  if (result < 0) return result;
   uint32_t position = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
   if (position % 8 != 0) {
-    close(lock);
+    bun_shm_role_end(&consumer->self, ring->words->consumer_role);
     return BUN_SHM_E_CORRUPT;
   }
   consumer->words = ring->words;
   consumer->data = ring->data;
   consumer->capacity = ring->capacity;
-  consumer->lock = lock;
   consumer->position = position;
   consumer->released = position;
-  bun_shm_bells_init(&consumer->bells);
   return 0;
 }
 
 /* Gives the role back. Unread records stay for the next consumer. */
 static inline void bun_shm_consumer_close(bun_shm_consumer *consumer) {
-  if (consumer->lock < 0) return;
-  bun_shm_bells_close(&consumer->bells);
-  close(consumer->lock);
-  consumer->lock = -1;
+  if (consumer->self.descriptor < 0) return;
+  bun_shm_role_end(&consumer->self, consumer->words->consumer_role);
 }
 
 /* Gives room back up to the position. */
@@ -1291,7 +1311,7 @@ static inline void bun_shm_publish_position(bun_shm_consumer *consumer) {
   /* SYNC released: pairs with the producer's load, and (SYNC event-count) comes before the load in
    * wake. All reads of the bytes came before. */
   __atomic_store_n(&words->consumer_position, consumer->position, __ATOMIC_SEQ_CST);
-  bun_shm_wake(bun_shm_space_point(words), &consumer->bells);
+  bun_shm_wake(bun_shm_space_point(words), &consumer->self.bells);
 }
 
 /* Returns whether a record, or padding, is at the position. Never blocks. */

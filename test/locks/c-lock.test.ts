@@ -121,7 +121,7 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       mutex.lock();
       words[0] = words[0]! + 1;
       words[1] = words[1]! + 1;
-      // Now and then it stays, so that the others fall asleep, and comes before the one it wakes.
+      // The others do the same.
       if (i % 1000 < 2) Bun.sleepSync(1);
       if (Atomics.load(lock, NEXT_WORD) !== 0) nexts++;
       mutex.unlock();

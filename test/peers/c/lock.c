@@ -65,6 +65,8 @@ static void count_up(bun_shm_participant *self, long count) {
     if (lock_or_fail(self) == BUN_SHM_HOLDER_DIED) fail("a holder died", 0);
     words[0]++;
     words[1]++;
+    /* Now and then it stays, so that the others fall asleep, and comes before the one it wakes. */
+    if (count % 1000 < 2) usleep(200);
     unlock_or_fail(self);
   }
 }
