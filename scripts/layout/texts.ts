@@ -18,11 +18,11 @@ type Topic =
 /** What docs/LAYOUT.md says about each structure, in addition to its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
   lockBytes: `
-Kernel locks say who lives and who has which role. They are open-file-description locks
-(\`F_OFD_SETLK\`) on one byte of the object, whether or not there is data at that offset. Every user of
+Kernel locks say who lives. They are open-file-description locks
+(\`F_OFD_SETLK\`) on bytes of the object, whether or not there is data at that offset. Every user of
 an object has a shared lock on \`USERS_BYTE\`; whoever gives an empty object its size has it
-exclusively. A role (producer, consumer …) is an exclusive lock, on a descriptor that was opened
-only for it. The kernel releases all of these locks when the process dies.
+exclusively. Whoever takes part in the locks of an object has an exclusive lock far behind all data: see _The lock_. The others of these
+bytes are locked exclusively, on a descriptor that was opened only for it. The kernel releases all of these locks when the process dies.
 
 The bytes of a structure are counted from its own start in the object, so that several structures in
 one object do not collide.`,
@@ -58,7 +58,8 @@ participant. It ends with that description.
 
     number      random, above 0 and below PARTICIPANT_NUMBERS; another one if its range is taken
     byte        FIRST_PARTICIPANT_BYTE + number * PARTICIPANT_SPACING
-    range       from byte - namespace to byte + thread + (start << PARTICIPANT_START_SHIFT), inclusive
+    range       from byte - namespace to byte + thread + (start << PARTICIPANT_START_SHIFT), both
+                included
     namespace   the number of its PID namespace: N in pid:[N], where /proc/self/ns/pid leads
     thread      its id there (gettid)
     start       field 22 of /proc/THREAD/stat, minus the offset of boottime (in ticks of 10 ms) in
@@ -83,11 +84,12 @@ time, by more than one tick. The kernel does not show an asker its own descripti
                 sleep on NEXT while it is me, if it is; else on LOCK while it is what was seen
                 after a sleep that nobody ended: from a dead holder or from GRANTED: -> me, AWAITED
     after that  NEXT: me -> 0, also when the time is over; LOCK may have been granted meanwhile
-    release     LOCK: me -> 0, and done; if it is me and AWAITED instead:
-                NEXT is 0: LOCK -> 0, wake one sleeper of LOCK, and read NEXT again
-                NEXT is n: LOCK -> n, GRANTED, AWAITED
-                in both cases, if NEXT was not 0 when it was read last: NEXT: n -> 0, wake one sleeper
-                of NEXT; then wake the wait point that belongs to the lock, if there is one
+    release     LOCK: me -> 0, and done; if it is me and AWAITED instead, read NEXT:
+                n:   LOCK: me and AWAITED -> n, GRANTED, AWAITED
+                     NEXT: n -> 0; if n was still there, wake one sleeper of NEXT, else go on
+                0:   LOCK: what it is now -> 0; wake one sleeper of LOCK; read NEXT once more;
+                     if it is n: NEXT: n -> 0, and wake one sleeper of NEXT
+                then wake the wait point that belongs to the lock, if there is one
     abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the wait
                 point
 
@@ -114,20 +116,20 @@ released.
 Nobody trusts what it reads: a length must be at least 8 and end within the ring, and a consumer position must be a multiple of 8 and
 within one capacity of the tail.
 
-The producer holds the lock on byte 0 of the object, the consumer that on byte 1.`,
+The producer holds the lock \`producer_role\`, the consumer \`consumer_role\`.`,
 
   mpsc: `
-The words of the consumer's release lie at 640, the cells at 1024, and the data after them, at the next multiple of 128. Each
+The words of the consumer's release lie at 640, the producers' slots at 1024, the cells at 1536, and the data after them, at the next multiple of 128. Each
 record has a cell, in the order of the claims, and the cells form a ring too. There is one for each 16 bytes of data, and
 records are multiples of 16, so cells never run out before bytes do. One compare-and-swap of a cell is the whole claim:
 
     free       00 lap(30)                    claimable in this lap, and in no other
-    claimed    10 slot(6) units(24)          being written by the holder of the slot's lock
+    claimed    10 slot(6) units(24)          being written by the holder of that slot's lock
     committed  11 0 units(24)                a record
     padding    11 63 units(24)               nothing: skipped
 
-Memory of zeros is a ring whose cells are free in lap 0. A producer holds the lock on byte 64 + its slot, of which there are
-63. A claim whose slot is not locked belongs to a dead producer, and is skipped or becomes padding. The consumer holds the lock on byte 1.`,
+Memory of zeros is a ring whose cells are free in lap 0. A producer holds the lock of its slot, of which there are
+63. A claim whose slot nobody alive holds belongs to a dead producer, and is skipped or becomes padding. The consumer holds the lock \`consumer_role\`.`,
 
   broadcast: `
 The producer's words lie at 168. \`producer_position\` is the tail: the end of what is published. Records are multiples of 16, have a
@@ -138,12 +140,12 @@ records, and then stores the tail. A consumer copies what lies before the tail, 
 \`tail_intent\`: what lies more than one capacity before it may be torn, and counts as lost. The difference of two
 record numbers says how many records were lost.
 
-**Block** (\`KIND_BROADCAST_BLOCK\`, slots at 1024, data at 5120). A consumer holds the lock on byte 64 + its slot, of which there are 32. To join, it stores the tail as its
+**Block** (\`KIND_BROADCAST_BLOCK\`, slots at 1024, data at 5120). A consumer holds the lock of its slot, of which there are 32. To join, it stores the tail as its
 position, sets its bit in \`joined\` (at 640), and reads \`limit\`; the producer stores \`limit\`, and then reads the positions
-again. The tail stays at or below \`limit\`, and \`limit\` at or below every joined position plus the capacity. If the lock of a set bit
-is free, its consumer is dead, and the producer clears the bit.
+again. The tail stays at or below \`limit\`, and \`limit\` at or below every joined position plus the capacity. If nobody alive holds the slot of a set bit,
+its consumer is dead, and the producer clears the bit.
 
-The producer holds the lock on byte 0.`,
+The producer holds the lock \`producer_role\`.`,
 
   sharedRecord: `
 A shared record holds the latest value of a struct (\`KIND_RECORD\`). Its slots begin at offset 384 of the data; each one is
@@ -191,20 +193,17 @@ with items and spaces exchanged, and with \`head\`. At rest tail = (head + count
 spaces = slots minus count, and mutex = 1. That is all that a C program has to know.
 
 Bun's handles survive each other's death by the bookkeeping (\`message_queue_book\`). It begins at the
-first multiple of 128 after the slots, and ends the object: a reader looks 1408 bytes before the
+first multiple of 128 after the slots, and ends the object: a reader looks 1920 bytes before the
 end, and accepts what it finds there if the magic is right and the slots lead to that very offset. Where
 there is none, as in a C program's queue, the next handle locks \`QUEUE_BOOKKEEPER_BYTE\`, looks again,
 enlarges the object and fills in the bookkeeping, its magic last. A creator that keeps books
 holds \`QUEUE_CREATOR_BYTE\` for as long as it is open: if the byte is free, it died.
 
-**To take part**, lock the first byte from \`QUEUE_FIRST_PARTICIPANT_BYTE\` on that is free, of 64. Its
-number n is the participant's; store 0 into both token words and then the process id. A participant
-lives while its byte is locked.
+**To take part**, take the lock of the first seat, of 64 \`message_queue_participant\`, that nobody alive holds (see _The lock_);
+store 0 into both token words and then the process id. A participant lives while it holds its seat's lock.
 
-**The lock** comes before the mutex: only its holder may wait for the mutex, and nobody keeps it while
-waiting for a token. A participant takes it by compare-and-swap from 0 to n + 1, waits for it at
-\`lock_wait_point\`, and gives it back by storing 0 and waking the wait point. A holder whose byte is free is dead:
-the participant that swaps the dead holder's number for its own is the heir.
+**The lock** of the queue comes before the mutex: only its holder may wait for the mutex, and nobody keeps it while
+waiting for a token. Whoever inherits it from a dead holder is the heir.
 
 **The journal** is set, by the lock's holder while it has the mutex, to the slot and the operation
 before anything else changes. Then come the text, \`tail\` or \`head\`, which is the commit, \`count\`,
@@ -244,5 +243,5 @@ Whoever takes part in a barrier holds the lock of a seat, from its first wait un
 into \`releasing\`, 2 into every seat that is 1, and 0 into \`releasing\`. Whoever can take the lock of a seat from a dead one has found that the barrier is broken: it stores 1 into \`broken\`, and 3 into every seat that is 1. An heir of the mutex
 finishes whichever of the two was begun.
 
-The kernel's lock on the byte at the lease's own offset says who holds a lease.`,
+Whoever has a lease's lock holds the lease. What the lease says about its holder is a report.`,
 };
