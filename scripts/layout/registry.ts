@@ -6,7 +6,7 @@ import * as broadcast from "../../src/layout/broadcast-layout.ts";
 import * as condition from "../../src/layout/condition-layout.ts";
 import * as event from "../../src/layout/event-layout.ts";
 import * as lease from "../../src/layout/lease-layout.ts";
-import { LOCK_BYTES, type LockByte } from "../../src/layout/lock-bytes.ts";
+import { LOCK_BYTES, type LockByte, PARTICIPANT_CONSTANTS } from "../../src/layout/lock-bytes.ts";
 import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
@@ -17,7 +17,6 @@ import * as sharedRecord from "../../src/layout/shared-record-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
 import * as rwLock from "../../src/layout/rw-lock-layout.ts";
 import * as making from "../../src/layout/making.ts";
-import * as participant from "../../src/memory/participant-identity.ts";
 import * as header from "../../src/layout/segment-header.ts";
 import * as waitPoint from "../../src/layout/wait-point-layout.ts";
 import { TEXTS } from "./texts.ts";
@@ -89,14 +88,7 @@ export const CHAPTERS: readonly Chapter[] = [
     LOCK_GRANTED: lock.GRANTED,
     LOCK_NUMBER_SHIFT: lock.NUMBER_SHIFT,
     LOCK_LOST_NUMBER: lock.LOST_NUMBER,
-    ...pick(
-      participant,
-      "PARTICIPANT_NUMBERS",
-      "FIRST_PARTICIPANT_BYTE",
-      "PARTICIPANT_SPACING",
-      "PARTICIPANT_START_SHIFT",
-      "PARTICIPANT_STARTS",
-    ),
+    ...PARTICIPANT_CONSTANTS,
   }),
   chapter(
     "Record",

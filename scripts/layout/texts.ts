@@ -90,8 +90,8 @@ time, by more than one tick. The kernel does not show an asker its own descripti
                 0:   LOCK: what it is now -> 0; wake one sleeper of LOCK; read NEXT once more;
                      if it is n: NEXT: n -> 0, and wake one sleeper of NEXT
                 then wake the wait point that belongs to the lock, if there is one
-    abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the wait
-                point
+    abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the
+                wait point
 
 Sleeps are futex waits (not private) of at most 16 ms, and of 1 ms while the lock is GRANTED. Between them whoever waits asks whether the holder lives, which is how a death is noticed. Who inherits must know it: the data may be half written, and if the heir dies before it releases the lock,
 the next one inherits again. The proof is in \`src/locks/algorithm/lock-core.ts\`.`,
@@ -239,7 +239,7 @@ Nobody gets the lock while \`state\` is 3.`,
   meetings: `
 These structures, too, lie wherever the user puts them, at a multiple of 128, and have no header. Each wakes its waiters through its wait point.
 
-Whoever takes part in a barrier holds the lock of a seat, from its first wait until it leaves. Under the mutex, it stores 1 into its seat's \`state\`; the last one to arrive stores 1
+Whoever takes part in a barrier holds the lock of a seat, from its first wait until it leaves. It stores FNV-1a of \`BOOT:DEVICE:INODE\` (in decimal; BOOT is the first 32 bits of the kernel's random \`boot_id\`, signed) into the seat's \`object\`: a dead one's seat counts only in the object in which it was taken, and not in a copy of the file. Under the mutex, it stores 1 into its seat's \`state\`; the last one to arrive stores 1
 into \`releasing\`, 2 into every seat that is 1, and 0 into \`releasing\`. Whoever can take the lock of a seat from a dead one has found that the barrier is broken: it stores 1 into \`broken\`, and 3 into every seat that is 1. An heir of the mutex
 finishes whichever of the two was begun.
 
