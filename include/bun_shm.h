@@ -978,27 +978,36 @@ static inline int bun_shm_bell_connect(uint32_t id) {
   return -error;
 }
 
+/* Sends one byte to a doorbell. Returns 0 when nobody is there any more, and otherwise 1. */
+static inline int bun_shm_bell_send(int descriptor) {
+  const char byte = 0;
+  ssize_t sent = send(descriptor, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  /* EAGAIN: the owner has not answered earlier rings yet, and will look when it does. */
+  return sent >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
 /* Rings one doorbell. Returns 0 when its owner is dead, and otherwise 1. */
 static inline int bun_shm_bell_ring(bun_shm_bells *bells, uint32_t id) {
-  const char byte = 0;
   unsigned at = 0;
   while (at < BUN_SHM_KEPT_BELLS && bells->ids[at] != id) at++;
-  int is_kept = at < BUN_SHM_KEPT_BELLS;
-  int descriptor = is_kept ? bells->descriptors[at] : bun_shm_bell_connect(id);
-  /* EAGAIN: the owner has not answered earlier rings yet, and will look when it does. */
-  if (descriptor < 0) return descriptor != -ECONNREFUSED && descriptor != -ENOENT;
-  ssize_t sent = send(descriptor, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  int is_dead = sent < 0 && errno != EAGAIN && errno != EINTR;
-  if (is_dead) {
-    close(descriptor);
-    if (is_kept) bells->ids[at] = 0;
-  } else if (!is_kept) {
-    at = bells->next++ % BUN_SHM_KEPT_BELLS;
-    if (bells->ids[at] != 0) close(bells->descriptors[at]);
-    bells->ids[at] = id;
-    bells->descriptors[at] = descriptor;
+  if (at < BUN_SHM_KEPT_BELLS) {
+    if (bun_shm_bell_send(bells->descriptors[at])) return 1;
+    /* Its owner is dead, or has closed it to make room for others. */
+    close(bells->descriptors[at]);
+    bells->ids[at] = 0;
   }
-  return !is_dead;
+  int descriptor = bun_shm_bell_connect(id);
+  /* EAGAIN: the owner has connections that it has not accepted yet, and will look when it does. */
+  if (descriptor < 0) return descriptor != -ECONNREFUSED && descriptor != -ENOENT;
+  if (!bun_shm_bell_send(descriptor)) {
+    close(descriptor);
+    return 0;
+  }
+  at = bells->next++ % BUN_SHM_KEPT_BELLS;
+  if (bells->ids[at] != 0) close(bells->descriptors[at]);
+  bells->ids[at] = id;
+  bells->descriptors[at] = descriptor;
+  return 1;
 }
 
 static inline void bun_shm_wake_all(bun_shm_wait_point *point, bun_shm_bells *bells) {

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { Barrier, Mutex, RwLock, Segment } from "../../src/index.ts";
 import { GRANTED, LOST_NUMBER, NEXT_WORD, NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
 import { MUTEX_WAIT_POINT_OFFSET } from "../../src/layout/mutex-layout.ts";
-import { WAKE_INCREMENT } from "../../src/layout/wait-point-layout.ts";
+import { BELL_COUNT, WAKE_INCREMENT } from "../../src/layout/wait-point-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
@@ -221,6 +221,36 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
     expect(await holder.line()).toBe("unlocked");
     expect(Atomics.load(state, 0)).toBeGreaterThanOrEqual(WAKE_INCREMENT);
     mutex.unlock();
+  });
+
+  test("C rings a bell again whose owner has closed C's connection", async () => {
+    using segment = create();
+    const mutex = Mutex.init(segment, 0);
+    const other = Mutex.at(segment, 0);
+    const bells = new Int32Array(segment.buffer, MUTEX_WAIT_POINT_OFFSET + 4, BELL_COUNT);
+    const holder = c("turns");
+    const callers: Bun.Socket[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      await holder.line();
+      const waits = [mutex.lockAsync(), other.lockAsync()];
+      while (bells.every((id) => id === 0)) await Bun.sleep(1);
+      const id = bells.find((each) => each !== 0)! >>> 0;
+      holder.go();
+      expect(await holder.line()).toBe("unlocked");
+      await Promise.race(waits);
+      // Its owner is alive, and the other handle still waits.
+      expect([...bells].map((each) => each >>> 0)).toContain(id);
+      (mutex.held ? mutex : other).unlock();
+      await Promise.all(waits);
+      (mutex.held ? mutex : other).unlock();
+      // So many that the owner closes what came first.
+      const unix = `\0bun-shm-bell-${id.toString(16).padStart(8, "0")}`;
+      for (let caller = 0; caller < 70; caller++) {
+        callers.push(await Bun.connect({ unix, socket: { data() {} } }));
+      }
+      holder.go();
+    }
+    for (const caller of callers) caller.terminate();
   });
 
   test.each(["thread", "main"])(

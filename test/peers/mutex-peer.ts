@@ -1,6 +1,6 @@
 /** A child that locks, keeps a two-word invariant under the lock, and reports what it finds. */
-import { dlopen, ptr } from "bun:ffi";
 import { Mutex, Segment } from "../../src/index.ts";
+import { beInterrupted } from "../support/interrupted.ts";
 
 const [name, what] = process.argv.slice(2) as [string, string];
 const segment = Segment.open(name);
@@ -10,18 +10,6 @@ const repair = (): void => {
   words[1] = words[0]!;
 };
 const mutex = Mutex.at(segment, 0, { onOwnerDied: repair });
-
-/** Lets a signal come every half millisecond, much more often than a sleep of the lock ends. */
-function beInterrupted(): void {
-  process.on("SIGALRM", () => {});
-  const { symbols } = dlopen("libc.so.6", {
-    setitimer: { args: ["i32", "ptr", "ptr"], returns: "i32" },
-  });
-  // The interval and the first time, each in seconds and microseconds.
-  const times = new BigInt64Array(new ArrayBuffer(32));
-  times.set([0n, 500n, 0n, 500n]);
-  symbols.setitimer(0, ptr(times), null);
-}
 
 if (what === "hold-interrupted") {
   beInterrupted();

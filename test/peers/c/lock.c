@@ -182,6 +182,14 @@ int main(int argc, char **argv) {
     wait_for_line();
     unlock_or_fail(&self);
     say("unlocked");
+  } else if (strcmp(mode, "turns") == 0) {
+    for (;;) {
+      say_number(lock_or_fail(&self));
+      wait_for_line();
+      unlock_or_fail(&self);
+      say("unlocked");
+      wait_for_line();
+    }
   } else if (strcmp(mode, "take") == 0) {
     say("ready");
     for (;;) {
