@@ -8,7 +8,7 @@ import { BELL_COUNT, WAKE_INCREMENT } from "../../src/layout/wait-point-layout.t
 import { rejected, thrown } from "../support/errors.ts";
 import { killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
-import { testNeeding, titleNeeding } from "../support/needs.ts";
+import { testNeeding, testWithTimeNamespaces, titleNeeding } from "../support/needs.ts";
 import { C_COMPILER, type Child, compileC, spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -401,6 +401,26 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
     expect(words[0]).toBeGreaterThanOrEqual(kills);
     expect(mutex.deaths).toBeLessThanOrEqual(kills);
     console.log(`C mutex: ${kills} kills, ${mutex.deaths} of them while held, ${words[0]} locks`);
+  });
+
+  testWithTimeNamespaces("whoever lives where clocks are moved is not taken for dead", async () => {
+    using segment = create();
+    const mutex = Mutex.init(segment, 0);
+    const moved = ["unshare", "-T", "--boottime", "12345", "--fork", "--kill-child"];
+    const holder = spawn([...moved, program, name, "hold"]);
+    await holder.line();
+    const near = c("take", 0);
+    await near.line();
+    expect([mutex.tryLock(), await outcome(near)]).toEqual([false, NOT_HELD]);
+    await holder.kill();
+    expect(mutex.lock()).toBe(true);
+    expect(mutex.ownerDied).toBe(true);
+    const far = spawn([...moved, program, name, "take", "0"]);
+    await far.line();
+    expect(await outcome(far)).toBe(NOT_HELD);
+    mutex.unlock();
+    far.go();
+    expect(await outcome(far)).toBe(TAKEN);
   });
 
   testNested("a C program in another PID namespace takes part", async () => {
