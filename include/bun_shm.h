@@ -1311,6 +1311,11 @@ static inline int bun_shm_lock_is_alive(const bun_shm_participant *self, uint32_
 
 /* Tries before a sleep: most critical sections are shorter than a sleep and a wake. */
 #define BUN_SHM_LOCK_TRIES 100
+/*
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes once,
+ * when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ */
+#define BUN_SHM_LOCK_INHERIT_TRIES 8
 /* How long a lock stays granted before others may overtake, in ms. */
 #define BUN_SHM_LOCK_GRANT_MS 1
 /* The first sleep before a look at whether the holder lives, and the longest one, in ms. */
@@ -1367,7 +1372,7 @@ static inline int bun_shm_lock_examine(const bun_shm_participant *self, bun_shm_
 /* Takes the lock if it is free, granted to somebody, or its holder is dead. Never blocks. */
 static inline int bun_shm_lock_try(const bun_shm_participant *self, bun_shm_lock *lock) {
   int outcome = bun_shm_lock_take_free(self, lock);
-  while (outcome == 0) {
+  for (int tries = 0; outcome == 0 && tries < BUN_SHM_LOCK_INHERIT_TRIES; tries++) {
     uint32_t seen = __atomic_load_n(&lock->word, __ATOMIC_SEQ_CST);
     outcome = BUN_SHM_TAKEN;
     if (seen != 0 && (seen & BUN_SHM_LOCK_GRANTED) == 0) {

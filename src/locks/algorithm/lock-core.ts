@@ -106,6 +106,12 @@ const LAST_SLICE_MS = 16;
 /** How often, in ms, those who only look examine the life of one holder. */
 const EXAMINE_MS = 8;
 
+/**
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes once,
+ * when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ */
+const INHERIT_TRIES = 8;
+
 const ALL = 0x7fffffff;
 const LOST_LOCK: number = LOST_NUMBER << NUMBER_SHIFT;
 
@@ -146,7 +152,7 @@ export class LockCore {
 
   /** Takes it also from the dead. Does not block, but asks the kernel whether the holder lives. */
   tryInherit(): Outcome {
-    for (;;) {
+    for (let tries = 0; tries < INHERIT_TRIES; tries++) {
       const seen = load(this.#words, this.#lock);
       const isTaken = seen !== 0 && (seen & GRANTED) === 0;
       if (isTaken) {
@@ -155,6 +161,7 @@ export class LockCore {
       }
       if (this.#replace(seen, false)) return isTaken ? INHERITED : TAKEN;
     }
+    return BUSY;
   }
 
   /** Takes it like `tryTake`, and from the dead, but asks the kernel only now and then. */
