@@ -1,7 +1,7 @@
 /** C programs that lock a mutex by include/bun_shm.h, and Bun beside them. */
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { constants } from "node:os";
-import { Barrier, Mutex, RwLock, Segment } from "../../src/index.ts";
+import { Barrier, Mutex, RwLock, Segment, openObject } from "../../src/index.ts";
 import { GRANTED, LOST_NUMBER, NEXT_WORD, NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
 import { MUTEX_WAIT_POINT_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { BELL_COUNT, WAKE_INCREMENT } from "../../src/layout/wait-point-layout.ts";
@@ -279,6 +279,21 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       expect(peer.child.exitCode).toBeNull();
     },
   );
+
+  test("whoever looks finds the C program that holds it, and the C programs that use it", async () => {
+    using segment = create();
+    Mutex.init(segment, 0);
+    const [user, holder] = [c("take", 0), c("turns")];
+    await user.line();
+    await user.line();
+    await holder.line();
+    using object = openObject(name);
+    const holders = object.holders().map(({ role, pid, state }) => ({ role, pid, state }));
+    expect(holders).toEqual([{ role: "lock", pid: holder.child.pid, state: "running" }]);
+    expect(Segment.inUse(name)).toBe(true);
+    await holder.kill();
+    expect(object.holders()).toMatchObject([{ role: "lock", state: "dead" }]);
+  });
 
   test("C's timed lock ends while Bun holds it, and gets it afterwards", async () => {
     using segment = create();
