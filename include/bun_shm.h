@@ -1312,8 +1312,8 @@ static inline int bun_shm_lock_is_alive(const bun_shm_participant *self, uint32_
 /* Tries before a sleep: most critical sections are shorter than a sleep and a wake. */
 #define BUN_SHM_LOCK_TRIES 100
 /*
- * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes once,
- * when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes
+ * once, when somebody begins to wait; it changes all the time only if somebody scribbles over it.
  */
 #define BUN_SHM_LOCK_INHERIT_TRIES 8
 /* How long a lock stays granted before others may overtake, in ms. */

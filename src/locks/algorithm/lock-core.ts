@@ -107,8 +107,8 @@ const LAST_SLICE_MS = 16;
 const EXAMINE_MS = 8;
 
 /**
- * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes once,
- * when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes
+ * once, when somebody begins to wait; it changes all the time only if somebody scribbles over it.
  */
 const INHERIT_TRIES = 8;
 
