@@ -1,36 +1,30 @@
 /**
- * What the locks cost, beside C through the same libc, in one run.
+ * What the locks cost, beside the same mutex through bun_shm.h and libc's locks in C, in one run.
  *
  * `bun bench/locks/locks.bench.ts [--json]`; without a C compiler the C columns stay empty.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { cpus } from "node:os";
 import { Lease, Mutex, RwLock, Segment, SharedEvent } from "../../src/index.ts";
+import { PINNED, type Spread, machine, pinned, show, spreadOf, table } from "../support/report.ts";
+import { COUNTER_OFFSET, Locks, type Way } from "./places.ts";
 
 // Rounds are short, so that on a busy machine some of them are not disturbed.
 const ROUNDS = 25;
 const CONTENDED_ROUNDS = 7;
 const COUNT = 200_000;
 const CONTENDED_COUNT = 300_000;
-const COUNTER_OFFSET = 1024;
 
+/** Peers in C, for which there is no row of this package's: lock and unlock. */
+const PEERS: readonly [kind: string, what: string, count: number][] = [
+  ["robust", "robust pthread mutex", COUNT],
+  ["flock", "flock", COUNT / 20],
+];
+
+/** What one lock and unlock take, in ns. */
 interface Row {
   readonly what: string;
-  readonly unit: string;
-  readonly bun: Spread;
+  readonly bun: Spread | undefined;
   readonly c: Spread | undefined;
-}
-
-interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
 /** How many ns one call takes, for each round. */
@@ -40,94 +34,32 @@ function time(count: number, work: (count: number) => void): number {
   return (Bun.nanoseconds() - start) / count;
 }
 
-const compiler = Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang");
-const taskset = Bun.which("taskset");
-
-function pinned(cpu: number, command: string[]): string[] {
-  return taskset === null ? command : [taskset, "-c", String(cpu % cpus().length), ...command];
-}
-
-function compile(directory: string): string | undefined {
-  if (compiler === null) return undefined;
-  const output = join(directory, "locks-peer");
-  const source = join(import.meta.dir, "locks-peer.c");
-  const flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-pthread"];
-  const { exitCode, stderr } = Bun.spawnSync([compiler, ...flags, "-o", output, source, "-lrt"]);
-  if (exitCode !== 0) throw new Error(String(stderr));
-  return output;
-}
-
 function runC(program: string, kind: string, count: number): number {
-  const { stdout } = Bun.spawnSync(pinned(0, [program, kind, String(count)]));
+  const { stdout } = Bun.spawnSync(pinned(0, [program, "cost", kind, String(count)]));
   return Number(String(stdout));
 }
 
-/**
- * Lets two processes lock one mutex, and checks their sum. @returns How many ns a lock takes each.
- */
-async function contend(command: (name: string) => string[], mutexes: Segment): Promise<number> {
-  const counter = new Int32Array(mutexes.buffer, COUNTER_OFFSET, 1);
-  counter[0] = 0;
-  const children = [0, 1].map((cpu) =>
-    Bun.spawn(pinned(cpu, command(mutexes.name)), { stdio: ["pipe", "pipe", "inherit"] }),
-  );
-  const readers = children.map((child) => child.stdout.getReader());
-  for (const reader of readers) await reader.read();
-  for (const child of children) {
-    child.stdin.write("go\n");
-    child.stdin.flush();
-  }
-  const times = await Promise.all(
-    readers.map(async (reader) => Number(new TextDecoder().decode((await reader.read()).value))),
-  );
-  for (const child of children) {
-    child.stdin.end();
-    await child.exited;
-  }
-  if (counter[0] !== 2 * CONTENDED_COUNT) throw new Error(`A lock was lost: ${counter[0]}`);
-  return Math.max(...times);
-}
-
-/** The child of `contend`. */
-async function contender(name: string): Promise<void> {
-  using segment = Segment.open(name);
-  const mutex = Mutex.at(segment, 0);
+/** Lets two processes lock one lock, and checks their sum. @returns How many ns a lock takes each. */
+async function contend(way: Way, segment: Segment): Promise<number> {
   const counter = new Int32Array(segment.buffer, COUNTER_OFFSET, 1);
-  const work = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      mutex.lock();
-      counter[0] = counter[0]! + 1;
-      mutex.unlock();
-    }
-  };
-  // It warms up before the start, and alone.
-  using own = Segment.create(`${name}-${process.pid}`, { size: 4096 });
-  own.unlink();
-  const practice = Mutex.init(own, 0);
-  for (let i = 0; i < 200_000; i++) {
-    practice.lock();
-    practice.unlock();
-  }
-  console.log("ready");
-  for await (const _ of console) break;
-  console.log(String(time(CONTENDED_COUNT, work)));
+  counter[0] = 0;
+  const peers = [0, 1].map((core) => way.start(core % cpus().length, "contend", CONTENDED_COUNT));
+  for (const peer of peers) await peer.line();
+  for (const peer of peers) peer.go();
+  const times = await Promise.all(peers.map((peer) => peer.line()));
+  if (counter[0] !== 2 * CONTENDED_COUNT) throw new Error(`A lock was lost: ${counter[0]}`);
+  return Math.max(...times.map(Number));
 }
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "bun-shm-bench-"));
-  const program = compile(directory);
-  using segment = Segment.create(`/bench-locks-${process.pid}`, { size: 65_536 });
-  try {
-    const rows = await measure(segment, program);
-    if (process.argv.includes("--json")) console.log(JSON.stringify(describe(rows), null, 2));
-    else print(rows);
-  } finally {
-    segment.unlink();
-    rmSync(directory, { recursive: true });
-  }
+  using locks = new Locks();
+  using segment = Segment.create("memfd:bench-locks", { size: 65_536 });
+  const rows = [...measure(segment, locks.program), ...(await measureContended(locks))];
+  if (process.argv.includes("--json")) console.log(JSON.stringify(describe(rows), null, 2));
+  else print(rows);
 }
 
-async function measure(segment: Segment, program: string | undefined): Promise<Row[]> {
+function measure(segment: Segment, program: string | undefined): Row[] {
   const mutex = Mutex.init(segment, 0);
   const lock = RwLock.init(segment, 4096);
   const event = SharedEvent.init(segment, 16_384, { reset: "auto" });
@@ -141,7 +73,7 @@ async function measure(segment: Segment, program: string | undefined): Promise<R
           mutex.unlock();
         }
       },
-      "mutex",
+      "bun_shm",
       COUNT,
     ],
     [
@@ -151,7 +83,7 @@ async function measure(segment: Segment, program: string | undefined): Promise<R
           using _ = mutex.acquire();
         }
       },
-      "mutex",
+      "bun_shm",
       COUNT,
     ],
     [
@@ -205,45 +137,44 @@ async function measure(segment: Segment, program: string | undefined): Promise<R
       ours.push(time(count, work));
       if (program !== undefined && kind !== undefined) theirs.push(runC(program, kind, count));
     }
-    const c = theirs.length > 0 ? spread(theirs) : undefined;
-    rows.push({ what, unit: "ns", bun: spread(ours), c });
+    rows.push({ what, bun: spreadOf(ours), c: theirs.length > 0 ? spreadOf(theirs) : undefined });
   }
-  const [ours, theirs]: [number[], number[]] = [[], []];
-  for (let round = 0; round < CONTENDED_ROUNDS; round++) {
-    const self = [process.execPath, import.meta.path, "--contender"];
-    ours.push(await contend((name) => [...self, name], segment));
-    if (program === undefined) continue;
-    const count = String(CONTENDED_COUNT);
-    theirs.push(await contend((name) => [program, "contend", name, count], segment));
+  for (const [kind, what, count] of PEERS) {
+    if (program === undefined) break;
+    const theirs = Array.from({ length: ROUNDS }, () => runC(program, kind, count));
+    rows.push({ what, bun: undefined, c: spreadOf(theirs) });
   }
-  const c = theirs.length > 0 ? spread(theirs) : undefined;
-  rows.push({ what: "Mutex, two processes contend", unit: "ns", bun: spread(ours), c });
   return rows;
 }
 
+async function measureContended(locks: Locks): Promise<Row[]> {
+  const ways = [locks.inBun("lock"), ...locks.inC()];
+  const times = ways.map((): number[] => []);
+  for (let round = 0; round < CONTENDED_ROUNDS; round++) {
+    for (const [at, way] of ways.entries()) times[at]!.push(await contend(way, locks.segment));
+  }
+  return ways.map(({ title }, at) => ({
+    what: `two processes contend: ${title}`,
+    bun: at === 0 ? spreadOf(times[at]!) : undefined,
+    c: at === 0 ? undefined : spreadOf(times[at]!),
+  }));
+}
+
 function describe(rows: readonly Row[]): object {
-  const { model } = cpus()[0]!;
-  const machine = `${model}, ${cpus().length} cores, ${process.platform} ${process.arch}`;
-  return { machine, bun: Bun.version, rounds: ROUNDS, pinned: taskset !== null, rows };
+  return { machine: machine(), rounds: ROUNDS, pinned: PINNED, unit: "ns", rows };
 }
 
 function print(rows: readonly Row[]): void {
-  const show = (values: Spread | undefined): string => {
-    if (values === undefined) return "—";
-    const { median, min, max } = values;
-    return `${median.toFixed(1)} (${min.toFixed(1)}–${max.toFixed(1)})`;
-  };
-  console.log(describe([]));
-  console.table(
-    rows.map(({ what, unit, bun, c }) => ({
-      what,
-      [`Bun, ${unit}`]: show(bun),
-      [`C, ${unit}`]: show(c),
-      "Bun / C": c === undefined ? "—" : (bun.median / c.median).toFixed(2),
-    })),
+  const cell = (values: Spread | undefined): string => (values === undefined ? "—" : show(values));
+  const ratio = ({ bun, c }: Row): string =>
+    bun === undefined || c === undefined ? "—" : (bun.median / c.median).toFixed(2);
+  console.log(`${machine()}; ns\n`);
+  console.log(
+    table([
+      ["", "Bun", "C", "Bun / C"],
+      ...rows.map((row) => [row.what, cell(row.bun), cell(row.c), ratio(row)]),
+    ]),
   );
 }
 
-const contenderAt = process.argv.indexOf("--contender");
-if (contenderAt >= 0) await contender(process.argv[contenderAt + 1]!);
-else await main();
+await main();

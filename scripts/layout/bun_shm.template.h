@@ -5,7 +5,8 @@
  * edit. docs/LAYOUT.md says what the structures mean.
  *
  * The first part describes the structures. The second part, for Linux, is a ring with one producer
- * and one consumer (kind "spsc"). Its other side may be a Bun process or another C program.
+ * and one consumer (kind "spsc"), and the lock on which the other structures stand. Others that use
+ * them may be Bun processes or other C programs.
  *
  *     bun_shm_spsc ring;
  *     bun_shm_producer producer;
@@ -14,9 +15,19 @@
  *     if (result == 0) result = bun_shm_write(&producer, "hello", 5, 0, -1);
  *     if (result < 0) fprintf(stderr, "%s\n", bun_shm_error(result));
  *
+ * A mutex is in an object that the program has opened and mapped, of `size` bytes at `map`:
+ *
+ *     bun_shm_participant self;
+ *     bun_shm_mutex *mutex;
+ *     int result = bun_shm_mutex_find(map, size, 0, &mutex);
+ *     if (result == 0) result = bun_shm_lock_join(&self, descriptor);
+ *     if (result == 0) result = bun_shm_mutex_lock(&self, mutex, -1);
+ *     if (result == BUN_SHM_HOLDER_DIED) repair();
+ *     if (result > 0) bun_shm_mutex_unlock(&self, mutex);
+ *
  * Functions return 0 or more, or a negative number: a negated errno, or one of BUN_SHM_E_*; see
- * bun_shm_error. One thread at a time may use a ring, a producer or a consumer. With strict options
- * (-std=c11) include this file before any other. Older glibc needs -lrt.
+ * bun_shm_error. One thread at a time may use a ring, a producer or a consumer, and only the thread
+ * that joined uses a participant. With strict options (-std=c11) include this file before any other. Older glibc needs -lrt.
  *
  * Numbers in shared memory are checked before they are used: whatever another process writes there,
  * these functions return BUN_SHM_E_CORRUPT or skip it. One fault cannot be caught: after another
@@ -50,14 +61,14 @@
 #if defined(__linux__) && !defined(BUN_SHM_LAYOUT_ONLY)
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "bun_shm.h: the words of a ring are little-endian"
+#error "bun_shm.h: all words are little-endian"
 #endif
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -68,6 +79,7 @@
 #include <unistd.h>
 
 #ifndef F_OFD_SETLK
+#define F_OFD_GETLK 36
 #define F_OFD_SETLK 37
 #endif
 
@@ -107,6 +119,10 @@ static inline const char *bun_shm_error(int result) {
       return "a live process has that role, or makes or removes the object";
     case -ENODATA:
       return "its creator died before it had finished";
+    case -EDEADLK:
+      return "this thread holds the lock already";
+    case -ENOTRECOVERABLE:
+      return "a holder of the lock died, and its data were given up";
     default:
       return result < 0 ? strerror(-result) : "success";
   }
@@ -134,10 +150,37 @@ static inline void bun_shm_pause(void) {
   nanosleep(&pause, NULL);
 }
 
-/* Returns when a wait that begins now is over; -1 means never. */
+/*
+ * Returns when a wait that begins now is over; -1 means never. The clock's reading is rounded down,
+ * so that without the added one the wait could end too early.
+ */
 static inline int64_t bun_shm_deadline(int64_t timeout_ms) {
   if (timeout_ms < 0) return INT64_MAX;
-  return bun_shm_now_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+  return bun_shm_now_ms() + 1 + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+}
+
+/* ---- Futexes ---- */
+
+/* Those of <linux/futex.h>, which not every system has. They are for all processes. */
+#define BUN_SHM_FUTEX_WAIT 0
+#define BUN_SHM_FUTEX_WAKE 1
+
+/*
+ * Sleeps while a word is `expected`, for `time_ms` at most, which is below a second. Returns 0 when
+ * the word changed or somebody woke this thread, 1 when the time passed or a signal came, or a
+ * negated errno.
+ */
+static inline int bun_shm_futex_wait(uint32_t *word, uint32_t expected, int64_t time_ms) {
+  struct timespec time;
+  time.tv_sec = 0;
+  time.tv_nsec = (long)time_ms * 1000000;
+  if (syscall(SYS_futex, word, BUN_SHM_FUTEX_WAIT, expected, &time, NULL, 0) == 0) return 0;
+  if (errno == ETIMEDOUT || errno == EINTR) return 1;
+  return errno == EAGAIN ? 0 : -errno;
+}
+
+static inline void bun_shm_futex_wake(uint32_t *word, int count) {
+  syscall(SYS_futex, word, BUN_SHM_FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
 /* ---- Wait points ---- */
@@ -178,27 +221,36 @@ static inline int bun_shm_bell_connect(uint32_t id) {
   return -error;
 }
 
+/* Sends one byte to a doorbell. Returns 0 when nobody is there any more, and otherwise 1. */
+static inline int bun_shm_bell_send(int descriptor) {
+  const char byte = 0;
+  ssize_t sent = send(descriptor, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  /* EAGAIN: the owner has not answered earlier rings yet, and will look when it does. */
+  return sent >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
 /* Rings one doorbell. Returns 0 when its owner is dead, and otherwise 1. */
 static inline int bun_shm_bell_ring(bun_shm_bells *bells, uint32_t id) {
-  const char byte = 0;
   unsigned at = 0;
   while (at < BUN_SHM_KEPT_BELLS && bells->ids[at] != id) at++;
-  int is_kept = at < BUN_SHM_KEPT_BELLS;
-  int descriptor = is_kept ? bells->descriptors[at] : bun_shm_bell_connect(id);
-  /* EAGAIN: the owner has not answered earlier rings yet, and will look when it does. */
-  if (descriptor < 0) return descriptor != -ECONNREFUSED && descriptor != -ENOENT;
-  ssize_t sent = send(descriptor, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  int is_dead = sent < 0 && errno != EAGAIN && errno != EINTR;
-  if (is_dead) {
-    close(descriptor);
-    if (is_kept) bells->ids[at] = 0;
-  } else if (!is_kept) {
-    at = bells->next++ % BUN_SHM_KEPT_BELLS;
-    if (bells->ids[at] != 0) close(bells->descriptors[at]);
-    bells->ids[at] = id;
-    bells->descriptors[at] = descriptor;
+  if (at < BUN_SHM_KEPT_BELLS) {
+    if (bun_shm_bell_send(bells->descriptors[at])) return 1;
+    /* Its owner is dead, or has closed it to make room for others. */
+    close(bells->descriptors[at]);
+    bells->ids[at] = 0;
   }
-  return !is_dead;
+  int descriptor = bun_shm_bell_connect(id);
+  /* EAGAIN: the owner has connections that it has not accepted yet, and will look when it does. */
+  if (descriptor < 0) return descriptor != -ECONNREFUSED && descriptor != -ENOENT;
+  if (!bun_shm_bell_send(descriptor)) {
+    close(descriptor);
+    return 0;
+  }
+  at = bells->next++ % BUN_SHM_KEPT_BELLS;
+  if (bells->ids[at] != 0) close(bells->descriptors[at]);
+  bells->ids[at] = id;
+  bells->descriptors[at] = descriptor;
+  return 1;
 }
 
 static inline void bun_shm_wake_all(bun_shm_wait_point *point, bun_shm_bells *bells) {
@@ -211,7 +263,7 @@ static inline void bun_shm_wake_all(bun_shm_wait_point *point, bun_shm_bells *be
   } while (!__atomic_compare_exchange_n(&point->state, &seen, seen - flags + BUN_SHM_WAKE_INCREMENT,
                                         0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
   if ((flags & BUN_SHM_BLOCKED) != 0) {
-    syscall(SYS_futex, &point->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    bun_shm_futex_wake(&point->state, INT_MAX);
   }
   if ((flags & BUN_SHM_BELL) == 0) return;
   for (int at = 0; at < BUN_SHM_BELL_COUNT; at++) {
@@ -251,25 +303,27 @@ static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, v
     if ((result = ready(context)) != 0) return result;
     int64_t left = deadline - bun_shm_now_ms();
     if (left <= 0) return 0;
-    struct timespec slice;
-    slice.tv_sec = 0;
-    slice.tv_nsec = (long)(left < BUN_SHM_SLICE_MS ? left : BUN_SHM_SLICE_MS) * 1000000;
     /* A wake, a change before the sleep, a timeout, a signal: each is a reason to look again. */
-    syscall(SYS_futex, &point->state, FUTEX_WAIT, key, &slice, NULL, 0);
+    bun_shm_futex_wait(&point->state, key, left < BUN_SHM_SLICE_MS ? left : BUN_SHM_SLICE_MS);
   }
 }
 
 /* ---- Objects ---- */
 
+static inline struct flock bun_shm_range(short type, int64_t start, int64_t length) {
+  struct flock range;
+  memset(&range, 0, sizeof range);
+  range.l_type = type;
+  range.l_whence = SEEK_SET;
+  range.l_start = (off_t)start;
+  range.l_len = (off_t)length;
+  return range;
+}
+
 /* Asks for a lock (F_RDLCK: shared, F_WRLCK: exclusive) on one byte. 0, or -1 with errno set. */
 static inline int bun_shm_set_lock(int descriptor, short type, int64_t byte) {
-  struct flock lock;
-  memset(&lock, 0, sizeof lock);
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = (off_t)byte;
-  lock.l_len = 1;
-  return fcntl(descriptor, F_OFD_SETLK, &lock);
+  struct flock range = bun_shm_range(type, byte, 1);
+  return fcntl(descriptor, F_OFD_SETLK, &range);
 }
 
 /* Joins an object's users (F_RDLCK), or locks them out to give it a size (F_WRLCK). */
@@ -283,20 +337,498 @@ static inline int bun_shm_lock_users(int descriptor, short type) {
   return 0;
 }
 
+/* Opens an object once more, as an open file description of its own. Or a negated errno. */
+static inline int bun_shm_open_again(int object) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", object);
+  int descriptor = open(path, O_RDWR | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
 /*
  * Takes an exclusive lock on one byte of the object, on an open file description of its own, so
  * that it also excludes other locks of this process. Returns a descriptor; closing it releases the
  * lock, and so does the kernel when the process dies. -EBUSY when a live holder has the lock.
  */
 static inline int bun_shm_lock_byte(int object, int64_t byte) {
-  char path[32];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", object);
-  int descriptor = open(path, O_RDWR | O_CLOEXEC);
-  if (descriptor < 0) return -errno;
+  int descriptor = bun_shm_open_again(object);
+  if (descriptor < 0) return descriptor;
   if (bun_shm_set_lock(descriptor, F_WRLCK, byte) == 0) return descriptor;
   int error = errno;
   close(descriptor);
   return error == EAGAIN || error == EACCES ? -EBUSY : -error;
+}
+
+/* ---- Participants ---- */
+
+/* Whoever takes part in the locks of an object: one thread, with a random number there. */
+typedef struct bun_shm_participant {
+  int descriptor;
+  uint32_t number;
+  /* Who this thread is; all 0 where nobody can tell. The start is modulo PARTICIPANT_STARTS. */
+  uint32_t pid_namespace;
+  uint32_t thread;
+  uint32_t start;
+  /* By how much this process sees the clock of starts moved, in ticks. */
+  int64_t start_offset;
+  bun_shm_bells bells;
+} bun_shm_participant;
+
+/* Numbers that are tried before somebody is said to hold them all. */
+#define BUN_SHM_JOIN_TRIES 16
+
+/* Reads the beginning of a file of /proc as a text. Returns whether it could. */
+static inline int bun_shm_read_proc(const char *path, char *text, size_t size) {
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return 0;
+  ssize_t length = read(descriptor, text, size - 1);
+  close(descriptor);
+  text[length > 0 ? length : 0] = 0;
+  return length > 0;
+}
+
+#define BUN_SHM_ENDED (-1)
+#define BUN_SHM_UNKNOWN (-2)
+
+/* Returns when a thread started, modulo PARTICIPANT_STARTS; or one of the two above. */
+static inline int bun_shm_start_of(uint32_t thread, int64_t offset) {
+  char path[32];
+  char text[1024];
+  snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)thread);
+  if (!bun_shm_read_proc(path, text, sizeof text)) return BUN_SHM_UNKNOWN;
+  /* The second field is a name, which may contain anything; a space comes before each later one. */
+  const char *at = strrchr(text, ')');
+  if (at == NULL || at[1] == 0) return BUN_SHM_UNKNOWN;
+  /* A process's first thread stays as a zombie until the others have ended. */
+  if (at[2] == 'Z' || at[2] == 'X') return BUN_SHM_ENDED;
+  for (int field = 2; at != NULL && field < 22; field++) at = strchr(at + 1, ' ');
+  if (at == NULL) return BUN_SHM_UNKNOWN;
+  int64_t start = (strtoll(at, NULL, 10) - offset) % BUN_SHM_PARTICIPANT_STARTS;
+  return (int)(start < 0 ? start + BUN_SHM_PARTICIPANT_STARTS : start);
+}
+
+/* Returns by how many ticks of 10 ms a time namespace moves the clock since the machine's start. */
+static inline int64_t bun_shm_start_offset(void) {
+  char text[256];
+  if (!bun_shm_read_proc("/proc/self/timens_offsets", text, sizeof text)) return 0;
+  const char *at = strstr(text, "boottime");
+  long long seconds = 0;
+  long long nanoseconds = 0;
+  if (at == NULL || sscanf(at, "boottime %lld %lld", &seconds, &nanoseconds) != 2) return 0;
+  return seconds * 100 + (nanoseconds + 5000000) / 10000000;
+}
+
+/* Returns the number of this process's PID namespace; 0 where /proc is another one's, or missing. */
+static inline uint32_t bun_shm_pid_namespace(void) {
+  char text[4096];
+  /* The ids of this process, from the namespace of /proc down to its own. */
+  if (!bun_shm_read_proc("/proc/self/status", text, sizeof text)) return 0;
+  const char *ids = strstr(text, "\nNSpid:\t");
+  if (ids != NULL && strchr("0123456789", ids[8]) != NULL) {
+    ids += 8;
+    while (*ids >= '0' && *ids <= '9') ids++;
+    if (*ids == '\t') return 0;
+  }
+  ssize_t length = readlink("/proc/self/ns/pid", text, sizeof text - 1);
+  unsigned number = 0;
+  text[length > 0 ? length : 0] = 0;
+  return sscanf(text, "pid:[%u]", &number) == 1 ? number : 0;
+}
+
+static inline int64_t bun_shm_participant_byte(uint32_t number) {
+  return (int64_t)(BUN_SHM_FIRST_PARTICIPANT_BYTE + number * BUN_SHM_PARTICIPANT_SPACING);
+}
+
+static inline void bun_shm_find_self(bun_shm_participant *self) {
+  uint32_t thread = (uint32_t)syscall(SYS_gettid);
+  self->start_offset = bun_shm_start_offset();
+  int start = bun_shm_start_of(thread, self->start_offset);
+  uint32_t pid_namespace = bun_shm_pid_namespace();
+  if (start < 0 || pid_namespace == 0) return;
+  self->pid_namespace = pid_namespace;
+  self->thread = thread;
+  self->start = (uint32_t)start;
+}
+
+static inline int bun_shm_join_steps(bun_shm_participant *self) {
+  int result = bun_shm_lock_users(self->descriptor, F_RDLCK);
+  if (result < 0) return result;
+  bun_shm_find_self(self);
+  int64_t behind = (int64_t)self->start << BUN_SHM_PARTICIPANT_START_SHIFT;
+  int64_t length = (int64_t)self->pid_namespace + 1 + self->thread + behind;
+  for (int tries = 0; tries < BUN_SHM_JOIN_TRIES; tries++) {
+    uint32_t number = 0;
+    if (syscall(SYS_getrandom, &number, sizeof number, 0) != (long)sizeof number) return -errno;
+    number %= BUN_SHM_PARTICIPANT_NUMBERS;
+    if (number == 0) continue;
+    int64_t first = bun_shm_participant_byte(number) - (int64_t)self->pid_namespace;
+    struct flock range = bun_shm_range(F_WRLCK, first, length);
+    if (fcntl(self->descriptor, F_OFD_SETLK, &range) == 0) {
+      self->number = number;
+      return 0;
+    }
+    if (errno != EAGAIN && errno != EACCES) return errno == EINVAL ? -ENOTSUP : -errno;
+  }
+  return -EAGAIN;
+}
+
+/* Ends the part. A lock that is still held is inherited by others, as from the dead. */
+static inline void bun_shm_lock_leave(bun_shm_participant *self) {
+  if (self->descriptor < 0) return;
+  bun_shm_bells_close(&self->bells);
+  close(self->descriptor);
+  memset(self, 0, sizeof *self);
+  self->descriptor = -1;
+}
+
+/*
+ * Makes this thread take part in the locks of an object that is open for reading and writing, until
+ * bun_shm_lock_leave. Only this thread may use the participant; it needs one for each object. After
+ * a fork, the child takes part anew.
+ *
+ * The kernel knows it by a lock that ends with the process. When only the thread ends, everybody in
+ * the same PID namespace knows that it is dead, and others when the process ends.
+ *
+ * Blocks for about a second while somebody gives the object its size. Returns 0; a negated errno:
+ * -ENOTSUP where the kernel has no locks of open file descriptions, -EAGAIN when somebody holds the
+ * numbers of all participants.
+ */
+static inline int bun_shm_lock_join(bun_shm_participant *self, int object) {
+  memset(self, 0, sizeof *self);
+  bun_shm_bells_init(&self->bells);
+  self->descriptor = bun_shm_open_again(object);
+  int result = self->descriptor < 0 ? self->descriptor : bun_shm_join_steps(self);
+  if (result < 0) bun_shm_lock_leave(self);
+  return result;
+}
+
+#define BUN_SHM_IS_DEAD 0
+#define BUN_SHM_IS_ALIVE 1
+/* It is this thread, as another participant. */
+#define BUN_SHM_IS_SELF 2
+
+static inline int bun_shm_participant_state(const bun_shm_participant *self, uint32_t number) {
+  if (number == self->number) return BUN_SHM_IS_SELF;
+  /* No participant can have such a number. */
+  if (number >= BUN_SHM_PARTICIPANT_NUMBERS) return BUN_SHM_IS_DEAD;
+  int64_t byte = bun_shm_participant_byte(number);
+  /* Shared locks, which need only read access, do not count. */
+  struct flock found = bun_shm_range(F_RDLCK, byte, 1);
+  if (fcntl(self->descriptor, F_OFD_GETLK, &found) != 0) return -errno;
+  if (found.l_type == F_UNLCK) return BUN_SHM_IS_DEAD;
+  uint64_t before = (uint64_t)byte - (uint64_t)found.l_start;
+  uint64_t behind = (uint64_t)found.l_len - before - 1;
+  uint32_t thread = (uint32_t)(behind & ((1u << BUN_SHM_PARTICIPANT_START_SHIFT) - 1));
+  int start = (int)((behind >> BUN_SHM_PARTICIPANT_START_SHIFT) % BUN_SHM_PARTICIPANT_STARTS);
+  if (before == 0 || before != self->pid_namespace || thread == 0) return BUN_SHM_IS_ALIVE;
+  if (thread == self->thread && start == (int)self->start) return BUN_SHM_IS_SELF;
+  if (syscall(SYS_tkill, (long)thread, 0L) != 0 && errno == ESRCH) return BUN_SHM_IS_DEAD;
+  int now = bun_shm_start_of(thread, self->start_offset);
+  if (now < 0) return now == BUN_SHM_ENDED ? BUN_SHM_IS_DEAD : BUN_SHM_IS_ALIVE;
+  /* The id may be another thread's by now. Offsets of time namespaces are not whole ticks. */
+  int apart = now > start ? now - start : start - now;
+  int is_same = apart <= 1 || apart >= BUN_SHM_PARTICIPANT_STARTS - 1;
+  return is_same ? BUN_SHM_IS_ALIVE : BUN_SHM_IS_DEAD;
+}
+
+/* Returns whether the participant of a number lives: 1 or 0, or a negated errno. Never blocks. */
+static inline int bun_shm_lock_is_alive(const bun_shm_participant *self, uint32_t number) {
+  int state = bun_shm_participant_state(self, number);
+  return state > 0 ? 1 : state;
+}
+
+/* ---- The lock ---- */
+
+/*
+ * The steps are named and proved in src/locks/algorithm/lock-core.ts. These functions return
+ * BUN_SHM_TAKEN or BUN_SHM_HOLDER_DIED when this participant holds the lock now, 0 when it does not,
+ * or a negative number: -EDEADLK when this thread holds it already, -ENOTRECOVERABLE when it was
+ * abandoned, or what the kernel says.
+ */
+#define BUN_SHM_TAKEN 1
+/*
+ * The last holder died with the lock, and its data may be half written. Repair them before the
+ * release: if this holder dies too, the next one gets the same answer.
+ */
+#define BUN_SHM_HOLDER_DIED 2
+
+/* Tries before a sleep: most critical sections are shorter than a sleep and a wake. */
+#define BUN_SHM_LOCK_TRIES 100
+/*
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes
+ * once, when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ */
+#define BUN_SHM_LOCK_INHERIT_TRIES 8
+/* How long a lock stays granted before others may overtake, in ms. */
+#define BUN_SHM_LOCK_GRANT_MS 1
+/* The first sleep before a look at whether the holder lives, and the longest one, in ms. */
+#define BUN_SHM_LOCK_FIRST_SLICE_MS 1
+#define BUN_SHM_LOCK_LAST_SLICE_MS 16
+
+/* Changes a word from one value to another. Returns what it was. */
+static inline uint32_t bun_shm_swap(uint32_t *word, uint32_t from, uint32_t to) {
+  uint32_t seen = from;
+  __atomic_compare_exchange_n(word, &seen, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return seen;
+}
+
+static inline uint32_t bun_shm_lock_mine(const bun_shm_participant *self) {
+  return self->number << BUN_SHM_LOCK_NUMBER_SHIFT;
+}
+
+/* Returns what a failed try means: 0, or -EDEADLK. */
+static inline int bun_shm_lock_refusal(const bun_shm_participant *self, uint32_t seen) {
+  return (seen & ~(uint32_t)BUN_SHM_LOCK_AWAITED) == bun_shm_lock_mine(self) ? -EDEADLK : 0;
+}
+
+/* T1. */
+static inline int bun_shm_lock_take_free(const bun_shm_participant *self, bun_shm_lock *lock) {
+  uint32_t seen = bun_shm_swap(&lock->word, 0, bun_shm_lock_mine(self));
+  return seen == 0 ? BUN_SHM_TAKEN : bun_shm_lock_refusal(self, seen);
+}
+
+/* Takes the lock if it is as it was seen. `awaited` says that others may be waiting. */
+static inline int bun_shm_lock_replace(const bun_shm_participant *self, bun_shm_lock *lock,
+                                       uint32_t seen, int awaited) {
+  uint32_t flag = awaited ? BUN_SHM_LOCK_AWAITED : seen & BUN_SHM_LOCK_AWAITED;
+  return bun_shm_swap(&lock->word, seen, bun_shm_lock_mine(self) | flag) == seen;
+}
+
+/* What becomes of a holder's lock: BUN_SHM_HOLDER_DIED, or 0 while it lives. */
+static inline int bun_shm_lock_status(const bun_shm_participant *self, uint32_t seen) {
+  uint32_t holder = seen >> BUN_SHM_LOCK_NUMBER_SHIFT;
+  if (holder == BUN_SHM_LOCK_LOST_NUMBER) return -ENOTRECOVERABLE;
+  int state = bun_shm_participant_state(self, holder);
+  if (state == BUN_SHM_IS_DEAD) return BUN_SHM_HOLDER_DIED;
+  if (state == BUN_SHM_IS_SELF) return -EDEADLK;
+  return state < 0 ? state : 0;
+}
+
+/* H1 and G1. */
+static inline int bun_shm_lock_examine(const bun_shm_participant *self, bun_shm_lock *lock,
+                                       uint32_t seen) {
+  int is_granted = (seen & BUN_SHM_LOCK_GRANTED) != 0;
+  int outcome = is_granted ? BUN_SHM_TAKEN : bun_shm_lock_status(self, seen);
+  return outcome <= 0 || bun_shm_lock_replace(self, lock, seen, 1) ? outcome : 0;
+}
+
+/* Takes the lock if it is free, granted to somebody, or its holder is dead. Never blocks. */
+static inline int bun_shm_lock_try(const bun_shm_participant *self, bun_shm_lock *lock) {
+  int outcome = bun_shm_lock_take_free(self, lock);
+  for (int tries = 0; outcome == 0 && tries < BUN_SHM_LOCK_INHERIT_TRIES; tries++) {
+    uint32_t seen = __atomic_load_n(&lock->word, __ATOMIC_SEQ_CST);
+    outcome = BUN_SHM_TAKEN;
+    if (seen != 0 && (seen & BUN_SHM_LOCK_GRANTED) == 0) {
+      outcome = bun_shm_lock_status(self, seen);
+      if (outcome <= 0) return outcome;
+    }
+    if (!bun_shm_lock_replace(self, lock, seen, 0)) outcome = 0;
+  }
+  return outcome;
+}
+
+/*
+ * One look of a wait: T1, A1, S1 and S3. Returns 0 when it has to sleep: on NEXT if `*is_next`, and
+ * otherwise on LOCK while that is `*seen`.
+ */
+static inline int bun_shm_lock_look(const bun_shm_participant *self, bun_shm_lock *lock, int again,
+                                    uint32_t *seen, int *is_next) {
+  uint32_t granted = bun_shm_lock_mine(self) | BUN_SHM_LOCK_GRANTED;
+  for (;;) {
+    uint32_t word = __atomic_load_n(&lock->word, __ATOMIC_SEQ_CST);
+    if (word == 0 || (word & ~(uint32_t)BUN_SHM_LOCK_AWAITED) == granted) {
+      if (bun_shm_lock_replace(self, lock, word, again)) return BUN_SHM_TAKEN;
+      continue;
+    }
+    if (word >> BUN_SHM_LOCK_NUMBER_SHIFT == BUN_SHM_LOCK_LOST_NUMBER) return -ENOTRECOVERABLE;
+    if (bun_shm_lock_refusal(self, word) != 0) return -EDEADLK;
+    *seen = word | BUN_SHM_LOCK_AWAITED;
+    if (word != *seen && bun_shm_swap(&lock->word, word, *seen) != word) continue;
+    uint32_t next = again ? bun_shm_swap(&lock->next, 0, self->number) : BUN_SHM_LOCK_LOST_NUMBER;
+    *is_next = next == self->number;
+    /* SYNC lock-next: after S3 it looks at LOCK once more. */
+    if (next != 0) return 0;
+  }
+}
+
+/* E1. */
+static inline int bun_shm_lock_give_up(const bun_shm_participant *self, bun_shm_lock *lock) {
+  bun_shm_swap(&lock->next, self->number, 0);
+  uint32_t granted = bun_shm_lock_mine(self) | BUN_SHM_LOCK_GRANTED;
+  uint32_t seen = __atomic_load_n(&lock->word, __ATOMIC_SEQ_CST);
+  if ((seen & ~(uint32_t)BUN_SHM_LOCK_AWAITED) != granted) return 0;
+  return bun_shm_lock_replace(self, lock, seen, 1) ? BUN_SHM_TAKEN : 0;
+}
+
+static inline int bun_shm_lock_block(const bun_shm_participant *self, bun_shm_lock *lock,
+                                     int64_t timeout_ms) {
+  int64_t deadline = bun_shm_deadline(timeout_ms);
+  int64_t slice = BUN_SHM_LOCK_FIRST_SLICE_MS;
+  int is_unwoken = 0;
+  for (int again = 0;; again = 1) {
+    uint32_t seen = 0;
+    int is_next = 0;
+    int outcome = bun_shm_lock_look(self, lock, again, &seen, &is_next);
+    if (outcome == 0 && is_unwoken) outcome = bun_shm_lock_examine(self, lock, seen);
+    if (outcome == 0) {
+      int64_t left = deadline - bun_shm_now_ms();
+      if (left <= 0) return bun_shm_lock_give_up(self, lock);
+      int64_t limit = (seen & BUN_SHM_LOCK_GRANTED) == 0 ? slice : BUN_SHM_LOCK_GRANT_MS;
+      uint32_t *word = is_next ? &lock->next : &lock->word;
+      uint32_t expected = is_next ? self->number : seen;
+      is_unwoken = bun_shm_futex_wait(word, expected, left < limit ? left : limit);
+      if (is_unwoken < 0) outcome = is_unwoken;
+      if (slice < BUN_SHM_LOCK_LAST_SLICE_MS) slice *= 2;
+    }
+    if (outcome != 0) {
+      bun_shm_swap(&lock->next, self->number, 0);
+      return outcome;
+    }
+  }
+}
+
+/*
+ * Takes the lock, and blocks for `timeout_ms` while somebody holds it; 0 means not at all, -1 for
+ * ever. A holder that is stopped keeps the lock; a dead one's is taken within some milliseconds.
+ */
+static inline int bun_shm_lock_wait(const bun_shm_participant *self, bun_shm_lock *lock,
+                                    int64_t timeout_ms) {
+  if (timeout_ms == 0) return bun_shm_lock_try(self, lock);
+  for (int tries = 0; tries < BUN_SHM_LOCK_TRIES; tries++) {
+    int outcome = bun_shm_lock_take_free(self, lock);
+    if (outcome != 0) return outcome;
+  }
+  return bun_shm_lock_block(self, lock, timeout_ms);
+}
+
+/* U4 and U6: takes a number out of NEXT, and wakes its sleeper. Returns whether it was there. */
+static inline int bun_shm_lock_call_next(bun_shm_lock *lock, uint32_t next) {
+  if (bun_shm_swap(&lock->next, next, 0) != next) return 0;
+  bun_shm_futex_wake(&lock->next, 1);
+  return 1;
+}
+
+/* U2 to U6. */
+static inline void bun_shm_lock_hand_over(bun_shm_lock *lock, uint32_t seen) {
+  uint32_t next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
+  if (next != 0) {
+    uint32_t flags = BUN_SHM_LOCK_GRANTED | BUN_SHM_LOCK_AWAITED;
+    uint32_t granted = next << BUN_SHM_LOCK_NUMBER_SHIFT | flags;
+    bun_shm_swap(&lock->word, seen, granted);
+    if (bun_shm_lock_call_next(lock, next)) return;
+    seen = granted;
+  }
+  bun_shm_swap(&lock->word, seen, 0);
+  bun_shm_futex_wake(&lock->word, 1);
+  /* SYNC lock-next */
+  next = __atomic_load_n(&lock->next, __ATOMIC_SEQ_CST);
+  if (next != 0) bun_shm_lock_call_next(lock, next);
+}
+
+/*
+ * Releases the lock, and wakes who waits. Never blocks. `point` is the wait point where event loops
+ * wait for this lock; NULL where there is none. Returns 0, or -EPERM when this participant does not
+ * hold it.
+ */
+static inline int bun_shm_lock_release(bun_shm_participant *self, bun_shm_lock *lock,
+                                       bun_shm_wait_point *point) {
+  uint32_t mine = bun_shm_lock_mine(self);
+  uint32_t seen = bun_shm_swap(&lock->word, mine, 0);
+  if (seen == mine) return 0;
+  if (seen != (mine | BUN_SHM_LOCK_AWAITED)) return -EPERM;
+  bun_shm_lock_hand_over(lock, seen);
+  if (point != NULL) bun_shm_wake(point, &self->bells);
+  return 0;
+}
+
+/*
+ * Releases the lock so that nobody gets it any more (-ENOTRECOVERABLE): for a holder that got it
+ * from a dead one, and cannot repair the data. Never blocks. Otherwise like bun_shm_lock_release.
+ */
+static inline int bun_shm_lock_abandon(bun_shm_participant *self, bun_shm_lock *lock,
+                                       bun_shm_wait_point *point) {
+  uint32_t lost = BUN_SHM_LOCK_LOST_NUMBER << BUN_SHM_LOCK_NUMBER_SHIFT;
+  uint32_t seen;
+  do {
+    seen = __atomic_load_n(&lock->word, __ATOMIC_SEQ_CST);
+    if (bun_shm_lock_refusal(self, seen) == 0) return -EPERM;
+  } while (bun_shm_swap(&lock->word, seen, lost) != seen);
+  bun_shm_futex_wake(&lock->word, INT_MAX);
+  bun_shm_futex_wake(&lock->next, INT_MAX);
+  if (point != NULL) bun_shm_wake(point, &self->bells);
+  return 0;
+}
+
+/*
+ * Joins, and takes a lock that stands for a role. -EBUSY when a live thread has it, which may be
+ * this one.
+ */
+static inline int bun_shm_role_take(bun_shm_participant *self, int object, uint32_t *role) {
+  int result = bun_shm_lock_join(self, object);
+  if (result < 0) return result;
+  result = bun_shm_lock_try(self, (bun_shm_lock *)(void *)role);
+  if (result > 0) return 0;
+  bun_shm_lock_leave(self);
+  return result == 0 || result == -EDEADLK ? -EBUSY : result;
+}
+
+static inline void bun_shm_role_end(bun_shm_participant *self, uint32_t *role) {
+  bun_shm_lock_release(self, (bun_shm_lock *)(void *)role, NULL);
+  bun_shm_lock_leave(self);
+}
+
+/* ---- A mutex ---- */
+
+static inline bun_shm_lock *bun_shm_mutex_words(bun_shm_mutex *mutex) {
+  return (bun_shm_lock *)(void *)mutex->lock;
+}
+
+static inline bun_shm_wait_point *bun_shm_mutex_point(bun_shm_mutex *mutex) {
+  return (bun_shm_wait_point *)(void *)mutex->wait_point;
+}
+
+/*
+ * Finds the mutex that starts `offset` bytes after the start of an object of `size` bytes, which is
+ * mapped at `map` for reading and writing. 0; -EINVAL for an offset that is no multiple of 128,
+ * BUN_SHM_E_SIZE when the object ends before it does, BUN_SHM_E_MAGIC when there is none,
+ * BUN_SHM_E_KIND when another structure begins with it.
+ */
+static inline int bun_shm_mutex_find(void *map, size_t size, size_t offset,
+                                     bun_shm_mutex **mutex) {
+  if (offset % 128 != 0) return -EINVAL;
+  if (offset > size || size - offset < sizeof(bun_shm_mutex)) return BUN_SHM_E_SIZE;
+  bun_shm_mutex *found = (bun_shm_mutex *)(void *)((uint8_t *)map + offset);
+  /* SYNC lock-made: pairs with the maker's store. */
+  uint32_t magic = __atomic_load_n(&found->magic, __ATOMIC_SEQ_CST);
+  if (magic != BUN_SHM_MUTEX_MAGIC) return BUN_SHM_E_MAGIC;
+  /* A readers-writer lock and a barrier begin with a mutex, and have their own mark behind it. */
+  if (size - offset >= sizeof(bun_shm_mutex) + sizeof(uint32_t)) {
+    uint32_t next = __atomic_load_n((uint32_t *)(void *)(found + 1), __ATOMIC_SEQ_CST);
+    if (next == BUN_SHM_RW_LOCK_MAGIC || next == BUN_SHM_BARRIER_MAGIC) return BUN_SHM_E_KIND;
+  }
+  *mutex = found;
+  return 0;
+}
+
+/*
+ * Locks the mutex, and blocks for `timeout_ms` while somebody holds it; 0 means not at all, -1 for
+ * ever. See bun_shm_lock_wait, and above it what the results mean.
+ */
+static inline int bun_shm_mutex_lock(const bun_shm_participant *self, bun_shm_mutex *mutex,
+                                     int64_t timeout_ms) {
+  int outcome = bun_shm_lock_wait(self, bun_shm_mutex_words(mutex), timeout_ms);
+  if (outcome == BUN_SHM_HOLDER_DIED) __atomic_fetch_add(&mutex->deaths, 1, __ATOMIC_SEQ_CST);
+  return outcome;
+}
+
+/* Unlocks the mutex, and wakes its waiters. Never blocks. Like bun_shm_lock_release. */
+static inline int bun_shm_mutex_unlock(bun_shm_participant *self, bun_shm_mutex *mutex) {
+  return bun_shm_lock_release(self, bun_shm_mutex_words(mutex), bun_shm_mutex_point(mutex));
+}
+
+/* Unlocks the mutex so that nobody can lock it any more. Like bun_shm_lock_abandon. */
+static inline int bun_shm_mutex_abandon(bun_shm_participant *self, bun_shm_mutex *mutex) {
+  return bun_shm_lock_abandon(self, bun_shm_mutex_words(mutex), bun_shm_mutex_point(mutex));
 }
 
 /* ---- A ring with one producer and one consumer ---- */
@@ -492,11 +1024,11 @@ static inline int bun_shm_spsc_create(bun_shm_spsc *ring, const char *name, uint
 /* ---- The producer ---- */
 
 typedef struct bun_shm_producer {
+  bun_shm_participant self;
   bun_shm_ring *words;
   uint8_t *data;
   uint32_t capacity;
   uint32_t batch;
-  int lock;
   /* Where the next record goes; and its limit, the consumer's position plus the capacity. */
   uint32_t tail;
   uint32_t limit;
@@ -509,7 +1041,6 @@ typedef struct bun_shm_producer {
   uint32_t held_records;
   uint64_t records;
   uint64_t bytes;
-  bun_shm_bells bells;
 } bun_shm_producer;
 
 /* Returns the header of the record at an index, a multiple of 8. */
@@ -566,33 +1097,30 @@ static inline void bun_shm_flush(bun_shm_producer *producer) {
   __atomic_store_n(&words->producer_position, producer->tail, __ATOMIC_RELAXED);
   words->producer_records = (double)producer->records;
   words->producer_bytes = (double)producer->bytes;
-  bun_shm_wake(bun_shm_data_point(words), &producer->bells);
+  bun_shm_wake(bun_shm_data_point(words), &producer->self.bells);
 }
 
 /*
  * Becomes the ring's producer, and goes on behind the unread records. Publishes after `batch`
  * records, and at bun_shm_flush, when the ring is full, before any wait, and at close; with 1, each
  * record. -EBUSY when a live producer has the role, here or in another process; a dead one is
- * replaced.
+ * replaced. The role is this thread's, and ends with it.
  */
 static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc *ring,
                                         uint32_t batch) {
   memset(producer, 0, sizeof *producer);
-  producer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_PRODUCER_BYTE);
-  if (lock < 0) return lock;
+  int result = bun_shm_role_take(&producer->self, ring->descriptor, ring->words->producer_role);
+  if (result < 0) return result;
   producer->words = ring->words;
   producer->data = ring->data;
   producer->capacity = ring->capacity;
   producer->batch = batch;
-  bun_shm_bells_init(&producer->bells);
   uint32_t head = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
-  int result = bun_shm_find_tail(producer, head);
+  result = bun_shm_find_tail(producer, head);
   if (result < 0) {
-    close(lock);
+    bun_shm_role_end(&producer->self, ring->words->producer_role);
     return result;
   }
-  producer->lock = lock;
   producer->limit = head + ring->capacity;
   double records = ring->words->producer_records;
   double bytes = ring->words->producer_bytes;
@@ -604,11 +1132,9 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
 
 /* Aborts an open claim, publishes the committed records, and gives the role back. */
 static inline void bun_shm_producer_close(bun_shm_producer *producer) {
-  if (producer->lock < 0) return;
+  if (producer->self.descriptor < 0) return;
   bun_shm_flush(producer);
-  bun_shm_bells_close(&producer->bells);
-  close(producer->lock);
-  producer->lock = -1;
+  bun_shm_role_end(&producer->self, producer->words->producer_role);
 }
 
 /* Adds a record that is not published yet. */
@@ -745,16 +1271,15 @@ static inline int bun_shm_write(bun_shm_producer *producer, const void *bytes, u
 /* ---- The consumer ---- */
 
 typedef struct bun_shm_consumer {
+  bun_shm_participant self;
   bun_shm_ring *words;
   uint8_t *data;
   uint32_t capacity;
-  int lock;
   /* The next record to read; and the position that the producer knows. */
   uint32_t position;
   uint32_t released;
   /* The bytes of the record that was peeked at; 0 for none. */
   uint32_t peeked;
-  bun_shm_bells bells;
 } bun_shm_consumer;
 
 /* A record in place: its bytes lie in the ring, and are valid until they are released. */
@@ -766,34 +1291,30 @@ typedef struct bun_shm_record {
 
 /*
  * Becomes the ring's consumer, and goes on with the first record that was not released. -EBUSY when
- * a live consumer has the role, here or in another process; a dead one is replaced.
+ * a live consumer has the role, here or in another process; a dead one is replaced. The role is
+ * this thread's, and ends with it.
  */
 static inline int bun_shm_consumer_init(bun_shm_consumer *consumer, bun_shm_spsc *ring) {
   memset(consumer, 0, sizeof *consumer);
-  consumer->lock = -1;
-  int lock = bun_shm_lock_byte(ring->descriptor, BUN_SHM_RING_CONSUMER_BYTE);
-  if (lock < 0) return lock;
+  int result = bun_shm_role_take(&consumer->self, ring->descriptor, ring->words->consumer_role);
+  if (result < 0) return result;
   uint32_t position = __atomic_load_n(&ring->words->consumer_position, __ATOMIC_SEQ_CST);
   if (position % 8 != 0) {
-    close(lock);
+    bun_shm_role_end(&consumer->self, ring->words->consumer_role);
     return BUN_SHM_E_CORRUPT;
   }
   consumer->words = ring->words;
   consumer->data = ring->data;
   consumer->capacity = ring->capacity;
-  consumer->lock = lock;
   consumer->position = position;
   consumer->released = position;
-  bun_shm_bells_init(&consumer->bells);
   return 0;
 }
 
 /* Gives the role back. Unread records stay for the next consumer. */
 static inline void bun_shm_consumer_close(bun_shm_consumer *consumer) {
-  if (consumer->lock < 0) return;
-  bun_shm_bells_close(&consumer->bells);
-  close(consumer->lock);
-  consumer->lock = -1;
+  if (consumer->self.descriptor < 0) return;
+  bun_shm_role_end(&consumer->self, consumer->words->consumer_role);
 }
 
 /* Gives room back up to the position. */
@@ -804,7 +1325,7 @@ static inline void bun_shm_publish_position(bun_shm_consumer *consumer) {
   /* SYNC released: pairs with the producer's load, and (SYNC event-count) comes before the load in
    * wake. All reads of the bytes came before. */
   __atomic_store_n(&words->consumer_position, consumer->position, __ATOMIC_SEQ_CST);
-  bun_shm_wake(bun_shm_space_point(words), &consumer->bells);
+  bun_shm_wake(bun_shm_space_point(words), &consumer->self.bells);
 }
 
 /* Returns whether a record, or padding, is at the position. Never blocks. */

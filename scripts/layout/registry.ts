@@ -6,7 +6,8 @@ import * as broadcast from "../../src/layout/broadcast-layout.ts";
 import * as condition from "../../src/layout/condition-layout.ts";
 import * as event from "../../src/layout/event-layout.ts";
 import * as lease from "../../src/layout/lease-layout.ts";
-import { LOCK_BYTES, type LockByte } from "../../src/layout/lock-bytes.ts";
+import { LOCK_BYTES, type LockByte, PARTICIPANT_CONSTANTS } from "../../src/layout/lock-bytes.ts";
+import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
@@ -82,6 +83,13 @@ export const CHAPTERS: readonly Chapter[] = [
     [waitPoint.WAIT_POINT],
     pick(waitPoint, "BLOCKED", "BELL", "WAKE_INCREMENT", "BELL_COUNT"),
   ),
+  chapter("The lock", TEXTS.lock, [lock.LOCK], {
+    LOCK_AWAITED: lock.AWAITED,
+    LOCK_GRANTED: lock.GRANTED,
+    LOCK_NUMBER_SHIFT: lock.NUMBER_SHIFT,
+    LOCK_LOST_NUMBER: lock.LOST_NUMBER,
+    ...PARTICIPANT_CONSTANTS,
+  }),
   chapter(
     "Record",
     TEXTS.record,

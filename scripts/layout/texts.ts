@@ -3,6 +3,7 @@ type Topic =
   | "lockBytes"
   | "header"
   | "waitPoint"
+  | "lock"
   | "record"
   | "ring"
   | "mpsc"
@@ -17,11 +18,11 @@ type Topic =
 /** What docs/LAYOUT.md says about each structure, in addition to its fields. */
 export const TEXTS: Readonly<Record<Topic, string>> = {
   lockBytes: `
-Kernel locks say who lives and who has which role. They are open-file-description locks
-(\`F_OFD_SETLK\`) on one byte of the object, whether or not there is data at that offset. Every user of
+Kernel locks say who lives. They are open-file-description locks
+(\`F_OFD_SETLK\`) on bytes of the object, whether or not there is data at that offset. Every user of
 an object has a shared lock on \`USERS_BYTE\`; whoever gives an empty object its size has it
-exclusively. A role (producer, consumer …) is an exclusive lock, on a descriptor that was opened
-only for it. The kernel releases all of these locks when the process dies.
+exclusively. Whoever takes part in the locks of an object has an exclusive lock far behind all data: see _The lock_. The others of these
+bytes are locked exclusively, on a descriptor that was opened only for it. The kernel releases all of these locks when the process dies.
 
 The bytes of a structure are counted from its own start in the object, so that several structures in
 one object do not collide.`,
@@ -47,6 +48,54 @@ least every 50 ms, and event loops every 250 ms, which bounds what a killed wake
 A doorbell is a Unix stream socket in the abstract namespace. Its name is \`bun-shm-bell-\` and the id as eight hexadecimal digits. To ring it, send
 one byte. If the connection is refused, the owner is dead, and whoever finds that out sets the id to 0.`,
 
+  lock: `
+All locks of this package are this one, wherever a field says "see the lock". C programs use it by \`bun_shm_lock_join\`, \`bun_shm_lock_wait\`
+and \`bun_shm_lock_release\` in \`include/bun_shm.h\`; other languages do what follows. All accesses to its two words are sequentially consistent.
+
+**A participant** is a thread that takes part in the locks of one object. It opens the object once more, as an open file description of its own (on Linux, by
+opening \`/proc/self/fd/N\`), and takes two locks of the kernel there with \`F_OFD_SETLK\`: a shared one on \`USERS_BYTE\`, and an exclusive one on a range, after which it is a
+participant. It ends with that description.
+
+    number      random, above 0 and below PARTICIPANT_NUMBERS; another one if its range is taken
+    byte        FIRST_PARTICIPANT_BYTE + number * PARTICIPANT_SPACING
+    range       from byte - namespace to byte + thread + (start << PARTICIPANT_START_SHIFT), both
+                included
+    namespace   the number of its PID namespace: N in pid:[N], where /proc/self/ns/pid leads
+    thread      its id there (gettid)
+    start       field 22 of /proc/THREAD/stat, minus the offset of boottime (in ticks of 10 ms) in
+                /proc/self/timens_offsets, modulo PARTICIPANT_STARTS
+
+Where one of the three cannot be read, or /proc is that of another PID namespace (\`NSpid\` in \`/proc/self/status\` has several numbers), all three are 0. Nothing is stored in the object, so that no bytes
+can forge a participant, and a copy of a file has none.
+
+**Whether a participant lives**: ask the kernel with \`F_OFD_GETLK\` for a shared lock on its byte. If nobody has an exclusive one there, it is dead. Otherwise the answer has the range, whose ends give namespace, thread and start. If the
+namespace is not the asker's own, or 0, the participant lives. If it is, it is dead when there is no such thread (\`tkill(thread, 0)\` fails with ESRCH), when that is a zombie, or when it started at another
+time, by more than one tick. The kernel does not show an asker its own description: whoever finds its own number lives. A number that is not below PARTICIPANT_NUMBERS is nobody's.
+
+**The words.** LOCK is 0, or the holder's number above two flags; NEXT is 0, or the number of whoever gets the lock next. Each change is one compare-and-swap; if it fails, begin again.
+
+    try         LOCK: 0 -> me
+                me, in either form: this thread holds it; GRANTED: any value -> me, keeping AWAITED
+                LOCK_LOST_NUMBER: nobody gets it any more
+                a dead holder: LOCK: dead and its flags -> me, keeping AWAITED; and it is inherited
+    wait        LOCK: 0, or me and GRANTED -> me; with AWAITED from the second look on
+                else LOCK: held -> held and AWAITED; from the second look on also NEXT: 0 -> me, and
+                after that look at LOCK once more
+                sleep on NEXT while it is me, if it is; else on LOCK while it is what was seen
+                after a sleep that nobody ended: from a dead holder or from GRANTED: -> me, AWAITED
+    after that  NEXT: me -> 0, also when the time is over; LOCK may have been granted meanwhile
+    release     LOCK: me -> 0, and done; if it is me and AWAITED instead, read NEXT:
+                n:   LOCK: me and AWAITED -> n, GRANTED, AWAITED
+                     NEXT: n -> 0; if n was still there, wake one sleeper of NEXT, else go on
+                0:   LOCK: what it is now -> 0; wake one sleeper of LOCK; read NEXT once more;
+                     if it is n: NEXT: n -> 0, and wake one sleeper of NEXT
+                then wake the wait point that belongs to the lock, if there is one
+    abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the
+                wait point
+
+Sleeps are futex waits (not private) of at most 16 ms, and of 1 ms while the lock is GRANTED. Between them whoever waits asks whether the holder lives, which is how a death is noticed. Who inherits must know it: the data may be half written, and if the heir dies before it releases the lock,
+the next one inherits again. The proof is in \`src/locks/algorithm/lock-core.ts\`.`,
+
   record: `
 Records lie in a ring one after the other, each at a multiple of 8: a header, the payload, and up to 7 bytes to the next
 multiple. No record wraps around: before one that would, padding fills the ring to its end.`,
@@ -67,20 +116,20 @@ released.
 Nobody trusts what it reads: a length must be at least 8 and end within the ring, and a consumer position must be a multiple of 8 and
 within one capacity of the tail.
 
-The producer holds the lock on byte 0 of the object, the consumer that on byte 1.`,
+The producer holds the lock \`producer_role\`, the consumer \`consumer_role\`.`,
 
   mpsc: `
-The words of the consumer's release lie at 640, the cells at 1024, and the data after them, at the next multiple of 128. Each
+The words of the consumer's release lie at 640, the producers' slots at 1024, the cells at 1536, and the data after them, at the next multiple of 128. Each
 record has a cell, in the order of the claims, and the cells form a ring too. There is one for each 16 bytes of data, and
 records are multiples of 16, so cells never run out before bytes do. One compare-and-swap of a cell is the whole claim:
 
     free       00 lap(30)                    claimable in this lap, and in no other
-    claimed    10 slot(6) units(24)          being written by the holder of the slot's lock
+    claimed    10 slot(6) units(24)          being written by the holder of that slot's lock
     committed  11 0 units(24)                a record
     padding    11 63 units(24)               nothing: skipped
 
-Memory of zeros is a ring whose cells are free in lap 0. A producer holds the lock on byte 64 + its slot, of which there are
-63. A claim whose slot is not locked belongs to a dead producer, and is skipped or becomes padding. The consumer holds the lock on byte 1.`,
+Memory of zeros is a ring whose cells are free in lap 0. A producer holds the lock of its slot, of which there are
+63. A claim whose slot nobody alive holds belongs to a dead producer, and is skipped or becomes padding. The consumer holds the lock \`consumer_role\`.`,
 
   broadcast: `
 The producer's words lie at 168. \`producer_position\` is the tail: the end of what is published. Records are multiples of 16, have a
@@ -91,18 +140,17 @@ records, and then stores the tail. A consumer copies what lies before the tail, 
 \`tail_intent\`: what lies more than one capacity before it may be torn, and counts as lost. The difference of two
 record numbers says how many records were lost.
 
-**Block** (\`KIND_BROADCAST_BLOCK\`, slots at 1024, data at 5120). A consumer holds the lock on byte 64 + its slot, of which there are 32. To join, it stores the tail as its
+**Block** (\`KIND_BROADCAST_BLOCK\`, slots at 1024, data at 5120). A consumer holds the lock of its slot, of which there are 32. To join, it stores the tail as its
 position, sets its bit in \`joined\` (at 640), and reads \`limit\`; the producer stores \`limit\`, and then reads the positions
-again. The tail stays at or below \`limit\`, and \`limit\` at or below every joined position plus the capacity. If the lock of a set bit
-is free, its consumer is dead, and the producer clears the bit.
+again. The tail stays at or below \`limit\`, and \`limit\` at or below every joined position plus the capacity. If nobody alive holds the slot of a set bit,
+its consumer is dead, and the producer clears the bit.
 
-The producer holds the lock on byte 0.`,
+The producer holds the lock \`producer_role\`.`,
 
   sharedRecord: `
 A shared record holds the latest value of a struct (\`KIND_RECORD\`). Its slots begin at offset 384 of the data; each one is
 \`version\`, 4 bytes of padding and the value, rounded up to a multiple of 128. Version v lies in
-slot v mod the number of slots. The header's parameters are the number of slots, the bytes of the struct, and the
-libc that made the lock (libc << 16 | processor). The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
+slot v mod the number of slots. The header's parameters are the number of slots and the bytes of the struct. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
 digits.
 
 The writer, which holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value
@@ -113,8 +161,7 @@ value as it was, and a slot that the next writer begins again.`,
   map: `
 A hash map (\`KIND_MAP\`) is a row of stripes. Each is a head, its buckets and its units,
 rounded up to 128 bytes. The header's parameters are the number of stripes, the buckets and the units of each, the words
-of a unit, both halves of the hash's seed, and flags (1: evicts; 2: keys are bytes; from bit 8 on, the
-libc that made the locks). Its codec names the form of the values: \`bytes\`, \`utf8\`,
+of a unit, both halves of the hash's seed, and flags (1: evicts; 2: keys are bytes). Its codec names the form of the values: \`bytes\`, \`utf8\`,
 \`number\` (8 bytes, f64), \`json\`, \`clone\`, \`struct:\` as for a record, or one of the user's own; an empty id allows any form.
 
 The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
@@ -146,20 +193,17 @@ with items and spaces exchanged, and with \`head\`. At rest tail = (head + count
 spaces = slots minus count, and mutex = 1. That is all that a C program has to know.
 
 Bun's handles survive each other's death by the bookkeeping (\`message_queue_book\`). It begins at the
-first multiple of 128 after the slots, and ends the object: a reader looks 1408 bytes before the
+first multiple of 128 after the slots, and ends the object: a reader looks 1920 bytes before the
 end, and accepts what it finds there if the magic is right and the slots lead to that very offset. Where
 there is none, as in a C program's queue, the next handle locks \`QUEUE_BOOKKEEPER_BYTE\`, looks again,
 enlarges the object and fills in the bookkeeping, its magic last. A creator that keeps books
 holds \`QUEUE_CREATOR_BYTE\` for as long as it is open: if the byte is free, it died.
 
-**To take part**, lock the first byte from \`QUEUE_FIRST_PARTICIPANT_BYTE\` on that is free, of 64. Its
-number n is the participant's; store 0 into both token words and then the process id. A participant
-lives while its byte is locked.
+**To take part**, take the lock of the first seat, of 64 \`message_queue_participant\`, that nobody alive holds (see _The lock_);
+store 0 into both token words and then the process id. A participant lives while it holds its seat's lock.
 
-**The lock** comes before the mutex: only its holder may wait for the mutex, and nobody keeps it while
-waiting for a token. A participant takes it by compare-and-swap from 0 to n + 1, waits for it at
-\`lock_wait_point\`, and gives it back by storing 0 and waking the wait point. A holder whose byte is free is dead:
-the participant that swaps the dead holder's number for its own is the heir.
+**The lock** of the queue comes before the mutex: only its holder may wait for the mutex, and nobody keeps it while
+waiting for a token. Whoever inherits it from a dead holder is the heir.
 
 **The journal** is set, by the lock's holder while it has the mutex, to the slot and the operation
 before anything else changes. Then come the text, \`tail\` or \`head\`, which is the commit, \`count\`,
@@ -182,11 +226,22 @@ a while, and not adding up, makes them fit. It leaves out the tokens that live p
 may have had since then.`,
 
   locks: `
-These structures lie wherever the user puts them in a segment, at a multiple of 128. The \`pthread_mutex_t\` is libc's own; \`abi\`
-keeps processes of another libc or processor away from it. A C program may lock it; if it does not wake the wait point, event
-loops that wait there find out when they look again.`,
+These structures lie wherever the user puts them in a segment, at a multiple of 128, or at the start of an object of their own. They have no header: a
+magic word, stored last, says what they are.
+
+**Mutex.** Whoever has its lock holds it; it wakes the wait point after the release, for event loops. An heir adds 1 to \`deaths\`. C programs use \`bun_shm_mutex_find\`, \`bun_shm_mutex_lock\` and \`bun_shm_mutex_unlock\`.
+
+**Readers-writer lock.** A reader takes the lock of a free place, and then loads \`state\`; if that is not 0, it releases the place, wakes the wait point, and waits there. A writer takes the mutex, stores 1
+into \`state\`, takes the locks of all places, waiting for their readers to leave, and stores 2. To end, it stores 0 into \`unrepaired\` and into \`state\`, and releases the places and the mutex. Everybody wakes the wait point
+after a release. The places of dead readers and writers are taken from them like any lock. Whoever gets the mutex and finds 2 in \`state\` has it from a writer that died while it wrote, and stores 1 into \`unrepaired\` before anything else.
+Nobody gets the lock while \`state\` is 3.`,
 
   meetings: `
-These structures, too, lie wherever the user puts them, at a multiple of 128. Each wakes its waiters through its wait point. The
-kernel's lock on the byte at the lease's own offset says who holds a lease.`,
+These structures, too, lie wherever the user puts them, at a multiple of 128, and have no header. Each wakes its waiters through its wait point.
+
+Whoever takes part in a barrier holds the lock of a seat, from its first wait until it leaves. It stores FNV-1a of \`BOOT:DEVICE:INODE\` (in decimal; BOOT is the first 32 bits of the kernel's random \`boot_id\`, signed) into the seat's \`object\`: a dead one's seat counts only in the object in which it was taken, and not in a copy of the file. Under the mutex, it stores 1 into its seat's \`state\`; the last one to arrive stores 1
+into \`releasing\`, 2 into every seat that is 1, and 0 into \`releasing\`. Whoever can take the lock of a seat from a dead one has found that the barrier is broken: it stores 1 into \`broken\`, and 3 into every seat that is 1. An heir of the mutex
+finishes whichever of the two was begun.
+
+Whoever has a lease's lock holds the lease. What the lease says about its holder is a report.`,
 };

@@ -7,6 +7,13 @@
  * start in the segment, so that several structures in one segment do not collide.
  */
 import { SWEEPER_BYTE } from "../memory/leftovers.ts";
+import {
+  FIRST_PARTICIPANT_BYTE,
+  PARTICIPANT_NUMBERS,
+  PARTICIPANT_SPACING,
+  PARTICIPANT_STARTS,
+  PARTICIPANT_START_SHIFT,
+} from "../memory/participant-identity.ts";
 
 export const QUEUE_CREATOR_BYTE = 64;
 export const QUEUE_BOOKKEEPER_BYTE = 65;
@@ -24,8 +31,14 @@ export const USERS_BYTE: number = 2 ** 40 + 2;
  * no bytes of the object can forge it. src/memory/participant-identity.ts has it in code.
  */
 
-/** Participants' numbers are below this, and above 0. */
-export const PARTICIPANT_NUMBERS: number = 2 ** 29 - 1;
+/** The numbers of the participants' ranges, for docs/LAYOUT.md and the C header. */
+export const PARTICIPANT_CONSTANTS: Readonly<Record<string, number>> = {
+  PARTICIPANT_NUMBERS,
+  FIRST_PARTICIPANT_BYTE: Number(FIRST_PARTICIPANT_BYTE),
+  PARTICIPANT_SPACING: Number(PARTICIPANT_SPACING),
+  PARTICIPANT_START_SHIFT,
+  PARTICIPANT_STARTS,
+};
 
 /** One lock byte, or the first of a row of them. */
 export interface LockByte {

@@ -7,8 +7,15 @@ import { type LockRange, findLockRange } from "../libc/fcntl.ts";
 import { isNoThread, threadId } from "../libc/thread.ts";
 import { namespaceOffsetMs } from "./boot.ts";
 
-const FIRST_PARTICIPANT_BYTE = 2n ** 62n + 2n ** 32n;
-const PARTICIPANT_SPACING = 2n ** 33n;
+/** Participants' numbers are below this, and above 0. */
+export const PARTICIPANT_NUMBERS: number = 2 ** 29 - 1;
+
+export const FIRST_PARTICIPANT_BYTE: bigint = 2n ** 62n + 2n ** 32n;
+export const PARTICIPANT_SPACING: bigint = 2n ** 33n;
+/** Where the start lies in the number that ends a participant's range, above the thread's id. */
+export const PARTICIPANT_START_SHIFT = 22;
+/** Starts are kept modulo this. */
+export const PARTICIPANT_STARTS = 1024;
 
 /** The byte of a participant, around which its range lies. */
 export function participantByte(number: number): bigint {
@@ -30,18 +37,23 @@ export interface Identity {
 }
 
 const UNKNOWN: Identity = { namespace: 0, thread: 0, start: 0 };
-const START_SHIFT = 22n;
-const STARTS = 1024;
+const START_SHIFT = BigInt(PARTICIPANT_START_SHIFT);
+const STARTS = PARTICIPANT_STARTS;
 const MS_PER_TICK = 10;
 /** The number of the field of /proc/PID/stat that says when a thread started. */
 const START_FIELD = 22;
 
-/** When a thread started, mod 1024 ticks; undefined where nobody says. */
+const ENDED = -1;
+
+/** When a thread started, mod 1024 ticks, or ENDED; undefined where nobody says. */
 function startOf(thread: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${thread}/task/${thread}/stat`, "latin1");
     // The first field after the name, which may contain anything, is the third one.
-    const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[START_FIELD - 3]);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A process's first thread stays as a zombie until the others have ended.
+    if (fields[0] === "Z" || fields[0] === "X") return ENDED;
+    const ticks = Number(fields[START_FIELD - 3]);
     const start = ticks - Math.round(namespaceOffsetMs() / MS_PER_TICK);
     return Number.isNaN(start) ? undefined : ((start % STARTS) + STARTS) % STARTS;
   } catch {
@@ -54,6 +66,8 @@ function findSelf(): Identity {
   const start = startOf(thread);
   if (start === undefined) return UNKNOWN;
   try {
+    // The ids of this process, from the namespace of /proc down to its own.
+    if (/^NSpid:\t\d+\t/m.test(readFileSync("/proc/self/status", "latin1"))) return UNKNOWN;
     const link = readlinkSync("/proc/self/ns/pid");
     const namespace = Number(/^pid:\[(\d+)\]$/.exec(link)?.[1] ?? 0);
     return namespace > 0 && namespace < 2 ** 32 ? { namespace, thread, start } : UNKNOWN;
@@ -89,6 +103,7 @@ export function hasEnded({ namespace, thread, start }: Identity): boolean {
   if (namespace === 0 || namespace !== self.namespace || thread === 0) return false;
   if (isNoThread(thread)) return true;
   const found = startOf(thread);
+  if (found === ENDED) return true;
   // The id may belong to another thread by now. Offsets of time namespaces are not whole ticks.
   const apart = found === undefined ? 0 : Math.abs(found - start);
   return Math.min(apart, STARTS - apart) > 1;
@@ -101,6 +116,8 @@ export function hasEnded({ namespace, thread, start }: Identity): boolean {
  * @returns Or a negated errno.
  */
 export function isParticipantAlive(descriptor: number, number: number): boolean | number {
+  // Words in memory may hold anything, and nobody can have such a number.
+  if (number >= PARTICIPANT_NUMBERS) return false;
   const found = findLockRange(descriptor, participantByte(number));
   if (found === undefined) return false;
   return typeof found === "number" ? found : !hasEnded(identityIn(number, found));

@@ -13,11 +13,14 @@
  * object, or the same file after a restart of the machine, has no participants at all.
  */
 import { StateError, UnsupportedError } from "../errors.ts";
-import { PARTICIPANT_NUMBERS } from "../layout/lock-bytes.ts";
 import { E, fail } from "../libc/errno.ts";
 import { lockRange } from "../libc/fcntl.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
-import { isParticipantAlive, ownRange } from "../memory/participant-identity.ts";
+import {
+  PARTICIPANT_NUMBERS,
+  isParticipantAlive,
+  ownRange,
+} from "../memory/participant-identity.ts";
 
 /** How many numbers are tried before somebody is said to hold them all. */
 const TRIES = 16;

@@ -155,7 +155,8 @@ export class WaitPoint {
     }
     const result = futexWait(this.#mapping.address + this.#offset, key, timeoutMs);
     if (result < 0 && !LOOK_AGAIN.has(result)) fail("Cannot wait", result, "futex");
-    return result === -E.ETIMEDOUT;
+    // Signals may come so often that no sleep ever lasts for its whole time.
+    return result === -E.ETIMEDOUT || result === -E.EINTR;
   }
 
   /**

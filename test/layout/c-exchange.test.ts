@@ -1,5 +1,6 @@
 /** C programs on include/bun_shm.h, and Bun on the other side of the ring. */
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { constants } from "node:os";
 import * as layout from "../../src/layout/ring-layout.ts";
 import { BELL } from "../../src/layout/wait-point-layout.ts";
 import { SEGMENT_HEADER } from "../../src/layout/segment-header.ts";
@@ -15,6 +16,7 @@ import {
   spawnBun,
 } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
+import { outputUntil } from "../support/shm.ts";
 
 // A watchdog, and no limit on speed. The preload's holds for the first file of a run alone.
 setDefaultTimeout(300_000);
@@ -184,6 +186,22 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       expect(stderr).toContain("a live process has that role");
     }
   });
+
+  test.each(["producer", "consumer"] as const)(
+    "a C thread that ends gives the role of the %s up, and has it once",
+    async (role) => {
+      const name = fresh();
+      using ring = RingBuffer.create(name, { capacity: 4096 });
+      programs["ring_role"] ??= compileC("test/peers/c/ring_role.c", ["-std=gnu11"]);
+      const child = spawnC("ring_role", name, role);
+      expect(await outputUntil(child, "ended")).toBe(`0 ${-constants.errno.EBUSY}\nended\n`);
+      using producer = ring.producer();
+      using consumer = ring.consumer();
+      producer.write(Uint8Array.of(7));
+      expect(consumer.tryTake()).toEqual(Uint8Array.of(7));
+      expect(child.exitCode).toBeNull();
+    },
+  );
 
   test("C says why it cannot open or make a ring", async () => {
     const say = async (name: string, ...more: number[]): Promise<string> =>

@@ -1,6 +1,6 @@
 import { cc } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CHAPTERS, constantsOf } from "../../scripts/layout/registry.ts";
@@ -83,6 +83,15 @@ describe("the C headers", () => {
     ]);
     library.close();
     expect(found).toEqual(wanted);
+  });
+
+  test("need no header of the kernel's, which not every system has", () => {
+    for (const file of ["bun_shm.h", "bun_shm_portable.h"]) {
+      const text = readFileSync(join(ROOT, "include", file), "utf8");
+      const includes = [...text.matchAll(/^#include <(.*)>$/gm)].map((match) => match[1]!);
+      expect(includes).not.toBeEmpty();
+      expect(includes.filter((each) => /^(linux|asm)/.test(each))).toEqual([]);
+    }
   });
 
   const dialects = [

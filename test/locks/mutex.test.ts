@@ -5,8 +5,7 @@ import { Mutex, Segment, SharedEvent } from "../../src/index.ts";
 import { MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { uniqueName } from "../support/names.ts";
-import { testWithC } from "../support/needs.ts";
-import { type Child, compileC, runBun, spawnBun } from "../support/process.ts";
+import { type Child, runBun, spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 import { firstLine, killSome } from "../support/kill.ts";
 
@@ -155,26 +154,6 @@ describe("two processes", () => {
     for (const { exitCode, stderr } of outcomes) expect([exitCode, stderr]).toEqual([0, ""]);
     const words = new Int32Array(segment.buffer, Mutex.byteLength(), 2);
     expect([...words]).toEqual([200_000, 200_000]);
-  });
-
-  testWithC("exclude a C program too", async () => {
-    using segment = create();
-    const mutex = Mutex.init(segment, 0);
-    const counter = new Int32Array(segment.buffer, 1024, 1);
-    const program = compileC("bench/locks/locks-peer.c");
-    const child = Bun.spawn([program, "contend", name, "200000"], {
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    await firstLine(child);
-    child.stdin.write("go");
-    child.stdin.flush();
-    for (let i = 0; i < 200_000; i++) {
-      mutex.lock();
-      counter[0] = counter[0]! + 1;
-      mutex.unlock();
-    }
-    expect(await child.exited).toBe(0);
-    expect(counter[0]).toBe(400_000);
   });
 
   test("time out, and abort", async () => {

@@ -1,5 +1,6 @@
 /** A child that locks, keeps a two-word invariant under the lock, and reports what it finds. */
 import { Mutex, Segment } from "../../src/index.ts";
+import { beInterrupted } from "../support/interrupted.ts";
 
 const [name, what] = process.argv.slice(2) as [string, string];
 const segment = Segment.open(name);
@@ -10,7 +11,11 @@ const repair = (): void => {
 };
 const mutex = Mutex.at(segment, 0, { onOwnerDied: repair });
 
-if (what === "hold") {
+if (what === "hold-interrupted") {
+  beInterrupted();
+  console.log("ready");
+}
+if (what === "hold" || what === "hold-interrupted") {
   mutex.lock();
   console.log("held");
   setInterval(() => {}, 1000);

@@ -5,6 +5,7 @@ import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
+import { beInterrupted } from "../support/interrupted.ts";
 
 const [name, mode, side, rounds] = process.argv.slice(2) as [string, string, string, string];
 const segment = Segment.open(name);
@@ -16,6 +17,11 @@ if (mode === "ref" || mode === "unref") {
   void point
     .waitAsync(() => load(words, DATA) === -1, { ref: mode === "ref" })
     .then(() => console.log("woken"));
+} else if (mode === "interrupted") {
+  beInterrupted();
+  let looks = 0;
+  const isReady = (unasked?: boolean): boolean => ++looks > 0 && unasked === true;
+  console.log(point.wait(isReady, { strategy: "block" }), looks);
 } else if (mode === "starved") {
   // Waits without a descriptor for the bell, and again when there are some.
   const bells = (): number => {

@@ -96,6 +96,12 @@ describe("WaitPoint", () => {
     },
   );
 
+  test("a wait looks unasked also when signals end all of its sleeps", async () => {
+    const outcome = await runBun(PROGRAM, name, "interrupted");
+    // One look at once, one before the sleep, and one behind it.
+    expect(outcome).toMatchObject({ exitCode: 0, stdout: "true 3\n", stderr: "" });
+  });
+
   test("an aborted wait rejects with the signal's reason, before and during", async () => {
     const reason = new Error("enough");
     expect(point.waitAsync(never, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -88,7 +88,7 @@ export interface LockSystem {
   isAlive(number: number): boolean;
   /** Whether it is this thread, through this handle or another. */
   isOwn(number: number): boolean;
-  /** Sleeps while a word is `expected`. @returns Whether the whole time passed. */
+  /** Sleeps while a word is `expected`. @returns Whether only the time or a signal ended it. */
   sleep(index: number, expected: number, timeMs: number): boolean;
   /** Wakes sleepers of a word. */
   wake(index: number, count: number): void;
@@ -105,6 +105,12 @@ const FIRST_SLICE_MS = 1;
 const LAST_SLICE_MS = 16;
 /** How often, in ms, those who only look examine the life of one holder. */
 const EXAMINE_MS = 8;
+
+/**
+ * Tries to inherit before the lock counts as busy. While a dead one holds it, the word changes
+ * once, when somebody begins to wait; it changes all the time only if somebody scribbles over it.
+ */
+const INHERIT_TRIES = 8;
 
 const ALL = 0x7fffffff;
 const LOST_LOCK: number = LOST_NUMBER << NUMBER_SHIFT;
@@ -146,7 +152,7 @@ export class LockCore {
 
   /** Takes it also from the dead. Does not block, but asks the kernel whether the holder lives. */
   tryInherit(): Outcome {
-    for (;;) {
+    for (let tries = 0; tries < INHERIT_TRIES; tries++) {
       const seen = load(this.#words, this.#lock);
       const isTaken = seen !== 0 && (seen & GRANTED) === 0;
       if (isTaken) {
@@ -155,6 +161,7 @@ export class LockCore {
       }
       if (this.#replace(seen, false)) return isTaken ? INHERITED : TAKEN;
     }
+    return BUSY;
   }
 
   /** Takes it like `tryTake`, and from the dead, but asks the kernel only now and then. */
@@ -221,20 +228,20 @@ export class LockCore {
    */
   take(timeoutMs: number): Outcome {
     const deadline = this.#system.nowMs() + timeoutMs;
-    let hasPassed = false;
+    let isUnwoken = false;
     for (let slices = 0; ; slices++) {
       const seen = this.#lookAndMark(slices > 0);
       if (seen === TAKEN) return TAKEN;
       if (seen === OWN_SEEN) return this.#endWith(OWN);
       if (seen === LOST_SEEN) return this.#endWith(LOST);
-      if (hasPassed) {
+      if (isUnwoken) {
         const outcome = this.#examine(seen);
         if (isMine(outcome)) return this.#endWith(outcome);
       }
       const leftMs = deadline - this.#system.nowMs();
       if (leftMs <= 0) return this.giveUp();
       const timeMs = Math.min(leftMs, (seen & GRANTED) === 0 ? sliceMs(slices) : GRANT_MS);
-      hasPassed = this.#isNext
+      isUnwoken = this.#isNext
         ? this.#system.sleep(this.#next, this.#number, timeMs)
         : this.#system.sleep(this.#lock, seen, timeMs);
     }

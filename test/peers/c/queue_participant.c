@@ -49,19 +49,17 @@ int main(int argc, char **argv) {
   sem_t *items = open_semaphore(name, "items");
   sem_t *spaces = open_semaphore(name, "spaces");
 
-  int place = -EBUSY;
-  uint32_t self = 0;
-  while (place == -EBUSY && self < BUN_SHM_QUEUE_PARTICIPANTS) {
-    place = bun_shm_lock_byte(object, BUN_SHM_QUEUE_FIRST_PARTICIPANT_BYTE + self++);
+  bun_shm_participant self;
+  must(bun_shm_lock_join(&self, object) == 0, "join");
+  bun_shm_message_queue_participant *seats = (void *)book->participants;
+  bun_shm_message_queue_participant *own = seats;
+  while (bun_shm_lock_try(&self, (void *)own->lock) <= 0) {
+    must(++own < seats + BUN_SHM_QUEUE_PARTICIPANTS, "seat");
   }
-  must(place >= 0, "participant");
-  bun_shm_message_queue_participant *own =
-      (bun_shm_message_queue_participant *)(void *)book->participants + (self - 1);
+  bun_shm_lock *lock = (void *)book->lock;
   store(&own->items, 0);
   store(&own->spaces, 0);
   store(&own->process_id, (uint32_t)getpid());
-  bun_shm_bells bells;
-  bun_shm_bells_init(&bells);
 
   for (int number = 0; number < count; number++) {
     const char *dies = number == count - 1 ? end : NULL;
@@ -69,12 +67,8 @@ int main(int argc, char **argv) {
     store(&own->spaces, none | BUN_SHM_QUEUE_MAY_HAVE_TOKEN);
     while (sem_wait(spaces) != 0) must(errno == EINTR, "sem_wait");
     store(&own->spaces, none | 1);
-    uint32_t nobody = 0;
-    while (!__atomic_compare_exchange_n(&book->lock, &nobody, self, 0, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-      nobody = 0;
-      usleep(50);
-    }
+    /* An heir would have to finish what the dead one began. */
+    must(bun_shm_lock_wait(&self, lock, -1) == BUN_SHM_TAKEN, "lock");
     die_at("outside", dies);
     while (sem_wait(mutex) != 0) must(errno == EINTR, "sem_wait");
     uint32_t slot = load(&queue->tail), used = load(&queue->count);
@@ -92,11 +86,12 @@ int main(int argc, char **argv) {
     if (used >= book->high_water) book->high_water = used + 1;
     sem_post(mutex);
     sem_post(items);
-    store(&book->lock, 0);
-    bun_shm_wake((bun_shm_wait_point *)(void *)book->lock_wait_point, &bells);
+    must(bun_shm_lock_release(&self, lock, NULL) == 0, "release");
     store(&own->spaces, none);
   }
   store(&own->process_id, 0);
-  printf("participant %u\n", self - 1);
+  printf("participant %d\n", (int)(own - seats));
+  must(bun_shm_lock_release(&self, (void *)own->lock, NULL) == 0, "leave");
+  bun_shm_lock_leave(&self);
   return 0;
 }
