@@ -66,6 +66,7 @@ export {
 } from "./segment/portable-segment.ts";
 export { Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
 export type { LockHandle } from "./locks/handle.ts";
+export type { OwnerOptions } from "./memory/objects/owner.ts";
 export type {
   PlacedCreateOptions,
   PlacedInitOptions,

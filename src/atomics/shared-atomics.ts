@@ -1,5 +1,6 @@
 import { checkOptions, shown } from "../arguments.ts";
 import { CELL_LENGTH, WORD_KIND, cellsOffset } from "../layout/atomics-layout.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
@@ -114,7 +115,7 @@ export class SharedAtomics<
     name: string,
     options: SharedAtomicsOpenOptions<W, C> = {},
   ): SharedAtomics<W, C> {
-    const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, "waitMs");
+    const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, "waitMs", "owner");
     return Structure.open(ATOMICS_KIND, name, options, SharedAtomics.#finder(list));
   }
 
@@ -127,10 +128,10 @@ export class SharedAtomics<
    */
   static openOrCreate<const W extends string = never, const C extends string = never>(
     name: string,
-    options: SharedAtomicsCreateOptions<W, C>,
+    options: SharedAtomicsCreateOptions<W, C> & OwnerOptions,
   ): SharedAtomics<W, C> {
     const action = `Cannot open or create atomics ${shown(name)}`;
-    const list = checkNewOptions(action, options, "mode");
+    const list = checkNewOptions(action, options, "mode", "owner");
     const [fill, find] = [SharedAtomics.#filler<W, C>(list), SharedAtomics.#finder<W, C>(list)];
     const header = atomicsHeader(list.length);
     return Structure.openOrCreate(ATOMICS_KIND, name, header, options, fill, find);
@@ -258,8 +259,8 @@ export class SharedAtomics<
   }
 }
 
-function checkNewOptions(action: string, options: unknown, own: string): Named[] {
-  checkOptions(action, options, [...NAMES, own]);
+function checkNewOptions(action: string, options: unknown, ...own: readonly string[]): Named[] {
+  checkOptions(action, options, [...NAMES, ...own]);
   return checkNames(action, Object(options) as AtomicsNames<string, string>);
 }
 

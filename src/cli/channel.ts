@@ -1,7 +1,7 @@
 /** What `send` writes to and `recv` reads from: a ring or a queue, whichever is there. */
 import { isUtf8 } from "node:buffer";
 import { shown } from "../arguments.ts";
-import { type AnyObject, MessageQueue, RingBuffer, openAny } from "../index.ts";
+import { type AnyObject, MessageQueue, type OwnerOptions, RingBuffer, openAny } from "../index.ts";
 import { kindText } from "../inspection/inspect.ts";
 import { EXIT, Failure, UsageError } from "./failure.ts";
 
@@ -56,15 +56,15 @@ function refuse(name: string, { kind, handle }: AnyObject): never {
   throw new Failure(EXIT.failed, `${what}, and neither a ring nor a queue`);
 }
 
-export function openOutlet(name: string): Outlet {
-  const opened = openAny(name);
+export function openOutlet(name: string, options: OwnerOptions): Outlet {
+  const opened = openAny(name, options);
   if (opened.handle instanceof RingBuffer) return ringOutlet(opened.handle);
   if (opened.handle instanceof MessageQueue) return queueOutlet(opened.handle);
   return refuse(name, opened);
 }
 
-export function openInlet(name: string): Inlet {
-  const opened = openAny(name);
+export function openInlet(name: string, options: OwnerOptions): Inlet {
+  const opened = openAny(name, options);
   if (opened.handle instanceof RingBuffer) return ringInlet(opened.handle);
   if (opened.handle instanceof MessageQueue) return queueInlet(opened.handle);
   return refuse(name, opened);

@@ -2,6 +2,7 @@
 import { Semaphore, SystemVSemaphore } from "../index.ts";
 import { backingOf } from "../inspection/inspect.ts";
 import { EXIT, Failure, codeOf } from "./failure.ts";
+import { ANYBODYS } from "./options.ts";
 
 /** What the commands do with a semaphore. */
 export interface AnySemaphore extends Disposable {
@@ -15,8 +16,8 @@ const isSystemV = (name: string): boolean => backingOf(name) === "sysv";
 /** Opens a semaphore. The kernel must not undo changes of a System V one when this process ends. */
 export function openSemaphore(name: string): AnySemaphore {
   try {
-    if (isSystemV(name)) return SystemVSemaphore.open(name, { undo: false });
-    return Semaphore.open(name);
+    if (isSystemV(name)) return SystemVSemaphore.open(name, { undo: false, ...ANYBODYS });
+    return Semaphore.open(name, ANYBODYS);
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
     const hint = "`bun-shm sem ls` lists what there is";

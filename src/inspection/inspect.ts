@@ -1,8 +1,9 @@
 /** Looks into objects of which only the name is known, and opens them. */
-import { checkInteger, shown } from "../arguments.ts";
+import { checkInteger, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { queueSemaphores } from "../layout/message-queue-layout.ts";
 import { NUMBER_SHIFT } from "../layout/lock-layout.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
 import { Lease } from "../locks/lease.ts";
@@ -292,7 +293,8 @@ export type AnyObject =
  *
  * @param name The object's name, as `Segment.open` takes it.
  * @returns The kind, and a handle to close.
- * @throws SystemError ENOENT, EACCES; LayoutError when it is corrupt, or another build made it.
+ * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's; LayoutError when
+ *   it is corrupt, or another build made it.
  * @throws RangeError, TypeError for a bad name; UnsupportedError for `memfd:`.
  *
  * @example
@@ -304,34 +306,36 @@ export type AnyObject =
  * RingBuffer.unlink("/orders");
  * ```
  */
-export function openAny(name: string): AnyObject {
+export function openAny(name: string, options: OwnerOptions = {}): AnyObject {
+  checkOptions(`Cannot open ${shown(name)}`, options, ["owner"]);
+  const { owner } = options;
   const kind = finishedKind(name);
   switch (kind) {
     case "ring":
     case "mpsc-ring":
     case "broadcast":
     case "broadcast-block":
-      return { kind, handle: RingBuffer.open(name, { codec: codecs.raw }) };
+      return { kind, handle: RingBuffer.open(name, { codec: codecs.raw, owner }) };
     case "queue":
-      return { kind, handle: MessageQueue.open(name) };
+      return { kind, handle: MessageQueue.open(name, { owner }) };
     case "map":
-      return openMap(name);
+      return openMap(name, options);
     case "atomics":
-      return { kind, handle: SharedAtomics.open(name) };
+      return { kind, handle: SharedAtomics.open(name, { owner }) };
     case "portable":
-      return { kind, handle: PortableSegment.open(name) };
+      return { kind, handle: PortableSegment.open(name, { owner }) };
     case "mutex":
-      return { kind, handle: Mutex.open(name) };
+      return { kind, handle: Mutex.open(name, { owner }) };
     case "rw-lock":
-      return { kind, handle: RwLock.open(name) };
+      return { kind, handle: RwLock.open(name, { owner }) };
     case "event":
-      return { kind, handle: SharedEvent.open(name) };
+      return { kind, handle: SharedEvent.open(name, { owner }) };
     case "barrier":
-      return { kind, handle: Barrier.open(name) };
+      return { kind, handle: Barrier.open(name, { owner }) };
     case "lease":
-      return { kind, handle: Lease.open(name) };
+      return { kind, handle: Lease.open(name, { owner }) };
     default:
-      return { kind, handle: Segment.open(name) };
+      return { kind, handle: Segment.open(name, { owner }) };
   }
 }
 
@@ -353,12 +357,12 @@ const CODECS: readonly Codec<unknown>[] = [
   codecs.json(),
 ];
 
-function openMap(name: string): AnyObject {
+function openMap(name: string, { owner }: OwnerOptions): AnyObject {
   using reader = openReader(name);
   const { codec: id, bytesKeys } = readMapForms(new ObjectWords(reader));
   const codec = CODECS.find((each) => each.id === id) ?? (codecs.raw as Codec<unknown>);
   const key = (bytesKeys ? codecs.bytes : codecs.utf8) as Codec<string | Uint8Array>;
-  return { kind: "map", codec: id, handle: SharedMap.open(name, { codec, key }) };
+  return { kind: "map", codec: id, handle: SharedMap.open(name, { codec, key, owner }) };
 }
 
 /** @returns What a sentence calls a kind: "mpsc-ring" is "a ring of many producers". */

@@ -222,11 +222,12 @@ const LINUX_FLOCK: FlockLayout = { type: 0, whence: 2, start: 8, length: 16, pid
 // off_t l_start, l_len; pid_t l_pid; short l_type, l_whence.
 const BSD_FLOCK: FlockLayout = { start: 0, length: 8, pid: 16, type: 20, whence: 22 };
 
-/** `struct shmid_ds`: offsets in bytes. */
+/** `struct shmid_ds`: offsets in bytes. What comes before `size` is in `struct semid_ds` too. */
 export interface ShmidLayout {
   readonly key: number;
   readonly uid: number;
   readonly gid: number;
+  readonly creator: number;
   readonly mode: number;
   readonly size: number;
   readonly changed: number;
@@ -240,6 +241,7 @@ const LINUX_SHMID: ShmidLayout = {
   key: 0,
   uid: 4,
   gid: 8,
+  creator: 12,
   mode: 20,
   size: 48,
   changed: 72,

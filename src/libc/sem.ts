@@ -1,7 +1,7 @@
 /** sys/sem.h: System V semaphores; here each set has only one. */
 import { ptr } from "bun:ffi";
-import { fromErrno } from "./errno.ts";
-import { C } from "./platform.ts";
+import { E, fromErrno } from "./errno.ts";
+import { C, PLATFORM } from "./platform.ts";
 import { libc } from "./symbols.ts";
 import { timespec } from "./time.ts";
 
@@ -38,6 +38,21 @@ export function semctlGet(id: number, command: number): number {
 /** `int semctl(id, 0, SETVAL, value)`: also forgets everybody's undo of this semaphore. */
 export function semctlSetValue(id: number, value: number): number {
   return fromErrno(libc.semctl(id, 0, C.SEM_SETVAL, value));
+}
+
+const statBuffer = new ArrayBuffer(128);
+const statView = new DataView(statBuffer);
+
+/**
+ * `int semctl(id, 0, IPC_STAT, struct semid_ds *buf)`: the numbers of its owner and of its creator,
+ * who keeps every right. Errors: EACCES, EIDRM, EINVAL.
+ */
+export function semOwners(id: number): readonly [number, number] | number {
+  const at = PLATFORM?.shmid;
+  if (at === undefined) return -E.ENOSYS;
+  const result = fromErrno(libc.semctl(id, 0, C.IPC_STAT, Number(ptr(statBuffer))));
+  if (result < 0) return result;
+  return [statView.getUint32(at.uid, true), statView.getUint32(at.creator, true)];
 }
 
 /** `int semctl(id, 0, IPC_RMID)`: removes it at once; those who wait for it wake with EIDRM. */

@@ -45,6 +45,8 @@ export interface ShmStat {
   readonly key: number;
   readonly uid: number;
   readonly gid: number;
+  /** Who made it, and keeps every right of an owner. */
+  readonly creator: number;
   /** Permission bits, and SHM_DEST: removed, and gone with its last mapping. */
   readonly mode: number;
   readonly size: number;
@@ -71,6 +73,7 @@ export function shmStat(id: number): ShmStat | number {
     key: statView.getUint32(at.key, true),
     uid: statView.getUint32(at.uid, true),
     gid: statView.getUint32(at.gid, true),
+    creator: statView.getUint32(at.creator, true),
     mode: statView.getUint32(at.mode, true) & 0xffff,
     size: Number(statView.getBigUint64(at.size, true)),
     changed: Number(statView.getBigInt64(at.changed, true)),

@@ -20,6 +20,7 @@ import { fnv1a } from "../layout/hash.ts";
 import { BARRIER_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { load, store } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
 import type {
   Placed,
@@ -173,7 +174,10 @@ export class Barrier extends LockHandle {
    * @returns The barrier.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options: BarrierCreateOptions & PlacedCreateOptions): Barrier {
+  static openOrCreate(
+    name: string,
+    options: BarrierCreateOptions & PlacedCreateOptions & OwnerOptions,
+  ): Barrier {
     return Barrier.#kind.openOrCreate(name, options);
   }
 

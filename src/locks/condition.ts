@@ -10,6 +10,7 @@ import {
 import { CONDITION_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { add, compareExchange, load, store } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type {
   Placed,
   PlacedCreateOptions,
@@ -138,7 +139,10 @@ export class Condition extends LockHandle {
    * @returns The condition.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options: ConditionOptions & PlacedCreateOptions): Condition {
+  static openOrCreate(
+    name: string,
+    options: ConditionOptions & PlacedCreateOptions & OwnerOptions,
+  ): Condition {
     return Condition.#kind.openOrCreate(name, options);
   }
 

@@ -16,6 +16,7 @@ import {
 import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
 import { steadyMs } from "../memory/boot.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type {
   Placed,
   PlacedCreateOptions,
@@ -217,7 +218,7 @@ export class Lease extends LockHandle {
    * @returns The lease.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options?: PlacedCreateOptions): Lease {
+  static openOrCreate(name: string, options?: PlacedCreateOptions & OwnerOptions): Lease {
     return Lease.#kind.openOrCreate(name, options);
   }
 

@@ -1,6 +1,7 @@
 /** The five ways in which every kind of lock is made and found. */
 import { checkOptions, one, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, makingOf, publishMark } from "../layout/lock-marks.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import {
   Placed,
   type PlacedCreateOptions,
@@ -57,24 +58,25 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
   }
 
   create(name: string, options: Make & PlacedCreateOptions = {} as Make): T {
-    const byteLength = this.#toMake(`create ${this.#named(name)}`, options, "mode");
+    const byteLength = this.#toMake(`create ${this.#named(name)}`, options, ["mode"]);
     const make = this.#maker(byteLength, options);
     return Placed.create(this.#kind, name, byteLength, options, make);
   }
 
   open(name: string, options: Find & PlacedOpenOptions = {} as Find): T {
-    this.#toFind(`open ${this.#named(name)}`, options, ["waitMs"]);
+    this.#toFind(`open ${this.#named(name)}`, options, ["waitMs", "owner"]);
     return Placed.open(this.#kind, name, options, this.#finder(options));
   }
 
-  openOrCreate(name: string, options: Make & PlacedCreateOptions = {} as Make): T {
-    const byteLength = this.#toMake(`open or create ${this.#named(name)}`, options, "mode");
+  openOrCreate(name: string, options: Make & PlacedCreateOptions & OwnerOptions = {} as Make): T {
+    const verb = `open or create ${this.#named(name)}`;
+    const byteLength = this.#toMake(verb, options, ["mode", "owner"]);
     const [make, find] = [this.#maker(byteLength, options), this.#finder(options)];
     return Placed.openOrCreate(this.#kind, name, byteLength, options, make, find);
   }
 
   init(segment: Segment, offset: number, options: Make & PlacedInitOptions = {} as Make): T {
-    const byteLength = this.#toMake(`make ${this.#one}`, options, "overwrite");
+    const byteLength = this.#toMake(`make ${this.#one}`, options, ["overwrite"]);
     const make = this.#maker(byteLength, options);
     return Placed.init(this.#kind, segment, offset, byteLength, options, make);
   }
@@ -95,9 +97,9 @@ export class LockKind<T, Make extends Find, Find extends object = Make> {
   }
 
   /** Checks the options. @returns How many bytes the lock takes. */
-  #toMake(verb: string, options: Make, more: string): number {
+  #toMake(verb: string, options: Make, more: readonly string[]): number {
     const action = `Cannot ${verb}`;
-    checkOptions(action, options, [...this.#details.makes, more]);
+    checkOptions(action, options, [...this.#details.makes, ...more]);
     this.#details.check(action, options);
     return this.#details.byteLength(action, options);
   }

@@ -7,6 +7,7 @@ import {
   MUTEX_WAIT_POINT_OFFSET,
 } from "../layout/mutex-layout.ts";
 import { add, load } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
 import type {
   Placed,
@@ -180,7 +181,10 @@ export class Mutex extends LockHandle {
    * @returns The mutex.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options?: MutexOptions & PlacedCreateOptions): Mutex {
+  static openOrCreate(
+    name: string,
+    options?: MutexOptions & PlacedCreateOptions & OwnerOptions,
+  ): Mutex {
     return Mutex.#kind.openOrCreate(name, options);
   }
 

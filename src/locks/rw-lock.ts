@@ -9,6 +9,7 @@ import {
   RW_LOCK_WAIT_POINT_OFFSET,
   rwLockLength,
 } from "../layout/rw-lock-layout.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
 import type {
   Placed,
@@ -184,7 +185,10 @@ export class RwLock extends LockHandle {
    * @returns The lock.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options?: RwLockOptions & PlacedCreateOptions): RwLock {
+  static openOrCreate(
+    name: string,
+    options?: RwLockOptions & PlacedCreateOptions & OwnerOptions,
+  ): RwLock {
     return RwLock.#kind.openOrCreate(name, options);
   }
 

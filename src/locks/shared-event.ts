@@ -10,6 +10,7 @@ import {
 } from "../layout/event-layout.ts";
 import { EVENT_MARK } from "../layout/lock-marks.ts";
 import { compareExchange, load, store } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type {
   Placed,
   PlacedCreateOptions,
@@ -159,7 +160,7 @@ export class SharedEvent extends LockHandle {
    */
   static openOrCreate(
     name: string,
-    options: SharedEventCreateOptions & PlacedCreateOptions,
+    options: SharedEventCreateOptions & PlacedCreateOptions & OwnerOptions,
   ): SharedEvent {
     return SharedEvent.#kind.openOrCreate(name, options);
   }

@@ -74,10 +74,13 @@ const NEW_OPTIONS: readonly string[] = [
 ];
 
 /** The names of the options of each call. */
-const OPTIONS: Readonly<Record<"create" | "init" | "open" | "at", readonly string[]>> = {
+const OPTIONS: Readonly<
+  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
+> = {
   create: [...NEW_OPTIONS, "mode"],
+  openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "key", "waitMs"],
+  open: ["codec", "key", "waitMs", "owner"],
   at: ["codec", "key"],
 };
 
@@ -95,7 +98,11 @@ export function checkFindOptions(action: string, call: "open" | "at", options: u
 }
 
 /** Checks the options of a call that makes a map. @throws TypeError, RangeError. */
-export function checkNewOptions(action: string, call: "create" | "init", options: unknown): void {
+export function checkNewOptions(
+  action: string,
+  call: "create" | "openOrCreate" | "init",
+  options: unknown,
+): void {
   checkOptions(action, options, OPTIONS[call]);
   const given = Object(options) as Partial<SharedMapNewOptions<unknown>>;
   checkForms(action, given);

@@ -1,6 +1,7 @@
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
 import { bootClock } from "../memory/boot.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
@@ -145,9 +146,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    */
   static openOrCreate<V, K extends SharedMapKey = string>(
     name: string,
-    options: SharedMapCreateOptions<V, K>,
+    options: SharedMapCreateOptions<V, K> & OwnerOptions,
   ): SharedMap<V, K> {
-    checkNewOptions(`Cannot open or create map ${shown(name)}`, "create", options);
+    checkNewOptions(`Cannot open or create map ${shown(name)}`, "openOrCreate", options);
     const [fill, find] = [SharedMap.#filler(options), SharedMap.#finder(options)];
     return Structure.openOrCreate(MAP_KIND, name, mapHeader(options), options, fill, find);
   }

@@ -99,10 +99,10 @@ function createSegment(name: string, size: number, mode: number | undefined): Se
 
 /** Attaches to a queue, made by Bun or by a C program. */
 export function openQueue(spec: QueueSpec, { waitMs }: QueueAttachment): OpenQueue {
-  const { name, asked } = spec;
+  const { asked } = spec;
   using stack = new DisposableStack();
   const until = deadlinesFor(waitMs);
-  const segment = stack.use(openSegment(name, waitMs));
+  const segment = stack.use(openSegment(spec, waitMs));
   waitForMagic(segment, until);
   const geometry = recordedGeometry(segment) ?? adoptForeign(spec, segment, until);
   mustHave(segment, geometry, "number of slots", BOOK_SLOTS_WORD, geometry.slots, asked.slots);
@@ -207,9 +207,9 @@ function mustHave(
   });
 }
 
-function openSegment(name: string, waitMs: number | undefined): Segment {
+function openSegment({ name, owner }: QueueSpec, waitMs: number | undefined): Segment {
   try {
-    return Segment.open(name, { waitMs });
+    return Segment.open(name, { waitMs, owner });
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
     const hint = "Its producer is not running: MessageQueue.create makes a queue";
@@ -258,7 +258,8 @@ export function unlinkQueue(segment: Segment, spec: QueueSpec): boolean {
 /** @returns The segment; undefined when there is none, or it is empty. */
 function openIfThere(name: string): Segment | undefined {
   try {
-    return Segment.open(name);
+    // The kernel decides whose object this user may remove.
+    return Segment.open(name, { owner: "any" });
   } catch (error) {
     const code = (error as { code?: unknown }).code;
     if (code === "ENOENT" || code === "ENODATA") return undefined;

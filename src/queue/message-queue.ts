@@ -6,6 +6,7 @@ import {
   DEFAULT_QUEUE_NAME,
 } from "../layout/message-queue-layout.ts";
 import { load } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
 import { Semaphore } from "../semaphore/semaphore.ts";
@@ -41,6 +42,7 @@ import {
   type MessageQueueTryEnqueueOptions,
   NAMES_OPTIONS,
   OPEN_OPTIONS,
+  OPEN_OR_CREATE_OPTIONS,
   type QueueMode,
   type QueueSpec,
   TRY_ENQUEUE_OPTIONS,
@@ -189,9 +191,9 @@ export class MessageQueue {
    */
   static openOrCreate(
     name: string = DEFAULT_QUEUE_NAME,
-    options: MessageQueueCreateOptions = NO_OPTIONS,
+    options: MessageQueueCreateOptions & OwnerOptions = NO_OPTIONS,
   ): MessageQueue {
-    const spec = checkSpec("create", name, options, CREATE_OPTIONS);
+    const spec = checkSpec("create", name, options, OPEN_OR_CREATE_OPTIONS);
     return MessageQueue.#attach(openOrCreateQueue, spec, options);
   }
 

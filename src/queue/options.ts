@@ -17,6 +17,7 @@ import {
   queueSemaphores,
 } from "../layout/message-queue-layout.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
+import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
 import type { Stats } from "../segment/stats.ts";
 import {
   ASYNC_WAIT_OPTIONS,
@@ -92,7 +93,7 @@ export interface MessageQueueCreateOptions extends MessageQueueOptions {
 }
 
 /** How to attach to a queue. */
-export interface MessageQueueOpenOptions extends MessageQueueOptions {
+export interface MessageQueueOpenOptions extends MessageQueueOptions, OwnerOptions {
   /**
    * Milliseconds to wait, blocking this thread, for the name to appear, and for its maker to finish
    * the queue. Default 0.
@@ -150,13 +151,16 @@ export interface QueueSpec {
   readonly asked: { readonly slots?: number | undefined; readonly slotSize?: number | undefined };
   /** Mutex, items, spaces; undefined when none can be derived from the queue's name. */
   readonly semaphores: readonly [string, string, string] | undefined;
+  /** Whose segment and semaphores are opened. */
+  readonly owner: OwnerOptions["owner"];
 }
 
 /** The names of each call's options. */
 export const NAMES_OPTIONS: readonly string[] = ["semaphores"];
 const SPEC_OPTIONS: readonly string[] = [...NAMES_OPTIONS, "slots", "slotSize", "logger"];
 export const CREATE_OPTIONS: readonly string[] = [...SPEC_OPTIONS, "mode", "synchronization"];
-export const OPEN_OPTIONS: readonly string[] = [...SPEC_OPTIONS, "waitMs"];
+export const OPEN_OPTIONS: readonly string[] = [...SPEC_OPTIONS, "waitMs", "owner"];
+export const OPEN_OR_CREATE_OPTIONS: readonly string[] = [...CREATE_OPTIONS, "owner"];
 export const TRY_ENQUEUE_OPTIONS: readonly string[] = ["truncate"];
 export const ENQUEUE_OPTIONS: readonly string[] = [...WAIT_OPTIONS, "truncate"];
 export const ENQUEUE_ASYNC_OPTIONS: readonly string[] = [...ASYNC_WAIT_OPTIONS, "truncate"];
@@ -181,7 +185,7 @@ export function checkSpec(
   const action = `Cannot ${verb} message queue ${shown(name)}`;
   if (typeof name !== "string") throw new TypeError(`${action}: its name must be a string`);
   checkOptions(action, options, known);
-  const { slots, slotSize, semaphores, logger, mode, synchronization, waitMs } = options;
+  const { slots, slotSize, semaphores, logger, mode, synchronization, waitMs, owner } = options;
   if (slots !== undefined) checkInteger(action, "slots", slots, 1, MAX_SLOTS);
   // At least one byte and the NUL.
   if (slotSize !== undefined) checkInteger(action, "slotSize", slotSize, 2, MAX_SLOT_SIZE);
@@ -191,11 +195,13 @@ export function checkSpec(
     checkOneOf(action, "its synchronization", synchronization, QUEUE_MODES);
   }
   checkTimeout(waitMs, "waitMs");
+  checkOwnerOption(action, options);
   return {
     name,
     geometry: { slots: slots ?? DEFAULT_SLOTS, slotSize: slotSize ?? DEFAULT_SLOT_SIZE },
     asked: { slots, slotSize },
     semaphores: semaphores === undefined ? namesBeside(name) : checkNames(action, semaphores),
+    owner,
   };
 }
 

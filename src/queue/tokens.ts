@@ -112,7 +112,7 @@ export function openCounters(
 ): Counters {
   if (mode === QUEUE_MODE_NAMED) {
     using stack = new DisposableStack();
-    const open = (name: string): Semaphore => stack.use(openPatiently(name, until));
+    const open = (name: string): Semaphore => stack.use(openPatiently(name, spec, until));
     const [mutex, items, spaces] = namesOf(spec);
     const opened = [open(mutex), open(items), open(spaces)] as const;
     stack.move();
@@ -134,15 +134,15 @@ export function openCounters(
 /**
  * Opens a semaphore, and waits for it, since a C producer makes its semaphores after the segment.
  */
-function openPatiently(name: string, until: MakerDeadlines): Semaphore {
+function openPatiently(name: string, { owner }: QueueSpec, until: MakerDeadlines): Semaphore {
   const look = (): Semaphore | undefined => {
     try {
-      return Semaphore.open(name);
+      return Semaphore.open(name, { owner });
     } catch (error) {
       if (error instanceof SystemError && error.code === "ENOENT") return undefined;
       throw error;
     }
   };
   // Nobody can say whether that producer still makes them.
-  return waitForMaker(look, () => false, until) ?? Semaphore.open(name);
+  return waitForMaker(look, () => false, until) ?? Semaphore.open(name, { owner });
 }

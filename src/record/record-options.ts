@@ -62,10 +62,13 @@ export interface SharedRecordStats extends Stats {
 const NEW_OPTIONS: readonly string[] = ["codec", "initial", "slots"];
 
 /** The names of the options of each call. */
-const OPTIONS: Readonly<Record<"create" | "init" | "open" | "at", readonly string[]>> = {
+const OPTIONS: Readonly<
+  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
+> = {
   create: [...NEW_OPTIONS, "mode"],
+  openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "waitMs"],
+  open: ["codec", "waitMs", "owner"],
   at: ["codec"],
 };
 

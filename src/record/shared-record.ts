@@ -5,6 +5,7 @@ import {
 } from "../layout/shared-record-layout.ts";
 import { OwnedLock } from "../locks/owned-lock.ts";
 import { UpdateGuard } from "../locks/update-guard.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
@@ -137,9 +138,9 @@ export class SharedRecord<S extends Schema> implements Disposable {
    */
   static openOrCreate<S extends Schema>(
     name: string,
-    options: SharedRecordCreateOptions<S>,
+    options: SharedRecordCreateOptions<S> & OwnerOptions,
   ): SharedRecord<S> {
-    checkRecordOptions(`Cannot open or create record ${shown(name)}`, "create", options);
+    checkRecordOptions(`Cannot open or create record ${shown(name)}`, "openOrCreate", options);
     const { header, fill } = SharedRecord.#plan(options);
     return Structure.openOrCreate(
       RECORD_KIND,

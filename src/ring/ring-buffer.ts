@@ -4,6 +4,7 @@ import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { load } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
@@ -122,7 +123,7 @@ export class RingBuffer<T = Uint8Array> {
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {
-    const asked = checkRing(`Cannot open ring ${shown(name)}`, options, ["waitMs"]);
+    const asked = checkRing(`Cannot open ring ${shown(name)}`, options, ["waitMs", "owner"]);
     return Structure.open(STRUCTURE, name, options, RingBuffer.#found(asked));
   }
 
@@ -135,10 +136,10 @@ export class RingBuffer<T = Uint8Array> {
    */
   static openOrCreate<T = Uint8Array>(
     name: string,
-    options: RingCreateOptions<T> = {},
+    options: RingCreateOptions<T> & OwnerOptions = {},
   ): RingBuffer<T> {
     const action = `Cannot open or create ring ${shown(name)}`;
-    const { asked, header } = checkNewRing(action, options, ["mode"]);
+    const { asked, header } = checkNewRing(action, options, ["mode", "owner"]);
     const [make, find] = [RingBuffer.#made(asked), RingBuffer.#found(asked)];
     return Structure.openOrCreate(STRUCTURE, name, header, options, make, find);
   }

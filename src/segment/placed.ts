@@ -5,6 +5,7 @@ import { MAKER_BYTE } from "../layout/lock-bytes.ts";
 import { MAKING, type Making } from "../layout/making.ts";
 import { refuseOther } from "../layout/recognition.ts";
 import { load, store, wordsOf } from "../memory/atomics.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { ObjectMark } from "../memory/objects/shared-object.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../waiting/patience.ts";
 import { checkPlace } from "./place.ts";
@@ -37,7 +38,7 @@ export interface PlacedCreateOptions {
 }
 
 /** How a named structure is found. */
-export interface PlacedOpenOptions {
+export interface PlacedOpenOptions extends OwnerOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
 }
@@ -100,8 +101,7 @@ export class Placed {
     options: PlacedCreateOptions,
     make: (placed: Placed) => T,
   ): T {
-    const size = { size: byteLength, mode: options.mode };
-    const segment = Segment.make(name, size, markOf(kind));
+    const segment = Segment.make(name, { size: byteLength, mode: options.mode }, markOf(kind));
     const made = Placed.#makeOwned(kind, segment, byteLength, make);
     if (made !== undefined) return made;
     segment.close();
@@ -111,7 +111,8 @@ export class Placed {
 
   /**
    * Finds one that has a segment of its own, and waits for one that is being made.
-   * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA.
+   * @throws SystemError ENOENT; LayoutError when it is something else; StateError ENODATA, EPERM
+   *   when it is another user's.
    */
   static open<T>(
     kind: PlacedKind,
@@ -119,9 +120,9 @@ export class Placed {
     options: PlacedOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    const { waitMs } = options;
+    const { waitMs, owner } = options;
     const until = deadlinesFor(waitMs);
-    return Placed.#find(kind, Segment.attach(name, { waitMs }, false), 0, true, until, find);
+    return Placed.#find(kind, Segment.attach(name, { waitMs, owner }, false), 0, true, until, find);
   }
 
   /**
@@ -133,11 +134,11 @@ export class Placed {
     kind: PlacedKind,
     name: string,
     byteLength: number,
-    options: PlacedCreateOptions,
+    options: PlacedCreateOptions & OwnerOptions,
     make: (placed: Placed) => T,
     find: (placed: Placed) => T,
   ): T {
-    const size = { size: byteLength, mode: options.mode };
+    const size = { size: byteLength, mode: options.mode, owner: options.owner };
     const segment = Segment.attachOrCreate(name, size, markOf(kind));
     const made = Placed.#makeOwned(kind, segment, byteLength, make);
     return made ?? Placed.#find(kind, segment, 0, true, deadlinesFor(), find);

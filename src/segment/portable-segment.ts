@@ -12,6 +12,7 @@ import {
 import { load, store } from "../memory/atomics.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
 import { PORTABLE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { Placed, type PlacedKind } from "./placed.ts";
 import { Segment } from "./segment.ts";
 
@@ -24,7 +25,7 @@ export interface PortableSegmentCreateOptions {
 }
 
 /** How to attach to a portable segment. */
-export interface PortableSegmentOpenOptions {
+export interface PortableSegmentOpenOptions extends OwnerOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
 }
@@ -101,7 +102,7 @@ export class PortableSegment {
    */
   static open(name: string, options: PortableSegmentOpenOptions = {}): PortableSegment {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
-    checkOptions(`Cannot open portable segment ${shown(name)}`, options, ["waitMs"]);
+    checkOptions(`Cannot open portable segment ${shown(name)}`, options, ["waitMs", "owner"]);
     return Placed.open(KIND, name, options, (placed) => PortableSegment.#find(placed, undefined));
   }
 
@@ -113,13 +114,16 @@ export class PortableSegment {
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT; LayoutError when the
    *   existing one has a different size.
    */
-  static openOrCreate(name: string, options: PortableSegmentCreateOptions): PortableSegment {
-    const byteLength = checkCreate(name, options);
+  static openOrCreate(
+    name: string,
+    options: PortableSegmentCreateOptions & OwnerOptions,
+  ): PortableSegment {
+    const byteLength = checkCreate(name, options, ["owner"]);
     return Placed.openOrCreate(
       KIND,
       name,
       byteLength,
-      { mode: options.mode },
+      options,
       (placed) => PortableSegment.#make(placed, options.size),
       (placed) => PortableSegment.#find(placed, options.size),
     );
@@ -218,10 +222,14 @@ export class PortableSegment {
 }
 
 /** @returns How many bytes the whole segment takes. @throws RangeError, TypeError. */
-function checkCreate(name: string, options: PortableSegmentCreateOptions): number {
+function checkCreate(
+  name: string,
+  options: PortableSegmentCreateOptions,
+  more: readonly string[] = [],
+): number {
   checkObjectName(name, "segment", PORTABLE_NAME_MAX);
   const action = `Cannot create portable segment ${shown(name)}`;
-  checkOptions(action, options, ["size", "mode"]);
+  checkOptions(action, options, ["size", "mode", ...more]);
   const most = MAPPING_MAX - PORTABLE_HEADER_LENGTH;
   const size = checkInteger(action, "its size in bytes", options?.size, 1, most);
   if (options.mode !== undefined) checkMode(action, options.mode);

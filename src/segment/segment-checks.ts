@@ -4,6 +4,7 @@ import { LayoutError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { pageSize } from "../libc/fcntl.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
+import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
 import type { Access } from "../memory/objects/shared-object.ts";
 
 /** The part of an object that a segment maps, in bytes; without a length, it goes to the end. */
@@ -23,8 +24,8 @@ const CREATE_OPTIONS: readonly string[] = [
   "sealed",
   "hugePages",
 ];
-const OPEN_OR_CREATE_OPTIONS: readonly string[] = [...CREATE_OPTIONS, "truncate"];
-const OPEN_OPTIONS: readonly string[] = ["access", "waitMs", "offset", "length"];
+const OPEN_OR_CREATE_OPTIONS: readonly string[] = [...CREATE_OPTIONS, "truncate", "owner"];
+const OPEN_OPTIONS: readonly string[] = ["access", "waitMs", "offset", "length", "owner"];
 
 /** Checks flags, which may be absent. */
 function checkFlags(action: string, options: object | undefined, names: readonly string[]): void {
@@ -42,25 +43,28 @@ function checkSize(action: string, size: unknown): void {
 /** Checks the options of `create`, or those of `openOrCreate`. @throws TypeError, RangeError. */
 export function checkCreate(
   action: string,
-  options: { readonly size: number; readonly mode?: number | undefined } | undefined,
+  options:
+    (OwnerOptions & { readonly size: number; readonly mode?: number | undefined }) | undefined,
   known: "create" | "openOrCreate",
 ): void {
   checkOptions(action, options, known === "create" ? CREATE_OPTIONS : OPEN_OR_CREATE_OPTIONS);
   checkSize(action, options?.size);
   if (options?.mode !== undefined) checkMode(action, options.mode);
+  if (options !== undefined) checkOwnerOption(action, options);
   checkFlags(action, options, ["reserve", "portable", "sealed", "hugePages", "truncate"]);
 }
 
 /** Checks the options of `open` other than `waitMs`. @throws TypeError, RangeError. */
 export function checkWindow(
   action: string,
-  options: {
+  options: OwnerOptions & {
     access?: Access | undefined;
     offset?: number | undefined;
     length?: number | undefined;
   },
 ): Window {
   checkOptions(action, options, OPEN_OPTIONS);
+  checkOwnerOption(action, options);
   const { access = "readwrite", offset = 0, length } = options;
   checkOneOf(action, "access", access, ["readwrite", "read"]);
   checkInteger(action, "offset", offset, 0);

@@ -1,4 +1,5 @@
 /** What the methods of Segment take. */
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 
 /** How to make a segment. */
 export interface SegmentCreateOptions {
@@ -27,7 +28,7 @@ export interface SegmentCreateOptions {
 }
 
 /** How to make a segment, or attach to an existing one. */
-export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
+export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions, OwnerOptions {
   /**
    * Discard what an existing object holds, and give it `size`. Refused (EBUSY) while another handle
    * or program is known to have it open, whose process would end with a SIGBUS. Default false.
@@ -36,7 +37,7 @@ export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
 }
 
 /** How to attach to a segment. */
-export interface SegmentOpenOptions {
+export interface SegmentOpenOptions extends OwnerOptions {
   /**
    * "read" maps a private copy-on-write view of a read-only descriptor. A page shows what others
    * write until this process writes to it; from then on it is this process's own copy, and stale.

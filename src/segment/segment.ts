@@ -134,8 +134,9 @@ export class Segment {
    * nobody ever sees a segment of size 0.
    *
    * @returns The segment.
-   * @throws SystemError ENOENT when there is none, EACCES; StateError ENODATA when it is empty
-   *   and nobody is giving it a size, EBUSY when a live process was not done in that time.
+   * @throws SystemError ENOENT when there is none, EACCES, ELOOP for a symbolic link; StateError
+   *   EPERM when it is another user's (see `owner`), ENODATA when it is empty and nobody is giving
+   *   it a size, EBUSY when a live process was not done in that time.
    * @throws LayoutError when the name belongs to something that cannot be mapped, such as a FIFO.
    * @throws RangeError for an `offset` or a `length` beyond the object, and for an object of more
    *   than 4 GiB without them; TypeError.
@@ -151,7 +152,7 @@ export class Segment {
     const window = checkWindow(action, options);
     const space = spaceOf(parsed);
     const until = deadlinesFor(options.waitMs);
-    const opening = { readable, until };
+    const opening = { readable, until, owner: options.owner };
     const look = (): SharedObject | undefined => space.open(parsed, window.access, opening);
     const object = waitForName(look, options.waitMs);
     if (object !== undefined) return Segment.#attach(object, false, window);
@@ -165,8 +166,8 @@ export class Segment {
   /**
    * Attaches to the segment if there is one of that size, or makes it; `created` says which. An
    * existing one keeps its mode. One that is empty, because its creator died before it gave it a
-   * size, gets its size from this call. With `truncate`, an existing one is emptied and resized,
-   * unless its name is a symbolic link. Blocks while the kernel reserves the memory, and for a
+   * size, gets its size from this call. With `truncate`, an existing one is emptied and resized.
+   * Blocks while the kernel reserves the memory, and for a
    * creator that has not yet given it a size: half a minute while it lives, and else a second.
    *
    * @returns The segment.

@@ -11,6 +11,7 @@ import {
   readHeader,
   writeHeader,
 } from "../layout/segment-header.ts";
+import type { OwnerOptions } from "../memory/objects/owner.ts";
 import {
   Placed,
   type PlacedCreateOptions,
@@ -92,7 +93,7 @@ export class Structure {
     kind: StructureKind,
     name: string,
     header: NewHeader,
-    options: PlacedCreateOptions,
+    options: PlacedCreateOptions & OwnerOptions,
     fill: (structure: Structure) => T,
     find: (structure: Structure) => T,
   ): T {

@@ -1,5 +1,6 @@
 /** Named semaphores: how they are made and found, and where they lie. */
-import { chmodSync, statSync } from "node:fs";
+import { chmodSync, constants, statSync } from "node:fs";
+import { LayoutError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { close, fchmod, linkDescriptor, open } from "../libc/fcntl.ts";
 import { mmap, unmap } from "../libc/mman.ts";
@@ -10,7 +11,9 @@ import { SEM_LENGTH, semClose, semInit, semOpen } from "../libc/semaphore.ts";
 import { has } from "../libc/symbols.ts";
 import { withDescriptors } from "../memory/descriptor.ts";
 import { setSize } from "../memory/objects/descriptor-object.ts";
+import { type OwnerOptions, refuseStranger } from "../memory/objects/owner.ts";
 import { sameObject, statDescriptor } from "../memory/objects/shared-object.ts";
+import { checkIsMemory } from "../memory/objects/users.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { CountedMemory } from "./wait-memory.ts";
 
@@ -28,9 +31,38 @@ function fileOf(name: string): string | undefined {
   return `${directory}/${prefix}${unspelled(name).slice(1)}`;
 }
 
-/** @returns The memory, or a negated errno. */
-export function openNamed(name: string): CountedMemory | number {
-  return adopt(withDescriptors(() => semOpen(name, 0, 0, 0)));
+/**
+ * Opens one. `sem_open` does not say what it has opened: so where the system shows the file, that
+ * is looked at before it is mapped.
+ *
+ * @returns The memory, or a negated errno.
+ * @throws StateError EPERM when it is another user's; LayoutError when it is no semaphore.
+ */
+export function openNamed(
+  action: string,
+  name: string,
+  { owner }: OwnerOptions,
+): CountedMemory | number {
+  const file = fileOf(name);
+  if (file === undefined) return adopt(withDescriptors(() => semOpen(name, 0, 0, 0)));
+  const flags = C.O_RDWR | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK | constants.O_NOFOLLOW;
+  const descriptor = withDescriptors(() => open(file, flags));
+  if (descriptor < 0) return descriptor;
+  try {
+    const stat = statDescriptor(descriptor);
+    checkIsMemory(action, stat);
+    refuseStranger(action, stat.uid, owner);
+    if (stat.size !== SEM_LENGTH) failSize(action, stat.size);
+    const address = mapSemaphore(descriptor);
+    return address < 0 ? address : new CountedMemory(address, endMapping);
+  } finally {
+    close(descriptor);
+  }
+}
+
+function failSize(action: string, found: number): never {
+  const details = { expected: `${SEM_LENGTH} bytes`, found: `${found}`, offset: 0 };
+  throw new LayoutError(`${action}: it is no semaphore`, details);
 }
 
 function adopt(address: number): CountedMemory | number {

@@ -13,6 +13,7 @@ import {
 } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
+import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
 import { roomHint } from "../memory/objects/room.ts";
 import { checkPlace } from "../segment/place.ts";
 import type { Segment } from "../segment/segment.ts";
@@ -46,7 +47,7 @@ export interface SemaphoreCreateOptions extends SemaphoreInitOptions {
 }
 
 /** How to attach to a named semaphore. */
-export interface SemaphoreOpenOptions {
+export interface SemaphoreOpenOptions extends OwnerOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
 }
@@ -140,14 +141,16 @@ export class Semaphore {
    * Attaches to a named semaphore. Blocks until the name appears, for `waitMs` at most.
    *
    * @returns The semaphore.
-   * @throws SystemError ENOENT when there is none, EACCES, EMFILE; RangeError, TypeError.
+   * @throws SystemError ENOENT when there is none, EACCES, EMFILE; StateError EPERM when it is
+   *   another user's; LayoutError when it is no semaphore; RangeError, TypeError.
    */
   static open(name: string, options: SemaphoreOpenOptions = {}): Semaphore {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
     const action = `Cannot open semaphore ${shown(name)}`;
-    checkOptions(action, options, ["waitMs"]);
+    checkOptions(action, options, ["waitMs", "owner"]);
+    checkOwnerOption(action, options);
     const look = (): CountedMemory | number | undefined => {
-      const found = openNamed(name);
+      const found = openNamed(action, name, options);
       return found === -E.ENOENT ? undefined : found;
     };
     const found = waitForName(look, options.waitMs) ?? -E.ENOENT;
@@ -164,13 +167,17 @@ export class Semaphore {
    * @returns The semaphore.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options: SemaphoreCreateOptions = {}): Semaphore {
-    const action = checkCreate(name, options);
+  static openOrCreate(
+    name: string,
+    options: SemaphoreCreateOptions & OwnerOptions = {},
+  ): Semaphore {
+    const action = checkCreate(name, options, ["owner"]);
+    checkOwnerOption(action, options);
+    const opening = `Cannot open semaphore ${shown(name)}`;
     for (;;) {
-      const found = openNamed(name);
+      const found = openNamed(opening, name, options);
       if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
-      if (found !== -E.ENOENT)
-        fail(`Cannot open semaphore ${shown(name)}`, found, "sem_open", name);
+      if (found !== -E.ENOENT) fail(opening, found, "sem_open", name);
       const made = makeNamed(name, options.value, options.mode);
       if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
       // Somebody made it between the two attempts: begin again.
@@ -469,10 +476,14 @@ export class Semaphore {
 }
 
 /** @returns The start of the call's messages. @throws RangeError, TypeError. */
-function checkCreate(name: string, options: SemaphoreCreateOptions): string {
+function checkCreate(
+  name: string,
+  options: SemaphoreCreateOptions,
+  more: readonly string[] = [],
+): string {
   checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
   const action = `Cannot create semaphore ${shown(name)}`;
-  checkOptions(action, options, CREATE_OPTIONS);
+  checkOptions(action, options, [...CREATE_OPTIONS, ...more]);
   checkValue(action, options.value);
   if (options.mode !== undefined) checkMode(action, options.mode);
   return action;

@@ -10,9 +10,17 @@ import {
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { E, fail, isRemoved } from "../libc/errno.ts";
 import { C } from "../libc/platform.ts";
-import { semRemove, semctlGet, semctlSetValue, semget, semtimedop } from "../libc/sem.ts";
+import {
+  semOwners,
+  semRemove,
+  semctlGet,
+  semctlSetValue,
+  semget,
+  semtimedop,
+} from "../libc/sem.ts";
 import { has } from "../libc/symbols.ts";
 import { monotonicMs } from "../libc/time.ts";
+import { type OwnerOptions, checkOwnerOption, refuseStranger } from "../memory/objects/owner.ts";
 import { type SysvName, parseSysvName } from "../memory/objects/segment-name.ts";
 import { SLICE_MS } from "../waiting/limits.ts";
 import { waitForName } from "../waiting/patience.ts";
@@ -38,7 +46,7 @@ export interface SystemVSemaphoreCreateOptions {
 }
 
 /** How to attach to a System V semaphore. */
-export interface SystemVSemaphoreOpenOptions {
+export interface SystemVSemaphoreOpenOptions extends OwnerOptions {
   /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
   readonly waitMs?: number | undefined;
   /** Let the kernel undo this process's operations when it ends, as for `create`. Default true. */
@@ -112,15 +120,17 @@ export class SystemVSemaphore {
    * Attaches to a semaphore that exists. Blocks until the name appears, for `waitMs` at most.
    *
    * @returns The semaphore.
-   * @throws SystemError ENOENT, EACCES; RangeError, TypeError, UnsupportedError.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's; RangeError,
+   *   TypeError, UnsupportedError.
    */
   static open(name: string, options: SystemVSemaphoreOpenOptions = {}): SystemVSemaphore {
     const action = `Cannot open semaphore ${shown(name)}`;
     const parsed = parseName(action, name);
-    checkOptions(action, options, ["undo", "waitMs"]);
+    checkOptions(action, options, ["undo", "waitMs", "owner"]);
     checkUndo(action, options);
+    checkOwnerOption(action, options);
     const look = (): number | undefined => {
-      const id = find(parsed);
+      const id = find(action, parsed, options);
       return id === -E.ENOENT ? undefined : id;
     };
     const id = waitForName(look, options.waitMs) ?? -E.ENOENT;
@@ -136,17 +146,22 @@ export class SystemVSemaphore {
    * @returns The semaphore.
    * @throws The errors of `create` and `open`, without EEXIST and ENOENT.
    */
-  static openOrCreate(name: string, options: SystemVSemaphoreCreateOptions = {}): SystemVSemaphore {
+  static openOrCreate(
+    name: string,
+    options: SystemVSemaphoreCreateOptions & OwnerOptions = {},
+  ): SystemVSemaphore {
     const action = `Cannot create semaphore ${shown(name)}`;
-    const parsed = checkCreate(action, name, options);
+    const opening = `Cannot open semaphore ${shown(name)}`;
+    const parsed = checkCreate(action, name, options, ["owner"]);
+    checkOwnerOption(action, options);
     for (;;) {
       const made = make(parsed, options);
       if (made >= 0) return SystemVSemaphore.#made(action, parsed, made, options);
       if (made !== -E.EEXIST) fail(action, made, "semget", name, limitHint(made));
-      const found = find(parsed);
+      const found = find(opening, parsed, options);
       if (found >= 0) return new SystemVSemaphore(INSIDE, name, found, false, options.undo);
       // Somebody removed it between the two attempts: begin again.
-      if (found !== -E.ENOENT) fail(`Cannot open semaphore ${shown(name)}`, found, "semget", name);
+      if (found !== -E.ENOENT) fail(opening, found, "semget", name);
     }
   }
 
@@ -339,12 +354,13 @@ function checkCreate(
   action: string,
   name: string,
   options: SystemVSemaphoreCreateOptions,
+  more: readonly string[] = [],
 ): SysvName {
   const parsed = parseName(action, name);
   if (parsed.target !== "private" && "id" in parsed.target) {
     throw new TypeError(`${action}: the kernel chooses the ids`);
   }
-  checkOptions(action, options, ["value", "mode", "undo"]);
+  checkOptions(action, options, ["value", "mode", "undo", ...more]);
   if (options.value !== undefined) checkInteger(action, "its value", options.value, 0, VALUE_MAX);
   if (options.mode !== undefined) checkMode(action, options.mode);
   checkUndo(action, options);
@@ -363,12 +379,16 @@ function idOf({ target }: SysvName): number {
   return "id" in target ? target.id : semget(target.key, 0, 0);
 }
 
-/** @returns The id of one that exists, or a negated errno: -ENOENT also when it was removed. */
-function find(name: SysvName): number {
+/**
+ * @returns The id of one that exists, or a negated errno: -ENOENT also when it was removed.
+ * @throws StateError EPERM when it is another user's.
+ */
+function find(action: string, name: SysvName, { owner }: OwnerOptions): number {
   const id = idOf(name);
-  const known = id < 0 ? id : semctlGet(id, C.SEM_GETVAL);
-  if (known >= 0) return id;
-  return isRemoved(known) ? -E.ENOENT : known;
+  const owners = id < 0 ? id : semOwners(id);
+  if (typeof owners === "number") return isRemoved(owners) ? -E.ENOENT : owners;
+  for (const uid of owners) refuseStranger(action, uid, owner);
+  return id;
 }
 
 /** What to do when the system allows no further semaphore. */

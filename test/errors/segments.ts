@@ -352,7 +352,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Semaphore.openOrCreate(name, { vlaue: 1 } as never),
     error: "TypeError",
-    text: 'Cannot create semaphore "NAME": there is no option "vlaue" (did you mean "value"?); it takes value, mode',
+    text: 'Cannot create semaphore "NAME": there is no option "vlaue" (did you mean "value"?); it takes value, mode, owner',
   },
   {
     provoke: (name) => Semaphore.create(semaphore(name).name),
@@ -496,8 +496,8 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: () => Segment.openOrCreate(linkTo("/nowhere/at/all"), { size: 8 }),
     error: "SystemError",
-    code: "ENOENT",
-    text: 'Cannot create segment "file:LINK": ENOENT, no such file or directory. The name is a symbolic link, and what it points at does not exist: make that',
+    code: "ELOOP",
+    text: 'Cannot open segment "file:LINK": ELOOP, too many levels of symbolic links. It is a symbolic link, which is not followed here: use its target\'s own name',
   },
   {
     provoke: () => Segment.openOrCreate(linkTo(import.meta.path), { size: 8, truncate: true }),

@@ -226,10 +226,8 @@ describe("truncate", () => {
     const truncate = (): unknown =>
       Segment.openOrCreate(`file:${link}`, { size: 16, truncate: true });
     expect(errorOf(truncate).code).toBe("ELOOP");
+    expect(errorOf(() => Segment.open(`file:${link}`)).code).toBe("ELOOP");
     expect(readFileSync(target, "utf8")).toBe("precious");
-    // Without it a link of one's own is followed.
-    using same = Segment.open(`file:${link}`);
-    expect(same.size).toBe(8);
   });
 
   test("is refused for a link to nothing, and for a link planted in /dev/shm", () => {

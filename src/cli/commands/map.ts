@@ -4,6 +4,7 @@ import { type AnyObject, type NamedValue, codecs, openAny, openObject } from "..
 import { kindText } from "../../inspection/inspect.ts";
 import { type Call, type Command, parseNumber } from "../command.ts";
 import { EXIT, Failure, UsageError } from "../failure.ts";
+import { ANYBODYS } from "../options.ts";
 import { print, printJson, writeAll } from "../output.ts";
 
 type OpenMap = Extract<AnyObject, { kind: "map" }>;
@@ -11,7 +12,7 @@ type OpenMap = Extract<AnyObject, { kind: "map" }>;
 /** Opens the map for a call of `use`. @returns What `use` returns. @throws Failure. */
 function withMap(call: Call, use: (opened: OpenMap) => number): number {
   const name = call.object;
-  const opened = openAny(name);
+  const opened = openAny(name, ANYBODYS);
   using _ = opened.handle;
   if (opened.kind === "map") return use(opened);
   const what = kindText(opened.kind);

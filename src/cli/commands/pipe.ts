@@ -12,7 +12,7 @@ import {
 } from "../channel.ts";
 import { MAX_COUNT, type Call, type Command } from "../command.ts";
 import { EXIT, Failure, codeOf } from "../failure.ts";
-import { COUNT_RECORDS } from "../options.ts";
+import { ANYBODYS, COUNT_RECORDS, ownersOf } from "../options.ts";
 import { complain, printJson, showable, writeAll } from "../output.ts";
 import { beforeExit } from "../signals.ts";
 
@@ -136,7 +136,7 @@ const CREATE_OPTIONS = {
 /** Waits for the object, if it is not to be made. */
 function waitFor(call: Call, name: string): void {
   const waitMs = call.milliseconds("wait") ?? 0;
-  if (waitMs > 0 && !call.has("create")) Segment.open(name, { waitMs }).close();
+  if (waitMs > 0 && !call.has("create")) Segment.open(name, { waitMs, ...ANYBODYS }).close();
 }
 
 /** Makes the object, if it is to be made. An existing one stays as it is. */
@@ -169,7 +169,7 @@ export const send: Command = {
     const name = call.object;
     waitFor(call, name);
     make(call, name);
-    using outlet = openOutlet(name);
+    using outlet = openOutlet(name, ownersOf(call));
     const sent = call.has("raw") ? sendRaw(outlet) : sendLines(outlet);
     if (call.has("json")) printJson({ name, ...sent });
     return EXIT.ok;
@@ -293,7 +293,7 @@ export const recv: Command = {
     // comes before the first wait is served there, when the object is open.
     using _ = call.has("unlink") ? beforeExit(() => opened?.unlink()) : undefined;
     make(call, name);
-    const inlet = held.use(openInlet(name));
+    const inlet = held.use(openInlet(name, ownersOf(call)));
     opened = inlet;
     const [follow, json] = [call.has("follow"), call.has("json")];
     const idle = await receive(inlet, { count, idleMs, follow, json });

@@ -1,6 +1,7 @@
 import { Segment } from "../../index.ts";
 import { type Call, type Command, parseBytes } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
+import { ANYBODYS } from "../options.ts";
 import { answer } from "../output.ts";
 
 export const resize: Command = {
@@ -14,7 +15,7 @@ export const resize: Command = {
   run(call: Call): number {
     const force = call.has("force");
     const wanted = parseBytes("SIZE", call.operands[1]!);
-    using segment = Segment.open(call.object);
+    using segment = Segment.open(call.object, ANYBODYS);
     const { name, size: before } = segment;
     if (wanted < before && !force) {
       const why = "shrinking ends every process that touches what is cut off";

@@ -3,7 +3,7 @@ import { Segment } from "../../index.ts";
 import type { Call, Command } from "../command.ts";
 import { EXIT, UsageError } from "../failure.ts";
 import { objectName } from "../names.ts";
-import { MODE, modeOf } from "../options.ts";
+import { ANYBODYS, MODE, modeOf } from "../options.ts";
 import { PIECE_LENGTH, answer } from "../output.ts";
 
 function fill(bytes: Uint8Array, source: number): void {
@@ -37,7 +37,7 @@ export const restore: Command = {
       if (size === 0) throw new UsageError(`${file} is empty, and an object cannot be`);
       const options = { size, ...mode };
       using segment = call.has("force")
-        ? Segment.openOrCreate(name, { ...options, truncate: true })
+        ? Segment.openOrCreate(name, { ...options, ...ANYBODYS, truncate: true })
         : Segment.create(name, options);
       try {
         fill(segment.bytes, source);

@@ -1,5 +1,5 @@
 /** Objects with names, and how they are made, sized, joined and removed without races. */
-import { constants, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { StateError } from "../../errors.ts";
 import { USERS_BYTE } from "../../layout/lock-bytes.ts";
@@ -17,6 +17,7 @@ import {
   removeIfStill,
   removeName,
 } from "./object-names.ts";
+import { type OwnerOptions, isStranger, refuseStranger } from "./owner.ts";
 import { roomHint } from "./room.ts";
 import type { PathName } from "./segment-name.ts";
 import {
@@ -65,12 +66,10 @@ function isHeldByOthers({ device, inode }: ObjectStat): boolean {
  */
 
 /** How an object is to be opened. */
-interface Opening {
+interface Opening extends OwnerOptions {
   readonly access: Access;
   /** Whether the caller's own call has the option `access`. */
   readonly readable?: boolean;
-  /** More flags for `open`. */
-  readonly flags?: number;
 }
 
 /** All objects that one set of calls finds by name. */
@@ -91,10 +90,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
     const { size, mode = 0o600 } = options;
     const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK;
     const opened = withDescriptors(() => this.#calls.open(path, flags, mode));
-    if (opened === -E.EEXIST) {
-      this.#refuseDangling(action, name);
-      return undefined;
-    }
+    if (opened === -E.EEXIST) return undefined;
     if (opened < 0) {
       fail(action, opened, this.openCall, text, this.#roomHint(opened, path, size));
     }
@@ -125,12 +121,12 @@ export class NamedSpace implements ObjectSpace<PathName> {
   open(
     name: PathName,
     access: Access,
-    { readable = false, until = deadlinesFor() }: OpenOptions = {},
+    { readable = false, until = deadlinesFor(), owner }: OpenOptions = {},
   ): SharedObject | undefined {
     const action = `Cannot open segment ${shown(name.text)}`;
     for (;;) {
-      if (!this.#waitForSize(name, until)) this.#failEmpty(action, name);
-      const found = this.#with(action, name, { access, readable }, (descriptor) =>
+      if (!this.#waitForSize(name, until, owner)) this.#failEmpty(action, name);
+      const found = this.#with(action, name, { access, readable, owner }, (descriptor) =>
         this.#join(action, name, descriptor, until),
       );
       if (found !== "again") return found;
@@ -140,10 +136,11 @@ export class NamedSpace implements ObjectSpace<PathName> {
   adopt(name: PathName, options: ObjectOptions): FoundObject | undefined {
     const action = `Cannot open segment ${shown(name.text)}`;
     const until = deadlinesFor();
+    const opening = { access: "readwrite", owner: options.owner } as const;
     for (let sized = false; ; sized = false) {
-      const hasSize = this.#waitForSize(name, until);
+      const hasSize = this.#waitForSize(name, until, options.owner);
       if (!hasSize && this.#isBeingMade(name)) this.#failEmpty(action, name);
-      const object = this.#with(action, name, { access: "readwrite" }, (descriptor) => {
+      const object = this.#with(action, name, opening, (descriptor) => {
         if (!hasSize) sized = this.#sizeIfEmpty(action, name, descriptor, options, until);
         return this.#join(action, name, descriptor, until);
       });
@@ -153,8 +150,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
 
   truncate(name: PathName, options: ObjectOptions): FoundObject | undefined {
     const action = `Cannot truncate segment ${shown(name.text)}`;
-    // A link may be planted: only what has the name itself is emptied.
-    const opening = { access: "readwrite", flags: constants.O_NOFOLLOW } as const;
+    const opening = { access: "readwrite", owner: options.owner } as const;
     const object = this.#with(action, name, opening, (descriptor) => {
       const alone = lockByte(descriptor, USERS_BYTE);
       const isUsedNow = alone === -E.EAGAIN || isHeldByOthers(statDescriptor(descriptor));
@@ -235,10 +231,10 @@ export class NamedSpace implements ObjectSpace<PathName> {
   #with(
     action: string,
     name: PathName,
-    { access, readable = false, flags }: Opening,
+    { access, readable = false, owner }: Opening,
     prepare: (descriptor: number) => boolean,
   ): SharedObject | "again" | undefined {
-    const opened = openExisting(this.#calls, name, access, flags);
+    const opened = openExisting(this.#calls, name, access);
     if (opened === -E.ENOENT) return undefined;
     if (opened < 0) {
       const hints: Record<number, string | undefined> = {
@@ -249,7 +245,9 @@ export class NamedSpace implements ObjectSpace<PathName> {
     }
     const descriptor = new Descriptor(`segment ${shown(name.text)}`, opened);
     try {
-      checkIsMemory(action, statDescriptor(opened));
+      const stat = statDescriptor(opened);
+      checkIsMemory(action, stat);
+      refuseStranger(action, stat.uid, owner);
       if (prepare(opened)) return this.#own(name, descriptor);
       descriptor.close();
       return "again";
@@ -269,12 +267,13 @@ export class NamedSpace implements ObjectSpace<PathName> {
 
   /**
    * Waits for a creator that has not given the object its size yet.
-   * @returns Whether it has one, or cannot have one: then opening it says why.
+   * @returns Whether it has one, or will not be used: then opening it says why.
    */
-  #waitForSize(name: PathName, until: MakerDeadlines): boolean {
+  #waitForSize(name: PathName, until: MakerDeadlines, owner: OwnerOptions["owner"]): boolean {
     const look = (): true | undefined => {
       const stat = this.#calls.stat(name.path);
-      return typeof stat === "number" || !stat.isFile || stat.size > 0 ? true : undefined;
+      if (typeof stat === "number" || !stat.isFile || stat.size > 0) return true;
+      return isStranger(stat.uid, owner) ? true : undefined;
     };
     return waitForMaker(look, () => this.#isBeingMade(name), until) === true;
   }
@@ -330,22 +329,10 @@ export class NamedSpace implements ObjectSpace<PathName> {
     until: MakerDeadlines,
   ): boolean {
     if (statDescriptor(descriptor).size > 0) return false;
-    const owner = this.#calls.linkOwner(name.path);
-    if (owner !== undefined && owner !== process.geteuid?.()) {
-      const hint = "The name is another user's symbolic link to an empty file, which stays empty";
-      fail(action, -E.ELOOP, this.openCall, name.text, hint);
-    }
     lockAlone(action, name.text, descriptor, until);
     if (statDescriptor(descriptor).size > 0) return false;
     this.#size(action, name, descriptor, options);
     return true;
-  }
-
-  /** @throws SystemError when the name is a link to nothing: it is taken, and can not be opened. */
-  #refuseDangling(action: string, { text, path }: PathName): void {
-    if (this.#calls.linkOwner(path) === undefined || this.#calls.stat(path) !== -E.ENOENT) return;
-    const hint = "The name is a symbolic link, and what it points at does not exist: make that";
-    fail(action, -E.ENOENT, this.openCall, text, hint);
   }
 
   #roomHint(result: number, path: string, size: number): string | undefined {

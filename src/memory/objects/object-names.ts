@@ -21,14 +21,12 @@ export interface NameCalls {
   readonly backing: Backing;
   readonly openCall: string;
   readonly unlinkCall: string;
-  /** A descriptor, or a negated errno. */
+  /** A descriptor, or a negated errno: -ELOOP for a symbolic link, which it does not follow. */
   open(path: string, flags: number, mode: number): number;
   /** 0, or a negated errno. */
   unlink(path: string): number;
   /** Looks at the object of a name, and takes no descriptor where that can be. Or an errno. */
   stat(path: string): ObjectStat | number;
-  /** Whose link a name is: a user's id; undefined when it is none. */
-  linkOwner(path: string): number | undefined;
   /** The directory whose free space a new object uses; undefined where it cannot be asked. */
   directoryOf(path: string): string | undefined;
   /** What to do when that space is used up. */
@@ -36,14 +34,9 @@ export interface NameCalls {
 }
 
 /** Opens what a name stands for. @returns A descriptor, or a negated errno. */
-export function openExisting(
-  calls: NameCalls,
-  { path }: PathName,
-  access: Access,
-  more = 0,
-): number {
+export function openExisting(calls: NameCalls, { path }: PathName, access: Access): number {
   const flags = (access === "read" ? C.O_RDONLY : C.O_RDWR) | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK;
-  return withDescriptors(() => calls.open(path, flags | more, 0));
+  return withDescriptors(() => calls.open(path, flags, 0));
 }
 
 /** Whether a name belongs to an object. @throws SystemError when it cannot be looked at. */

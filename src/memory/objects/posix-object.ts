@@ -8,7 +8,7 @@ import { type ObjectStat, statDescriptor, statPath } from "./shared-object.ts";
 
 /** Looks at an object as shm_open finds it, which follows no link. */
 function stat(name: string): ObjectStat | number {
-  if (PLATFORM?.directory !== undefined) return statPath(`${PLATFORM.directory}${name}`, false);
+  if (PLATFORM?.directory !== undefined) return statPath(`${PLATFORM.directory}${name}`);
   const descriptor = shmOpen(name, LOOK_FLAGS, 0);
   if (descriptor < 0) return descriptor;
   try {
@@ -25,7 +25,6 @@ export const posixObjects: NamedSpace = new NamedSpace({
   open: shmOpen,
   unlink: shmUnlink,
   stat,
-  linkOwner: () => undefined,
   directoryOf: () => PLATFORM?.directory,
   roomHint:
     "Remove what is not needed there, mount it larger, or start Docker with a larger " +

@@ -1,10 +1,11 @@
 /** The one interface to every kind of shared memory that a system has, below a segment. */
-import { type BigIntStats, fstatSync, lstatSync, statSync } from "node:fs";
+import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
 import { E } from "../../libc/errno.ts";
 import { pathBytes } from "../../libc/path-bytes.ts";
 import type { MakerDeadlines } from "../../waiting/patience.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Mapping } from "../mapping.ts";
+import type { OwnerOptions } from "./owner.ts";
 import type { SegmentName } from "./segment-name.ts";
 
 /** The kind of memory. */
@@ -12,8 +13,8 @@ export type Backing = "posix" | "sysv" | "memfd" | "file";
 
 export type Access = "readwrite" | "read";
 
-/** How an object is made. */
-export interface ObjectOptions {
+/** How an object is made, or one that exists is found. */
+export interface ObjectOptions extends OwnerOptions {
   readonly size: number;
   readonly mode?: number | undefined;
   readonly reserve?: boolean | undefined;
@@ -30,7 +31,7 @@ export interface ObjectMark {
 }
 
 /** What a caller says about opening an object. */
-export interface OpenOptions {
+export interface OpenOptions extends OwnerOptions {
   /** Whether it can also ask for reading only. */
   readonly readable?: boolean;
   /** How long it waits for the object's maker. */
@@ -41,6 +42,8 @@ export interface OpenOptions {
 export interface ObjectStat {
   readonly size: number;
   readonly mode: number;
+  /** Whose it is: a user's number. */
+  readonly uid: number;
   readonly inode: bigint;
   readonly device: bigint;
   readonly isFile: boolean;
@@ -122,26 +125,21 @@ export function statDescriptor(descriptor: number): ObjectStat {
   return statOf(fstatSync(descriptor, { bigint: true }));
 }
 
-/** Looks at a path, and at a link itself where it is not followed. @returns Or a negated errno. */
-export function statPath(path: string, follow: boolean): ObjectStat | number {
+/** Looks at a path, and at a symbolic link itself. @returns Or a negated errno. */
+export function statPath(path: string): ObjectStat | number {
   try {
-    return statOf((follow ? statSync : lstatSync)(pathBytes(path), { bigint: true }));
+    return statOf(lstatSync(pathBytes(path), { bigint: true }));
   } catch (error) {
     const { code } = error as { code?: keyof typeof E };
     return code === undefined ? -E.EIO : -E[code];
   }
 }
 
-/** Whose symbolic link a path is: a user's id; undefined when it is none. */
-export function linkOwnerOf(path: string): number | undefined {
-  const stat = lstatSync(pathBytes(path), { throwIfNoEntry: false });
-  return stat?.isSymbolicLink() === true ? stat.uid : undefined;
-}
-
 function statOf(stat: BigIntStats): ObjectStat {
   return {
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
     inode: stat.ino,
     device: stat.dev,
     isFile: stat.isFile(),

@@ -7,6 +7,7 @@ import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../lib
 import type { Descriptor } from "../descriptor.ts";
 import { HUGE_PAGES_HINT } from "./room.ts";
 import { Mapping } from "../mapping.ts";
+import { refuseStranger } from "./owner.ts";
 import { posixObjects } from "./posix-object.ts";
 import { type PathName, type SysvName, posixName } from "./segment-name.ts";
 import type {
@@ -16,13 +17,18 @@ import type {
   ObjectSpace,
   ObjectStat,
   ObjectWindow,
+  OpenOptions,
   SharedObject,
 } from "./shared-object.ts";
 
 /**
  * The names of the POSIX objects that carry the byte locks of System V segments, which have no
  * descriptors, start like this. Their bytes mean nothing. Such an object is made when the first
- * lock is taken, and removed with its segment; one without a segment is a leftover.
+ * lock is taken, or with the segment if others may write to that, and removed with its segment; one
+ * without a segment is a leftover.
+ *
+ * Whoever owns it can replace it, and then two processes hold the same lock. So it belongs to the
+ * owner or the creator of the segment, who can do the same to the segment, or to root.
  */
 export const SYSV_LOCKS_PREFIX = "/bun-shm.sysv-locks.";
 
@@ -75,9 +81,9 @@ class SysvObject implements SharedObject {
   }
 
   stat(): ObjectStat {
-    const { size, mode } = this.#stat();
+    const { size, mode, uid } = this.#stat();
     const inode = BigInt(this.#id);
-    return { size, mode: mode & 0o777, inode, device: -1n, isFile: true, blockSize: 0 };
+    return { size, mode: mode & 0o777, uid, inode, device: -1n, isFile: true, blockSize: 0 };
   }
 
   #stat(): ShmStat {
@@ -113,20 +119,43 @@ class SysvObject implements SharedObject {
 
   lockTarget(create: boolean): Descriptor | undefined {
     if (this.#locks !== undefined) return this.#locks.descriptor;
-    const name = locksName(this.#id);
-    if (!create) {
-      this.#locks = posixObjects.open(name, "readwrite");
-    } else {
-      const { mode } = this.#stat();
-      const options = { size: 1, mode: mode & 0o666 };
-      while (this.#locks === undefined) {
-        this.#locks =
-          posixObjects.create(name, options) ?? posixObjects.adopt(name, options)?.object;
-      }
-    }
+    this.#locks = this.#openLocks(create);
     const buffer = this.#buffer?.deref();
     if (buffer !== undefined) this.#locks?.serve(buffer);
     return this.#locks?.descriptor;
+  }
+
+  #openLocks(create: boolean): SharedObject | undefined {
+    const name = locksName(this.#id);
+    const { mode, uid, creator } = this.#stat();
+    const trusted = [0, uid, creator];
+    // Whose it is, is seen below.
+    const options = { size: 1, mode: mode & 0o666, owner: "any" } as const;
+    const mayCreate = create && trusted.includes(process.geteuid?.() ?? 0);
+    for (;;) {
+      const made = mayCreate ? posixObjects.create(name, options) : undefined;
+      if (made !== undefined) return made;
+      const found = mayCreate
+        ? posixObjects.adopt(name, options)?.object
+        : posixObjects.open(name, "readwrite", options);
+      if (found === undefined && mayCreate) continue;
+      const owner = found?.stat().uid;
+      if (owner === undefined ? !create : trusted.includes(owner)) return found;
+      found?.close();
+      this.#refuseLocks(owner);
+    }
+  }
+
+  #refuseLocks(owner: number | undefined): never {
+    const action = `Cannot lock anything of segment ${shown(this.name)}`;
+    const object = shown(`${SYSV_LOCKS_PREFIX}${this.#id}`);
+    const why =
+      owner === undefined
+        ? `${object}, which carries its locks, is missing: its owner, creator or root must take ` +
+          "the first lock, which makes that"
+        : `${object}, which carries its locks, belongs to user ${owner}, and neither to its ` +
+          "owner or creator nor to root. That user or root must remove it";
+    throw new StateError("EPERM", `${action}: ${why}`);
   }
 
   unlink(): boolean {
@@ -183,10 +212,19 @@ export const sysvObjects: ObjectSpace<SysvName> = {
     const id = shmget(key, size, flags);
     if (id === -E.EEXIST) return undefined;
     if (id < 0) fail(action, id, "shmget", text, sizeHint(id, hugePages));
-    return new SysvObject(target === "private" ? `sysv:#${id}` : text, id);
+    const made = new SysvObject(target === "private" ? `sysv:#${id}` : text, id);
+    // Who may write to it and does not own it cannot make what carries its locks.
+    if ((mode & 0o022) === 0) return made;
+    try {
+      made.lockTarget(true);
+      return made;
+    } catch (error) {
+      shmRemove(id);
+      throw error;
+    }
   },
 
-  open(name: SysvName, _access: Access): SharedObject | undefined {
+  open(name: SysvName, _access: Access, { owner }: OpenOptions = {}): SharedObject | undefined {
     const id = idOf(name);
     if (id === -E.ENOENT) return undefined;
     const action = `Cannot open segment ${shown(name.text)}`;
@@ -196,16 +234,19 @@ export const sysvObjects: ObjectSpace<SysvName> = {
       if (isRemoved(stat)) return undefined;
       fail(action, stat, "shmctl", name.text, "It belongs to another user");
     }
+    // Its creator keeps every right when it is given away.
+    for (const uid of [stat.uid, stat.creator]) refuseStranger(action, uid, owner);
     return new SysvObject(name.text, id);
   },
 
-  adopt(name: SysvName): FoundObject | undefined {
-    const object = sysvObjects.open(name, "readwrite");
+  adopt(name: SysvName, { owner }: ObjectOptions): FoundObject | undefined {
+    const object = sysvObjects.open(name, "readwrite", { owner });
     return object && { object, sized: false };
   },
 
   /** A System V segment cannot be emptied, so it is removed, and a new one is made. */
   truncate(name: SysvName, options: ObjectOptions): FoundObject | undefined {
+    sysvObjects.open(name, "readwrite", options)?.close();
     if (sysvObjects.hasUsers(name)) {
       const action = `Cannot truncate segment ${shown(name.text)}`;
       throw new StateError("EBUSY", `${action}: another handle has it attached`);
