@@ -132,13 +132,24 @@ interface Bootstrap {
   dlopen(library: string, flags: number): Pointer | null;
 }
 
+/** Why the engine compiles nothing, without which there is no bun:ffi; and what to do. */
+export function whyNoJit(): { readonly cause: string; readonly fix: string } {
+  if (/^(0|false|no)$/i.test(process.env["BUN_JSC_useJIT"] ?? "")) {
+    return { cause: "BUN_JSC_useJIT turns the JIT off", fix: "unset BUN_JSC_useJIT" };
+  }
+  return {
+    cause: "The system seems to refuse memory that is written and then executed",
+    fix: "MemoryDenyWriteExecute=no in systemd's unit; no PR_SET_MDWE; execmem in SELinux",
+  };
+}
+
 function loadBootstrap(libraries: readonly string[]): Bootstrap {
   let failure: unknown;
   for (const library of libraries) {
     try {
       return dlopen(library, BOOTSTRAP).symbols as unknown as Bootstrap;
     } catch (error) {
-      failure = error;
+      failure ??= error;
     }
   }
   throw failure;
@@ -161,8 +172,8 @@ function load(platform: Platform | undefined): LoadedLibc {
   try {
     bootstrap = loadBootstrap(platform.libraries);
   } catch (error) {
-    // Also met with BUN_JSC_useJIT=0, which disables bun:ffi.
-    return unusable(`Cannot use shared memory: libc does not load through bun:ffi: ${error}`);
+    const what = `Cannot use shared memory: libc does not load through bun:ffi: ${error}`;
+    return unusable(/\bJIT\b/.test(String(error)) ? `${what}. ${whyNoJit().cause}` : what);
   }
 
   const { RTLD_DEFAULT, RTLD_GLOBAL, RTLD_LAZY } = platform.constants;

@@ -1,8 +1,16 @@
 /** Locks that the kernel releases, by which roles are held and the deaths of holders are known. */
+import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { close, isByteLocked, lockByte, open } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 import { Descriptor, withDescriptors } from "./descriptor.ts";
+
+/** @throws UnsupportedError where the system has no such locks; SystemError for another failure. */
+export function failLock(action: string, result: number, path?: string): never {
+  if (result !== -E.EINVAL && result !== -E.ENOSYS) return fail(action, result, "fcntl", path);
+  const why = "this system has no locks of open file descriptions (F_OFD_SETLK)";
+  throw new UnsupportedError(`${action}: ${why}. Linux has them since 3.15, gVisor since 2023`);
+}
 
 /**
  * An exclusive lock on one byte of an object, which has an open file description of its own.
@@ -55,13 +63,13 @@ export class ByteLock {
     if (result === 0) return new ByteLock(what, descriptor, kept);
     close(descriptor);
     if (result === -E.EAGAIN) return undefined;
-    return fail(`Cannot lock ${what}`, result, "fcntl");
+    return failLock(`Cannot lock ${what}`, result);
   }
 
   /** Whether anybody holds the lock on byte `index`, this process included. @internal */
   static isHeld(what: string, object: Descriptor, index: number): boolean {
     const result = isByteLocked(object.number, index);
-    if (result < 0) fail(`Cannot look at the locks of ${what}`, result, "fcntl");
+    if (result < 0) failLock(`Cannot look at the locks of ${what}`, result);
     return result === 1;
   }
 

@@ -2,11 +2,12 @@ import { existsSync } from "node:fs";
 import { shellWord, visible } from "../arguments.ts";
 import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
-import { missingSymbols } from "../libc/symbols.ts";
+import { missingSymbols, whyNoJit } from "../libc/symbols.ts";
 import { processLimit, sysctl } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { posixName } from "../memory/objects/segment-name.ts";
 import { forEachStructure } from "./activities.ts";
+import { checkAccess } from "./doctor-access.ts";
 import { checkDirectory } from "./doctor-room.ts";
 import { checkRemoveIpc } from "./doctor-session.ts";
 import { type Finding, MIB, inMib, mend, note, ok } from "./finding.ts";
@@ -34,11 +35,25 @@ export function doctor(): Finding[] {
     findings.push(note("directory", `${process.platform} does not show its objects as files.`));
     return [...findings, ...checkPermission(), ...checkLimits()];
   }
-  const objects = existsSync(directory) ? usage({ sysv: true }) : [];
+  let objects: readonly ObjectUsage[] = [];
+  try {
+    objects = usage({ sysv: true });
+  } catch (error) {
+    // The check of the directory reports a missing one.
+    if (existsSync(directory)) {
+      findings.push(unreadable(directory, error as Error));
+      return [...findings, ...checkPermission(), ...checkLimits()];
+    }
+  }
   findings.push(...checkDirectory(directory, objects));
   findings.push(...checkPermission(), ...checkLimits(), ...checkRemoveIpc());
-  findings.push(...checkLeftovers(objects), ...checkHolders(objects));
+  findings.push(...checkLeftovers(objects), ...checkHolders(objects), ...checkAccess(objects));
   return findings;
+}
+
+function unreadable(directory: string, { message }: Error): Finding {
+  const text = `What lies in ${directory} cannot be listed: ${message}.`;
+  return mend("directory", text, `chmod 1777 ${directory}, if it is a directory`);
 }
 
 function* checkRuntime(): Generator<Finding> {
@@ -50,8 +65,8 @@ function* checkRuntime(): Generator<Finding> {
   }
   const missing = missingSymbols();
   if (missing.includes("shm_open")) {
-    const text = "libc does not load through bun:ffi (with BUN_JSC_useJIT=0 it never does).";
-    yield mend("libc", text, "unset BUN_JSC_useJIT");
+    const { cause, fix } = whyNoJit();
+    yield mend("libc", `libc does not load through bun:ffi. ${cause}.`, fix);
   } else if (missing.length > 0) {
     yield note("libc", `This libc has no ${missing.join(", ")}; what needs it says so.`);
   } else {
@@ -60,6 +75,8 @@ function* checkRuntime(): Generator<Finding> {
 }
 
 function checkPermission(): Finding[] {
+  // The check of the runtime reports a libc that does not load.
+  if (missingSymbols().includes("shm_open")) return [];
   const name = `/bun-shm.doctor.${process.pid}.${Date.now().toString(36)}`;
   try {
     const object = posixObjects.create(posixName(name), { size: 4096 });
@@ -70,8 +87,12 @@ function checkPermission(): Finding[] {
     const { code, message } = error as SystemError;
     const denied = code === "EACCES" || code === "EPERM";
     const fix = denied ? "chmod 1777 /dev/shm" : `Look up ${code} for shm_open`;
-    // The checks of the size and of the number of objects report a full file system.
-    if (code === "ENOSPC") return [];
+    // The checks of the directory report a full file system, and a missing one.
+    if (code === "ENOSPC" || code === "ENOENT") return [];
+    if (code === "ENOTSUP") {
+      const text = `The kernel lacks what every structure needs: ${message}.`;
+      return [mend("locks", text, "Use a newer kernel, or a newer gVisor")];
+    }
     if (code === "EDQUOT") {
       const what = `The quota of this user is used up: ${message}`;
       return [mend("quota", what, "Remove objects of this user, or raise the quota")];

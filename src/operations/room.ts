@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { UnsupportedError } from "../errors.ts";
 import {
   type FileSystemInfo,
@@ -73,6 +74,10 @@ function bound(limit: string): number | undefined {
 /** @returns The directory in which objects are files. @throws UnsupportedError without one. */
 export function objectDirectory(action: string): string {
   const directory = PLATFORM?.directory;
-  if (directory !== undefined) return directory;
-  throw new UnsupportedError(`${action}: ${process.platform} does not show its objects as files`);
+  if (directory === undefined) {
+    throw new UnsupportedError(`${action}: ${process.platform} does not show its objects as files`);
+  }
+  if (existsSync(directory)) return directory;
+  const way = "`bun-shm doctor` says how to mount it";
+  throw new UnsupportedError(`${action}: there is no ${directory}. ${way}`);
 }

@@ -12,9 +12,10 @@
  * Nothing is stored in the object, so hostile bytes cannot make the living dead, and a copy of the
  * object, or the same file after a restart of the machine, has no participants at all.
  */
-import { StateError, UnsupportedError } from "../errors.ts";
-import { E, fail } from "../libc/errno.ts";
+import { StateError } from "../errors.ts";
+import { E } from "../libc/errno.ts";
 import { lockRange } from "../libc/fcntl.ts";
+import { failLock } from "../memory/byte-lock.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
 import {
   PARTICIPANT_NUMBERS,
@@ -61,14 +62,13 @@ export class Participant {
         descriptor.atClose(() => own.delete(number));
         return new Participant(what, descriptor, number);
       }
-      if (result === -E.EINVAL || result === -E.ENOSYS) {
-        const why = "this system has no locks of open file descriptions (F_OFD_SETLK)";
-        throw new UnsupportedError(`${action}: ${why}`);
-      }
-      if (result !== -E.EAGAIN) fail(action, result, "fcntl");
+      if (result !== -E.EAGAIN) failLock(action, result);
     }
-    const why = "somebody holds locks on the bytes of all participants";
-    throw new StateError("EBUSY", `${action}: ${why}`);
+    const why = "somebody who may read it holds locks on the bytes of all participants";
+    throw new StateError(
+      "EBUSY",
+      `${action}: ${why}. \`bun-shm doctor\` names what others may read`,
+    );
   }
 
   /** Whether the participant of a number lives. @throws SystemError; ClosedError. */
@@ -76,7 +76,7 @@ export class Participant {
     if (own.has(number)) return true;
     const isAlive = isParticipantAlive(this.#descriptor.number, number);
     if (typeof isAlive === "boolean") return isAlive;
-    return fail(`Cannot look at the participants of ${this.#what}`, isAlive, "fcntl");
+    return failLock(`Cannot look at the participants of ${this.#what}`, isAlive);
   }
 
   /** Whether this thread has a number, through this handle or another. */

@@ -427,8 +427,8 @@ export class Segment {
    *
    * @param index An integer of 0 or more.
    * @returns The lock; undefined when a live process holds it, or another handle of this one.
-   * @throws SystemError ENOSYS where the system has no such locks (FreeBSD), EACCES when this user
-   *   may not write; ClosedError; RangeError, TypeError.
+   * @throws UnsupportedError where the system has no such locks (FreeBSD); SystemError EACCES when
+   *   this user may not write; ClosedError; RangeError, TypeError.
    */
   tryLock(index: number): ByteLock | undefined {
     checkByte(this.#what, index);

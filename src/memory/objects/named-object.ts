@@ -7,6 +7,7 @@ import { E, fail } from "../../libc/errno.ts";
 import { close, fchmod, ftruncate, isByteLocked, lockByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../../waiting/patience.ts";
+import { failLock } from "../byte-lock.ts";
 import { DescriptorObject, setSize } from "./descriptor-object.ts";
 import { Descriptor, LOOK_FLAGS, withDescriptors } from "../descriptor.ts";
 import { isUsedElsewhere } from "../user-table.ts";
@@ -89,7 +90,8 @@ export class NamedSpace implements ObjectSpace<PathName> {
     const action = `Cannot create segment ${shown(text)}`;
     const { size, mode = 0o600 } = options;
     const flags = C.O_RDWR | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC | C.SHM_OPEN_NONBLOCK;
-    const opened = withDescriptors(() => this.#calls.open(path, flags, mode));
+    // Others see it when it has its lock, or else one who may read could hold that first.
+    const opened = withDescriptors(() => this.#calls.open(path, flags, mode & 0o700));
     if (opened === -E.EEXIST) return undefined;
     if (opened < 0) {
       fail(action, opened, this.openCall, text, this.#roomHint(opened, path, size));
@@ -104,7 +106,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
         descriptor.close();
         return undefined;
       }
-      if (alone < 0) fail(action, alone, "fcntl", text);
+      if (alone < 0) failLock(action, alone, text);
       const changed = fchmod(opened, mode);
       if (changed < 0 && options.mode !== undefined) failMode(action, changed, text);
       this.#size(action, name, opened, options);
@@ -159,7 +161,7 @@ export class NamedSpace implements ObjectSpace<PathName> {
           "another handle has it open, and cutting it off would end that process (SIGBUS)";
         throw new StateError("EBUSY", `${action}: ${reason}`);
       }
-      if (alone < 0) fail(action, alone, "fcntl", name.text);
+      if (alone < 0) failLock(action, alone, name.text);
       const emptied = ftruncate(descriptor, 0);
       if (emptied < 0) fail(action, emptied, "ftruncate", name.text);
       this.#size(action, name, descriptor, options);

@@ -27,6 +27,7 @@ export function roomHint(
       `larger quota. ${wanted} bytes were wanted`
     );
   }
+  if (result === -E.ENOENT && directory !== undefined) return `There is no ${directory}`;
   if (result !== -E.ENOSPC) return undefined;
   if (directory === undefined) return `${wanted} bytes were wanted`;
   const { bavail, blocks, bsize, ffree, files } = statfsSync(directory);

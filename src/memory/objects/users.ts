@@ -1,9 +1,10 @@
 /** The users of an object: shared locks on one byte, and whoever has it alone. */
 import { LayoutError, StateError } from "../../errors.ts";
 import { USERS_BYTE } from "../../layout/lock-bytes.ts";
-import { E, fail } from "../../libc/errno.ts";
+import { E } from "../../libc/errno.ts";
 import { isByteLocked, lockByte, shareByte } from "../../libc/fcntl.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../../waiting/patience.ts";
+import { failLock } from "../byte-lock.ts";
 import type { ObjectStat } from "./shared-object.ts";
 
 /**
@@ -24,7 +25,7 @@ export function whenFree(
   if (result === undefined) {
     throw new StateError("EBUSY", `${action}: another process is making or removing it`);
   }
-  if (result < 0) fail(action, result, "fcntl", text);
+  if (result < 0) failLock(action, result, text);
 }
 
 /** Joins the object's users by a shared lock, which the kernel releases with the descriptor. */
@@ -60,6 +61,6 @@ export function checkIsMemory(action: string, { isFile }: ObjectStat): void {
 /** Whether a live process has the object open as a segment. It takes nothing: nobody notices. */
 export function isUsed(action: string, text: string, descriptor: number): boolean {
   const locked = isByteLocked(descriptor, USERS_BYTE);
-  if (locked < 0) fail(action, locked, "fcntl", text);
+  if (locked < 0) failLock(action, locked, text);
   return locked === 1;
 }

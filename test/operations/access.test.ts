@@ -1,0 +1,151 @@
+/** Who may read or write structures, what a mere reader can do, and what doctor says of it. */
+import { describe, expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
+import {
+  type Finding,
+  Mutex,
+  Segment,
+  SharedAtomics,
+  SharedMap,
+  codecs,
+  doctor,
+} from "../../src/index.ts";
+import { libc } from "../../src/libc/symbols.ts";
+import { uniqueName } from "../support/names.ts";
+import { testAsAnother, testWithC, testWithMounts } from "../support/needs.ts";
+import { BUN, type Child, compileC, finished } from "../support/process.ts";
+import { MAIN, outputUntil, shell } from "../support/shm.ts";
+
+const accessTo = (name: string): string[] =>
+  doctor()
+    .filter(({ check, text }) => check === "access" && text.includes(name))
+    .map(({ text }) => text);
+
+function thrownBy(call: () => unknown): Error & { readonly code?: string } {
+  try {
+    call();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("Nothing was thrown");
+}
+
+describe("doctor", () => {
+  test("names structures that others may write to, or read, and no other object", () => {
+    const modes = [0o600, 0o620, 0o602, 0o640, 0o604] as const;
+    const names = modes.map((mode) => uniqueName(`mode-${mode.toString(8)}`));
+    const raw = uniqueName("raw");
+    names.forEach((name, at) =>
+      SharedAtomics.create(name, { words: ["w"], mode: modes[at]! }).close(),
+    );
+    using other = Segment.create(raw, { size: 64, mode: 0o666 });
+    other.bytes.fill(7);
+    const said = names.map((name) => accessTo(name).map((text) => text.split(" ")[3]));
+    expect(said).toEqual([[], ["write"], ["write"], ["read"], ["read"]]);
+    expect(accessTo(raw)).toEqual([]);
+    for (const name of names) SharedAtomics.unlink(name);
+    Segment.unlink(raw);
+  });
+
+  test("names System V segments too", () => {
+    using segment = Segment.create("sysv:private", { size: 4096, mode: 0o606 });
+    Mutex.init(segment, 0);
+    expect(accessTo(segment.name)).toHaveLength(1);
+    segment.unlink();
+  });
+
+  testWithMounts("does not fail without /dev/shm, or with one that cannot be listed", async () => {
+    const bind = "for n in null zero urandom; do touch $d/$n; mount --bind /dev/$n $d/$n; done";
+    const { stdout } = await shell(`cat > /dev/null; d=$(mktemp -d); unshare -m bash -c '
+      mount -t tmpfs tmpfs $0; d=$0; ${bind}; mount --rbind $d /dev;
+      for verb in doctor ls prune "create x 1"; do "$1" ${MAIN} $verb 2>&1; echo "exit $?"; done
+    ' $d "${process.execPath}"; rmdir $d`);
+    expect(stdout).toMatch(/MEND +directory +There is no \/dev\/shm, so no object can be made\./);
+    expect(stdout).not.toMatch(/MEND +permissions/);
+    expect(stdout).toContain("there is no /dev/shm. `bun-shm doctor` says how to mount it\nexit 6");
+    expect(stdout).toMatch(/Cannot create segment "\/x": ENOENT.*There is no \/dev\/shm\nexit 3/);
+  });
+
+  test("says that the kernel has no locks of open file descriptions", () => {
+    const table = libc as unknown as Record<string, (...args: number[]) => number>;
+    const { fcntl } = table;
+    // EINVAL: there is no such id.
+    table["fcntl"] = () => table["shmctl"]!(-1, 0, 0);
+    let findings: Finding[];
+    try {
+      findings = doctor();
+      for (const call of [
+        () => Segment.create(uniqueName("no-ofd"), { size: 64 }),
+        () => Mutex.openOrCreate(uniqueName("no-ofd")),
+      ]) {
+        const error = thrownBy(call);
+        expect([error.name, error.message.includes("F_OFD_SETLK")]).toEqual([
+          "UnsupportedError",
+          true,
+        ]);
+      }
+    } finally {
+      table["fcntl"] = fcntl!;
+    }
+    expect(findings.filter(({ check }) => check === "locks")).toMatchObject([{ status: "mend" }]);
+  });
+
+  testWithC("says that memory cannot be made executable", async () => {
+    const launcher = compileC("test/peers/no-new-code.c");
+    const run = (...args: string[]): Promise<Awaited<ReturnType<typeof finished>>> =>
+      finished(
+        Bun.spawn([launcher, process.execPath, MAIN, ...args], {
+          stdio: ["pipe", "pipe", "pipe"],
+          cwd: `${import.meta.dir}/../..`,
+          env: { ...process.env, NO_COLOR: "1" },
+        }) as Child,
+      );
+    const { stdout, exitCode } = await run("doctor");
+    // An older kernel has no such rule.
+    if (exitCode === 3) return;
+    expect(stdout).toMatch(/MEND +libc +.*refuse memory that is written and then executed\./);
+    expect(stdout).not.toContain("useJIT");
+    expect(stdout).not.toMatch(/MEND +(locks|permissions)/);
+    expect((await run("create", uniqueName("mdwe"), "64")).stderr).toContain(
+      "seems to refuse memory",
+    );
+  });
+});
+
+describe("who may only read", () => {
+  testAsAnother(
+    "can keep others from joining, and not from removing or from going on",
+    async () => {
+      const codec = codecs.utf8;
+      const name = uniqueName("readable");
+      const other = uniqueName("other");
+      using map = SharedMap.create(name, { size: 2 ** 16, codec });
+      map.set("key", "before");
+      Segment.create(other, { size: 64 }).close();
+      for (const each of [name, other]) chmodSync(`/dev/shm${each}`, 0o644);
+      const readers = [name, other].map((each) => {
+        const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        const program = "test/peers/reader-that-locks.ts";
+        return Bun.spawn([...user, BUN, program, `/dev/shm${each}`], {
+          stdio: ["pipe", "pipe", "pipe"],
+          cwd: `${import.meta.dir}/../..`,
+          env: { ...process.env, HOME: "/tmp" },
+        }) as Child;
+      });
+      for (const reader of readers) expect(await outputUntil(reader, "\n")).toBe("locked\n");
+      // Who takes part already goes on.
+      expect(map.set("key", "after")).toBe(true);
+      using second = SharedMap.open(name, { codec });
+      expect(second.get("key")).toBe("after");
+      const error = thrownBy(() => second.set("key", "second"));
+      expect([error.name, error.code]).toEqual(["StateError", "EBUSY"]);
+      expect(error.message).toContain("somebody who may read it holds locks");
+      expect([map.unlink(), Segment.unlink(other)]).toEqual([true, true]);
+      for (const reader of readers) {
+        reader.stdin.end();
+        await reader.exited;
+      }
+      expect(second.set("key", "second")).toBe(true);
+    },
+  );
+});
