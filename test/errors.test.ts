@@ -85,6 +85,7 @@ function shown(message: string): string {
     .replaceAll(/file:[^"]*bun-shm-link-[^"]*/g, "file:LINK")
     .replaceAll(/huge page's, \d+ bytes/g, "huge page's, HUGE bytes")
     .replaceAll(/sysv:#\d+/g, "sysv:#ID")
+    .replaceAll(/sysv-locks\.\d+/g, "sysv-locks.ID")
     .replaceAll(/queue "fd:\d+"/g, 'queue "fd:N"')
     .replaceAll(/the hash 0x[0-9a-f]{8}/g, "the hash HASH")
     .replaceAll(/expected 0x[0-9a-f]{8} at offset 20/g, "expected HASH at offset 20");

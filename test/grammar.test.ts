@@ -314,7 +314,7 @@ for (const [title, entry] of Object.entries(NOUNS)) {
       expect(noun.unlink(name)).toBe(false);
     });
 
-    test("mode and waitMs are checked", () => {
+    test("mode, waitMs and owner are checked", () => {
       const name = nameFor(entry, "mode");
       for (const mode of [-1, 1.5, Number.NaN, 0o1777]) {
         const error = caught(() => noun.create(name, { ...create, mode }));
@@ -327,9 +327,22 @@ for (const [title, entry] of Object.entries(NOUNS)) {
         expect(caught(() => noun.open(name, { ...open, waitMs }))).toBeInstanceOf(RangeError);
       }
       expect(caught(() => noun.open(name, { ...open, waitMs: "5" }))).toBeInstanceOf(TypeError);
+      for (const call of [
+        (owner: unknown) => noun.open(name, { ...open, owner }),
+        (owner: unknown) => noun.openOrCreate(name, { ...create, owner }),
+      ]) {
+        for (const owner of [-1, 0.5, 2 ** 32]) {
+          expect(caught(() => call(owner))).toBeInstanceOf(RangeError);
+        }
+        for (const owner of ["root", null]) {
+          expect(caught(() => call(owner))).toBeInstanceOf(TypeError);
+        }
+      }
       const missing = caught(() => noun.open(name, { ...open, waitMs: 1 })) as { code?: string };
       expect(missing.code).toBe("ENOENT");
-      expect(noun.unlink(name)).toBe(false);
+      const accepted = noun.openOrCreate(name, { ...create, owner: "any" });
+      expect([accepted.created, noun.unlink(name)]).toEqual([true, true]);
+      accepted.close();
     });
 
     if (placed === undefined) return;

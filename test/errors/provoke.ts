@@ -1,5 +1,5 @@
 /** What the rows of the table of errors are made with: objects in the states that provoke them. */
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
@@ -108,6 +108,32 @@ export function linkTo(target: string): string {
   symlinkSync(target, path);
   cleanups.push(() => rmSync(dirname(path), { recursive: true }));
   return `file:${path}`;
+}
+
+const OTHER_USER = 12_345;
+
+/** The name of a segment that is another user's; only root can do that. */
+export function givenAway(name: string): string {
+  raw(name);
+  chownSync(`/dev/shm${name}`, OTHER_USER, OTHER_USER);
+  return name;
+}
+
+/** A System V segment for whose locks another user has made the object. */
+export function squattedLocks(): Segment {
+  const segment = keep(Segment.create("sysv:private", { size: 64 }));
+  const path = `/dev/shm/bun-shm.sysv-locks.${segment.name.slice("sysv:#".length)}`;
+  writeFileSync(path, "x");
+  chownSync(path, OTHER_USER, OTHER_USER);
+  cleanups.push(() => Segment.unlink(segment.name));
+  return segment;
+}
+
+/** The name of a semaphore whose file holds something else. */
+export function noSemaphore(name: string): string {
+  writeFileSync(`/dev/shm/sem.${name.slice(1)}`, "some text");
+  cleanups.push(() => Semaphore.unlink(name));
+  return name;
 }
 
 /** A segment that begins with these words. */

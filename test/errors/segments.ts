@@ -1,10 +1,11 @@
 /** Rows of the table of errors: segments. */
 import { gzip } from "node:zlib";
-import { Segment, Semaphore, SystemVSemaphore, ftok } from "../../src/index.ts";
+import { RingBuffer, Segment, Semaphore, SystemVSemaphore, ftok } from "../../src/index.ts";
 import {
   type ErrorRow,
   empty,
   fifo,
+  givenAway,
   huge,
   any,
   closed,
@@ -13,13 +14,47 @@ import {
   held,
   key,
   linkTo,
+  noSemaphore,
   raw,
   removed,
   scratch,
   semaphore,
+  squattedLocks,
 } from "./provoke.ts";
 
+/** What only root can provoke, who alone can give objects away. */
+const ROOTS: readonly ErrorRow[] = [
+  {
+    provoke: (name) => Segment.open(givenAway(name)),
+    error: "StateError",
+    code: "EPERM",
+    text: 'Cannot open segment "NAME": it belongs to user 12345, and not to root. Anybody can take a name first; { owner: 12345 } opens that user\'s objects too, { owner: "any" } everybody\'s',
+  },
+  {
+    provoke: () => squattedLocks().tryLock(0),
+    error: "StateError",
+    code: "EPERM",
+    text: 'Cannot lock anything of segment "sysv:#ID": "/bun-shm.sysv-locks.ID", which carries its locks, belongs to user 12345, and neither to its owner or creator nor to root. That user or root must remove it',
+  },
+];
+
 export const SEGMENTS: readonly ErrorRow[] = [
+  ...(process.getuid?.() === 0 ? ROOTS : []),
+  {
+    provoke: (name) => Segment.open(name, { owner: "root" as never }),
+    error: "TypeError",
+    text: 'Cannot open segment "NAME": its owner must be a user\'s number or "any", not "root"',
+  },
+  {
+    provoke: (name) => RingBuffer.openOrCreate(name, { owner: -1 }),
+    error: "RangeError",
+    text: 'Cannot create segment "NAME": its owner must be an integer from 0 to 4294967294, not -1',
+  },
+  {
+    provoke: (name) => Semaphore.open(noSemaphore(name)),
+    error: "LayoutError",
+    text: 'Cannot open semaphore "NAME": it is no semaphore: expected 32 bytes at offset 0, found 9',
+  },
   {
     provoke: () => Segment.create("x", { size: 1 }),
     error: "RangeError",
@@ -300,7 +335,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
     provoke: () => Segment.create("file:/none/such", { size: 1 }),
     error: "SystemError",
     code: "ENOENT",
-    text: 'Cannot create segment "file:/none/such": ENOENT, no such file or directory',
+    text: 'Cannot create segment "file:/none/such": ENOENT, no such file or directory. There is no /none',
   },
   {
     provoke: () => Segment.create("file:/none/such", { size: 1, portable: true }),

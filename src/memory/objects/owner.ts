@@ -2,7 +2,7 @@
  * Whose objects are opened. Whoever may make an object can take a name before the one whose name it
  * is, and the owner of an object can change, lock and truncate it whatever its mode is.
  */
-import { checkInteger, checkOneOf } from "../../arguments.ts";
+import { checkInteger, shown } from "../../arguments.ts";
 import { StateError } from "../../errors.ts";
 
 /** Whose object is opened. */
@@ -23,8 +23,12 @@ const ROOT = 0;
 
 /** Checks the option itself. @throws TypeError, RangeError. */
 export function checkOwnerOption(action: string, { owner }: OwnerOptions): void {
+  if (owner === undefined || owner === "any") return;
   if (typeof owner === "number") checkInteger(action, "its owner", owner, 0, UID_MAX);
-  else if (owner !== undefined) checkOneOf(action, "its owner", owner, ["any"]);
+  else {
+    const rule = `its owner must be a user's number or "any", not ${shown(owner)}`;
+    throw new TypeError(`${action}: ${rule}`);
+  }
 }
 
 function ownNumber(): number {
