@@ -7,7 +7,14 @@ import { NPM, ROOT } from "./app.ts";
 import { check, must, mustRun, run } from "./checks.ts";
 
 const FOLDERS = /^(dist|src|include|docs|examples)\//;
-const FILES = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"];
+const FILES = [
+  "package.json",
+  "README.md",
+  "LICENSE",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+];
 
 function checkFiles(installed: string): void {
   const files = [...new Bun.Glob("**/*").scanSync({ cwd: installed, dot: true })];

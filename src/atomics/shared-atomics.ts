@@ -107,8 +107,9 @@ export class SharedAtomics<
    * without it).
    *
    * @returns A handle to close.
-   * @throws SystemError ENOENT, EACCES; LayoutError when one of the names is missing, or something
-   *   else has the segment's name; StateError ENODATA when it is unfinished, and nobody makes it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when one of the names is missing, or something else has the segment's name;
+   *   StateError ENODATA when it is unfinished, and nobody makes it.
    * @throws RangeError, TypeError for bad names or options.
    */
   static open<const W extends string = string, const C extends string = string>(

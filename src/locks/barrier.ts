@@ -159,9 +159,9 @@ export class Barrier extends LockHandle {
    * a live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The barrier.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its number of
-   *   parties is not the one asked for; StateError ENODATA when it is unfinished, and nobody makes
-   *   it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else, or its number of parties is not the one asked for;
+   *   StateError ENODATA when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: BarrierOptions & PlacedOpenOptions): Barrier {
     return Barrier.#kind.open(name, options);

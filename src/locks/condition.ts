@@ -125,8 +125,9 @@ export class Condition extends LockHandle {
    * while a live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The condition.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
-   *   when it is unfinished, and nobody makes it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else; StateError ENODATA when it is unfinished, and nobody
+   *   makes it.
    */
   static open(name: string, options: ConditionOptions & PlacedOpenOptions): Condition {
     return Condition.#kind.open(name, options);

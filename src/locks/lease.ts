@@ -204,8 +204,9 @@ export class Lease extends LockHandle {
    * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The lease.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else; StateError ENODATA
-   *   when it is unfinished, and nobody makes it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else; StateError ENODATA when it is unfinished, and nobody
+   *   makes it.
    */
   static open(name: string, options?: PlacedOpenOptions): Lease {
     return Lease.#kind.open(name, options);

@@ -170,9 +170,9 @@ export class RwLock extends LockHandle {
    * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The lock.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its number of
-   *   readers is not the one asked for; StateError ENODATA when it is unfinished, and nobody makes
-   *   it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else, or its number of readers is not the one asked for;
+   *   StateError ENODATA when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: RwLockOptions & PlacedOpenOptions): RwLock {
     return RwLock.#kind.open(name, options);

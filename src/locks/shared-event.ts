@@ -143,8 +143,9 @@ export class SharedEvent extends LockHandle {
    * live process is making it, which `waitMs` bounds too (half a minute without it).
    *
    * @returns The event.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or its `reset` is
-   *   not the one asked for; StateError ENODATA when it is unfinished, and nobody makes it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else, or its `reset` is not the one asked for; StateError
+   *   ENODATA when it is unfinished, and nobody makes it.
    */
   static open(name: string, options?: SharedEventOptions & PlacedOpenOptions): SharedEvent {
     return SharedEvent.#kind.open(name, options);

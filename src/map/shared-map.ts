@@ -124,8 +124,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
-   * @throws SystemError ENOENT, EACCES; LayoutError when the map has another codec or another form
-   *   of keys, or something else has the name; StateError ENODATA when it is unfinished.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when the map has another codec or another form of keys, or something else has the
+   *   name; StateError ENODATA when it is unfinished.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<V, K extends SharedMapKey = string>(

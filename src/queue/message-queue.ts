@@ -164,10 +164,11 @@ export class MessageQueue {
    *
    * @param name Default "/messagequeue".
    * @returns The queue.
-   * @throws SystemError ENOENT when there is none, EACCES; StateError EBUSY when 64 handles have it
-   *   open, or its maker lives and needs longer, ENODATA when its creator died before it had
-   *   finished; LayoutError when it is something else, or its `slots`, `slotSize` or semaphores are
-   *   not those asked for; RangeError, TypeError.
+   * @throws SystemError ENOENT when there is none, EACCES; StateError EPERM when it is another
+   *   user's (see `owner`), EBUSY when 64 handles have it open, or its maker lives and needs
+   *   longer, ENODATA when its creator died before it had finished; LayoutError when it is
+   *   something else, or its `slots`, `slotSize` or semaphores are not those asked for; RangeError,
+   *   TypeError.
    */
   static open(
     name: string = DEFAULT_QUEUE_NAME,

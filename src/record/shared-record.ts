@@ -115,8 +115,9 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * and while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
-   * @throws SystemError ENOENT, EACCES; LayoutError when the record holds another struct, or
-   *   something else has the name; StateError ENODATA when it is unfinished, and nobody makes it.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when the record holds another struct, or something else has the name; StateError
+   *   ENODATA when it is unfinished, and nobody makes it.
    * @throws TypeError, RangeError for a bad name or bad options.
    */
   static open<S extends Schema>(

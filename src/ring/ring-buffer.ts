@@ -118,8 +118,9 @@ export class RingBuffer<T = Uint8Array> {
    * and while its creator is at work, which `waitMs` bounds too (half a minute without it).
    *
    * @returns A handle to close.
-   * @throws SystemError ENOENT, EACCES; LayoutError when something else has the name, or the ring
-   *   differs from what the options say; StateError ENODATA when it is unfinished.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when something else has the name, or the ring differs from what the options say;
+   *   StateError ENODATA when it is unfinished.
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {

@@ -96,9 +96,9 @@ export class PortableSegment {
    * Attaches to one that exists.
    *
    * @returns The portable segment.
-   * @throws SystemError ENOENT, EACCES; LayoutError when it is something else, or another version
-   *   made it; StateError ENODATA when it is unfinished and nobody makes it; RangeError,
-   *   TypeError.
+   * @throws SystemError ENOENT, EACCES; StateError EPERM when it is another user's (see `owner`);
+   *   LayoutError when it is something else, or another version made it; StateError ENODATA when it
+   *   is unfinished and nobody makes it; RangeError, TypeError.
    */
   static open(name: string, options: PortableSegmentOpenOptions = {}): PortableSegment {
     checkObjectName(name, "segment", PORTABLE_NAME_MAX);
