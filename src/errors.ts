@@ -28,8 +28,8 @@ export class SystemError extends Error {
  *
  * - `EBUSY`: a live holder has it, or something in it is in use;
  * - `EEXIST`: one exists already;
- * - `EPERM`: this handle does not hold what it was asked to release, or the object is another user's
- *   and the option `owner` does not accept that;
+ * - `EPERM`: this handle does not hold what it was asked to release, or the object belongs to
+ *   another user, whom the option `owner` does not name;
  * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
  * - `ENODATA`: it is empty or unfinished, and nobody is making it;

@@ -3,6 +3,7 @@ import { checkInteger, checkOptions, shown } from "../arguments.ts";
 import { ClosedError, UnsupportedError } from "../errors.ts";
 import { queueSemaphores } from "../layout/message-queue-layout.ts";
 import { NUMBER_SHIFT } from "../layout/lock-layout.ts";
+import { SEMAPHORE_FILE_PREFIX } from "../memory/objects/object-name.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
@@ -370,9 +371,6 @@ export function kindText(kind: ObjectKind): string {
   return KIND_TEXTS[kind];
 }
 
-/** The prefix of the files that glibc keeps semaphores in. */
-const SEMAPHORE_PREFIX = "sem.";
-
 /**
  * @param file The file's name: its bytes, or a text in which a byte that is not UTF-8 is a lone
  *   surrogate.
@@ -383,8 +381,8 @@ export function objectOfFile(file: string | Uint8Array): {
   readonly name: string;
 } {
   const text = typeof file === "string" ? file : pathText(file);
-  return text.startsWith(SEMAPHORE_PREFIX)
-    ? { type: "semaphore", name: spelled(`/${text.slice(SEMAPHORE_PREFIX.length)}`) }
+  return text.startsWith(SEMAPHORE_FILE_PREFIX)
+    ? { type: "semaphore", name: spelled(`/${text.slice(SEMAPHORE_FILE_PREFIX.length)}`) }
     : { type: "segment", name: spelled(`/${text}`) };
 }
 

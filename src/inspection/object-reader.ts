@@ -11,7 +11,7 @@ import { shmOpen } from "../libc/mman.ts";
 import { shmRead, shmStat } from "../libc/shm.ts";
 import { LOOK_FLAGS } from "../memory/descriptor.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
-import { type SysvName, parseSegmentName, posixName } from "../memory/objects/segment-name.ts";
+import { type SysvName, parseObjectName, posixName } from "../memory/objects/segment-name.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
 import { isParticipantAlive } from "../memory/participant-identity.ts";
 import { objectKey, sysvKey } from "../memory/processes.ts";
@@ -46,7 +46,7 @@ export interface ObjectReader {
 
 /** Opens an object to read it. @throws SystemError ENOENT, EACCES; UnsupportedError for a memfd. */
 export function openReader(name: string): ObjectReader {
-  const parsed = parseSegmentName(name);
+  const parsed = parseObjectName(name);
   if (parsed.kind === "sysv") return openSysv(parsed);
   if (parsed.kind === "memfd") {
     throw new UnsupportedError(

@@ -10,7 +10,8 @@ import { libc } from "./symbols.ts";
  * `int open(const char *path, int oflag, mode_t mode)`: a descriptor.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/open.html
  */
-export function open(path: string, flags: number, mode = 0): number {
+export function open(text: string, flags: number, mode = 0): number {
+  const path = cPath(text);
   return uninterrupted(() => fromErrno(libc.open(path, flags, mode)));
 }
 

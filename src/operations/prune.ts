@@ -4,6 +4,7 @@ import { type ObjectReader, openReader } from "../inspection/object-reader.ts";
 import { close } from "../libc/fcntl.ts";
 import { memfdCreate } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
+import { SEMAPHORE_FILE_PREFIX } from "../memory/objects/object-name.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { posixName } from "../memory/objects/segment-name.ts";
 import { Segment } from "../segment/segment.ts";
@@ -146,9 +147,9 @@ function fileClock(): number {
   return ctimeMs;
 }
 
-/** @returns The name of the file that an object is; glibc puts "sem." before a semaphore's. */
+/** @returns The name of the file that an object is. */
 function fileName({ type, name }: ObjectUsage): string {
-  return type === "semaphore" ? `/sem.${name.slice(1)}` : name;
+  return type === "semaphore" ? `/${SEMAPHORE_FILE_PREFIX}${name.slice(1)}` : name;
 }
 
 /** @returns Whether this call removed it. */

@@ -7,10 +7,11 @@ import { mmap, unmap } from "../libc/mman.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
 import { unspelled } from "../libc/name-spelling.ts";
 import { pathBytes } from "../libc/path-bytes.ts";
-import { SEM_LENGTH, semClose, semInit, semOpen } from "../libc/semaphore.ts";
+import { SEM_LENGTH, semClose, semInit, semOpen, semUnlink } from "../libc/semaphore.ts";
 import { has } from "../libc/symbols.ts";
 import { withDescriptors } from "../memory/descriptor.ts";
 import { setSize } from "../memory/objects/descriptor-object.ts";
+import { SEMAPHORE_FILE_PREFIX } from "../memory/objects/object-name.ts";
 import { type OwnerOptions, refuseStranger } from "../memory/objects/owner.ts";
 import { sameObject, statDescriptor } from "../memory/objects/shared-object.ts";
 import { checkIsMemory } from "../memory/objects/users.ts";
@@ -20,15 +21,22 @@ import { CountedMemory } from "./wait-memory.ts";
 /** Answers with which a system says that it has no nameless files there, or no /proc. */
 const NO_NAMELESS: ReadonlySet<number> = new Set([-E.EOPNOTSUPP, -E.EISDIR, -E.EINVAL, -E.ENOENT]);
 
-/**
- * The file behind a named semaphore: sem.x for /x in glibc, and x in musl; undefined where the
- * system shows none.
- */
+/** The file behind a named semaphore: sem.x for /x; undefined where the system shows none. */
 function fileOf(name: string): string | undefined {
   const directory = PLATFORM?.directory;
   if (directory === undefined) return undefined;
-  const prefix = has("gnu_get_libc_version") ? "sem." : "";
-  return `${directory}/${prefix}${unspelled(name).slice(1)}`;
+  return `${directory}/${SEMAPHORE_FILE_PREFIX}${unspelled(name).slice(1)}`;
+}
+
+/** The name by which libc finds that file. */
+function libcName(name: string): string {
+  if (PLATFORM?.directory === undefined || has("gnu_get_libc_version")) return name;
+  return `/${SEMAPHORE_FILE_PREFIX}${name.slice(1)}`;
+}
+
+/** Removes a name. @returns 0, or a negated errno. */
+export function unlinkNamed(name: string): number {
+  return semUnlink(libcName(name));
 }
 
 /**
@@ -80,7 +88,7 @@ export function makeNamed(name: string, value = 0, mode = 0o600): CountedMemory 
   const file = fileOf(name);
   const made = file === undefined ? -E.ENOENT : makeFile(file, value, mode);
   if (typeof made !== "number" || !NO_NAMELESS.has(made)) return made;
-  const opened = semOpen(name, C.O_CREAT | C.O_EXCL, mode, value);
+  const opened = semOpen(libcName(name), C.O_CREAT | C.O_EXCL, mode, value);
   // On a system that shows no file, the umask stays in force.
   if (opened >= 0 && file !== undefined) chmodSync(pathBytes(file), mode);
   return adopt(opened);

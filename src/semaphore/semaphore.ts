@@ -8,7 +8,6 @@ import {
   semInit,
   semPost,
   semTryWait,
-  semUnlink,
   semWaitSlice,
 } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
@@ -27,7 +26,7 @@ import {
   checkWait,
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
-import { isNameOf, makeNamed, openNamed } from "./named-semaphore.ts";
+import { isNameOf, makeNamed, openNamed, unlinkNamed } from "./named-semaphore.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
 import { CountedMemory, type WaitMemory, memoryIn } from "./wait-memory.ts";
 
@@ -193,7 +192,7 @@ export class Semaphore {
    */
   static unlink(name: string): boolean {
     checkObjectName(name, "semaphore", SEMAPHORE_NAME_MAX);
-    const result = semUnlink(name);
+    const result = unlinkNamed(name);
     if (result < 0 && result !== -E.ENOENT) {
       fail(`Cannot unlink semaphore ${shown(name)}`, result, "sem_unlink", name);
     }

@@ -61,6 +61,11 @@ export const SEGMENTS: readonly ErrorRow[] = [
     text: 'Cannot use "x" as a segment name: it must start with "/": try "/x"',
   },
   {
+    provoke: () => Segment.create("/sem.jobs", { size: 1 }),
+    error: "RangeError",
+    text: 'Cannot use "/sem.jobs" as a segment name: it is the file of the semaphore "/jobs": choose another name',
+  },
+  {
     provoke: () => Segment.create("", { size: 1 }),
     error: "RangeError",
     text: 'Cannot use "" as a segment name: it must start with "/": try "/"',

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  MessageQueue,
   RingBuffer,
   Segment,
   Semaphore,
@@ -159,6 +160,20 @@ describe("what another user made first", () => {
     );
     expect(readFileSync(`/dev/shm${name}`, "utf8")).toBe("precious");
     Segment.unlink(name);
+  });
+
+  testAsOthers("is also a semaphore of a queue that is this user's own", () => {
+    const name = uniqueName("queue");
+    using queue = MessageQueue.create(name, { mode: 0o666 });
+    for (const role of ["mutex", "items", "spaces"]) {
+      const file = `/dev/shm/sem.${name.slice(1)}_${role}`;
+      chownSync(file, MALLORY, MALLORY);
+      expect(outcomes("MessageQueue", name, {})).toEqual(REFUSED);
+      expect(outcomes("MessageQueue", name, { owner: MALLORY })).toEqual(OPENED);
+      chownSync(file, 0, 0);
+    }
+    expect(outcomes("MessageQueue", name, {})).toEqual(OPENED);
+    queue.unlink();
   });
 
   testAsOthers("is what a descriptor refers to: that was handed over", () => {

@@ -1,9 +1,13 @@
 /** Names, parsed. */
 import { expect, test } from "bun:test";
+import { Segment, Semaphore, SharedEvent, usage } from "../../src/index.ts";
 import { type SegmentName, parseSegmentName } from "../../src/memory/objects/segment-name.ts";
+import { uniqueName } from "../support/names.ts";
 
 const PARSED: [string, object][] = [
   ["/x", { kind: "posix", path: "/x" }],
+  ["/sem", { kind: "posix", path: "/sem" }],
+  ["/semx", { kind: "posix", path: "/semx" }],
   ["/proc", { kind: "posix", path: "/proc" }],
   ["file:a/b", { kind: "file", path: "a/b" }],
   ["file:file:x", { kind: "file", path: "file:x" }],
@@ -27,6 +31,8 @@ const REFUSED: string[] = [
   "",
   "x",
   "/a/b",
+  "/sem.",
+  "/sem.x",
   "/proc/self/fd/x",
   "fd:",
   "fd:-1",
@@ -57,4 +63,24 @@ test("what is no string is a TypeError", () => {
   for (const value of [undefined, null, 7, {}, Symbol.iterator]) {
     expect(() => parseSegmentName(value as unknown as string)).toThrow(TypeError);
   }
+});
+
+test("the file of a semaphore is no segment, whatever a noun would do with it", () => {
+  const name = uniqueName("sem");
+  using semaphore = Semaphore.create(name, { value: 3 });
+  const file = `/sem.${name.slice(1)}`;
+  for (const call of [
+    () => Segment.create(file, { size: 32 }),
+    () => Segment.open(file),
+    () => Segment.openOrCreate(file, { size: 32, truncate: true }),
+    () => Segment.unlink(file),
+    () => Segment.exists(file),
+    () => Segment.inUse(file),
+    () => SharedEvent.openOrCreate(file, { reset: "manual" }),
+  ]) {
+    expect(call).toThrow(`it is the file of the semaphore "${name}"`);
+  }
+  expect([semaphore.value, semaphore.unlinked]).toEqual([3, false]);
+  expect(usage().filter((one) => one.name === name)).toMatchObject([{ value: 3 }]);
+  expect(Semaphore.unlink(name)).toBe(true);
 });

@@ -5,7 +5,12 @@ import { pathBytes } from "../../libc/path-bytes.ts";
 
 /** How many bytes a name can have with its slash: the file system allows 255 without it. */
 export const NAME_MAX = 256;
-/** How many bytes a semaphore's name can have: glibc puts "sem." before it. */
+/**
+ * What comes before a semaphore's name in that of its file. glibc puts it there; musl does not, and
+ * is given names that have it, so that no semaphore has the file of a segment.
+ */
+export const SEMAPHORE_FILE_PREFIX = "sem.";
+/** How many bytes a semaphore's name can have, without that. */
 export const SEMAPHORE_NAME_MAX = 252;
 /** How many bytes a name can have on every POSIX system; macOS sets the limit. */
 export const PORTABLE_NAME_MAX = 31;

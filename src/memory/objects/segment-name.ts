@@ -1,7 +1,13 @@
 /** A segment's name, parsed once into the kind of memory and where that is. */
 import { shown } from "../../arguments.ts";
 import { unspelled } from "../../libc/name-spelling.ts";
-import { ILL_FORMED, NAME_MAX, PORTABLE_NAME_MAX, checkObjectName } from "./object-name.ts";
+import {
+  ILL_FORMED,
+  NAME_MAX,
+  PORTABLE_NAME_MAX,
+  SEMAPHORE_FILE_PREFIX,
+  checkObjectName,
+} from "./object-name.ts";
 
 /** The kinds of names that a segment can have. */
 export type NameKind = SegmentName["kind"];
@@ -78,6 +84,15 @@ function parseTarget(text: string): SysvName["target"] {
  * @throws TypeError when it is not a string; RangeError that names the broken rule.
  */
 export function parseSegmentName(text: string, portable = false): SegmentName {
+  const name = parseObjectName(text, portable);
+  const prefix = `/${SEMAPHORE_FILE_PREFIX}`;
+  if (name.kind !== "posix" || !name.path.startsWith(prefix)) return name;
+  const semaphore = shown(`/${text.slice(prefix.length)}`);
+  return refuse(text, `it is the file of the semaphore ${semaphore}: choose another name`);
+}
+
+/** Parses a name like `parseSegmentName`, and also those of the files of semaphores. */
+export function parseObjectName(text: string, portable = false): SegmentName {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot use ${shown(text)} as a segment name: it is not a string`);
   }
