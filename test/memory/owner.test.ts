@@ -342,6 +342,19 @@ describe("the locks of a System V segment", () => {
     segment.unlink();
   });
 
+  testAsOthers("are their owner's when root has made them", () => {
+    const program =
+      `import { Segment } from "./src/index.ts";` +
+      `console.log(Segment.create("sysv:private", { size: 64 }).name);`;
+    const name = runAs(MALLORY, "-e", program).stdout.trim();
+    using segment = Segment.open(name, { owner: MALLORY });
+    using lock = segment.tryLock(0);
+    const { uid, mode } = statSync(locksOf(segment));
+    expect([lock?.held, uid, mode & 0o777]).toEqual([true, MALLORY, 0o600]);
+    segment.unlink();
+    expect(existsSync(locksOf(segment))).toBe(false);
+  });
+
   testAsOthers("are made by who may own them, and so with a segment that others write to", () => {
     using segment = Segment.create("sysv:private", { size: 4096, mode: 0o666 });
     const path = locksOf(segment);

@@ -1,4 +1,5 @@
 /** System V segments, which have a key or an id, a fixed size, and a count of attachments. */
+import { fchownSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { StateError, UnsupportedError } from "../../errors.ts";
 import { E, fail, isRemoved } from "../../libc/errno.ts";
@@ -127,14 +128,14 @@ class SysvObject implements SharedObject {
 
   #openLocks(create: boolean): SharedObject | undefined {
     const name = locksName(this.#id);
-    const { mode, uid, creator } = this.#stat();
+    const { mode, uid, gid, creator } = this.#stat();
     const trusted = [0, uid, creator];
     // Whose it is, is seen below.
     const options = { size: 1, mode: mode & 0o666, owner: "any" } as const;
     const mayCreate = create && trusted.includes(process.geteuid?.() ?? 0);
     for (;;) {
       const made = mayCreate ? posixObjects.create(name, options) : undefined;
-      if (made !== undefined) return made;
+      if (made !== undefined) return give(made, uid, gid);
       const found = mayCreate
         ? posixObjects.adopt(name, options)?.object
         : posixObjects.open(name, "readwrite", options);
@@ -182,6 +183,17 @@ class SysvObject implements SharedObject {
   close(): void {
     this.#locks?.close();
   }
+}
+
+/** Lets the owner of a segment use what root has made for it. @returns That. */
+function give(made: SharedObject, uid: number, gid: number): SharedObject {
+  if (process.geteuid?.() !== 0 || uid === 0) return made;
+  try {
+    fchownSync(made.descriptor!.number, uid, gid);
+  } catch {
+    // In a user namespace that user may have no number; the mode decides who can use it.
+  }
+  return made;
 }
 
 function removeId(text: string, id: number): boolean {
