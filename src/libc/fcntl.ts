@@ -191,6 +191,16 @@ export function findLockRange(descriptor: number, byte: bigint): LockRange | num
   return { start, length: flockView.getBigInt64(at.length, true) };
 }
 
+/**
+ * 1 while another open file description holds the byte exclusively, else 0. Takes nothing. Unlike
+ * `isByteLocked` it answers 0 for shared locks.
+ */
+export function isByteTaken(descriptor: number, byte: number): number {
+  const found = findLockRange(descriptor, BigInt(byte));
+  if (typeof found === "number") return found;
+  return found === undefined ? 0 : 1;
+}
+
 /** Takes a lease and gives it back at once: 0 when it was refused, since somebody has the file. */
 function tryLease(descriptor: number, type: number): number {
   // The kernel tells a holder by a signal that somebody opens: by one that is ignored by default.

@@ -1,7 +1,7 @@
 /** Locks that the kernel releases, by which roles are held and the deaths of holders are known. */
 import { UnsupportedError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
-import { close, isByteLocked, lockByte, open } from "../libc/fcntl.ts";
+import { close, isByteTaken, lockByte, open } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 import { Descriptor, withDescriptors } from "./descriptor.ts";
 
@@ -66,9 +66,12 @@ export class ByteLock {
     return failLock(`Cannot lock ${what}`, result);
   }
 
-  /** Whether anybody holds the lock on byte `index`, this process included. @internal */
+  /**
+   * Whether anybody holds such a lock on byte `index`, this process included. Shared locks do not
+   * count: who may only read can take those, and would make the dead look alive. @internal
+   */
   static isHeld(what: string, object: Descriptor, index: number): boolean {
-    const result = isByteLocked(object.number, index);
+    const result = isByteTaken(object.number, index);
     if (result < 0) failLock(`Cannot look at the locks of ${what}`, result);
     return result === 1;
   }

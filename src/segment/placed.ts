@@ -235,8 +235,9 @@ export class Placed {
     const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
     const outcome = waitForMaker(attempt, isMade, deadlinesFor());
     if (outcome !== undefined) return outcome.made;
-    if (!isMade()) placed.#failOthers("make", "only zeros", 0);
-    throw new StateError("EBUSY", `Cannot make ${placed.what}: ${IS_BEING_MADE}`);
+    if (!isMade() && !overwrite && !placed.#isFree(byteLength)) placed.#failOthers("make");
+    const why = isMade() ? IS_BEING_MADE : "somebody who may only read it keeps its maker out";
+    throw new StateError("EBUSY", `Cannot make ${placed.what}: ${why}`);
   }
 
   static #find<T>(
@@ -250,9 +251,8 @@ export class Placed {
     try {
       const placed = new Placed(kind, segment, offset, owned, false);
       const words = placed.words();
-      const { what } = placed;
       const isReady = (): true | undefined =>
-        isThere(kind, words, what, offset) ? true : undefined;
+        isThere(kind, words, placed.what, offset) || undefined;
       const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
       if (waitForMaker(isReady, isMade, until) === undefined) placed.#failUnready(isMade());
       return find(placed);
@@ -297,7 +297,7 @@ export class Placed {
   }
 
   /** @param found What lies there, and @param at where, in bytes from its start. */
-  #failOthers(verb: string, found: string, at: number): never {
+  #failOthers(verb: string, found = "only zeros", at = 0): never {
     const way = this.#owned
       ? "choose another name, or remove it with Segment.unlink if it is yours"
       : "{ overwrite: true } makes one there all the same";

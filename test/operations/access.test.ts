@@ -10,6 +10,9 @@ import {
   codecs,
   doctor,
 } from "../../src/index.ts";
+import { MAKER_BYTE } from "../../src/layout/lock-bytes.ts";
+import { MAKING } from "../../src/layout/making.ts";
+import { HEADER_MAKING } from "../../src/layout/segment-header.ts";
 import { libc } from "../../src/libc/symbols.ts";
 import { uniqueName } from "../support/names.ts";
 import { testAsAnother, testWithC, testWithMounts } from "../support/needs.ts";
@@ -112,7 +115,43 @@ describe("doctor", () => {
   });
 });
 
+/** A process of another user that may only read, and holds shared locks on all free bytes. */
+async function readerOf(name: string): Promise<Child> {
+  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  const program = "test/peers/reader-that-locks.ts";
+  const reader = Bun.spawn([...user, BUN, program, `/dev/shm${name}`], {
+    stdio: ["pipe", "pipe", "pipe"],
+    cwd: `${import.meta.dir}/../..`,
+    env: { ...process.env, HOME: "/tmp" },
+  }) as Child;
+  expect(await outputUntil(reader, "\n")).toBe("locked\n");
+  return reader;
+}
+
+async function end(reader: Child): Promise<void> {
+  reader.stdin.end();
+  await reader.exited;
+}
+
 describe("who may only read", () => {
+  testAsAnother("can keep a structure from being made, and makes no dead maker live", async () => {
+    const name = uniqueName("unfinished");
+    using segment = Segment.create(name, { size: 2 ** 16, mode: 0o644 });
+    // What a maker leaves that is killed at once.
+    segment.view.setUint32(HEADER_MAKING.offset, MAKING, true);
+    const reader = await readerOf(name);
+    expect(segment.isLocked(MAKER_BYTE)).toBe(false);
+    const found = thrownBy(() => SharedMap.open(name, { codec: codecs.utf8 }));
+    expect([found.name, found.code]).toEqual(["StateError", "ENODATA"]);
+    const make = (): Disposable => SharedAtomics.openOrCreate(name, { words: ["w"] });
+    const kept = thrownBy(make);
+    expect([kept.name, kept.code]).toEqual(["StateError", "EBUSY"]);
+    expect(kept.message).toContain("somebody who may only read it keeps its maker out");
+    await end(reader);
+    make()[Symbol.dispose]();
+    segment.unlink();
+  });
+
   testAsAnother(
     "can keep others from joining, and not from removing or from going on",
     async () => {
@@ -123,16 +162,7 @@ describe("who may only read", () => {
       map.set("key", "before");
       Segment.create(other, { size: 64 }).close();
       for (const each of [name, other]) chmodSync(`/dev/shm${each}`, 0o644);
-      const readers = [name, other].map((each) => {
-        const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-        const program = "test/peers/reader-that-locks.ts";
-        return Bun.spawn([...user, BUN, program, `/dev/shm${each}`], {
-          stdio: ["pipe", "pipe", "pipe"],
-          cwd: `${import.meta.dir}/../..`,
-          env: { ...process.env, HOME: "/tmp" },
-        }) as Child;
-      });
-      for (const reader of readers) expect(await outputUntil(reader, "\n")).toBe("locked\n");
+      const readers = await Promise.all([name, other].map(readerOf));
       // Who takes part already goes on.
       expect(map.set("key", "after")).toBe(true);
       using second = SharedMap.open(name, { codec });
@@ -141,10 +171,7 @@ describe("who may only read", () => {
       expect([error.name, error.code]).toEqual(["StateError", "EBUSY"]);
       expect(error.message).toContain("somebody who may read it holds locks");
       expect([map.unlink(), Segment.unlink(other)]).toEqual([true, true]);
-      for (const reader of readers) {
-        reader.stdin.end();
-        await reader.exited;
-      }
+      await Promise.all(readers.map(end));
       expect(second.set("key", "second")).toBe(true);
     },
   );

@@ -4,7 +4,7 @@ import { shown } from "../../arguments.ts";
 import { StateError } from "../../errors.ts";
 import { USERS_BYTE } from "../../layout/lock-bytes.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { close, fchmod, ftruncate, isByteLocked, lockByte } from "../../libc/fcntl.ts";
+import { close, fchmod, ftruncate, isByteLocked, isByteTaken, lockByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../../waiting/patience.ts";
 import { failLock } from "../byte-lock.ts";
@@ -285,8 +285,8 @@ export class NamedSpace implements ObjectSpace<PathName> {
     const descriptor = this.#openToLook(name);
     if (descriptor < 0) return false;
     try {
-      const locked = isByteLocked(descriptor, USERS_BYTE) === 1;
-      return locked || isHeldByOthers(statDescriptor(descriptor));
+      const taken = isByteTaken(descriptor, USERS_BYTE) === 1;
+      return taken || isHeldByOthers(statDescriptor(descriptor));
     } finally {
       close(descriptor);
     }

@@ -2,7 +2,7 @@
 import { shown } from "../../arguments.ts";
 import { UNLINK_BYTE } from "../../layout/lock-bytes.ts";
 import { E, fail } from "../../libc/errno.ts";
-import { close, findLockRange, lockByte, unlockByte } from "../../libc/fcntl.ts";
+import { close, isByteTaken, lockByte, unlockByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import { deadlinesFor } from "../../waiting/patience.ts";
 import { withDescriptors } from "../descriptor.ts";
@@ -84,7 +84,7 @@ export function removeName(
       // Without write access, or without such locks on this system, it goes on without a lock.
       if (locked !== -E.EAGAIN) return 0;
       // A remover's is exclusive. Who may only read can take shared ones, and keeps nobody.
-      return findLockRange(descriptor, BigInt(UNLINK_BYTE)) === undefined ? 0 : locked;
+      return isByteTaken(descriptor, UNLINK_BYTE) === 1 ? locked : 0;
     };
     whenFree(action, name.text, lock, deadlinesFor(0));
     return isNamed(calls, name, object) && remove(calls, action, name);
