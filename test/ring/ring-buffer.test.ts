@@ -10,6 +10,8 @@ import {
 } from "../../src/index.ts";
 import { MAKING } from "../../src/layout/making.ts";
 import { HEADER_MAKING } from "../../src/layout/segment-header.ts";
+import { SPACE_WAIT_POINT_OFFSET } from "../../src/layout/ring-layout.ts";
+import { WAITING } from "../../src/layout/wait-point-layout.ts";
 import { uniqueName } from "../support/names.ts";
 import { WATCHDOG_MS, finished, runBun, spawnBun } from "../support/process.ts";
 
@@ -125,7 +127,8 @@ for (const kind of ["spsc", "mpsc"] as const) {
       while (producer.tryWrite(record));
       let written = false;
       const writing = producer.writeAsync(record).then((ok) => (written = ok));
-      await Bun.sleep(20);
+      const words = new Int32Array(ring.segment.buffer);
+      while ((words[SPACE_WAIT_POINT_OFFSET >> 2]! & WAITING) === 0) await Bun.sleep(1);
       // A few records, more than one for kinds that free cells: 256 bytes of 16 KiB. The rest is not
       // read, so a producer that is not let in by these never is, and the watchdog says so.
       for (let read = 0; read < 8 && !written; read++) {
