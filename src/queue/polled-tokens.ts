@@ -17,6 +17,11 @@ export interface TokenCounter {
   tryWait(): boolean;
   wait(options: { readonly timeoutMs: number }): boolean;
   waitAsync(options: TokenWait): Promise<boolean>;
+  /**
+   * Takes all tokens above a limit, in one step where the system lets it.
+   * @param most The most tokens that there can be. @returns How many it took.
+   */
+  takeAbove(limit: number, most: number): number;
   close(): void;
 }
 
@@ -44,6 +49,14 @@ export class PolledTokens implements TokenCounter {
       const seen = load(this.#words, this.#index);
       if (seen <= 0) return false;
       if (compareExchange(this.#words, this.#index, seen, seen - 1) === seen) return true;
+    }
+  }
+
+  takeAbove(limit: number): number {
+    for (;;) {
+      const seen = load(this.#words, this.#index);
+      if (seen <= limit) return 0;
+      if (compareExchange(this.#words, this.#index, seen, limit) === seen) return seen - limit;
     }
   }
 

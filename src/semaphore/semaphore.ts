@@ -2,14 +2,7 @@ import { INSIDE, checkInside, checkInteger, checkMode, checkOptions, shown } fro
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
-import {
-  SEM_LENGTH,
-  semGetValue,
-  semInit,
-  semPost,
-  semTryWait,
-  semWaitSlice,
-} from "../libc/semaphore.ts";
+import { SEM_LENGTH, semInit } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
@@ -27,6 +20,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
 import { isNameOf, makeNamed, openNamed, unlinkNamed } from "./named-semaphore.ts";
+import { SemaphoreBytes } from "./semaphore-bytes.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
 import { CountedMemory, type WaitMemory, memoryIn } from "./wait-memory.ts";
 
@@ -95,6 +89,7 @@ export class Semaphore {
   /** Its address; 0 for one in a segment, which may be mapped again. */
   readonly #namedAddress: number;
   readonly #waiters: SemaphoreWaiters;
+  readonly #bytes: SemaphoreBytes;
   #closed = false;
 
   /** @param place The memory of a named semaphore, or where one lies in a segment. */
@@ -107,6 +102,7 @@ export class Semaphore {
     checkInside(inside === INSIDE, "Semaphore");
     this.name = name;
     this.created = created;
+    this.#bytes = new SemaphoreBytes(this);
     this.#waiters = new SemaphoreWaiters(this);
     if (place instanceof CountedMemory) {
       this.what = `semaphore ${shown(name)}`;
@@ -261,45 +257,40 @@ export class Semaphore {
     });
   }
 
+  /** @throws LayoutError when its bytes are no semaphore's; ClosedError. @internal */
+  check(): void {
+    this.#bytes.check();
+  }
+
   /**
    * How many tokens there are; stale the moment it returns.
-   * @throws SystemError ENOSYS on macOS; ClosedError.
+   * @throws SystemError ENOSYS on macOS; LayoutError when its bytes are no semaphore's; ClosedError.
    */
   get value(): number {
-    const result = semGetValue(this.address);
-    if (result < 0) fail(`Cannot read the value of ${this.what}`, result, "sem_getvalue");
-    return result;
+    return this.#bytes.value;
   }
 
   /**
    * Adds tokens, and wakes as many waiters. Does not block.
    *
-   * @param count How many tokens, 1 or more. They are added one by one, so others may take the
-   *   first before the last is there. Default 1.
+   * @param count How many tokens, 1 or more. With glibc they are added in one step; elsewhere
+   *   others may take the first before the last is there. Default 1.
    * @throws SystemError EOVERFLOW at the highest possible value; the message says how many tokens
-   *   were added. RangeError, TypeError for a bad count; ClosedError.
+   *   were added. LayoutError when its bytes are no semaphore's; RangeError, TypeError for a bad
+   *   count; ClosedError.
    */
   post(count = 1): void {
-    const { address } = this;
-    if (count === 1) {
-      const result = semPost(address);
-      if (result < 0) this.#failPost(result, 0, 1);
-      return;
-    }
-    checkInteger(`Cannot post ${this.what}`, "the count", count, 1, C.SEM_VALUE_MAX);
-    for (let done = 0; done < count; done++) {
-      const result = semPost(address);
-      if (result < 0) this.#failPost(result, done, count);
-    }
+    this.#bytes.post(count);
   }
 
-  #failPost(result: number, done: number, count: number): never {
-    const hint =
-      result === -E.EOVERFLOW
-        ? `${done} of ${count} tokens were added, and its value is the highest possible, ` +
-          `${C.SEM_VALUE_MAX}`
-        : undefined;
-    return fail(`Cannot post ${this.what}`, result, "sem_post", this.name, hint);
+  /**
+   * Takes all tokens above a limit: in one step with glibc, and else one by one.
+   *
+   * @param most The most tokens that there can be.
+   * @returns How many it took. @throws LayoutError; ClosedError. @internal
+   */
+  takeAbove(limit: number, most: number): number {
+    return this.#bytes.takeAbove(limit, most);
   }
 
   /**
@@ -312,10 +303,7 @@ export class Semaphore {
 
   /** Takes a token like `tryWait`, whoever waits for it. @internal */
   tryTake(): boolean {
-    const result = semTryWait(this.address);
-    if (result >= 0) return true;
-    if (result === -E.EAGAIN || result === -E.EINTR) return false;
-    return fail(`Cannot wait for ${this.what}`, result, "sem_trywait", this.name);
+    return this.#bytes.tryTake();
   }
 
   /**
@@ -343,21 +331,13 @@ export class Semaphore {
     for (;;) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      if (this.waitSlice(Math.min(left, SLICE_MS))) return true;
+      if (this.#bytes.sleep(Math.min(left, SLICE_MS))) return true;
       options?.signal?.throwIfAborted();
     }
   }
 
   #checkWait(options: AsyncWaitOptions, known: readonly string[]): number {
     return checkWait(`Cannot wait for ${this.what}`, options, known);
-  }
-
-  /** One uninterrupted sleep. @returns Whether it took a token. @internal */
-  waitSlice(sliceMs: number): boolean {
-    const result = semWaitSlice(this.address, sliceMs);
-    if (result >= 0) return true;
-    if (result === -E.ETIMEDOUT || result === -E.EINTR) return false;
-    return fail(`Cannot wait for ${this.what}`, result, "sem_timedwait", this.name);
   }
 
   /**
@@ -447,6 +427,7 @@ export class Semaphore {
     if (this.closed) return;
     this.#waiters.close(new ClosedError(this.what));
     this.#closed = true;
+    this.#bytes.close();
     forgotten.unregister(this);
     this.#memory?.leave();
   }

@@ -1,0 +1,48 @@
+/**
+ * Changes words of others' objects at full speed until it is killed. Arguments: a seed, and the
+ * bytes, each range as PATH:OFFSET:LENGTH.
+ */
+import { hostileNumber } from "../support/scribble.ts";
+import { seededRandom } from "../support/random.ts";
+
+const [seed = "0", ...ranges] = process.argv.slice(2);
+process.env["BUN_SHM_SEED"] = seed;
+const random = seededRandom("scribbler");
+const below = (limit: number): number => Math.floor(random() * limit);
+
+interface Target {
+  readonly words: Int32Array;
+  readonly sound: Int32Array;
+}
+
+const targets: Target[] = ranges.map((range) => {
+  const [path = "", offset, length] = range.split(":");
+  const bytes = Bun.mmap(path);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + Number(offset), Number(length) / 4);
+  return { words, sound: words.slice() };
+});
+
+/** A number that is 0, extreme, random, or stands elsewhere; or a flip of one bit. */
+function change(words: Int32Array): void {
+  const at = below(words.length);
+  const from = below(words.length);
+  const choice = below(6);
+  if (choice === 0) words[at]! ^= 1 << below(32);
+  else if (choice === 1) words[at] = words[from]!;
+  else if (choice === 2) [words[at], words[from]] = [words[from]!, words[at]!];
+  else words[at] = hostileNumber(random);
+}
+
+process.stdout.write("ready\n");
+// What is wrong everywhere is refused at once, so now and then everything is sound for a while.
+for (;;) {
+  const target = targets[below(targets.length)]!;
+  const count = 1 << below(9);
+  const isSlow = random() < 0.3;
+  for (let done = 0; done < count; done++) {
+    change(target.words);
+    if (isSlow && done % 4 === 0) Bun.sleepSync(0.1);
+  }
+  if (random() < 0.5) target.words.set(target.sound);
+  if (random() < 0.1) Bun.sleepSync(random() * 3);
+}
