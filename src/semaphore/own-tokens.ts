@@ -1,7 +1,7 @@
 /**
- * What glibc does with a `sem_t`, done here, so that it cannot matter what else writes into it: libc
- * ends the process when a word is none of its own, and may sleep without end. C programs with glibc
- * use the same semaphores by libc's functions.
+ * What glibc does with a `sem_t`, done here, so that it does not matter what else writes into one:
+ * libc ends the process when a word is none of its own, and may sleep without end. C programs with
+ * glibc use the same semaphores through libc.
  *
  *   post   P1  value + n
  *          P2  read waiters; 0: done
@@ -11,9 +11,9 @@
  *          W3  sleep while value is 0
  *          W4  waiters - 1
  *
- * A waiter that sleeps has announced itself (W1) before it found the value 0 (W2 or W3). So P1 comes
- * after its last look, and P2 sees it. glibc keeps both words in one of 64 bits, whose halves it
- * changes as this does. A waiter that is killed leaves `waiters` too high, which costs each later
+ * A waiter that sleeps has announced itself (W1) before it found the value 0 (W2 or W3). So P1
+ * comes after its last look, and P2 sees it. glibc keeps both words in one of 64 bits, whose halves
+ * change as they do here. A waiter that is killed leaves `waiters` too high, which costs each later
  * post a needless wake.
  *
  * Source: glibc, nptl/sem_post.c and sem_waitcommon.c, since 2.21.

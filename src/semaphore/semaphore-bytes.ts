@@ -95,7 +95,7 @@ export class SemaphoreBytes {
     });
   }
 
-  /** What a call answered; if the bytes were damaged and are not by now, that it is to look again. */
+  /** What a call answered; -EAGAIN if the bytes were damaged, and are sound again by now. */
   #sound(result: number): number {
     if (result !== DAMAGED) return result;
     this.check();

@@ -60,6 +60,12 @@ const forgotten: FinalizationRegistry<CountedMemory> = new FinalizationRegistry(
  *
  * `post` adds tokens, and `wait` takes one. Any number of processes and threads may use it at once.
  *
+ * It trusts its bytes, since whoever may write them may post and take. What cannot be the bytes of
+ * a semaphore that processes share is a LayoutError, whichever call finds it: one that another libc
+ * made, one of a single process, a value that is out of range. With glibc nothing that others write
+ * does more than that. Elsewhere libc works on the same bytes, and may read what was changed after
+ * the look.
+ *
  * What a crash leaves: the tokens as they were. A semaphore has no owner: the token of a process
  * that is killed between its wait and its post is lost, and nobody is notified. A lock that must
  * survive that is a `Mutex` or a `SystemVSemaphore`.
@@ -219,9 +225,9 @@ export class Semaphore {
   }
 
   /**
-   * Attaches to a semaphore that `init`, or C's `sem_init`, made in a segment. It cannot check
-   * that: other bytes look no different, and using them as a semaphore can go wrong in any way.
-   * Does not block.
+   * Attaches to a semaphore that `init`, or C's `sem_init`, made in a segment, or will make before
+   * the first call. Other bytes mostly are a LayoutError then; they cannot always be told from a
+   * semaphore. Does not block.
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 8.
    * @returns The semaphore.
@@ -264,7 +270,8 @@ export class Semaphore {
 
   /**
    * How many tokens there are; stale the moment it returns.
-   * @throws SystemError ENOSYS on macOS; LayoutError when its bytes are no semaphore's; ClosedError.
+   * @throws SystemError ENOSYS on macOS; LayoutError when its bytes are no semaphore's;
+   *   ClosedError.
    */
   get value(): number {
     return this.#bytes.value;
@@ -295,7 +302,8 @@ export class Semaphore {
 
   /**
    * Takes a token if there is one, and no `waitAsync` of this handle waits for it; does not block.
-   * @returns Whether it took one. @throws ClosedError.
+   * @returns Whether it took one. @throws LayoutError when its bytes are no semaphore's;
+   *   ClosedError.
    */
   tryWait(): boolean {
     return !this.#waiters.any && this.tryTake();
@@ -315,7 +323,8 @@ export class Semaphore {
    *
    * @returns Whether it took a token: false when the timeout passed.
    * @throws StateError EBUSY while a `waitAsync` of this handle waits, which it would keep waiting;
-   *   the signal's reason when it is already aborted; RangeError, TypeError, ClosedError.
+   *   the signal's reason when it is already aborted; LayoutError when its bytes are no
+   *   semaphore's; RangeError, TypeError, ClosedError.
    */
   wait(options?: WaitOptions): boolean {
     const timeoutMs =
@@ -353,7 +362,8 @@ export class Semaphore {
    *
    * @returns Whether it took a token: false when the timeout passed.
    * @throws The signal's reason as soon as it is aborted; ClosedError, also when the handle is
-   *   closed meanwhile; SystemError EMFILE when no thread can be started; RangeError, TypeError.
+   *   closed meanwhile; SystemError EMFILE when no thread can be started; LayoutError when its
+   *   bytes are no semaphore's; RangeError, TypeError.
    */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = this.#checkWait(options, ASYNC_WAIT_OPTIONS);
