@@ -1,6 +1,7 @@
 /** Tokens that are counted in one word of shared memory, and waited for by polling it. */
 import { ClosedError } from "../errors.ts";
-import { add, compareExchange, load } from "../memory/atomics.ts";
+import { C } from "../libc/platform.ts";
+import { compareExchange, load } from "../memory/atomics.ts";
 import { POLL_MS } from "../waiting/limits.ts";
 import { waitUntil } from "../waiting/patience.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
@@ -40,8 +41,13 @@ export class PolledTokens implements TokenCounter {
     return load(this.#words, this.#index);
   }
 
+  /** Adds tokens. A number that somebody made as high as can be stays so until `takeAbove`. */
   post(count = 1): void {
-    add(this.#words, this.#index, count);
+    for (;;) {
+      const seen = load(this.#words, this.#index);
+      const more = Math.min(seen + count, C.SEM_VALUE_MAX);
+      if (compareExchange(this.#words, this.#index, seen, more) === seen) return;
+    }
   }
 
   tryWait(): boolean {
