@@ -19,43 +19,16 @@ import {
   struct,
 } from "../../src/index.ts";
 import { libc } from "../../src/libc/symbols.ts";
+import { FailingCalls } from "../support/failing-calls.ts";
 import { uniqueName } from "../support/names.ts";
 
 type Table = Record<string, (...args: unknown[]) => unknown>;
 
-/** What fails, and how: a pair of errno and -1, or the errno itself. */
-const CALLS: Readonly<Record<string, number>> = {
-  open: -1,
-  shm_open: -1,
-  memfd_create: -1,
-  fcntl: -1,
-  fchmod: -1,
-  ftruncate: -1,
-  posix_fallocate: 28,
-  mmap: -1,
-  pthread_mutexattr_init: 12,
-  pthread_mutex_init: 12,
-};
-
-/** Makes the calls of libc go wrong at the one of that number. @returns Whether it came to it. */
+/** Makes the call of libc of that number fail. @returns Whether it came to it. */
 function withFault(at: number, call: () => void): boolean {
-  const table = libc as unknown as Table;
-  const real = { ...table };
-  let count = 0;
-  for (const [name, answer] of Object.entries(CALLS)) {
-    table[name] = (...args) => {
-      if (++count !== at) return real[name]!(...args);
-      // Sets errno to EBADF.
-      real["close"]!(-1);
-      return answer;
-    };
-  }
-  try {
-    call();
-  } finally {
-    Object.assign(table, real);
-  }
-  return count >= at;
+  using calls = new FailingCalls(at);
+  call();
+  return calls.failed !== undefined;
 }
 
 interface Handle {
