@@ -22,14 +22,19 @@ const targets: Target[] = ranges.map((range) => {
   return { words, sound: words.slice() };
 });
 
-/** A number that is 0, extreme, random, or stands elsewhere; or a flip of one bit. */
+/** What stood somewhere: the numbers of participants, of bells, of records. */
+const seen = new Int32Array(256);
+
+/** A number that is 0, extreme, random, or stands or stood elsewhere; or a flip of one bit. */
 function change(words: Int32Array): void {
   const at = below(words.length);
   const from = below(words.length);
-  const choice = below(6);
-  if (choice === 0) words[at]! ^= 1 << below(32);
-  else if (choice === 1) words[at] = words[from]!;
-  else if (choice === 2) [words[at], words[from]] = [words[from]!, words[at]!];
+  const choice = below(8);
+  if (words[from] !== 0) seen[below(seen.length)] = words[from]!;
+  if (choice <= 1) words[at] = seen[below(seen.length)]!;
+  else if (choice === 2) words[at]! ^= 1 << below(32);
+  else if (choice === 3) words[at] = words[from]!;
+  else if (choice === 4) [words[at], words[from]] = [words[from]!, words[at]!];
   else words[at] = hostileNumber(random);
 }
 
