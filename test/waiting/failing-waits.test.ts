@@ -18,6 +18,7 @@ import {
   SharedRecord,
   StateError,
   SystemError,
+  SystemVSemaphore,
   UnsupportedError,
   struct,
 } from "../../src/index.ts";
@@ -50,6 +51,8 @@ const keep = <H extends { close(): void }>(handle: H): H => {
   handles.push(handle);
   return handle;
 };
+/** Removes what has no name in /dev/shm. */
+const ends: (() => void)[] = [];
 const subjects: Record<string, Subject> = {};
 
 /** Something that answers false or undefined while another process holds it, or nobody tells. */
@@ -111,6 +114,9 @@ function makeSubjects(): void {
   add("Semaphore.waitAsync", false, () => semaphore.waitAsync(WAIT));
   add("Semaphore.wait in a segment", false, () => placed.wait(WAIT));
   add("Semaphore.waitAsync in a segment", false, () => placed.waitAsync(WAIT));
+  const counted = keep(SystemVSemaphore.create("sysv:private", { value: 0 }));
+  ends.push(() => counted.unlink());
+  add("SystemVSemaphore.wait", false, () => counted.wait(WAIT));
   add("Segment.isLocked", true, () => segment.isLocked(77));
   add("Segment.tryLock", undefined, () => segment.tryLock(77));
   for (const synchronization of ["named", "segment", "polling"] as const) {
@@ -141,6 +147,7 @@ beforeAll(async () => {
   await Promise.all(semaphores.map((semaphore) => semaphore.waitAsync(WAIT)));
 });
 afterAll(async () => {
+  for (const end of ends) end();
   for (const handle of handles.toReversed()) handle.close();
   holder.kill("SIGKILL");
   await holder.exited;
