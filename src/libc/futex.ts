@@ -6,8 +6,8 @@ import { libc } from "./symbols.ts";
 import { timespec } from "./time.ts";
 
 // Without FUTEX_PRIVATE_FLAG, the kernel identifies the word by its page, for all processes.
-const FUTEX_WAIT = 0;
-const FUTEX_WAKE = 1;
+export const FUTEX_WAIT = 0;
+export const FUTEX_WAKE = 1;
 
 const SYS_FUTEX = PLATFORM?.futexCall;
 

@@ -249,6 +249,20 @@ const LINUX_SHMID: ShmidLayout = {
   attachments: 88,
 };
 
+/** `sem_t`: indices of its 32-bit words. */
+export interface SemLayout {
+  readonly value: number;
+  readonly waiters: number;
+  readonly sharing: number;
+  /** What `sharing` is in a semaphore that processes share. */
+  readonly shared: number;
+}
+
+/** glibc's on 64-bit machines: uint64_t data (value, waiters), int private. Source: `new_sem`. */
+export const GLIBC_SEM: SemLayout = { value: 0, waiters: 1, sharing: 2, shared: 128 };
+/** musl's: int __val[8]. Versions differ in what the value and the waiters mean. */
+export const MUSL_SEM: SemLayout = { value: 0, waiters: 1, sharing: 2, shared: 0 };
+
 /** One supported operating system. */
 export interface Platform {
   readonly constants: PlatformConstants;

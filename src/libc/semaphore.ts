@@ -1,14 +1,31 @@
 /** semaphore.h: counting semaphores, by name or at an address. */
-import { type Pointer, ptr } from "bun:ffi";
+import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { E, ERRNO_FUNCTION, fromErrno, fromPointer, uninterrupted } from "./errno.ts";
 import { unspelled } from "./name-spelling.ts";
 import { cPath } from "./path-bytes.ts";
-import { C } from "./platform.ts";
+import { C, GLIBC_SEM, MUSL_SEM, PLATFORM, type SemLayout } from "./platform.ts";
 import { type LinkedFunction, has, libc, linkable } from "./symbols.ts";
 import { clockMs, sleepMs, timespec } from "./time.ts";
 
 /** How many bytes a `sem_t` takes: 32 is the most on any supported system. */
 export const SEM_LENGTH = 32;
+
+const IS_GLIBC = has("gnu_get_libc_version");
+const OTHER_LINUX = process.platform === "linux" ? MUSL_SEM : undefined;
+
+/** Where the words of a `sem_t` are; undefined where this package does not know. */
+export const SEM_LAYOUT: SemLayout | undefined = IS_GLIBC ? GLIBC_SEM : OTHER_LINUX;
+
+/**
+ * Whether this package knows all that libc does with a `sem_t`, so that it needs no libc for it.
+ * glibc ends the whole process when it finds bytes that it did not write.
+ */
+export const NEEDS_NO_LIBC: boolean = IS_GLIBC;
+
+/** The words of the semaphore at an address, which must stay mapped while they are used. */
+export function semWords(address: number): Int32Array {
+  return new Int32Array(toArrayBuffer(address as Pointer, 0, SEM_LENGTH));
+}
 
 /**
  * `sem_t *sem_open(const char *name, int oflag, mode_t mode, unsigned value)`: the address. Opening
@@ -102,7 +119,11 @@ export interface SemaphoreCalls {
   /** The clock of the deadlines. */
   readonly clock: number;
   /** The errno numbers that a wait meets. */
-  readonly errors: Readonly<Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED", number>>;
+  readonly errors: Readonly<
+    Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED" | "EBADMSG", number>
+  >;
+  /** How to do without libc's semaphores: where the words are, and the number of `futex`. */
+  readonly own?: (SemLayout & { readonly futex: number }) | undefined;
 }
 
 /** Collects the functions behind `semWaitSlice` and `semPost`, for a thread that links them. */
@@ -113,10 +134,13 @@ export function semaphoreCalls(): SemaphoreCalls {
     "sem_trywait",
     "sem_post",
     "clock_gettime",
+    "syscall",
   ] as const;
   const functions = names.filter(has).map((name) => [name, linkable(name)]);
+  const futex = PLATFORM?.futexCall;
   return {
     functions: { ...Object.fromEntries(functions), errno: linkable(ERRNO_FUNCTION) },
+    own: NEEDS_NO_LIBC && futex !== undefined ? { ...GLIBC_SEM, futex } : undefined,
     clock: CAN_CLOCK_WAIT ? C.CLOCK_MONOTONIC : C.CLOCK_REALTIME,
     errors: E,
   };

@@ -1,5 +1,6 @@
 /** time.h: clocks, deadlines and sleep. */
 import { type Pointer, ptr } from "bun:ffi";
+import { fail, fromErrno } from "./errno.ts";
 import { C } from "./platform.ts";
 import { libc } from "./symbols.ts";
 
@@ -15,7 +16,9 @@ const scratchWords = new DataView(scratch);
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/clock_gettime.html
  */
 export function clockMs(clock: number): number {
-  libc.clock_gettime(clock, ptr(now));
+  const result = fromErrno(libc.clock_gettime(clock, ptr(now)));
+  // Without a clock, a wait would have no end.
+  if (result < 0) fail("Cannot read the clock", result, "clock_gettime");
   const seconds = nowWords.getUint32(4, true) * 2 ** 32 + nowWords.getUint32(0, true);
   return seconds * 1e3 + nowWords.getUint32(8, true) / 1e6;
 }

@@ -1,6 +1,6 @@
 /** How texts go into a queue and come out of it through one handle, and how that is counted. */
 import { shown } from "../arguments.ts";
-import { ClosedError, StateError } from "../errors.ts";
+import { ClosedError, StateError, SystemError } from "../errors.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { isMine } from "../locks/algorithm/lock-core.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
@@ -9,7 +9,7 @@ import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "../waiting/wait-options.ts";
 import { QueueGuard } from "./guard.ts";
 import { type OpenQueue, closeQueue } from "./lifecycle.ts";
-import { ITEMS, type TokenKind } from "./participants.ts";
+import { ITEMS, SPACES, type TokenKind } from "./participants.ts";
 import type { TokenCounter, TokenWait } from "./polled-tokens.ts";
 import type { QueueLog } from "./queue-log.ts";
 
@@ -181,6 +181,8 @@ export class QueueExchange {
         this.checkOpen();
         const done = this.#attempt(kind, text, took, SLICE_MS);
         if (done !== undefined) return done;
+        // Whoever changes the tokens all the time must not keep the event loop from turning.
+        if (took) await takeTurn();
         this.checkOpen();
         const left = deadline - monotonicMs();
         if (left <= 0) {
@@ -226,7 +228,7 @@ export class QueueExchange {
     hasToken: boolean,
     patienceMs: number,
   ): string | undefined {
-    const { slots, lock, mutex } = this.#queue;
+    const { slots, lock, mutex, items, spaces } = this.#queue;
     const own = this.#counter(kind);
     let locked = false;
     let token = hasToken;
@@ -244,11 +246,13 @@ export class QueueExchange {
       // A token that led to nothing was one too many, so it is not given back either.
       token = false;
       if (done !== undefined) this.#bytes[kind] += slots.lastLength;
-      else this.#guard.repaired("A token too many was dropped");
+      // There is nothing for this token, so there is nothing for any further one.
+      else this.#dropTokens(1 + own.takeAbove(0, slots.slots));
     } finally {
       try {
-        if (held) mutex.post();
-        if (done !== undefined) (kind === ITEMS ? this.#queue.spaces : this.#queue.items).post();
+        if (held) this.#give(mutex, 1);
+        if (done !== undefined && kind === ITEMS) this.#give(spaces, slots.slots - slots.depth);
+        if (done !== undefined && kind === SPACES) this.#give(items, slots.depth);
         if (token) own.post();
       } finally {
         if (locked) lock.unlock();
@@ -258,6 +262,21 @@ export class QueueExchange {
       }
     }
     return done;
+  }
+
+  /** Posts a token. Where that makes more than there can be, none above `limit` stays. */
+  #give(counter: TokenCounter, limit: number): void {
+    try {
+      counter.post();
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== "EOVERFLOW") throw error;
+      this.#dropTokens(counter.takeAbove(limit, this.#queue.slots.slots));
+    }
+  }
+
+  #dropTokens(count: number): void {
+    const tokens = count === 1 ? "A token too many was" : `${count} tokens too many were`;
+    this.#guard.repaired(`${tokens} dropped`);
   }
 
   /** Looks whether tokens were lost; the caller holds neither lock nor token. */

@@ -211,9 +211,9 @@ export class QueueGuard {
       const itemsInHand = participant.tokensInHand(ITEMS, look.words);
       const spacesInHand = participant.tokensInHand(SPACES, look.words);
       const changes = [
-        adjust(items, count - itemsInHand, count),
-        adjust(spaces, slots.slots - count - spacesInHand, slots.slots - count),
-        adjust(mutex, 0, 0),
+        adjust(items, count - itemsInHand, count, slots.slots),
+        adjust(spaces, slots.slots - count - spacesInHand, slots.slots - count, slots.slots),
+        adjust(mutex, 0, 0, 1),
       ];
       if (changes.every((change) => change === 0)) return;
       const [more, free, locks] = changes;
@@ -225,14 +225,13 @@ export class QueueGuard {
   }
 }
 
-/** Brings a counter into a range by the smallest change. @returns The change. */
-function adjust(counter: TokenCounter, low: number, high: number): number {
-  const { value } = counter;
-  if (value < low) {
-    counter.post(low - value);
-    return low - value;
-  }
-  let taken = 0;
-  while (value - taken > high && counter.tryWait()) taken++;
-  return -taken;
+/**
+ * Brings a counter into a range by the smallest change.
+ * @param most The most tokens that there can be. @returns The change.
+ */
+function adjust(counter: TokenCounter, low: number, high: number, most: number): number {
+  const missing = low - counter.value;
+  if (missing <= 0) return -counter.takeAbove(high, most);
+  counter.post(missing);
+  return missing;
 }

@@ -68,6 +68,10 @@ const VALUES_OPTIONS: readonly string[] = ["signal"];
  * it was putting in or taking out. Bun's other handles repair the queue within a second of using it
  * (docs/ARCHITECTURE.md says how); C programs cannot repair it, and wait until a Bun handle does.
  *
+ * It trusts its words as far as a C program does: whoever may write them can lose, repeat and
+ * change messages. But what is out of range is a LayoutError or is repaired, and no call with a
+ * timeout waits much longer because of it.
+ *
  * Under `bun --hot`, opening the queue again in a newer load closes the handles of older loads.
  *
  * It always has a name and a segment of its own, and has no `init` and `at`: its layout is the C

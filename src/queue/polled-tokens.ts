@@ -1,6 +1,7 @@
 /** Tokens that are counted in one word of shared memory, and waited for by polling it. */
 import { ClosedError } from "../errors.ts";
-import { add, compareExchange, load } from "../memory/atomics.ts";
+import { C } from "../libc/platform.ts";
+import { compareExchange, load } from "../memory/atomics.ts";
 import { POLL_MS } from "../waiting/limits.ts";
 import { waitUntil } from "../waiting/patience.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
@@ -17,6 +18,11 @@ export interface TokenCounter {
   tryWait(): boolean;
   wait(options: { readonly timeoutMs: number }): boolean;
   waitAsync(options: TokenWait): Promise<boolean>;
+  /**
+   * Takes all tokens above a limit, in one step where the system lets it.
+   * @param most The most tokens that there can be. @returns How many it took.
+   */
+  takeAbove(limit: number, most: number): number;
   close(): void;
 }
 
@@ -35,8 +41,13 @@ export class PolledTokens implements TokenCounter {
     return load(this.#words, this.#index);
   }
 
+  /** Adds tokens. A number that somebody made as high as can be stays so until `takeAbove`. */
   post(count = 1): void {
-    add(this.#words, this.#index, count);
+    for (;;) {
+      const seen = load(this.#words, this.#index);
+      const more = Math.min(seen + count, C.SEM_VALUE_MAX);
+      if (compareExchange(this.#words, this.#index, seen, more) === seen) return;
+    }
   }
 
   tryWait(): boolean {
@@ -44,6 +55,14 @@ export class PolledTokens implements TokenCounter {
       const seen = load(this.#words, this.#index);
       if (seen <= 0) return false;
       if (compareExchange(this.#words, this.#index, seen, seen - 1) === seen) return true;
+    }
+  }
+
+  takeAbove(limit: number): number {
+    for (;;) {
+      const seen = load(this.#words, this.#index);
+      if (seen <= limit) return 0;
+      if (compareExchange(this.#words, this.#index, seen, limit) === seen) return seen - limit;
     }
   }
 

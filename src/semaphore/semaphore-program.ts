@@ -3,7 +3,9 @@
  * when an app is bundled or compiled. It can import nothing but Bun's own modules, so it gets the C
  * functions that it calls by their addresses, which are the same in every thread of a process.
  */
-import { type SemaphoreCalls, semaphoreCalls } from "../libc/semaphore.ts";
+import { FUTEX_WAIT, FUTEX_WAKE } from "../libc/futex.ts";
+import { SEM_LENGTH, type SemaphoreCalls, semaphoreCalls } from "../libc/semaphore.ts";
+import { C } from "../libc/platform.ts";
 import { POLL_MS, SLICE_MS } from "../waiting/limits.ts";
 
 /** The states of a wait; semaphore-thread.ts says who changes them. */
@@ -25,15 +27,18 @@ export interface WaitMessage {
 /** What it answers, when it has stopped using the semaphore. */
 export interface WaitAnswer {
   readonly id: number;
-  /** 0 for a token, or a negated errno: -ECANCELED for a wait that was given up. */
+  /**
+   * 0 for a token, or a negated errno: -ECANCELED for a wait that was given up, -EBADMSG where the
+   * bytes are no semaphore's.
+   */
   readonly result: number;
 }
 
 /** The program: it answers each `WaitMessage` with a `WaitAnswer`. */
 export function semaphoreProgram(calls: SemaphoreCalls = semaphoreCalls()): string {
-  const { functions, clock, errors } = calls;
+  const { functions, clock, errors, own } = calls;
   return `
-import { linkSymbols, ptr, read } from "bun:ffi";
+import { linkSymbols, ptr, read, toArrayBuffer } from "bun:ffi";
 
 const libc = linkSymbols(${JSON.stringify(functions)}).symbols;
 // An ArrayBuffer, because the engine may move the storage of a small typed array.
@@ -48,33 +53,41 @@ function deadline() {
   return ptr(until);
 }
 
-function sleepAndTake(address) {
-  if (libc.sem_clockwait) return libc.sem_clockwait(address, ${clock}, deadline());
-  if (libc.sem_timedwait) return libc.sem_timedwait(address, deadline());
-  return libc.sem_trywait(address);
-}
+// Each answers 0 or an errno.
+const answer = (result) => (result === 0 ? 0 : read.i32(libc.errno(), 0));
+const byLibc = {
+  take: ({ address }) => answer(libc.sem_trywait(address)),
+  sleepAndTake({ address }) {
+    if (libc.sem_clockwait) return answer(libc.sem_clockwait(address, ${clock}, deadline()));
+    if (libc.sem_timedwait) return answer(libc.sem_timedwait(address, deadline()));
+    return answer(libc.sem_trywait(address));
+  },
+  post: ({ address }) => void libc.sem_post(address),
+};
+${own === undefined ? "const semaphores = byLibc;" : ownTokens(own, errors)}
 
 // Returns undefined while there is no token.
-function look({ address, words }, take) {
+function look(wait, take) {
+  const { words } = wait;
   if (Atomics.load(words, ${STATE_WORD}) !== ${PENDING}) return -${errors.ECANCELED};
-  if (take(address) === 0) {
+  const error = take(wait);
+  if (error === 0) {
     const before = Atomics.compareExchange(words, ${STATE_WORD}, ${PENDING}, ${GRANTED});
     if (before === ${PENDING}) return 0;
-    libc.sem_post(address);
+    semaphores.post(wait);
     return -${errors.ECANCELED};
   }
-  const error = read.i32(libc.errno(), 0);
   const again = [${errors.EAGAIN}, ${errors.ETIMEDOUT}, ${errors.EINTR}].includes(error);
   return again ? undefined : -error;
 }
 
+const canSleep = ${own !== undefined} || libc.sem_clockwait || libc.sem_timedwait;
+
 function sleepFor(wait) {
   for (;;) {
-    const result = look(wait, sleepAndTake);
+    const result = look(wait, semaphores.sleepAndTake);
     if (result !== undefined) return result;
-    if (!libc.sem_clockwait && !libc.sem_timedwait) {
-      Atomics.wait(wait.words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
-    }
+    if (!canSleep) Atomics.wait(wait.words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
   }
 }
 
@@ -83,7 +96,7 @@ let timer;
 
 function lookAtAll() {
   for (const [id, wait] of waits) {
-    const result = look(wait, libc.sem_trywait);
+    const result = look(wait, semaphores.take);
     if (result === undefined) continue;
     waits.delete(id);
     self.postMessage({ id, result });
@@ -94,10 +107,55 @@ function lookAtAll() {
 }
 
 self.onmessage = ({ data }) => {
-  const { id, alone } = data;
+  const { id, alone, address } = data;
+  data.tokens = new Int32Array(toArrayBuffer(address, 0, ${SEM_LENGTH}));
   if (alone) return self.postMessage({ id, result: sleepFor(data) });
   waits.set(id, data);
   timer ??= setInterval(lookAtAll, ${POLL_MS});
 };
 `;
+}
+
+/** The part of the program that own-tokens.ts describes. */
+function ownTokens(
+  own: NonNullable<SemaphoreCalls["own"]>,
+  errors: SemaphoreCalls["errors"],
+): string {
+  const { value, waiters, sharing, shared, futex } = own;
+  return `
+const slice = new ArrayBuffer(16);
+new BigInt64Array(slice)[1] = ${SLICE_MS * 1e6}n;
+const isSound = (tokens, found) => found >= 0 && tokens[${sharing}] === ${shared};
+const semaphores = {
+  take({ tokens }) {
+    for (;;) {
+      const found = Atomics.load(tokens, ${value});
+      if (!isSound(tokens, found)) return ${errors.EBADMSG};
+      if (found === 0) return ${errors.EAGAIN};
+      if (Atomics.compareExchange(tokens, ${value}, found, found - 1) === found) return 0;
+    }
+  },
+  sleepAndTake(wait) {
+    const { address, tokens } = wait;
+    Atomics.add(tokens, ${waiters}, 1);
+    let taken = semaphores.take(wait);
+    if (taken === ${errors.EAGAIN}) {
+      libc.syscall(${futex}, address, ${FUTEX_WAIT}, 0, ptr(slice), null, 0);
+      taken = semaphores.take(wait);
+    }
+    Atomics.sub(tokens, ${waiters}, 1);
+    return taken;
+  },
+  post({ address, tokens }) {
+    for (;;) {
+      const found = Atomics.load(tokens, ${value});
+      if (!isSound(tokens, found) || found === ${C.SEM_VALUE_MAX}) return;
+      if (Atomics.compareExchange(tokens, ${value}, found, found + 1) !== found) continue;
+      if (Atomics.load(tokens, ${waiters}) !== 0) {
+        libc.syscall(${futex}, address, ${FUTEX_WAKE}, 1, null, null, 0);
+      }
+      return;
+    }
+  },
+};`;
 }

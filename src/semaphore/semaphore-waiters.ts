@@ -1,5 +1,6 @@
 /** The waits of one semaphore handle in the event loop, which one thread serves in order. */
-import { fail } from "../libc/errno.ts";
+import { E, fail } from "../libc/errno.ts";
+import { quietly } from "../segment/quietly.ts";
 import { ThreadWait } from "./semaphore-thread.ts";
 import { MAX_TIMER_MS } from "../waiting/limits.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
@@ -11,6 +12,8 @@ interface Waitable {
   readonly what: string;
   tryTake(): boolean;
   post(): void;
+  /** @throws LayoutError when the bytes are no semaphore's. */
+  check(): void;
   /** Keeps the semaphore from ending until the returned function is called. */
   hold(): () => void;
   /** Memory of the semaphore in which a thread can sleep, whatever becomes of the handle. */
@@ -54,7 +57,7 @@ export class SemaphoreWaiters {
   /** Rejects all waits. */
   close(reason: unknown): void {
     // A token that the thread has taken for a waiter is posted back.
-    if (this.#stopThread()) this.#semaphore.post();
+    if (this.#stopThread()) this.#giveBack();
     this.#refuseAll(reason);
   }
 
@@ -77,7 +80,7 @@ export class SemaphoreWaiters {
     };
     const aborted = (): void => {
       // A token that came at this very moment is not for this waiter any more.
-      if (this.#giveUp()) this.#semaphore.post();
+      if (this.#giveUp()) this.#giveBack();
       waiter.refuse(signal?.reason);
     };
     const tick = (): void => {
@@ -123,15 +126,22 @@ export class SemaphoreWaiters {
 
   #ended(result: number | Error): void {
     this.#thread = undefined;
-    if (result === 0) this.#serve();
-    else this.#refuseAll(asError(result, this.#semaphore.what));
-    if (!this.any) return;
     try {
-      this.#startThread();
+      if (result === 0) this.#serve();
+      // If the bytes are sound again by now, the wait goes on.
+      else if (result === -E.EBADMSG) this.#semaphore.check();
+      else throw asError(result, this.#semaphore.what);
+      if (this.any) this.#startThread();
     } catch (error) {
       this.#refuseAll(error);
     }
     this.#keepAlive();
+  }
+
+  /** Posts a token that nobody waits for any more. */
+  #giveBack(): void {
+    // Where it cannot be posted, nobody can take one either, or there are as many as there can be.
+    quietly(() => this.#semaphore.post());
   }
 
   /** Gives the thread's token to the first waiter, and further tokens to the next ones. */

@@ -2,14 +2,7 @@ import { INSIDE, checkInside, checkInteger, checkMode, checkOptions, shown } fro
 import { ClosedError, LayoutError, StateError } from "../errors.ts";
 import { E, fail } from "../libc/errno.ts";
 import { C, PLATFORM } from "../libc/platform.ts";
-import {
-  SEM_LENGTH,
-  semGetValue,
-  semInit,
-  semPost,
-  semTryWait,
-  semWaitSlice,
-} from "../libc/semaphore.ts";
+import { SEM_LENGTH, semInit } from "../libc/semaphore.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { SEMAPHORE_NAME_MAX, checkObjectName } from "../memory/objects/object-name.ts";
 import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
@@ -27,6 +20,7 @@ import {
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
 import { isNameOf, makeNamed, openNamed, unlinkNamed } from "./named-semaphore.ts";
+import { SemaphoreBytes } from "./semaphore-bytes.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
 import { CountedMemory, type WaitMemory, memoryIn } from "./wait-memory.ts";
 
@@ -66,6 +60,12 @@ const forgotten: FinalizationRegistry<CountedMemory> = new FinalizationRegistry(
  *
  * `post` adds tokens, and `wait` takes one. Any number of processes and threads may use it at once.
  *
+ * It trusts its bytes, since whoever may write them may post and take. What cannot be the bytes of
+ * a semaphore that processes share is a LayoutError, whichever call finds it: one that another libc
+ * made, one of a single process, a value that is out of range. With glibc nothing that others write
+ * does more than that. Elsewhere libc works on the same bytes, and may read what was changed after
+ * the look.
+ *
  * What a crash leaves: the tokens as they were. A semaphore has no owner: the token of a process
  * that is killed between its wait and its post is lost, and nobody is notified. A lock that must
  * survive that is a `Mutex` or a `SystemVSemaphore`.
@@ -95,6 +95,7 @@ export class Semaphore {
   /** Its address; 0 for one in a segment, which may be mapped again. */
   readonly #namedAddress: number;
   readonly #waiters: SemaphoreWaiters;
+  readonly #bytes: SemaphoreBytes;
   #closed = false;
 
   /** @param place The memory of a named semaphore, or where one lies in a segment. */
@@ -107,6 +108,7 @@ export class Semaphore {
     checkInside(inside === INSIDE, "Semaphore");
     this.name = name;
     this.created = created;
+    this.#bytes = new SemaphoreBytes(this);
     this.#waiters = new SemaphoreWaiters(this);
     if (place instanceof CountedMemory) {
       this.what = `semaphore ${shown(name)}`;
@@ -223,9 +225,9 @@ export class Semaphore {
   }
 
   /**
-   * Attaches to a semaphore that `init`, or C's `sem_init`, made in a segment. It cannot check
-   * that: other bytes look no different, and using them as a semaphore can go wrong in any way.
-   * Does not block.
+   * Attaches to a semaphore that `init`, or C's `sem_init`, made in a segment, or will make before
+   * the first call. Other bytes mostly are a LayoutError then; they cannot always be told from a
+   * semaphore. Does not block.
    *
    * @param offset Where it starts, in bytes from the segment's start; a multiple of 8.
    * @returns The semaphore.
@@ -261,50 +263,47 @@ export class Semaphore {
     });
   }
 
+  /** @throws LayoutError when its bytes are no semaphore's; ClosedError. @internal */
+  check(): void {
+    this.#bytes.check();
+  }
+
   /**
    * How many tokens there are; stale the moment it returns.
-   * @throws SystemError ENOSYS on macOS; ClosedError.
+   * @throws SystemError ENOSYS on macOS; LayoutError when its bytes are no semaphore's;
+   *   ClosedError.
    */
   get value(): number {
-    const result = semGetValue(this.address);
-    if (result < 0) fail(`Cannot read the value of ${this.what}`, result, "sem_getvalue");
-    return result;
+    return this.#bytes.value;
   }
 
   /**
    * Adds tokens, and wakes as many waiters. Does not block.
    *
-   * @param count How many tokens, 1 or more. They are added one by one, so others may take the
-   *   first before the last is there. Default 1.
+   * @param count How many tokens, 1 or more. With glibc they are added in one step; elsewhere
+   *   others may take the first before the last is there. Default 1.
    * @throws SystemError EOVERFLOW at the highest possible value; the message says how many tokens
-   *   were added. RangeError, TypeError for a bad count; ClosedError.
+   *   were added. LayoutError when its bytes are no semaphore's; RangeError, TypeError for a bad
+   *   count; ClosedError.
    */
   post(count = 1): void {
-    const { address } = this;
-    if (count === 1) {
-      const result = semPost(address);
-      if (result < 0) this.#failPost(result, 0, 1);
-      return;
-    }
-    checkInteger(`Cannot post ${this.what}`, "the count", count, 1, C.SEM_VALUE_MAX);
-    for (let done = 0; done < count; done++) {
-      const result = semPost(address);
-      if (result < 0) this.#failPost(result, done, count);
-    }
+    this.#bytes.post(count);
   }
 
-  #failPost(result: number, done: number, count: number): never {
-    const hint =
-      result === -E.EOVERFLOW
-        ? `${done} of ${count} tokens were added, and its value is the highest possible, ` +
-          `${C.SEM_VALUE_MAX}`
-        : undefined;
-    return fail(`Cannot post ${this.what}`, result, "sem_post", this.name, hint);
+  /**
+   * Takes all tokens above a limit: in one step with glibc, and else one by one.
+   *
+   * @param most The most tokens that there can be.
+   * @returns How many it took. @throws LayoutError; ClosedError. @internal
+   */
+  takeAbove(limit: number, most: number): number {
+    return this.#bytes.takeAbove(limit, most);
   }
 
   /**
    * Takes a token if there is one, and no `waitAsync` of this handle waits for it; does not block.
-   * @returns Whether it took one. @throws ClosedError.
+   * @returns Whether it took one. @throws LayoutError when its bytes are no semaphore's;
+   *   ClosedError.
    */
   tryWait(): boolean {
     return !this.#waiters.any && this.tryTake();
@@ -312,10 +311,7 @@ export class Semaphore {
 
   /** Takes a token like `tryWait`, whoever waits for it. @internal */
   tryTake(): boolean {
-    const result = semTryWait(this.address);
-    if (result >= 0) return true;
-    if (result === -E.EAGAIN || result === -E.EINTR) return false;
-    return fail(`Cannot wait for ${this.what}`, result, "sem_trywait", this.name);
+    return this.#bytes.tryTake();
   }
 
   /**
@@ -327,7 +323,8 @@ export class Semaphore {
    *
    * @returns Whether it took a token: false when the timeout passed.
    * @throws StateError EBUSY while a `waitAsync` of this handle waits, which it would keep waiting;
-   *   the signal's reason when it is already aborted; RangeError, TypeError, ClosedError.
+   *   the signal's reason when it is already aborted; LayoutError when its bytes are no
+   *   semaphore's; RangeError, TypeError, ClosedError.
    */
   wait(options?: WaitOptions): boolean {
     const timeoutMs =
@@ -343,21 +340,13 @@ export class Semaphore {
     for (;;) {
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
-      if (this.waitSlice(Math.min(left, SLICE_MS))) return true;
+      if (this.#bytes.sleep(Math.min(left, SLICE_MS))) return true;
       options?.signal?.throwIfAborted();
     }
   }
 
   #checkWait(options: AsyncWaitOptions, known: readonly string[]): number {
     return checkWait(`Cannot wait for ${this.what}`, options, known);
-  }
-
-  /** One uninterrupted sleep. @returns Whether it took a token. @internal */
-  waitSlice(sliceMs: number): boolean {
-    const result = semWaitSlice(this.address, sliceMs);
-    if (result >= 0) return true;
-    if (result === -E.ETIMEDOUT || result === -E.EINTR) return false;
-    return fail(`Cannot wait for ${this.what}`, result, "sem_timedwait", this.name);
   }
 
   /**
@@ -373,7 +362,8 @@ export class Semaphore {
    *
    * @returns Whether it took a token: false when the timeout passed.
    * @throws The signal's reason as soon as it is aborted; ClosedError, also when the handle is
-   *   closed meanwhile; SystemError EMFILE when no thread can be started; RangeError, TypeError.
+   *   closed meanwhile; SystemError EMFILE when no thread can be started; LayoutError when its
+   *   bytes are no semaphore's; RangeError, TypeError.
    */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     const timeoutMs = this.#checkWait(options, ASYNC_WAIT_OPTIONS);
@@ -447,6 +437,7 @@ export class Semaphore {
     if (this.closed) return;
     this.#waiters.close(new ClosedError(this.what));
     this.#closed = true;
+    this.#bytes.close();
     forgotten.unregister(this);
     this.#memory?.leave();
   }

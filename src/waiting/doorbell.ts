@@ -126,6 +126,8 @@ function adjustTimer(): void {
  */
 const MAX_CONNECTIONS = 64;
 const connections: Map<number, number> = new Map();
+/** Answers that only a socket gives whose listener has ended. */
+const IS_GONE: ReadonlySet<number> = new Set([-E.EPIPE, -E.ECONNRESET, -E.ENOTCONN]);
 
 /**
  * Rings a doorbell; does not block. A bell that was rung before and not answered yet counts as
@@ -148,7 +150,7 @@ export function ring(id: number): boolean {
   const sent = sendByte(descriptor);
   if (sent < 0 && sent !== -E.EAGAIN) {
     close(descriptor);
-    return false;
+    return !IS_GONE.has(sent);
   }
   keepConnection(id, descriptor);
   return true;

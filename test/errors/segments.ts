@@ -1,6 +1,7 @@
 /** Rows of the table of errors: segments. */
 import { gzip } from "node:zlib";
 import { RingBuffer, Segment, Semaphore, SystemVSemaphore, ftok } from "../../src/index.ts";
+import { NEEDS_NO_LIBC } from "../../src/libc/semaphore.ts";
 import {
   type ErrorRow,
   empty,
@@ -20,6 +21,7 @@ import {
   scratch,
   semaphore,
   squattedLocks,
+  words,
 } from "./provoke.ts";
 
 /** What only root can provoke, who alone can give objects away. */
@@ -35,6 +37,20 @@ const ROOTS: readonly ErrorRow[] = [
     error: "StateError",
     code: "EPERM",
     text: 'Cannot lock anything of segment "sysv:#ID": "/bun-shm.sysv-locks.ID", which carries its locks, belongs to user 12345, and neither to its owner or creator nor to root. That user or root must remove it',
+  },
+];
+
+/** What no semaphore of glibc looks like. */
+const DAMAGED_SEMAPHORES: readonly ErrorRow[] = [
+  {
+    provoke: (name) => Semaphore.at(raw(name), 64).post(),
+    error: "LayoutError",
+    text: 'Cannot use semaphore at 64 in segment "NAME": it is not shared between processes: another libc or sem_init with pshared 0 made it, or somebody changed it: expected 128 at offset 72, found 0',
+  },
+  {
+    provoke: (name) => Semaphore.at(words(name, [-2, 0, 128]), 0).tryWait(),
+    error: "LayoutError",
+    text: 'Cannot use semaphore at 0 in segment "NAME": its value is out of range: expected at most 2147483647 at offset 0, found 4294967294',
   },
 ];
 
@@ -55,6 +71,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
     error: "LayoutError",
     text: 'Cannot open semaphore "NAME": it is no semaphore: expected 32 bytes at offset 0, found 9',
   },
+  ...(NEEDS_NO_LIBC ? DAMAGED_SEMAPHORES : []),
   {
     provoke: () => Segment.create("x", { size: 1 }),
     error: "RangeError",

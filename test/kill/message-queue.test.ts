@@ -140,7 +140,7 @@ describe("a handle killed at each step", () => {
         expect(repairs).toBeGreaterThan(0);
       } else {
         // How often it sleeps goes by the clock: it died in its first sleep, and after it, at least.
-        const sleep = steps.indexOf("semWaitSlice", firstStep - 1) + 1;
+        const sleep = steps.indexOf("futexWait", firstStep - 1) + 1;
         expect(sleep).toBeGreaterThanOrEqual(firstStep);
         expect(step).toBeGreaterThan(sleep);
       }

@@ -1,6 +1,6 @@
 /**
- * A preload that counts every access to shared words and every semaphore call, and kills the
- * process before a chosen one; nothing else can change what other processes see.
+ * A preload that counts every access to shared words and every call of a semaphore or futex, and
+ * kills the process before a chosen one; nothing else can change what other processes see.
  * `globalThis.killAtStep(step)` starts the count, and `globalThis.traceSteps()` starts a list of
  * the steps to choose from.
  */
@@ -33,7 +33,7 @@ global.step = (name) => {
 plugin({
   name: "kill-at-step",
   setup(build) {
-    build.onLoad({ filter: /src\/(memory\/atomics|libc\/semaphore)\.ts$/ }, ({ path }) => {
+    build.onLoad({ filter: /src\/(memory\/atomics|libc\/(semaphore|futex))\.ts$/ }, ({ path }) => {
       const wrappers: string[] = [];
       const source = readFileSync(path, "utf8").replace(/^export function (\w+)/gm, (_, name) => {
         wrappers.push(

@@ -18,44 +18,18 @@ import {
   codecs,
   struct,
 } from "../../src/index.ts";
+import { E } from "../../src/libc/errno.ts";
 import { libc } from "../../src/libc/symbols.ts";
+import { FailingCalls, allFailing } from "../support/failing-calls.ts";
 import { uniqueName } from "../support/names.ts";
 
 type Table = Record<string, (...args: unknown[]) => unknown>;
 
-/** What fails, and how: a pair of errno and -1, or the errno itself. */
-const CALLS: Readonly<Record<string, number>> = {
-  open: -1,
-  shm_open: -1,
-  memfd_create: -1,
-  fcntl: -1,
-  fchmod: -1,
-  ftruncate: -1,
-  posix_fallocate: 28,
-  mmap: -1,
-  pthread_mutexattr_init: 12,
-  pthread_mutex_init: 12,
-};
-
-/** Makes the calls of libc go wrong at the one of that number. @returns Whether it came to it. */
+/** Makes the call of libc of that number fail. @returns Whether it came to it. */
 function withFault(at: number, call: () => void): boolean {
-  const table = libc as unknown as Table;
-  const real = { ...table };
-  let count = 0;
-  for (const [name, answer] of Object.entries(CALLS)) {
-    table[name] = (...args) => {
-      if (++count !== at) return real[name]!(...args);
-      // Sets errno to EBADF.
-      real["close"]!(-1);
-      return answer;
-    };
-  }
-  try {
-    call();
-  } finally {
-    Object.assign(table, real);
-  }
-  return count >= at;
+  using calls = new FailingCalls(at);
+  call();
+  return calls.failed !== undefined;
 }
 
 interface Handle {
@@ -153,6 +127,46 @@ function walk(name: string, path: string, call: (name: string) => Handle, isTher
     if (!came) return;
   }
 }
+
+/** What a signal, a limit or a filter of system calls makes of a call. */
+const CODES = [E.EINTR, E.EAGAIN, E.EMFILE, E.ENOMEM, E.EPERM, E.ENOSYS];
+
+test.each(Object.entries(NOUNS))("%s is made whatever one call answers, or not", (_, [create]) => {
+  const name = uniqueName("answer");
+  const called = (() => {
+    using calls = new FailingCalls("none", allFailing(0));
+    create!(name).close();
+    return [...calls.called];
+  })();
+  Segment.unlink(name);
+  const before = descriptors();
+  for (const call of called) {
+    for (const code of CODES) {
+      // It would say that somebody else has the lock, and so is the one who makes it.
+      if (call === "fcntl" && code === E.EAGAIN) continue;
+      let failure: Error | undefined;
+      try {
+        using _calls = new FailingCalls(1, { [call]: code });
+        create!(name).close();
+      } catch (error) {
+        failure = error as Error;
+      }
+      const found = [
+        call,
+        code,
+        failure?.name,
+        Segment.unlink(name),
+        descriptors(),
+        mappings(name),
+      ];
+      const expected =
+        failure === undefined
+          ? [undefined, true]
+          : [expect.stringMatching(/^(System|State|Unsupported)Error$/), false];
+      expect(found).toEqual([call, code, ...expected, before, 0]);
+    }
+  }
+});
 
 const directory = mkdtempSync(join(tmpdir(), "bun-shm-faults-"));
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }));

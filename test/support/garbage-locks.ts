@@ -126,12 +126,12 @@ export function lockTargets(): Record<string, () => Target> {
       return { on, segment, skip: ["end"], end: end(lease, segment) };
     },
     semaphore: placed((segment) => Semaphore.init(segment, OFFSET, { value: 1 }), {
-      skip: ["waitSlice", "hold"],
+      skip: ["takeAbove", "hold"],
       sound: { ...lockCalls(["wait", "waitAsync", "acquire", "acquireAsync"]).sound, post: [1] },
       options: lockCalls(["wait", "waitAsync", "acquire", "acquireAsync"]).options!,
     }),
     "semaphore at 0": placed((segment) => Semaphore.init(segment, OFFSET, { value: 0 }), {
-      skip: ["waitSlice", "hold"],
+      skip: ["takeAbove", "hold"],
       ...lockCalls(["wait", "waitAsync", "acquire", "acquireAsync"]),
     }),
     "System V semaphore": () => {

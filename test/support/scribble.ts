@@ -5,7 +5,7 @@ import type { Kind } from "../ring/kinds.ts";
 import type { Random } from "./random.ts";
 
 /** A number that an attacker would try. */
-function hostileNumber(random: Random): number {
+export function hostileNumber(random: Random): number {
   const bit = 2 ** Math.floor(random() * 32);
   const near = Math.floor(random() * 5) - 2;
   const kinds = [0, -1, bit, -bit, bit + near, Math.floor(random() * 2 ** 32), near * 16];
