@@ -38,8 +38,10 @@ function bellPath(id: number): string {
 const MAX_CALLERS = 64;
 const callers: Set<Bun.Socket> = new Set();
 
+/** Somebody who connects rings, whatever becomes of the connection. */
 function admit(caller: Bun.Socket): void {
   caller.unref();
+  lookAtAll(false);
   callers.add(caller);
   if (callers.size <= MAX_CALLERS) return;
   const [first] = callers;
@@ -126,8 +128,6 @@ function adjustTimer(): void {
  */
 const MAX_CONNECTIONS = 64;
 const connections: Map<number, number> = new Map();
-/** Answers that only a socket gives whose listener has ended. */
-const IS_GONE: ReadonlySet<number> = new Set([-E.EPIPE, -E.ECONNRESET, -E.ENOTCONN]);
 
 /**
  * Rings a doorbell; does not block. A bell that was rung before and not answered yet counts as
@@ -147,11 +147,7 @@ export function ring(id: number): boolean {
   // The listener has connections that it has not accepted yet, and will wake for those.
   if (descriptor === -E.EAGAIN) return true;
   if (descriptor < 0) return descriptor !== -E.ECONNREFUSED && descriptor !== -E.ENOENT;
-  const sent = sendByte(descriptor);
-  if (sent < 0 && sent !== -E.EAGAIN) {
-    close(descriptor);
-    return !IS_GONE.has(sent);
-  }
+  // To connect has rung it already; the next ring is a byte on this connection.
   keepConnection(id, descriptor);
   return true;
 }
