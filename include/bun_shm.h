@@ -1320,7 +1320,7 @@ static inline int bun_shm_lock_is_alive(const bun_shm_participant *self, uint32_
 #define BUN_SHM_LOCK_GRANT_MS 1
 /* The first sleep before a look at whether the holder lives, and the longest one, in ms. */
 #define BUN_SHM_LOCK_FIRST_SLICE_MS 1
-#define BUN_SHM_LOCK_LAST_SLICE_MS 16
+#define BUN_SHM_LOCK_LAST_SLICE_MS 12
 
 /* Changes a word from one value to another. Returns what it was. */
 static inline uint32_t bun_shm_swap(uint32_t *word, uint32_t from, uint32_t to) {

@@ -93,7 +93,7 @@ time, by more than one tick. The kernel does not show an asker its own descripti
     abandon     LOCK: me -> LOCK_LOST_NUMBER, no flags; wake all sleepers of both words, and the
                 wait point
 
-Sleeps are futex waits (not private) of at most 16 ms, and of 1 ms while the lock is GRANTED. Between them whoever waits asks whether the holder lives, which is how a death is noticed. Who inherits must know it: the data may be half written, and if the heir dies before it releases the lock,
+Sleeps are futex waits (not private) of at most 12 ms, and of 1 ms while the lock is GRANTED. Between them whoever waits asks whether the holder lives, which is how a death is noticed. Who inherits must know it: the data may be half written, and if the heir dies before it releases the lock,
 the next one inherits again. The proof is in \`src/locks/algorithm/lock-core.ts\`.`,
 
   record: `

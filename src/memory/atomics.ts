@@ -67,9 +67,9 @@ export function compareExchange(
 const IS_X64: boolean = process.arch === "x64";
 
 /**
- * Reads a word right after a lock or unlock in libc. On x86-64 that call is a full barrier, so a
- * plain read after it is in order, and costs a fifth. In a loop without a call into libc it must
- * not be used: the engine would move the read out of the loop.
+ * Reads a word right after a compare-and-exchange. On x86-64 that is a full barrier, so a plain
+ * read after it is in order, and costs a fifth. In a loop without such a step it must not be used:
+ * the engine would move the read out of the loop.
  */
 export function loadAfterBarrier(words: Int32Array, index: number): number {
   return IS_X64 ? words[index]! : Atomics.load(words, index);

@@ -102,7 +102,7 @@ export interface LockSystem {
 const GRANT_MS = 1;
 /** How long, in ms, the first sleep lasts before the holder's life is examined, and the longest. */
 const FIRST_SLICE_MS = 1;
-const LAST_SLICE_MS = 16;
+const LAST_SLICE_MS = 12;
 /** How often, in ms, those who only look examine the life of one holder. */
 const EXAMINE_MS = 8;
 
