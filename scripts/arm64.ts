@@ -15,7 +15,7 @@ const ALONE = [
   "test/map/shared-map.test.ts",
   "test/record/shared-record.test.ts",
   "test/ring/ring-buffer.test.ts",
-  "test/waiting",
+  "test/waiting/wait-point.test.ts",
 ];
 
 function run(command: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
