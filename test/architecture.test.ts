@@ -48,7 +48,7 @@ function storeyOf(file: string): string {
 }
 
 // The text of a thread's program, which has none of the package's modules.
-const PROGRAM = "semaphore/semaphore-program.ts";
+const PROGRAM = "waiting/thread-program.ts";
 
 const rankOf = (storey: string): number => STOREYS.findIndex((names) => names.includes(storey));
 

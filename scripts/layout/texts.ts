@@ -40,7 +40,7 @@ else, even if it holds only zeros, and is never made over; inside a user's segme
 
   waitPoint: `
 The wait point is an event count. A waiter sets its flag in \`state\`, keeps the value of \`state\` as its key, looks again at what it waits for, and only
-then sleeps: on the futex \`state\` while that is still the key, or in its event loop until its doorbell rings. A waker first publishes
+then sleeps: on the futex \`state\` while that is still the key, or in its event loop until its doorbell rings. Where no id is 0, or somebody has set its own to 0, it waits by the futex. A waker first publishes
 with a sequentially consistent store, and then loads \`state\`. If no flag is set, it is done. Otherwise it clears both flags and
 counts one wake by compare-and-swap, wakes all sleepers of the futex, and rings every doorbell. Sleepers look again at
 least every 50 ms, and event loops every 250 ms, which bounds what a killed waker costs.

@@ -122,8 +122,10 @@ export interface SemaphoreCalls {
   readonly errors: Readonly<
     Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED" | "EBADMSG", number>
   >;
-  /** How to do without libc's semaphores: where the words are, and the number of `futex`. */
-  readonly own?: (SemLayout & { readonly futex: number }) | undefined;
+  /** The number of the system call `futex`, where there is one. */
+  readonly futex?: number | undefined;
+  /** Where the words of a semaphore are, for those who do without libc; that takes `futex` too. */
+  readonly own?: SemLayout | undefined;
 }
 
 /** Collects the functions behind `semWaitSlice` and `semPost`, for a thread that links them. */
@@ -140,7 +142,8 @@ export function semaphoreCalls(): SemaphoreCalls {
   const futex = PLATFORM?.futexCall;
   return {
     functions: { ...Object.fromEntries(functions), errno: linkable(ERRNO_FUNCTION) },
-    own: NEEDS_NO_LIBC && futex !== undefined ? { ...GLIBC_SEM, futex } : undefined,
+    futex,
+    own: NEEDS_NO_LIBC && futex !== undefined ? GLIBC_SEM : undefined,
     clock: CAN_CLOCK_WAIT ? C.CLOCK_MONOTONIC : C.CLOCK_REALTIME,
     errors: E,
   };

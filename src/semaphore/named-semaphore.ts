@@ -16,7 +16,7 @@ import { type OwnerOptions, refuseStranger } from "../memory/objects/owner.ts";
 import { sameObject, statDescriptor } from "../memory/objects/shared-object.ts";
 import { checkIsMemory } from "../memory/objects/users.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
-import { CountedMemory } from "./wait-memory.ts";
+import { CountedMemory } from "../waiting/wait-memory.ts";
 
 /** Answers with which a system says that it has no nameless files there, or no /proc. */
 const NO_NAMELESS: ReadonlySet<number> = new Set([-E.EOPNOTSUPP, -E.EISDIR, -E.EINVAL, -E.ENOENT]);

@@ -1,11 +1,11 @@
 /** The waits of one semaphore handle in the event loop, which one thread serves in order. */
 import { E, fail } from "../libc/errno.ts";
 import { quietly } from "../segment/quietly.ts";
-import { ThreadWait } from "./semaphore-thread.ts";
+import { ThreadWait } from "../waiting/wait-thread.ts";
 import { MAX_TIMER_MS } from "../waiting/limits.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import type { AsyncWaitOptions } from "../waiting/wait-options.ts";
-import type { WaitMemory } from "./wait-memory.ts";
+import type { WaitMemory } from "../waiting/wait-memory.ts";
 
 /** The semaphore, as much of it as a wait needs. */
 interface Waitable {

@@ -22,7 +22,7 @@ import { heldToken } from "./held-token.ts";
 import { isNameOf, makeNamed, openNamed, unlinkNamed } from "./named-semaphore.ts";
 import { SemaphoreBytes } from "./semaphore-bytes.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
-import { CountedMemory, type WaitMemory, memoryIn } from "./wait-memory.ts";
+import { CountedMemory, type WaitMemory, memoryIn } from "../waiting/wait-memory.ts";
 
 /** How to make a semaphore. */
 export interface SemaphoreInitOptions {

@@ -6,7 +6,7 @@
  * sends one byte. On Linux the socket is in the abstract namespace: the kernel removes it with its
  * process, it leaves nothing in any directory, and a refused connection means that the waiter is
  * dead. That namespace belongs to the network namespace. Between containers that share memory but
- * no network no bell can be rung, and the periodic check below finds what was published.
+ * no network no bell can be rung: a thread sleeps in place of it (see wait-point.ts).
  *
  * Of all ways into Bun's event loop that need neither a thread nor a poll timer, a socket was
  * measured to be the fastest (a FIFO read through `Bun.file(fd).stream()` comes next), and it is

@@ -12,7 +12,6 @@ import {
   WAIT_POINT_LENGTH,
 } from "../layout/wait-point-layout.ts";
 import { compareExchange, load } from "../memory/atomics.ts";
-import type { Mapping } from "../memory/mapping.ts";
 import { type PendingWait, ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
 import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
 import {
@@ -28,7 +27,9 @@ import {
   SPIN_TRIAL_PERIOD,
   SPIN_TURNS,
 } from "./limits.ts";
+import { type SharedMemory, memoryIn } from "./wait-memory.ts";
 import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "./wait-options.ts";
+import { ThreadWait } from "./wait-thread.ts";
 
 /**
  * How a blocking wait spends its time: "spin" polls all the time, for the lowest latency at the
@@ -66,12 +67,17 @@ const LOOK_AGAIN: ReadonlySet<number> = new Set([-E.EAGAIN, -E.ETIMEDOUT, -E.EIN
  * point at once.
  */
 export class WaitPoint {
-  readonly #mapping: Mapping;
+  readonly #memory: SharedMemory;
   readonly #offset: number;
   readonly #words: Int32Array;
   /** How many async waits this handle has. While there are any, the thread's bell is registered. */
   #asyncWaits = 0;
-  #hasBell = false;
+  /** The word that has the thread's bell; -1 while none has it. */
+  #bellWord = -1;
+  /** Whether somebody could not ring the bell, as across network namespaces, and removed it. */
+  #isUnreachable = false;
+  /** The thread that sleeps here while no bell helps. */
+  #thread: ThreadWait | undefined;
   /** The async waits of this handle: how each looks, and how it ends early. */
   readonly #pending = new Map<PendingWait, () => void>();
   #spinTurns = SPIN_TURNS;
@@ -85,12 +91,12 @@ export class WaitPoint {
    * @param byteOffset Where the wait point starts; a multiple of its length.
    * @param forHolder Whether it is waited for somebody who may die, of which nobody tells.
    */
-  constructor(memory: { readonly mapping: Mapping }, byteOffset: number, forHolder = false) {
+  constructor(memory: SharedMemory, byteOffset: number, forHolder = false) {
     this.#sliceMs = forHolder ? HOLDER_SLICE_MS : SLICE_MS;
     this.#recheckMs = forHolder ? HOLDER_RECHECK_MS : RECHECK_MS;
-    this.#mapping = memory.mapping;
+    this.#memory = memory;
     this.#offset = byteOffset;
-    this.#words = new Int32Array(this.#mapping.buffer, byteOffset, WAIT_POINT_LENGTH / 4);
+    this.#words = new Int32Array(memory.mapping.buffer, byteOffset, WAIT_POINT_LENGTH / 4);
   }
 
   /** Whether anybody sleeps here, as opposed to spinning; stale the moment it returns. */
@@ -105,7 +111,7 @@ export class WaitPoint {
 
   #wakeAll(): void {
     const flags = takeWaiters(this.#words, STATE_WORD);
-    if ((flags & BLOCKED) !== 0) futexWake(this.#mapping.address + this.#offset, 0x7fffffff);
+    if ((flags & BLOCKED) !== 0) futexWake(this.#memory.mapping.address + this.#offset, 0x7fffffff);
     if ((flags & BELL) !== 0) this.#ringBells();
   }
 
@@ -153,15 +159,15 @@ export class WaitPoint {
       sleepMs(Math.min(timeoutMs, POLL_MS));
       return true;
     }
-    const result = futexWait(this.#mapping.address + this.#offset, key, timeoutMs);
+    const result = futexWait(this.#memory.mapping.address + this.#offset, key, timeoutMs);
     if (result < 0 && !LOOK_AGAIN.has(result)) fail("Cannot wait", result, "futex");
     // Signals may come so often that no sleep ever lasts for its whole time.
     return result === -E.ETIMEDOUT || result === -E.EINTR;
   }
 
   /**
-   * Waits in the event loop until `ready` returns true. It needs no thread, and polls only now and
-   * then, in case a waker was killed.
+   * Waits in the event loop until `ready` returns true. It is woken by its bell, or by a thread
+   * where no bell reaches it, and polls only now and then, in case a waker was killed.
    *
    * @returns Whether it is ready: false when the timeout passed, or the memory was unmapped.
    * @throws The signal's reason as soon as it is aborted; what `ready` throws.
@@ -233,7 +239,7 @@ export class WaitPoint {
       this.#pending.delete(look);
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
-      if (--this.#asyncWaits === 0) this.#unregisterBell();
+      if (--this.#asyncWaits === 0) this.#stopListening();
       settle();
       return true;
     };
@@ -242,17 +248,17 @@ export class WaitPoint {
     const look = (unasked: boolean): boolean => {
       if (this.#isGone()) return end(() => resolve(false));
       try {
-        // There was none, or no room for it: the periodic look is what ends the wait meanwhile.
-        if (!this.#hasBell) this.#placeBell(ownBell());
-        // The wake that rang the bell took the flag, so it is set again before the look.
-        announce(this.#words, STATE_WORD, BELL);
-        return ready(unasked) && end(() => resolve(true));
+        // The wake that came took the flag, so it is set again before the look.
+        const key = this.#announceAsync();
+        if (ready(unasked)) return end(() => resolve(true));
+        if (this.#bellWord < 0) this.#sleepOnThread(key);
+        return false;
       } catch (error) {
         return end(() => reject(error));
       }
     };
 
-    if (this.#asyncWaits++ === 0) this.#registerBell();
+    if (this.#asyncWaits++ === 0) this.#makeRoom();
     startWaiting(look, ref, this.#recheckMs);
     this.#pending.set(look, endEarly);
     if (look(false)) return promise;
@@ -272,31 +278,65 @@ export class WaitPoint {
     return promise;
   }
 
-  #registerBell(): void {
-    const own = ownBell();
-    this.#placeBell(own);
-    if (own === 0 || this.#hasBell) return;
-    // Ringing finds the dead, which makes room.
-    this.#ringBells();
-    this.#placeBell(own);
+  /** Removes the bells of the dead, where there is no room for one more. */
+  #makeRoom(): void {
+    const bells = this.#words.subarray(FIRST_BELL_WORD, FIRST_BELL_WORD + BELL_COUNT);
+    if (bells.every((id) => id !== 0)) this.#ringBells();
+  }
+
+  /** Announces a wait in the event loop. @returns The key for a thread, where no bell helps. */
+  #announceAsync(): number {
+    const own = this.#isUnreachable ? 0 : ownBell();
+    if (this.#bellWord >= 0 && load(this.#words, this.#bellWord) !== own) {
+      this.#bellWord = -1;
+      this.#isUnreachable = true;
+    } else if (this.#bellWord < 0 && own !== 0) {
+      this.#placeBell(own);
+    }
+    return announce(this.#words, STATE_WORD, this.#bellWord < 0 ? BLOCKED : BELL);
   }
 
   #placeBell(own: number): void {
-    if (own === 0) return;
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
-      this.#hasBell = compareExchange(this.#words, word, 0, own) === 0;
-      if (this.#hasBell) return;
+      if (compareExchange(this.#words, word, 0, own) !== 0) continue;
+      this.#bellWord = word;
+      return;
     }
   }
 
-  #unregisterBell(): void {
-    // Unmapped memory has nothing to unregister from.
-    if (this.#isGone() || !this.#hasBell) return;
-    this.#hasBell = false;
-    const own = ownBell();
-    for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
-      if (compareExchange(this.#words, word, own, 0) === own) return;
+  /** Lets a thread sleep until the state is not `key`. One that sleeps with an older key ends. */
+  #sleepOnThread(key: number): void {
+    if (this.#thread !== undefined) return;
+    let leave: (() => void) | undefined;
+    try {
+      const memory = memoryIn(this.#memory, this.#offset);
+      ({ leave } = memory);
+      const ended = (result: number | Error): void => {
+        memory.leave();
+        if (this.#thread !== thread) return;
+        this.#thread = undefined;
+        // Without a thread, the periodic look is what ends the waits.
+        if (result === 0) for (const look of this.#pending.keys()) look(false);
+      };
+      const thread = new ThreadWait(memory.address, ended, key);
+      // The timer of the periodic look keeps the process alive, if a wait wants that.
+      thread.keepAlive(false);
+      this.#thread = thread;
+    } catch {
+      // There is no descriptor or no memory left for it: the next look tries again.
+      leave?.();
     }
+  }
+
+  #stopListening(): void {
+    this.#thread?.cancel();
+    this.#thread = undefined;
+    const word = this.#bellWord;
+    this.#bellWord = -1;
+    // Unmapped memory has nothing to unregister from.
+    if (word < 0 || this.#isGone()) return;
+    const own = ownBell();
+    if (compareExchange(this.#words, word, own, 0) !== own) this.#isUnreachable = true;
   }
 }
 

@@ -4,6 +4,7 @@ import { BELL_COUNT, FIRST_BELL_WORD } from "../../src/layout/wait-point-layout.
 import { WAIT_POINT_LENGTH } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
+import { MAX_TIMER_MS } from "../../src/waiting/limits.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
 import { beInterrupted } from "../support/interrupted.ts";
 
@@ -13,7 +14,28 @@ const words = new Int32Array(segment.buffer);
 const point = new WaitPoint(segment, 0);
 const DATA = WAIT_POINT_LENGTH / 4;
 
-if (mode === "ref" || mode === "unref") {
+/** From now on nobody looks unasked: a wait that nobody wakes lasts for ever. */
+function lookNoMore(): void {
+  const { setInterval } = globalThis;
+  const never = ((call: () => void, ms: number) =>
+    setInterval(call, ms > 10 ? MAX_TIMER_MS : ms)) as typeof setInterval;
+  Object.assign(globalThis, { setInterval: never });
+}
+
+if (mode === "crowd") {
+  lookNoMore();
+  const waits = Array.from({ length: Number(side) }, () =>
+    new WaitPoint(segment, 0).waitAsync(() => load(words, DATA) === -1),
+  );
+  console.log((await Promise.all(waits)).filter(Boolean).length);
+} else if (mode === "far") {
+  // Its bell is taken for that of a dead thread, as it finds out when it looks unasked.
+  await point.waitAsync(() => load(words, DATA) === 1);
+  lookNoMore();
+  console.log("woken once");
+  for (let round = 2; round < 6; round++) await point.waitAsync(() => load(words, DATA) >= round);
+  console.log("woken again");
+} else if (mode === "ref" || mode === "unref") {
   void point
     .waitAsync(() => load(words, DATA) === -1, { ref: mode === "ref" })
     .then(() => console.log("woken"));

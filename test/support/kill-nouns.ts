@@ -472,10 +472,9 @@ class Holders implements KillGroup {
   }
 
   unlink(): void {
-    const placed = [
-      ...[this.#mutex, this.#rwLock, this.#lease, this.#changed, this.#stockMutex, this.#event],
-      ...[this.#barrier, this.#counts, this.#texts, this.#record, this.#atomics],
-    ];
+    const locks = [this.#mutex, this.#rwLock, this.#lease, this.#changed, this.#stockMutex];
+    const states = [this.#barrier, this.#counts, this.#texts, this.#record, this.#atomics];
+    const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {
       const { name } = one.segment;
       one.close();

@@ -1,13 +1,17 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
+  BELL,
   BELL_COUNT,
+  BLOCKED,
   FIRST_BELL_WORD,
   WAIT_POINT_LENGTH,
 } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
 import { WaitPoint } from "../../src/waiting/wait-point.ts";
+import { firstLine } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
 import { BUN, type Child, finished, runBun, spawnBun } from "../support/process.ts";
@@ -158,6 +162,46 @@ describe("WaitPoint", () => {
       expect(load(words, DATA)).toBe(1000);
     });
   }
+
+  const bells = (): Int32Array => words.subarray(FIRST_BELL_WORD, FIRST_BELL_WORD + BELL_COUNT);
+
+  test("more waiters than bells are all woken by one wake", async () => {
+    words.fill(0);
+    const children = [20, 20].map((count) => spawnBun(PROGRAM, name, "crowd", String(count)));
+    // Some threads sleep, and all bells are taken.
+    while (!bells().every((id) => id !== 0) || (load(words, 0) & BLOCKED) === 0) await Bun.sleep(1);
+    store(words, DATA, -1);
+    point.wake();
+    for (const child of children) {
+      expect(await finished(child)).toMatchObject({ exitCode: 0, stdout: "20\n", stderr: "" });
+    }
+    expect([...bells()].filter((id) => id !== 0)).toEqual([]);
+  });
+
+  const canUnshare = process.getuid?.() === 0 && Bun.spawnSync(["unshare", "-n", "true"]).success;
+  testNeeding("root, and unshare", canUnshare)(
+    "whoever lives in another network namespace is woken by a thread after the first time",
+    async () => {
+      words.fill(0);
+      const path = join(import.meta.dir, "../..", PROGRAM);
+      const child = Bun.spawn(["unshare", "-n", BUN, path, name, "far"], {
+        stdio: ["pipe", "pipe", "pipe"],
+      }) as Child;
+      while ((load(words, 0) & BELL) === 0) await Bun.sleep(1);
+      // It takes its bell for that of a dead thread; the waiter finds that when it looks unasked.
+      point.wake();
+      expect([...bells()].filter((id) => id !== 0)).toEqual([]);
+      store(words, DATA, 1);
+      expect(await firstLine(child)).toBe("woken once");
+      for (let round = 2; round < 6; round++) {
+        while ((load(words, 0) & BLOCKED) === 0) await Bun.sleep(1);
+        store(words, DATA, round);
+        point.wake();
+      }
+      expect([await child.exited, await child.stderr.text()]).toEqual([0, ""]);
+      expect([...bells()].filter((id) => id !== 0)).toEqual([]);
+    },
+  );
 
   test("an unref'd wait lets the process end, a ref'd one does not", async () => {
     expect(await runBun(PROGRAM, name, "unref", "0", "0")).toMatchObject({ exitCode: 0 });

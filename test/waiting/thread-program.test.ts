@@ -11,8 +11,8 @@ import {
   GRANTED,
   PENDING,
   type WaitAnswer,
-  semaphoreProgram,
-} from "../../src/semaphore/semaphore-program.ts";
+  threadProgram,
+} from "../../src/waiting/thread-program.ts";
 import { uniqueName } from "../support/names.ts";
 
 /** What a libc without some of the waits would give. */
@@ -29,7 +29,7 @@ function start(
   calls: SemaphoreCalls,
   alone: boolean,
 ): (address: number, words: Int32Array) => Promise<number> {
-  const thread = new Worker(`data:text/javascript,${encodeURIComponent(semaphoreProgram(calls))}`);
+  const thread = new Worker(`data:text/javascript,${encodeURIComponent(threadProgram(calls))}`);
   worker = thread;
   const waits = new Map<number, (result: number) => void>();
   thread.addEventListener("message", ({ data }) => {

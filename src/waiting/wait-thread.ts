@@ -1,12 +1,13 @@
 /**
- * Threads that wait for semaphores in place of the event loop.
+ * Threads that wait in place of the event loop, for what rings no bell: for semaphores, since C
+ * programs post with a plain `sem_post`, and for the word of a wait point whose bells do not reach
+ * this thread.
  *
- * C programs post with a plain `sem_post` and ring no bell, so only a thread notices them. A few
- * threads sleep, each in the semaphore of one wait, which is the fastest way. When they are all
- * busy, one more thread looks at the semaphores of all further waits once a millisecond. So any
- * number of waits needs few threads. Idle ones are kept, and do not keep the process alive.
+ * A few threads sleep, each in one wait, which is the fastest way. When they are all busy, one more
+ * thread looks at all further waits once a millisecond. So any number of waits needs few threads.
+ * Idle ones are kept, and do not keep the process alive.
  *
- * Who gets the token is decided by a compare-and-exchange on one word that both threads share:
+ * Who gets a token is decided by a compare-and-exchange on one word that both threads share:
  *
  *   PENDING -> GRANTED    by the thread, once it has taken the token, which is now the waiter's
  *   PENDING -> CANCELLED  by the waiter; the thread posts back a token that it takes after that
@@ -23,15 +24,15 @@ import {
   STATE_WORD,
   type WaitAnswer,
   type WaitMessage,
-  semaphoreProgram,
-} from "./semaphore-program.ts";
+  threadProgram,
+} from "./thread-program.ts";
 
-/** How many threads sleep in a semaphore. */
+/** How many threads sleep. */
 const MAX_SLEEPERS = 4;
 /** How many descriptors must be free when a thread starts; it takes two. */
 const THREAD_DESCRIPTORS = 4;
 
-/** Called with 0 for a token, with a negated errno, or with why there is no thread. */
+/** Called with 0 for a token or a change, with a negated errno, or with why there is no thread. */
 type Ended = (result: number | Error) => void;
 
 let script: string | undefined;
@@ -43,7 +44,7 @@ function checkDescriptors(): void {
   try {
     while (free.length < THREAD_DESCRIPTORS) {
       const opened = withDescriptors(() => open("/dev/null", C.O_RDONLY | C.O_CLOEXEC));
-      if (opened < 0) fail("Cannot start a thread that waits for semaphores", opened, "open");
+      if (opened < 0) fail("Cannot start a thread that waits", opened, "open");
       free.push(opened);
     }
   } finally {
@@ -61,7 +62,7 @@ class WaitThread {
   /** @param failed Called when the thread cannot serve any wait. */
   constructor(failed: () => void) {
     checkDescriptors();
-    script ??= `data:text/javascript,${encodeURIComponent(semaphoreProgram())}`;
+    script ??= `data:text/javascript,${encodeURIComponent(threadProgram())}`;
     this.#worker = new Worker(script);
     this.#worker.unref();
     this.#worker.addEventListener("message", ({ data }) => {
@@ -71,7 +72,7 @@ class WaitThread {
     this.#worker.addEventListener("error", ({ message }) => {
       failed();
       this.#worker.terminate();
-      const error = new UnsupportedError(`Cannot wait for a semaphore on a thread: ${message}`);
+      const error = new UnsupportedError(`Cannot wait on a thread: ${message}`);
       for (const id of this.#waits.keys()) this.#end(id, error);
     });
   }
@@ -117,12 +118,14 @@ export class ThreadWait {
   readonly #thread: WaitThread;
 
   /**
-   * @param address The semaphore's; it must stay valid until `ended` is called.
-   * @param ended Called once, when the thread has stopped using the semaphore: with 0 for a token,
-   *   with a negated errno (-ECANCELED after `cancel`), or with why no thread could be started.
+   * @param address The semaphore's or the word's; it must stay valid until `ended` is called.
+   * @param ended Called once, when the thread has stopped using the memory: with 0 for a token or
+   *   a change, with a negated errno (-ECANCELED after `cancel`), or with why there is no thread.
+   * @param key For a word: its value, for as long as it is to be waited.
+   * @throws SystemError EMFILE.
    */
-  constructor(address: number, ended: (result: number | Error) => void) {
-    const message = { id: this.#id, address, words: this.#words };
+  constructor(address: number, ended: (result: number | Error) => void, key?: number) {
+    const message = { id: this.#id, address, key, words: this.#words };
     const sleeper = takeSleeper();
     if (sleeper === undefined) {
       this.#thread = watcher ??= new WaitThread(() => (watcher = undefined));
@@ -141,7 +144,7 @@ export class ThreadWait {
     this.#thread.keepAlive(this.#id, alive);
   }
 
-  /** Gives up the wait. @returns Whether it did; if not, the caller has a token. */
+  /** Gives up the wait. @returns Whether it did; if not, it has ended, maybe with a token. */
   cancel(): boolean {
     const before = compareExchange(this.#words, STATE_WORD, PENDING, CANCELLED);
     // The process need not live on until the thread has noticed.

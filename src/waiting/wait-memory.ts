@@ -1,6 +1,6 @@
 /**
  * The memory in which a thread sleeps on behalf of a wait. A wait that is given up leaves its
- * thread in the semaphore for up to a slice, and nobody waits for that: handle and segment can be
+ * thread there for up to a slice, and nobody waits for that: handle and segment can be
  * closed at once, and the memory lasts until the thread has left.
  */
 import { shown } from "../arguments.ts";
@@ -8,7 +8,14 @@ import { fail } from "../libc/errno.ts";
 import { close, dup } from "../libc/fcntl.ts";
 import { mapAgain, unmap } from "../libc/mman.ts";
 import type { Mapping } from "../memory/mapping.ts";
-import type { Segment } from "../segment/segment.ts";
+
+/** A segment, as much of it as a wait needs. */
+export interface SharedMemory {
+  readonly mapping: Mapping;
+  /** What keeps the segment's lock, where it has one. */
+  readonly descriptor?: number | undefined;
+  readonly name: string;
+}
 
 /** Memory that somebody uses. */
 export interface WaitMemory {
@@ -46,10 +53,10 @@ const again: WeakMap<Mapping, CountedMemory> = new WeakMap();
  * Maps a segment's memory a second time, for all threads that sleep in it. A descriptor of its own
  * keeps the segment's lock, so that others see the memory in use, and do not cut it off.
  *
- * @param offset Where the semaphore starts in the segment's memory.
+ * @param offset What the thread waits for, in bytes from the start of the segment's memory.
  * @throws SystemError ENOMEM, EMFILE.
  */
-export function memoryIn(segment: Segment, offset: number): WaitMemory {
+export function memoryIn(segment: SharedMemory, offset: number): WaitMemory {
   const { mapping } = segment;
   let memory = again.get(mapping);
   if (memory === undefined) {
@@ -60,7 +67,7 @@ export function memoryIn(segment: Segment, offset: number): WaitMemory {
   return { address: entered.address + offset, leave: () => entered.leave() };
 }
 
-function mapSegmentAgain(segment: Segment): CountedMemory {
+function mapSegmentAgain(segment: SharedMemory): CountedMemory {
   const { mapping, descriptor, name } = segment;
   const action = `Cannot wait in the memory of segment ${shown(name)}`;
   const kept = descriptor === undefined ? undefined : dup(descriptor);

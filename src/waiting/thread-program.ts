@@ -1,14 +1,14 @@
 /**
- * The program of the threads in semaphore-thread.ts, as text, because a separate file would be lost
+ * The program of the threads in wait-thread.ts, as text, because a separate file would be lost
  * when an app is bundled or compiled. It can import nothing but Bun's own modules, so it gets the C
  * functions that it calls by their addresses, which are the same in every thread of a process.
  */
 import { FUTEX_WAIT, FUTEX_WAKE } from "../libc/futex.ts";
 import { SEM_LENGTH, type SemaphoreCalls, semaphoreCalls } from "../libc/semaphore.ts";
 import { C } from "../libc/platform.ts";
-import { POLL_MS, SLICE_MS } from "../waiting/limits.ts";
+import { POLL_MS, SLICE_MS } from "./limits.ts";
 
-/** The states of a wait; semaphore-thread.ts says who changes them. */
+/** The states of a wait; wait-thread.ts says who changes them. */
 export const PENDING = 0;
 export const GRANTED = 1;
 export const CANCELLED = 2;
@@ -18,25 +18,28 @@ export const STATE_WORD = 0;
 /** What a thread is asked. */
 export interface WaitMessage {
   readonly id: number;
+  /** The semaphore's, or that of a word. */
   readonly address: number;
+  /** The word's value, for as long as it is to be waited; undefined for a semaphore. */
+  readonly key: number | undefined;
   readonly words: Int32Array;
-  /** Whether the thread may sleep in the semaphore, because it has no other wait. */
+  /** Whether the thread may sleep there, because it has no other wait. */
   readonly alone: boolean;
 }
 
-/** What it answers, when it has stopped using the semaphore. */
+/** What it answers, when it has stopped using the memory. */
 export interface WaitAnswer {
   readonly id: number;
   /**
-   * 0 for a token, or a negated errno: -ECANCELED for a wait that was given up, -EBADMSG where the
-   * bytes are no semaphore's.
+   * 0 for a token or a word that has changed, or a negated errno: -ECANCELED for a wait that was
+   * given up, -EBADMSG where the bytes are no semaphore's.
    */
   readonly result: number;
 }
 
 /** The program: it answers each `WaitMessage` with a `WaitAnswer`. */
-export function semaphoreProgram(calls: SemaphoreCalls = semaphoreCalls()): string {
-  const { functions, clock, errors, own } = calls;
+export function threadProgram(calls: SemaphoreCalls = semaphoreCalls()): string {
+  const { functions, clock, errors, futex, own } = calls;
   return `
 import { linkSymbols, ptr, read, toArrayBuffer } from "bun:ffi";
 
@@ -64,30 +67,46 @@ const byLibc = {
   },
   post: ({ address }) => void libc.sem_post(address),
 };
-${own === undefined ? "const semaphores = byLibc;" : ownTokens(own, errors)}
+const slice = new ArrayBuffer(16);
+new BigInt64Array(slice)[1] = ${SLICE_MS * 1e6}n;
+// For a slice, while the word there is the key.
+function sleepWhile(address, key) {
+  ${futex === undefined ? "" : futexSleep(futex)}
+}
+${own === undefined ? "const semaphores = byLibc;" : ownTokens(own, futex, errors)}
+const changes = {
+  take: ({ tokens, key }) => (Atomics.load(tokens, 0) === key ? ${errors.EAGAIN} : 0),
+  sleepAndTake(wait) {
+    const { address, key } = wait;
+    sleepWhile(address, key);
+    return changes.take(wait);
+  },
+  post() {},
+};
 
-// Returns undefined while there is no token.
-function look(wait, take) {
-  const { words } = wait;
+// Returns undefined while there is nothing to take.
+function look(wait, way) {
+  const { words, what } = wait;
   if (Atomics.load(words, ${STATE_WORD}) !== ${PENDING}) return -${errors.ECANCELED};
-  const error = take(wait);
+  const error = what[way](wait);
   if (error === 0) {
     const before = Atomics.compareExchange(words, ${STATE_WORD}, ${PENDING}, ${GRANTED});
     if (before === ${PENDING}) return 0;
-    semaphores.post(wait);
+    what.post(wait);
     return -${errors.ECANCELED};
   }
   const again = [${errors.EAGAIN}, ${errors.ETIMEDOUT}, ${errors.EINTR}].includes(error);
   return again ? undefined : -error;
 }
 
-const canSleep = ${own !== undefined} || libc.sem_clockwait || libc.sem_timedwait;
+const canSleep = ({ what }) =>
+  what === byLibc ? libc.sem_clockwait || libc.sem_timedwait : ${futex !== undefined};
 
 function sleepFor(wait) {
   for (;;) {
-    const result = look(wait, semaphores.sleepAndTake);
+    const result = look(wait, "sleepAndTake");
     if (result !== undefined) return result;
-    if (!canSleep) Atomics.wait(wait.words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
+    if (!canSleep(wait)) Atomics.wait(wait.words, ${STATE_WORD}, ${PENDING}, ${POLL_MS});
   }
 }
 
@@ -96,7 +115,7 @@ let timer;
 
 function lookAtAll() {
   for (const [id, wait] of waits) {
-    const result = look(wait, semaphores.take);
+    const result = look(wait, "take");
     if (result === undefined) continue;
     waits.delete(id);
     self.postMessage({ id, result });
@@ -107,7 +126,8 @@ function lookAtAll() {
 }
 
 self.onmessage = ({ data }) => {
-  const { id, alone, address } = data;
+  const { id, alone, address, key } = data;
+  data.what = key === undefined ? semaphores : changes;
   data.tokens = new Int32Array(toArrayBuffer(address, 0, ${SEM_LENGTH}));
   if (alone) return self.postMessage({ id, result: sleepFor(data) });
   waits.set(id, data);
@@ -116,15 +136,17 @@ self.onmessage = ({ data }) => {
 `;
 }
 
+const futexSleep = (futex: number): string =>
+  `libc.syscall(${futex}, address, ${FUTEX_WAIT}, key >>> 0, ptr(slice), null, 0);`;
+
 /** The part of the program that own-tokens.ts describes. */
 function ownTokens(
   own: NonNullable<SemaphoreCalls["own"]>,
+  futex: number | undefined,
   errors: SemaphoreCalls["errors"],
 ): string {
-  const { value, waiters, sharing, shared, futex } = own;
+  const { value, waiters, sharing, shared } = own;
   return `
-const slice = new ArrayBuffer(16);
-new BigInt64Array(slice)[1] = ${SLICE_MS * 1e6}n;
 const isSound = (tokens, found) => found >= 0 && tokens[${sharing}] === ${shared};
 const semaphores = {
   take({ tokens }) {
@@ -140,7 +162,7 @@ const semaphores = {
     Atomics.add(tokens, ${waiters}, 1);
     let taken = semaphores.take(wait);
     if (taken === ${errors.EAGAIN}) {
-      libc.syscall(${futex}, address, ${FUTEX_WAIT}, 0, ptr(slice), null, 0);
+      sleepWhile(address, 0);
       taken = semaphores.take(wait);
     }
     Atomics.sub(tokens, ${waiters}, 1);
