@@ -1,10 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Condition, Mutex, Segment } from "../../src/index.ts";
-import { firstLine, killSome } from "../support/kill.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { uniqueName } from "../support/names.ts";
-import { type Child, finished, spawnBun } from "../support/process.ts";
-import { seededRandom } from "../support/random.ts";
+import { finished, spawnBun } from "../support/process.ts";
 
 const PEER = "test/peers/sync-peer.ts";
 
@@ -130,27 +128,5 @@ describe("processes", () => {
     }
     for (const consumer of consumers) expect((await finished(consumer)).exitCode).toBe(0);
     expect(words[0]).toBe(0);
-  });
-
-  test("kill -9 of waiters and notifiers leaves it working", async () => {
-    const { segment, mutex, changed, words } = create();
-    using _ = segment;
-    const random = seededRandom("condition kills");
-    const load = (): Child => spawnBun(PEER, name, "condition-load");
-    const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
-    mutex.withLock(() => {
-      expect(words[0]).toBe(words[1]!);
-      expect(words[0]).toBeGreaterThanOrEqual(kills);
-      words[0] = 0;
-    });
-    const consumer = spawnBun(PEER, name, "condition-consume", "1");
-    await firstLine(consumer);
-    mutex.withLock(() => {
-      words[0] = 1;
-      changed.notifyAll();
-    });
-    expect(await consumer.exited).toBe(0);
-    expect(mutex.deaths).toBeLessThanOrEqual(kills);
-    console.log(`condition: ${kills} kills, ${mutex.deaths} of them with the mutex`);
   });
 });

@@ -2,10 +2,9 @@ import { renameSync } from "node:fs";
 import { afterEach, describe, expect, test } from "bun:test";
 import { LayoutError, Lease, Segment } from "../../src/index.ts";
 import { thrown } from "../support/errors.ts";
-import { firstLine, killSome } from "../support/kill.ts";
+import { firstLine } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, spawnBun } from "../support/process.ts";
-import { seededRandom } from "../support/random.ts";
 
 const PEER = "test/peers/sync-peer.ts";
 
@@ -147,19 +146,5 @@ describe("processes", () => {
     expect(term.token).toBeGreaterThan(token);
     child.kill("SIGKILL");
     await child.exited;
-  });
-
-  test("kill -9: never two holders, and tokens only grow", async () => {
-    const name = fresh();
-    using marks = Segment.create(fresh(), { size: 256 });
-    using lease = Lease.openOrCreate(name);
-    const random = seededRandom("lease kills");
-    const load = (): Child => spawnBun(PEER, name, "lease-load", marks.name);
-    const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
-    using term = (await lease.acquireAsync())!;
-    const terms = new Int32Array(marks.buffer)[32];
-    expect(terms).toBeGreaterThanOrEqual(kills);
-    expect(term.token).toBeGreaterThan(new Float64Array(marks.buffer, 64, 1)[0]!);
-    console.log(`lease: ${kills} kills, ${terms} terms`);
   });
 });

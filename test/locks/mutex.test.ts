@@ -5,9 +5,8 @@ import { Mutex, Segment, SharedEvent } from "../../src/index.ts";
 import { MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
 import { uniqueName } from "../support/names.ts";
-import { type Child, runBun, spawnBun } from "../support/process.ts";
-import { seededRandom } from "../support/random.ts";
-import { firstLine, killSome } from "../support/kill.ts";
+import { runBun, spawnBun } from "../support/process.ts";
+import { firstLine } from "../support/kill.ts";
 
 const PEER = "test/peers/mutex-peer.ts";
 const WORKER = join(import.meta.dir, "../peers/mutex-worker.ts");
@@ -330,23 +329,5 @@ describe("workers", () => {
     expect(mutex.ownerDied).toBe(false);
     mutex.unlock();
     await ended;
-  });
-});
-
-describe("kill -9 under load", () => {
-  test("the data are whole whenever somebody has the mutex", async () => {
-    using segment = create();
-    Mutex.init(segment, 0);
-    const words = new Int32Array(segment.buffer, Mutex.byteLength(), 2);
-    const random = seededRandom("mutex kills");
-    const load = (): Child => spawnBun(PEER, name, "load");
-    const kills = await killSome(load, { random, children: 3, kills: 24, soakKills: 500 });
-    const repair = (): void => void (words[1] = words[0]!);
-    const mutex = Mutex.at(segment, 0, { onOwnerDied: repair });
-    using _ = mutex.acquire();
-    expect(words[0]).toBe(words[1]!);
-    expect(words[0]).toBeGreaterThanOrEqual(kills);
-    expect(mutex.deaths).toBeLessThanOrEqual(kills);
-    console.log(`mutex: ${kills} kills, ${mutex.deaths} of them while held, ${words[0]} locks`);
   });
 });

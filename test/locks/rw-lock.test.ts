@@ -5,10 +5,9 @@ import { LayoutError, Mutex, RwLock, Segment } from "../../src/index.ts";
 import { MUTEX_MAGIC_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { RW_LOCK_PLACES_OFFSET } from "../../src/layout/rw-lock-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
-import { firstLine, killSome } from "../support/kill.ts";
+import { firstLine } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
 import { type Child, runBun, spawnBun } from "../support/process.ts";
-import { seededRandom } from "../support/random.ts";
 
 const WORKER = join(import.meta.dir, "../peers/rw-lock-worker.ts");
 const PEER = "test/peers/rw-lock-peer.ts";
@@ -289,22 +288,5 @@ describe("workers", () => {
     await worker.terminate();
     using guard = lock.acquireWrite({ timeoutMs: 10_000 });
     expect(guard?.ownerDied).toBe(what === "write");
-  });
-});
-
-describe("kill -9 under load", () => {
-  test("nobody ever reads a half-written pair", async () => {
-    using segment = create();
-    init(segment);
-    const words = wordsOf(segment);
-    const random = seededRandom("rw-lock kills");
-    const load = (): Child => spawnBun(PEER, name, "load");
-    const kills = await killSome(load, { random, children: 3, kills: 24, soakKills: 500 });
-    const lock = RwLock.at(segment, 0, { onOwnerDied: () => void (words[32] = words[0]!) });
-    using _ = lock.acquireWrite();
-    expect(words[0]).toBe(words[32]!);
-    expect(words[0]).toBeGreaterThanOrEqual(kills);
-    expect(words[48]).toBeLessThanOrEqual(kills);
-    console.log(`rw-lock: ${kills} kills, ${words[48]} repairs, ${words[0]} writes`);
   });
 });

@@ -2,10 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { LayoutError, Segment, SharedEvent } from "../../src/index.ts";
 import { EVENT_KIND_OFFSET } from "../../src/layout/event-layout.ts";
 import { thrown } from "../support/errors.ts";
-import { firstLine, killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
-import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
-import { seededRandom } from "../support/random.ts";
+import { finished, runBun, spawnBun } from "../support/process.ts";
 
 const PEER = "test/peers/sync-peer.ts";
 
@@ -107,25 +105,5 @@ describe("processes", () => {
       answer.wait();
     }
     expect((await finished(child)).exitCode).toBe(0);
-  });
-
-  test("kill -9 of setters and waiters leaves it working", async () => {
-    using segment = create();
-    const event = SharedEvent.init(segment, 0, { reset: "auto" });
-    SharedEvent.init(segment, 256, { reset: "auto" });
-    const random = seededRandom("event kills");
-    const load = (): Child => spawnBun(PEER, name, "event-load");
-    const kills = await killSome(load, { random, children: 3, kills: 15, soakKills: 500 });
-    const [sets = 0, passes = 0] = new Int32Array(segment.buffer, 512, 2);
-    expect(sets).toBeGreaterThanOrEqual(kills);
-    expect(passes).toBeGreaterThan(0);
-    expect(passes).toBeLessThanOrEqual(sets);
-    event.set();
-    expect(event.tryWait()).toBe(true);
-    const waiter = spawnBun(PEER, name, "event-wait");
-    await firstLine(waiter);
-    event.set();
-    expect(await waiter.exited).toBe(0);
-    console.log(`event: ${kills} kills, ${sets} sets, ${passes} of them met by a wait`);
   });
 });

@@ -51,18 +51,4 @@ if (what === "read" || what === "write" || what === "bare-write") {
     using _ = lock.acquireWrite();
     change();
   }
-} else if (what === "load") {
-  // Every other child waits in its event loop.
-  const waitsAsync = process.pid % 2 === 0;
-  for (let turn = 0; ; turn++) {
-    // It prints this only now, so that each child that is killed has written and read before.
-    if (turn === 2) console.log("ready");
-    if (turn % 4 === 0) {
-      using _ = waitsAsync ? await lock.acquireWriteAsync() : lock.acquireWrite();
-      change();
-    } else {
-      using _ = waitsAsync ? await lock.acquireReadAsync() : lock.acquireRead();
-      for (let spin = 0; spin < 20; spin++) check();
-    }
-  }
 }
