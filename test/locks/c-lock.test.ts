@@ -2,7 +2,13 @@
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { constants } from "node:os";
 import { Barrier, Mutex, RwLock, Segment, openObject } from "../../src/index.ts";
-import { GRANTED, LOST_NUMBER, NEXT_WORD, NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
+import {
+  AWAITED,
+  GRANTED,
+  LOST_NUMBER,
+  NEXT_WORD,
+  NUMBER_SHIFT,
+} from "../../src/layout/lock-layout.ts";
 import { MUTEX_WAIT_POINT_OFFSET } from "../../src/layout/mutex-layout.ts";
 import { BELL_COUNT, WAKE_INCREMENT } from "../../src/layout/wait-point-layout.ts";
 import { rejected, thrown } from "../support/errors.ts";
@@ -342,10 +348,12 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
 
     const anew = Mutex.init(segment, 0, { overwrite: true });
     await bun("end-held").child.exited;
-    const waiting = c("take", -1);
     anew.lock();
-    anew.abandon();
+    const waiting = c("take", -1);
     await waiting.line();
+    const lock = new Int32Array(segment.buffer, 0, 1);
+    while ((Atomics.load(lock, 0) & AWAITED) === 0) await Bun.sleep(1);
+    anew.abandon();
     expect(await outcome(waiting)).toBe(-ENOTRECOVERABLE);
   });
 

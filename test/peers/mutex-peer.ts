@@ -31,4 +31,21 @@ if (what === "hold" || what === "hold-interrupted") {
     mutex.unlock();
   }
   segment.close();
+} else if (what === "load") {
+  let ready = false;
+  // Every other child waits in its event loop.
+  const waitsAsync = process.pid % 2 === 0;
+  for (;;) {
+    using guard = waitsAsync ? (await mutex.acquireAsync())! : mutex.acquire();
+    if (words[0] !== words[1]) {
+      console.log(`torn: ${words[0]} ${words[1]}, owner died: ${guard.ownerDied}`);
+      process.exit(1);
+    }
+    words[0] = words[0]! + 1;
+    for (let spin = 0; spin < 50; spin++) words[2] = spin;
+    words[1] = words[1]! + 1;
+    // It prints this only now, so that each child that is killed has held the mutex before.
+    if (!ready) console.log("ready");
+    ready = true;
+  }
 }
