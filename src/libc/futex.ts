@@ -1,42 +1,54 @@
-/** linux/futex.h: sleep on a 32-bit word in shared memory, in any process that maps it. */
+/** Sleep on a 32-bit word in shared memory, in any process that maps it. */
 import type { Pointer } from "bun:ffi";
 import { E, fromErrno } from "./errno.ts";
+import { type Futex, addressFutex, ulockFutex } from "./macos-futex.ts";
 import { PLATFORM } from "./platform.ts";
-import { libc } from "./symbols.ts";
+import { has, libc } from "./symbols.ts";
 import { timespec } from "./time.ts";
 
-// Without FUTEX_PRIVATE_FLAG, the kernel identifies the word by its page, for all processes.
+// linux/futex.h. Without FUTEX_PRIVATE_FLAG, the kernel identifies the word by its page, for all
+// processes.
 export const FUTEX_WAIT = 0;
 export const FUTEX_WAKE = 1;
 
-const SYS_FUTEX = PLATFORM?.futexCall;
-
-/** Whether this platform can sleep on a word. */
-export const HAS_FUTEX: boolean = SYS_FUTEX !== undefined;
-
 /**
- * `futex(uaddr, FUTEX_WAIT, expected, timeout)`: sleeps while the word is `expected`, for
- * `timeoutMs` at most. 0 when woken (or for no reason), -EAGAIN when the word had changed already,
- * -ETIMEDOUT, -EINTR. Keep the timeout short: the thread cannot be terminated meanwhile.
- * https://man7.org/linux/man-pages/man2/FUTEX_WAIT.2const.html
+ * `futex(uaddr, FUTEX_WAIT, expected, timeout)`, `futex(uaddr, FUTEX_WAKE, count)`.
+ * https://man7.org/linux/man-pages/man2/futex.2.html
  */
-export function futexWait(address: number, expected: number, timeoutMs: number): number {
-  if (SYS_FUTEX === undefined) return -E.ENOSYS;
-  const timeout = timespec(timeoutMs);
-  return fromErrno(
-    Number(
-      libc.syscall(SYS_FUTEX, address as Pointer, FUTEX_WAIT, expected >>> 0, timeout, null, 0),
-    ),
-  );
+function linuxFutex(call: number): Futex {
+  return {
+    wait(address, expected, timeoutMs) {
+      const timeout = timespec(timeoutMs);
+      const word = address as Pointer;
+      return fromErrno(
+        Number(libc.syscall(call, word, FUTEX_WAIT, expected >>> 0, timeout, null, 0)),
+      );
+    },
+    wake(address, count) {
+      return fromErrno(
+        Number(libc.syscall(call, address as Pointer, FUTEX_WAKE, count, null, null, 0)),
+      );
+    },
+  };
 }
 
-/**
- * `futex(uaddr, FUTEX_WAKE, count)`: wakes at most `count` sleepers; returns how many.
- * https://man7.org/linux/man-pages/man2/FUTEX_WAKE.2const.html
- */
+function ownFutex(): Futex | undefined {
+  if (PLATFORM?.futexCall !== undefined) return linuxFutex(PLATFORM.futexCall);
+  if (has("os_sync_wait_on_address_with_timeout")) return addressFutex;
+  return has("__ulock_wait") ? ulockFutex : undefined;
+}
+
+const futex = ownFutex();
+
+/** Whether this platform can sleep on a word. */
+export const HAS_FUTEX: boolean = futex !== undefined;
+
+/** See `Futex.wait`. Keep the timeout short: the thread cannot be terminated meanwhile. */
+export function futexWait(address: number, expected: number, timeoutMs: number): number {
+  return futex === undefined ? -E.ENOSYS : futex.wait(address, expected, timeoutMs);
+}
+
+/** See `Futex.wake`. */
 export function futexWake(address: number, count: number): number {
-  if (SYS_FUTEX === undefined) return -E.ENOSYS;
-  return fromErrno(
-    Number(libc.syscall(SYS_FUTEX, address as Pointer, FUTEX_WAKE, count, null, null, 0)),
-  );
+  return futex === undefined ? -E.ENOSYS : futex.wake(address, count);
 }

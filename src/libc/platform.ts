@@ -1,4 +1,6 @@
 /** What differs between the platforms: constants from each system's headers. */
+import { userInfo } from "node:os";
+import { join } from "node:path";
 
 /** Values that C headers define as macros. The names are C's, which manuals can be searched for. */
 export interface PlatformConstants {
@@ -31,6 +33,8 @@ export interface PlatformConstants {
   /** Open-file-description locks; -1 where the platform has none. */
   readonly F_OFD_GETLK: number;
   readonly F_OFD_SETLK: number;
+  /** Reserves memory for a file where `posix_fallocate` is missing; -1 elsewhere. */
+  readonly F_PREALLOCATE: number;
   /** Leases, and the signal that ends them; -1 where the platform has none. */
   readonly F_SETLEASE: number;
   readonly F_SETSIG: number;
@@ -72,8 +76,11 @@ export interface PlatformConstants {
   readonly MSG_NOSIGNAL: number;
   readonly RTLD_LAZY: number;
   readonly RTLD_GLOBAL: number;
-  /** The handle by which `dlsym` searches everything that is loaded; null is C's NULL. */
-  readonly RTLD_DEFAULT: number | null;
+  /**
+   * The handle by which `dlsym` searches everything that is loaded; null is C's NULL. Undefined
+   * where that works for callers in a library only, which compiled code is not.
+   */
+  readonly RTLD_DEFAULT: number | null | undefined;
 }
 
 // Sources: asm-generic/fcntl.h, mman-common.h and errno.h, linux/time.h, memfd.h, shm.h, sem.h,
@@ -104,6 +111,7 @@ const LINUX: PlatformConstants = {
   CLOCK_BOOTTIME: 7,
   F_OFD_GETLK: 36,
   F_OFD_SETLK: 37,
+  F_PREALLOCATE: -1,
   F_SETLEASE: 1024,
   F_SETSIG: 10,
   F_RDLCK: 0,
@@ -143,15 +151,21 @@ const LINUX: PlatformConstants = {
   RTLD_DEFAULT: null,
 };
 
-// Sources: xnu bsd/sys/fcntl.h, mman.h, errno.h and socket.h, dyld dlfcn.h,
-// Libc time.h. Untested.
+// Sources: sys/sem.h of xnu and of FreeBSD, which agree.
+const BSD_SEMCTL = { SEM_GETNCNT: 3, SEM_GETPID: 4, SEM_GETVAL: 5, SEM_SETVAL: 8 };
+
+// Sources: xnu bsd/sys/fcntl.h, mman.h, errno.h, sem.h and socket.h, dyld dlfcn.h, Libc time.h.
+// Untested.
 const DARWIN: PlatformConstants = {
   ...LINUX,
+  ...BSD_SEMCTL,
   O_CREAT: 0x200,
   O_EXCL: 0x800,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x1000000,
   O_TMPFILE: 0,
+  AT_FDCWD: -2,
+  AT_SYMLINK_FOLLOW: 0x40,
   SHM_OPEN_NONBLOCK: 0,
   PROC_O_APPEND: 0,
   O_ACCMODE: 3,
@@ -160,6 +174,7 @@ const DARWIN: PlatformConstants = {
   CLOCK_BOOTTIME: 6,
   F_OFD_GETLK: 92,
   F_OFD_SETLK: 90,
+  F_PREALLOCATE: 42,
   F_SETLEASE: -1,
   F_SETSIG: -1,
   F_RDLCK: 1,
@@ -172,7 +187,8 @@ const DARWIN: PlatformConstants = {
   SOCK_NONBLOCK: 0,
   SOCK_CLOEXEC: 0,
   MSG_DONTWAIT: 0x80,
-  MSG_NOSIGNAL: 0,
+  // Older kernels, which lack it, take no notice; Bun itself ignores SIGPIPE.
+  MSG_NOSIGNAL: 0x80000,
   RTLD_GLOBAL: 0x8,
   RTLD_DEFAULT: -2,
 };
@@ -180,6 +196,7 @@ const DARWIN: PlatformConstants = {
 // Sources: FreeBSD sys/fcntl.h, mman.h, _clock_id.h, errno.h and socket.h. Untested.
 const FREEBSD: PlatformConstants = {
   ...LINUX,
+  ...BSD_SEMCTL,
   O_CREAT: 0x200,
   O_EXCL: 0x800,
   O_NONBLOCK: 0x4,
@@ -201,11 +218,11 @@ const FREEBSD: PlatformConstants = {
   F_DUPFD_CLOEXEC: 17,
   F_ADD_SEALS: 19,
   F_GET_SEALS: 20,
-  // Bells are rung with MSG_DONTWAIT instead of a flag of the socket's type.
-  SOCK_NONBLOCK: 0,
-  SOCK_CLOEXEC: 0,
+  SOCK_NONBLOCK: 0x20000000,
+  SOCK_CLOEXEC: 0x10000000,
   MSG_DONTWAIT: 0x80,
   MSG_NOSIGNAL: 0x20000,
+  RTLD_DEFAULT: undefined,
 };
 
 /** `struct flock`: offsets in bytes. */
@@ -274,6 +291,8 @@ export interface Platform {
   readonly errnoFunction: "__errno_location" | "__error";
   /** Where shared memory objects can be seen as files. */
   readonly directory: string | undefined;
+  /** Whether this package makes them there itself, since the system's own take no locks. */
+  readonly ownFiles: boolean;
   readonly flock: FlockLayout;
   /** Undefined where this package does not know it, and so cannot use System V memory. */
   readonly shmid: ShmidLayout | undefined;
@@ -293,6 +312,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libpthread.so.0"],
     errnoFunction: "__errno_location",
     directory: "/dev/shm",
+    ownFiles: false,
     flock: LINUX_FLOCK,
     shmid: LINUX_SHMID,
     sockaddrHasLength: false,
@@ -305,7 +325,10 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     libraries: ["libSystem.B.dylib"],
     extraLibraries: [],
     errnoFunction: "__error",
-    directory: undefined,
+    get directory(): string {
+      return join(userInfo().homedir, "Library/Application Support/bun-shm");
+    },
+    ownFiles: true,
     flock: BSD_FLOCK,
     shmid: undefined,
     sockaddrHasLength: true,
@@ -318,6 +341,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libthr.so.3"],
     errnoFunction: "__error",
     directory: undefined,
+    ownFiles: false,
     flock: BSD_FLOCK,
     shmid: undefined,
     sockaddrHasLength: true,

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { shellWord, visible } from "../arguments.ts";
 import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
-import { missingSymbols, whyNoJit } from "../libc/symbols.ts";
+import { whyNoJit } from "../libc/loader.ts";
+import { missingSymbols } from "../libc/symbols.ts";
 import { processLimit, sysctl } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { posixName } from "../memory/objects/segment-name.ts";
@@ -30,9 +31,12 @@ import { type ObjectUsage, usage } from "./usage.ts";
 export function doctor(): Finding[] {
   const findings = [...checkRuntime()];
   if (PLATFORM === undefined) return findings;
-  const { directory } = PLATFORM;
-  if (directory === undefined) {
-    findings.push(note("directory", `${process.platform} does not show its objects as files.`));
+  const { directory, ownFiles } = PLATFORM;
+  if (directory === undefined || ownFiles) {
+    const text = ownFiles
+      ? `Named objects are files in ${directory}.`
+      : `${process.platform} does not show its objects as files.`;
+    findings.push(note("directory", text));
     return [...findings, ...checkPermission(), ...checkLimits()];
   }
   let objects: readonly ObjectUsage[] = [];

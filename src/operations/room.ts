@@ -71,9 +71,12 @@ function bound(limit: string): number | undefined {
   return value === Number.POSITIVE_INFINITY ? undefined : value;
 }
 
-/** @returns The directory in which objects are files. @throws UnsupportedError without one. */
+/**
+ * @returns The directory in which the system shows its objects as files.
+ * @throws UnsupportedError without one.
+ */
 export function objectDirectory(action: string): string {
-  const directory = PLATFORM?.directory;
+  const directory = PLATFORM?.ownFiles === true ? undefined : PLATFORM?.directory;
   if (directory === undefined) {
     throw new UnsupportedError(`${action}: ${process.platform} does not show its objects as files`);
   }

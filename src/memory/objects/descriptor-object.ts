@@ -15,10 +15,18 @@ import {
   statDescriptor,
 } from "./shared-object.ts";
 
-/** Gives an object its size, and with `reserve` also memory. @returns 0, or a negated errno. */
+/** Answers of file systems that cannot reserve: NFS, ramfs, FUSE, older overlays; ZFS (EINVAL). */
+const CANNOT_RESERVE: ReadonlySet<number> = new Set(
+  [E.EOPNOTSUPP, E.ENOTSUP, E.ENOSYS, E.EINVAL].map((error) => -error),
+);
+
+/**
+ * Gives an object its size, and with `reserve` also memory, unless its file system cannot reserve
+ * any. @returns 0, or a negated errno.
+ */
 export function setSize(descriptor: number, size: number, reserve: boolean): number {
-  if (!reserve) return ftruncate(descriptor, size);
-  return reserveBytes(descriptor, size);
+  const reserved = reserve ? reserveBytes(descriptor, size) : -E.ENOSYS;
+  return CANNOT_RESERVE.has(reserved) ? ftruncate(descriptor, size) : reserved;
 }
 
 /** `f_type` of a hugetlbfs, of which huge memfds are files too. */
@@ -81,8 +89,6 @@ export class DescriptorObject implements SharedObject {
     const { number } = this.descriptor;
     const before = this.stat().size;
     const result = setSize(number, size, reserve);
-    // Some file systems (NFS, older overlays) cannot reserve memory; then it gets only its size.
-    if (result === -E.EOPNOTSUPP) return setSize(number, size, false);
     // What was reserved in pieces before the room ended is given back.
     if (result < 0 && this.stat().size > before) ftruncate(number, before);
     return result;

@@ -1,9 +1,11 @@
-/** POSIX shared memory objects, which `shm_open` finds; they end at the next boot. */
+/** Named objects. On Linux and FreeBSD `shm_open` finds them, and they end at the next boot. */
 import { close } from "../../libc/fcntl.ts";
 import { shmOpen, shmUnlink } from "../../libc/mman.ts";
 import { PLATFORM } from "../../libc/platform.ts";
 import { LOOK_FLAGS } from "../descriptor.ts";
 import { NamedSpace } from "./named-object.ts";
+import type { NameCalls } from "./object-names.ts";
+import { fileCalls } from "./own-files.ts";
 import { type ObjectStat, statDescriptor, statPath } from "./shared-object.ts";
 
 /** Looks at an object as shm_open finds it, which follows no link. */
@@ -18,7 +20,7 @@ function stat(name: string): ObjectStat | number {
   }
 }
 
-export const posixObjects: NamedSpace = new NamedSpace({
+const SHM_CALLS: NameCalls = {
   backing: "posix",
   openCall: "shm_open",
   unlinkCall: "shm_unlink",
@@ -29,4 +31,8 @@ export const posixObjects: NamedSpace = new NamedSpace({
   roomHint:
     "Remove what is not needed there, mount it larger, or start Docker with a larger " +
     "--shm-size (default 64 MB)",
-});
+};
+
+const calls = PLATFORM?.ownFiles === true ? fileCalls(PLATFORM.directory!) : SHM_CALLS;
+
+export const posixObjects: NamedSpace = new NamedSpace(calls);
