@@ -92,7 +92,7 @@ typedef struct bun_shm_segment_header {
   uint32_t kind;
   /* FNV-1a over the fields of the structure's layout. */
   uint32_t layout_hash;
-  /* Bytes from the start of the segment to the data. */
+  /* Bytes from the start of the structure to the data; a multiple of 128. */
   uint32_t data_offset;
   /* Bytes of data. */
   uint32_t data_length;

@@ -78,7 +78,7 @@ export const SEGMENT_HEADER: Layout = {
     u32(
       "data_offset",
       HEADER_DATA_OFFSET_OFFSET,
-      "Bytes from the start of the segment to the data.",
+      "Bytes from the start of the structure to the data; a multiple of 128.",
     ),
     u32("data_length", HEADER_DATA_LENGTH_OFFSET, "Bytes of data."),
     u32(
@@ -236,6 +236,10 @@ export function readHeader(
     const why = "its data ends beyond the segment";
     const expected = `at most ${view.byteLength} bytes`;
     wrong(why, HEADER_DATA_LENGTH_OFFSET, expected, `${dataOffset} and ${dataLength} of data`);
+  }
+  if (dataOffset % SEGMENT_HEADER_LENGTH !== 0) {
+    const expected = `a multiple of ${SEGMENT_HEADER_LENGTH}`;
+    wrong("its data lie askew", HEADER_DATA_OFFSET_OFFSET, expected, String(dataOffset));
   }
   const parameters: number[] = [];
   for (let at = 0; at < PARAMETER_COUNT; at++) {

@@ -76,12 +76,12 @@ function shapeFor(
 
 /** @returns The numbers in a map's header. @throws LayoutError when they make no map. */
 export function readMap({ what, header, placed }: Structure): MapNumbers {
-  const { dataLength, dataOffset, parameters = [] } = header;
+  const { dataLength, parameters = [] } = header;
   const [stripeCount = 0, bucketCount = 0, unitCount = 0, unitWords = 0, low = 0, high = 0] =
     parameters;
   const flags = parameters[MAP_FLAGS_PARAMETER] ?? 0;
   const shape = { stripeCount, bucketCount, unitCount, unitWords };
-  if (!isShape(shape, dataLength) || dataOffset % 128 !== 0) {
+  if (!isShape(shape, dataLength)) {
     throw new LayoutError(`Cannot open ${what}: its numbers make no map`, {
       expected: `${dataLength} bytes`,
       found: JSON.stringify(shape),

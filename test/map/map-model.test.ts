@@ -320,4 +320,31 @@ describe("the map against a model", () => {
       }
     }
   });
+
+  test("slots that change between the look and the store are a LayoutError, and take nothing", () => {
+    const map = new LocalMap(2 ** 14);
+    for (let at = 0; at < 60; at++) map.set(`k${at}`, "x", 9000);
+    const { words } = map.memory;
+    const slots = [...slotsOf(map.memory)].map(([, slot]) => slot);
+    const whole = words.slice();
+    const before = mapStats(map.memory);
+    let looks = 0;
+    let unit = 0;
+    // The store asks when the next entry expires after it has found the slot.
+    Object.defineProperty(map.clock, "boot", {
+      get() {
+        looks++;
+        for (const slot of slots) words[slot] = (whole[slot]! & 0xff000000) | unit;
+        return 7;
+      },
+    });
+    for (unit of [0, map.memory.unitCount, 0xffffff]) {
+      looks = 0;
+      expect(() => map.set("k7", "y")).toThrow(LayoutError);
+      expect(looks).toBeGreaterThan(0);
+      expect(map.held).toBe(0);
+      words.set(whole);
+      expect(mapStats(map.memory)).toEqual(before);
+    }
+  });
 });

@@ -41,8 +41,7 @@ export class MapEvictor {
   remove(stripe: number, slot: number): void {
     const words = this.#words;
     const reference = words[slot]!;
-    const unit = reference & 0xffffff;
-    if (unit === 0 || unit >= this.#memory.unitCount) this.#memory.corrupt("a slot", slot);
+    const unit = this.#memory.unitOf(reference, slot);
     store(words, slot, 0);
     words[stripe + ENTRY_COUNT_WORD]!--;
     freeEntry(this.#memory, stripe, unit);
@@ -127,8 +126,7 @@ export class MapEvictor {
       for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
         const reference = words[slot]!;
         if (reference === 0) continue;
-        const unit = reference & 0xffffff;
-        if (unit >= memory.unitCount) memory.corrupt("a slot", slot);
+        const unit = memory.unitOf(reference, slot);
         const expiry = memory.expiryOf(units + unit * memory.unitWords);
         if (expiry === 0) continue;
         if (expiry <= now && slot !== keep) {

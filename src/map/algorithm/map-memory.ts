@@ -83,6 +83,13 @@ export class MapMemory {
     return boot === this.clock.boot || boot === 0 || this.clock.boot === 0 ? time : LONG_AGO;
   }
 
+  /** @returns The unit that a slot's word refers to. @throws LayoutError when there is none. */
+  unitOf(reference: number, slot: number): number {
+    const unit = reference & 0xffffff;
+    if (unit === 0 || unit >= this.unitCount) this.corrupt("a slot", slot);
+    return unit;
+  }
+
   /** @throws LayoutError, always: a word holds a number that cannot be right. */
   corrupt(what: string, word: number): never {
     throw new LayoutError(`Cannot use the map: ${what} is corrupt`, {

@@ -115,8 +115,7 @@ export class MapReader {
   #attempt(key: MapKey, stripe: number, slot: number, reference: number): number {
     const memory = this.#memory;
     const words = this.#words;
-    const unit = reference & 0xffffff;
-    if (unit === 0 || unit >= memory.unitCount) return memory.corrupt("a slot", slot);
+    const unit = memory.unitOf(reference, slot);
     const units = stripe + memory.unitsOffset;
     const first = units + unit * memory.unitWords;
     // SYNC map-slot: pairs with the store of the slot in MapWriter.
@@ -173,9 +172,7 @@ export class MapReader {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const reference = load(words, slot);
       if (reference === 0) return ABSENT;
-      const unit = reference & 0xffffff;
-      if (unit === 0 || unit >= memory.unitCount) return memory.corrupt("a slot", slot);
-      const first = units + unit * memory.unitWords;
+      const first = units + memory.unitOf(reference, slot) * memory.unitWords;
       const sequence = load(words, first + SEQUENCE_WORD);
       if (load(words, slot) !== reference) continue;
       const keyLength = words[first + KEY_LENGTH_WORD]!;

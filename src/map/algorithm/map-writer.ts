@@ -169,9 +169,7 @@ export class MapWriter {
             this.#freeDistance = distance;
           }
         } else if (reference >>> 24 === tag && distance <= last) {
-          const unit = reference & 0xffffff;
-          if (unit === 0 || unit >= memory.unitCount) memory.corrupt("a slot", bucket + slot);
-          const first = units + unit * memory.unitWords;
+          const first = units + memory.unitOf(reference, bucket + slot) * memory.unitWords;
           if (
             words[first + HASH_WORD] === hash &&
             words[first + KEY_LENGTH_WORD] === key.length &&
@@ -238,12 +236,14 @@ export class MapWriter {
       words[target - index + BUCKET_USED_WORD]! &= ~(1 << index);
     }
     const old = words[target]!;
+    // Before anything is taken, which nobody would give back.
+    const oldUnit = old === 0 ? 0 : this.#memory.unitOf(old, target);
     const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
     if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
     // SYNC map-slot: a reader that finds the unit here sees everything above.
     store(words, target, (key.hash & 0xff000000) | unit);
     if (old === 0) words[stripe + ENTRY_COUNT_WORD]!++;
-    else freeEntry(this.#memory, stripe, old & 0xffffff);
+    else freeEntry(this.#memory, stripe, oldUnit);
     return STORED;
   }
 
