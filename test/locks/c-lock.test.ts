@@ -319,7 +319,8 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       peer.go();
     }
     expect(await outcome(peer)).toBe(TAKEN);
-    expect(mutex.tryLock()).toBe(true);
+    // It says so before it unlocks.
+    expect(mutex.lock()).toBe(true);
     mutex.unlock();
   });
 

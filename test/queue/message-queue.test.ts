@@ -20,6 +20,7 @@ import {
   QUEUE_CREATOR_BUN,
   QUEUE_MODE_POLLING,
 } from "../../src/layout/message-queue-layout.ts";
+import { NEEDS_NO_LIBC } from "../../src/libc/semaphore.ts";
 import { QUEUE_MARK } from "../../src/queue/half-done.ts";
 import { uniqueName } from "../support/names.ts";
 import { testWithC } from "../support/needs.ts";
@@ -683,14 +684,14 @@ test("the bookkeeping lies where its layout says", () => {
 });
 
 describe("with C programs", () => {
+  // musl's semaphores have the names of their files.
+  const cName = (name: string): string => (NEEDS_NO_LIBC ? name : `/sem.${name.slice(1)}`);
   const start = (program: string, name: string, ...args: string[]): Child =>
     Bun.spawn(
       [
         compileC(`test/peers/c/${program}.c`),
         name,
-        `${name}_mutex`,
-        `${name}_items`,
-        `${name}_spaces`,
+        ...["mutex", "items", "spaces"].map((which) => cName(`${name}_${which}`)),
         ...args,
       ],
       { stdio: ["pipe", "pipe", "pipe"] },

@@ -1,5 +1,4 @@
 /** One suite over every kind of memory that a segment can stand on. */
-import { cc } from "bun:ffi";
 import { afterAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +7,14 @@ import { ClosedError, Segment, SystemVSemaphore, ftok } from "../../src/index.ts
 import { SPARED, forgetMany } from "../support/forget.ts";
 import { TEST_PREFIX, uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
-import { type Child, finished, runBun, spawnBun } from "../support/process.ts";
+import {
+  C_COMPILER,
+  type Child,
+  compileC,
+  finished,
+  runBun,
+  spawnBun,
+} from "../support/process.ts";
 
 const PEER = "test/peers/backing-peer.ts";
 const SIZE = 8192;
@@ -182,25 +188,16 @@ describe("System V", () => {
     expect([segment.descriptor, segment.path]).toEqual([undefined, undefined]);
   });
 
-  test("ftok makes the key that C makes", () => {
+  testNeeding("a C compiler", C_COMPILER !== undefined)("ftok makes the key that C makes", () => {
     const path = join(directory, "key");
     writeFileSync(path, "");
-    const source = join(directory, "ftok.c");
-    writeFileSync(
-      source,
-      `int ftok(const char *path, int id);
-      int key_of(const char *path, int id) { return ftok(path, id); }`,
-    );
-    // Unsigned, as names have them; C's key_t has the same bits.
-    const symbols = { key_of: { args: ["cstring", "i32"], returns: "u32" } } as const;
-    const library = cc({ source, symbols });
-    for (const each of [path, directory, "/", "/dev/null", "/proc/self/exe"]) {
+    const program = compileC("test/peers/c/ftok.c");
+    for (const each of [path, directory, "/", "/dev/null", program]) {
       for (const id of [1, 0x42, 127, 128, 255]) {
-        const key = library.symbols.key_of(Buffer.from(`${each}\0`), id);
-        expect([each, id, ftok(each, id)]).toEqual([each, id, key]);
+        const { stdout } = Bun.spawnSync([program, each, String(id)]);
+        expect([each, id, ftok(each, id)]).toEqual([each, id, Number(stdout.toString())]);
       }
     }
-    library.close();
     expect(ftok(path, 0x42) >>> 24).toBe(0x42);
     expect(() => ftok(join(directory, "none"), 1)).toThrow("ENOENT");
     for (const id of [0, 256, 1.5]) expect(() => ftok(path, id)).toThrow(RangeError);

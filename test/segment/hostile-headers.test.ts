@@ -8,10 +8,9 @@ import { uniqueName } from "../support/names.ts";
 /** Arguments are right, so it is never a RangeError or a TypeError. */
 const ANSWERS = [LayoutError, StateError, SystemError];
 const MOST_WORDS = 64;
-const WRONG = [
-  ...[0, 1, 2, 3, 7, 64, 127, 128, 129, 130, 132, 136, 255, 256, 257, 1023, 1024, 4095, 4096],
-  ...[2 ** 16, 2 ** 24, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 128, 2 ** 32 - 1],
-];
+const SMALL = [0, 1, 2, 3, 7, 64, 127, 128, 129, 130, 132, 136, 255, 256, 257, 1023, 1024, 4096];
+const LARGE = [2 ** 16, 2 ** 24, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 128, 2 ** 32 - 1];
+const WRONG = [...SMALL, ...LARGE];
 
 for (const [kind, noun] of Object.entries(HOSTILE_NOUNS)) {
   test(`${kind}: any number in any of its first words`, () => {

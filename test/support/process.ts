@@ -49,7 +49,11 @@ export function runBun(program: string, ...args: string[]): Promise<Outcome> {
 
 /** The C compiler; undefined without one, and then the tests that need it are shown as skipped. */
 export const C_COMPILER: string | undefined =
-  Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang") ?? undefined;
+  Bun.env["BUN_SHM_TEST_CC"] ??
+  Bun.which("cc") ??
+  Bun.which("gcc") ??
+  Bun.which("clang") ??
+  undefined;
 
 let buildDirectory: string | undefined;
 
