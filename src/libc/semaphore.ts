@@ -92,7 +92,7 @@ const CAN_TIMED_WAIT = has("sem_timedwait");
 /**
  * `int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *abstime)`: takes one,
  * sleeping at most `sliceMs`. -ETIMEDOUT, -EINTR. Keep the slice short: the thread cannot be
- * terminated meanwhile, and without `sem_clockwait` (musl before 1.2.4, FreeBSD) the slice is
+ * terminated meanwhile, and without `sem_clockwait` (musl, FreeBSD) the slice is
  * measured on the wall clock, which may jump.
  * https://pubs.opengroup.org/onlinepubs/9799919799/functions/sem_clockwait.html
  */

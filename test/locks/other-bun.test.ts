@@ -1,11 +1,13 @@
 /**
- * Programs of another libc, processor or container share locks, a map, a record and a queue.
+ * Programs of another libc, processor or container share locks, a map, a record, a ring and a
+ * queue.
  * BUN_SHM_OTHER_BUN is another Bun, such as one for musl, or for arm64 under an emulator.
  */
 import { expect } from "bun:test";
 import {
   MessageQueue,
   Mutex,
+  RingBuffer,
   Segment,
   SharedMap,
   SharedRecord,
@@ -30,6 +32,24 @@ async function countTogether(commands: readonly (readonly string[])[]): Promise<
   using mutex = Mutex.init(segment, 0);
   using map = SharedMap.create(`${name}-map`, { size: 1 << 16, codec: codecs.number });
   using record = SharedRecord.create(`${name}-record`, { codec: struct({ n: "f64" }) });
+  using ring = RingBuffer.create(`${name}-ring`, {
+    kind: "mpsc",
+    capacity: 1 << 14,
+    codec: codecs.utf8,
+  });
+  using consumer = ring.consumer();
+  /** How many numbers came from each process, from 0 on and in their order. */
+  const received = new Map<string, number>();
+  const receive = (text: string): void => {
+    const [who = "", number] = text.split(" ");
+    const next = received.get(who) ?? 0;
+    if (Number(number) !== next) throw new Error(`${who} sent ${number} after ${next - 1}`);
+    received.set(who, next + 1);
+  };
+  const ended = new AbortController();
+  const receiving = (async () => {
+    for await (const text of consumer.values({ signal: ended.signal })) receive(text);
+  })().catch((error) => error);
   // libcs have semaphores of their own, so these are counted without them.
   using queue = MessageQueue.create(`${name}-queue`, { synchronization: "polling" });
   queue.enqueue("goes round");
@@ -47,6 +67,12 @@ async function countTogether(commands: readonly (readonly string[])[]): Promise<
     const { exitCode, stderr } = await finished(counter, 200_000);
     expect([exitCode, stderr]).toEqual([0, ""]);
   }
+  ended.abort();
+  expect(await receiving).toBe(ended.signal.reason);
+  for (let text = consumer.tryTake(); text !== undefined; text = consumer.tryTake()) receive(text);
+  const whole = [...received.values()].filter((sent) => sent === TIMES);
+  expect(whole.length).toBeGreaterThanOrEqual(commands.length);
+  expect(received.size).toBe(2 * commands.length);
   const [count] = new Int32Array(segment.buffer, Mutex.byteLength(), 1);
   const least = TIMES * commands.length;
   expect(mutex.lock({ timeoutMs: 30_000 })).toBe(true);
@@ -58,7 +84,7 @@ async function countTogether(commands: readonly (readonly string[])[]): Promise<
     expect(Math.abs(other - count!)).toBeLessThanOrEqual(commands.length);
   }
   expect(queue.tryEnqueue("still works")).toBe(true);
-  for (const made of [segment, map, record, queue]) made.unlink();
+  for (const made of [segment, map, record, ring, queue]) made.unlink();
 }
 
 testNeeding("another Bun", OTHER !== undefined)("another Bun shares all of it", async () => {

@@ -1,7 +1,11 @@
-/** Adds to counters under a mutex, in a map and in a record, each as often as an argument says. */
+/**
+ * Adds to counters under a mutex, in a map and in a record, and writes what it counts to a ring,
+ * each as often as an argument says.
+ */
 import {
   MessageQueue,
   Mutex,
+  RingBuffer,
   Segment,
   SharedMap,
   SharedRecord,
@@ -16,13 +20,19 @@ const words = new Int32Array(segment.buffer, Mutex.byteLength(), 1);
 using map = SharedMap.open(`${name}-map`, { codec: codecs.number });
 using record = SharedRecord.open(`${name}-record`, { codec: struct({ n: "f64" }) });
 using queue = MessageQueue.open(`${name}-queue`);
-console.log("ready");
+using ring = RingBuffer.open(`${name}-ring`, { codec: codecs.utf8 });
+using producer = ring.producer();
+// Process ids are others' too, in other namespaces.
+const me = crypto.randomUUID();
 for (let time = 0; time < times; time++) {
   mutex.lock();
   words[0]!++;
   mutex.unlock();
   map.update("count", (count) => (count ?? 0) + 1);
   record.update((value) => ({ n: (value?.n ?? 0) + 1 }));
+  producer.write(`${me} ${time}`);
   // A killed one takes the message along that it had in hand.
   if (time % 10 === 0) queue.tryEnqueue(queue.tryDequeue() ?? "another");
+  // Whoever is killed has taken part before.
+  if (time === 0) console.log("ready");
 }
