@@ -10,10 +10,17 @@ const EMULATOR = Bun.which("qemu-aarch64");
 const LIBRARIES = "/usr/aarch64-linux-gnu";
 const ALONE = [
   "test/atomics",
+  "test/locks/barrier.test.ts",
+  "test/locks/condition.test.ts",
   "test/locks/lease.test.ts",
+  "test/locks/mutex.test.ts",
+  "test/locks/rw-lock.test.ts",
+  "test/locks/shared-event.test.ts",
   "test/map/shared-map.test.ts",
   "test/record/shared-record.test.ts",
   "test/ring/ring-buffer.test.ts",
+  "test/segment/segment.test.ts",
+  "test/struct",
   "test/waiting/wait-point.test.ts",
 ];
 

@@ -12,7 +12,8 @@ const kinds = Object.keys(HOSTILE_NOUNS);
 /** How many campaigns run at the same time, each with its share of the nouns. */
 const CAMPAIGNS = SOAK ? 1 : 6;
 const HOUR_MS = 3_600_000;
-const MILLISECONDS = SOAK ? HOUR_MS / 2 / kinds.length : 9000;
+/** In each of the two ways. */
+const MILLISECONDS = SOAK ? HOUR_MS / 2 / kinds.length : 30_000;
 const random = seededRandom("hostile words");
 
 /** Runs campaigns at the same time; together they attack these nouns. */
