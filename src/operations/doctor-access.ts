@@ -11,8 +11,9 @@ const FIX =
   "Make them with the default mode, 0600, unless other users are to use them; chmod changes it";
 
 /**
- * What others may do to the structures of this package, by their modes. Who may read can hold
- * shared locks of the kernel, which keep others from taking part; who may write can do anything.
+ * What others may do to the structures of this package and to semaphores, by their modes. Who may
+ * read can hold shared locks of the kernel, which keep others from taking part; who may write can
+ * do anything.
  */
 export function checkAccess(objects: readonly ObjectUsage[]): Finding[] {
   const found: Record<"write" | "read", string[]> = { write: [], read: [] };
@@ -20,7 +21,12 @@ export function checkAccess(objects: readonly ObjectUsage[]): Finding[] {
     if ((mode & 0o022) !== 0) found.write.push(name);
     else if ((mode & 0o044) !== 0) found.read.push(name);
   });
+  const tokens = objects.filter(({ type, mode }) => type === "semaphore" && (mode & 0o022) !== 0);
   const findings: Finding[] = [];
+  if (tokens.length > 0) {
+    const which = list(tokens.map(({ name }) => name));
+    findings.push(note("access", `Other users may take and add tokens of ${which}.`, FIX));
+  }
   if (found.write.length > 0) {
     const what = "can change what they hold, and hold their locks for ever";
     findings.push(
@@ -33,7 +39,7 @@ export function checkAccess(objects: readonly ObjectUsage[]): Finding[] {
   }
   return findings.length > 0
     ? findings
-    : [ok("access", "No structure can be read or written by users who do not own it.")];
+    : [ok("access", "No structure or semaphore can be used by users who do not own it.")];
 }
 
 function list(names: readonly string[]): string {

@@ -5,8 +5,10 @@ import {
   type Finding,
   Mutex,
   Segment,
+  Semaphore,
   SharedAtomics,
   SharedMap,
+  SystemVSemaphore,
   codecs,
   doctor,
   usage,
@@ -52,6 +54,19 @@ describe("doctor", () => {
     expect(doctor().some(({ check }) => check === "access")).toBe(true);
     for (const name of names) SharedAtomics.unlink(name);
     Segment.unlink(raw);
+  });
+
+  test("names semaphores whose tokens others may take", () => {
+    const [open, own] = ["open", "own"].map((what) => uniqueName(what)) as [string, string];
+    Semaphore.create(open, { value: 1, mode: 0o602 }).close();
+    Semaphore.create(own, { value: 1, mode: 0o644 }).close();
+    expect(accessTo(open)).toEqual([`Other users may take and add tokens of ${open}.`]);
+    expect(accessTo(own)).toEqual([]);
+    Semaphore.unlink(open);
+    Semaphore.unlink(own);
+    using sysv = SystemVSemaphore.create("sysv:private", { value: 1, mode: 0o620 });
+    expect(accessTo(sysv.name)).toHaveLength(1);
+    sysv.unlink();
   });
 
   test("names System V segments too", () => {
