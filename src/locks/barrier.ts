@@ -225,7 +225,10 @@ export class Barrier extends LockHandle {
   /** How many participants are waiting; stale the moment it returns. @throws ClosedError. */
   get waiting(): number {
     let count = 0;
-    for (let seat = 0; seat < this.#parties; seat++) if (this.#stateOf(seat) === ARRIVED) count++;
+    for (const [seat, lock] of this.#seats.entries()) {
+      // Whoever was waiting may be dead, or waits in the object that this is a copy of.
+      if (this.#stateOf(seat) === ARRIVED && lock.isHeld) count++;
+    }
     return count;
   }
 
@@ -296,7 +299,7 @@ export class Barrier extends LockHandle {
       this.#locked(() => {
         if (this.#stateOf(this.#seat) === ARRIVED) this.#break();
         this.#setState(this.#seat, IDLE);
-        this.#seats[this.#seat]!.unlock();
+        this.#seats[this.#seat]!.letGo();
         this.#seat = -1;
         this.#hold.held = false;
       });

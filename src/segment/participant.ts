@@ -17,6 +17,7 @@ import { E } from "../libc/errno.ts";
 import { lockRange } from "../libc/fcntl.ts";
 import { failLock } from "../memory/byte-lock.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
+import { statDescriptor } from "../memory/objects/shared-object.ts";
 import {
   PARTICIPANT_NUMBERS,
   isParticipantAlive,
@@ -26,18 +27,25 @@ import {
 /** How many numbers are tried before somebody is said to hold them all. */
 const TRIES = 16;
 
-/** The numbers that this thread has, in all objects. */
-const own: Set<number> = new Set();
+/** The numbers that this thread has, and in which object: a copy of that holds the same words. */
+const own: Map<number, string> = new Map();
+
+function objectOf(descriptor: number): string {
+  const { device, inode } = statDescriptor(descriptor);
+  return `${device}:${inode}`;
+}
 
 /** One participant of an object. It ends when its descriptor is closed. */
 export class Participant {
   readonly number: number;
   readonly #what: string;
   readonly #descriptor: Descriptor;
+  readonly #object: string;
 
-  private constructor(what: string, descriptor: Descriptor, number: number) {
+  private constructor(what: string, descriptor: Descriptor, object: string, number: number) {
     this.#what = what;
     this.#descriptor = descriptor;
+    this.#object = object;
     this.number = number;
   }
 
@@ -51,6 +59,7 @@ export class Participant {
    */
   static join(what: string, descriptor: Descriptor): Participant {
     const action = `Cannot take part in the locks of ${what}`;
+    const object = objectOf(descriptor.number);
     for (let tries = 0; tries < TRIES; tries++) {
       const [random] = crypto.getRandomValues(new Uint32Array(1));
       const number = random! % PARTICIPANT_NUMBERS;
@@ -58,9 +67,9 @@ export class Participant {
       if (number === 0 || own.has(number)) continue;
       const result = lockRange(descriptor.number, ownRange(number));
       if (result === 0) {
-        own.add(number);
+        own.set(number, object);
         descriptor.atClose(() => own.delete(number));
-        return new Participant(what, descriptor, number);
+        return new Participant(what, descriptor, object, number);
       }
       if (result !== -E.EAGAIN) failLock(action, result);
     }
@@ -73,7 +82,7 @@ export class Participant {
 
   /** Whether the participant of a number lives. @throws SystemError; ClosedError. */
   isAlive(number: number): boolean {
-    if (own.has(number)) return true;
+    if (this.isOwn(number)) return true;
     const isAlive = isParticipantAlive(this.#descriptor.number, number);
     if (typeof isAlive === "boolean") return isAlive;
     return failLock(`Cannot look at the participants of ${this.#what}`, isAlive);
@@ -81,7 +90,7 @@ export class Participant {
 
   /** Whether this thread has a number, through this handle or another. */
   isOwn(number: number): boolean {
-    return own.has(number);
+    return own.get(number) === this.#object;
   }
 }
 

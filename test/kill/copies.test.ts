@@ -7,13 +7,18 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  Barrier,
   LayoutError,
+  Lease,
+  Mutex,
   RingBuffer,
+  RwLock,
   SharedMap,
   SharedRecord,
   codecs,
   struct,
 } from "../../src/index.ts";
+import { thrown } from "../support/errors.ts";
 import { SOAK } from "../support/kill.ts";
 import { spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
@@ -84,4 +89,66 @@ test("copies of what is being written are usable, or refused", async () => {
   record.write({ a: 3, b: 3 });
   expect([map.get("last"), record.read(), ring.capacity]).toEqual(["one", { a: 3, b: 3 }, 4096]);
   expect(usable).toBeGreaterThan(COPIES);
+});
+
+test("what a thread holds, it does not hold in a copy", async () => {
+  const at = (name: string): string => `file:${join(directory, name)}`;
+  const copy = (name: string): string => {
+    copyFileSync(join(directory, name), join(directory, `${name}-copy`));
+    return at(`${name}-copy`);
+  };
+  const wait = { timeoutMs: 30_000 };
+
+  using mutex = Mutex.create(at("mutex"));
+  mutex.lock();
+  for (const take of [(one: Mutex) => one.tryLock(), (one: Mutex) => one.lockAsync(wait)]) {
+    using copied = Mutex.open(copy("mutex"));
+    expect([await take(copied), copied.ownerDied]).toEqual([true, true]);
+    copied.unlock();
+  }
+  expect(thrown(() => mutex.tryLock())).toBe("StateError EDEADLK");
+  mutex.unlock();
+
+  using written = RwLock.create(at("written"), { readers: 4 });
+  using read = RwLock.create(at("read"), { readers: 4 });
+  written.lockWrite();
+  read.lockRead();
+  for (const name of ["written", "read"]) {
+    using copied = RwLock.open(copy(name));
+    expect(copied.lockWrite(wait)).toBe(true);
+    expect(copied.ownerDied).toBe(name === "written");
+    copied.unlockWrite();
+    expect(await copied.lockReadAsync(wait)).toBe(true);
+    copied.unlockRead();
+  }
+  written.unlockWrite();
+  read.unlockRead();
+
+  using lease = Lease.create(at("lease"));
+  using term = lease.tryAcquire({ text: "mine" })!;
+  using copiedLease = Lease.open(copy("lease"));
+  expect([copiedLease.isHeld, copiedLease.holder]).toEqual([false, undefined]);
+  using copiedTerm = copiedLease.tryAcquire()!;
+  expect([copiedTerm.token > term.token, term.held]).toEqual([true, true]);
+
+  using barrier = Barrier.create(at("barrier"), { parties: 2 });
+  const waiting = barrier.waitAsync(wait);
+  while (barrier.waiting === 0) await Bun.sleep(1);
+  using copiedBarrier = Barrier.open(copy("barrier"));
+  expect(copiedBarrier.waiting).toBe(0);
+  expect(copiedBarrier.wait({ timeoutMs: 1 })).toBe("timedOut");
+  using other = Barrier.open(at("barrier"));
+  expect([other.wait(wait), await waiting]).toEqual(["last", "passed"]);
+
+  using map = SharedMap.create(at("map"), { size: 1 << 16, codec: codecs.number });
+  let name = "";
+  map.update("n", () => ((name = copy("map")), 1));
+  using copiedMap = SharedMap.open(name, { codec: codecs.number });
+  expect([copiedMap.set("n", 5), copiedMap.get("n")]).toEqual([true, 5]);
+
+  using record = SharedRecord.create(at("record"), { codec: Pair, initial: { a: 1, b: 1 } });
+  record.update((value) => ((name = copy("record")), value!));
+  using copiedRecord = SharedRecord.open(name, { codec: Pair });
+  copiedRecord.write({ a: 2, b: 2 });
+  expect(copiedRecord.read()).toEqual({ a: 2, b: 2 });
 });
