@@ -4,6 +4,7 @@
  * there also names the start that it is counted from.
  */
 import { readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { PLATFORM } from "../libc/platform.ts";
 import { boottimeMs, realtimeMs } from "../libc/time.ts";
 
@@ -48,11 +49,10 @@ export function bootClock(): BootClock {
   return (clock ??= { boot: Number.parseInt(digits(), 16) | 0, nowMs: bootMs });
 }
 
-/** When the memory of named objects was mounted, in ms since 1970; 0 when nobody says. */
-function mountedMs(): number {
-  const directory = PLATFORM?.directory;
-  if (directory === undefined) return 0;
-  return statSync(directory, { throwIfNoEntry: false })?.birthtimeMs ?? 0;
+/** When a directory came to be, in ms since 1970 by the wall clock of then; 0 when nobody says. */
+function bornMs(path: string | undefined): number {
+  if (path === undefined) return 0;
+  return statSync(path, { throwIfNoEntry: false })?.birthtimeMs ?? 0;
 }
 
 /** When the first process of this container or machine started, in ms as `boottimeMs` counts. */
@@ -67,17 +67,25 @@ const START_FIELD = 22;
 const MS_PER_TICK = 10;
 
 /**
- * The wall clock as it would be if nobody had set it since the start of the machine, or of the
- * container. Named objects last as long as their memory is mounted. The kernel keeps the wall
- * clock's time of that mount, and the first process starts next to it; so the time since that start
- * is added to the former.
+ * The wall clock, and if somebody has set that back, what it would be otherwise.
  *
- * It grows as long as named objects last, and it is the same for all processes that share them.
- * After a restart it is greater than before, unless the wall clock went back meanwhile.
+ * Named objects last as long as their memory is mounted. The kernel keeps the wall clock's time of
+ * that mount, and the first process starts next to it; so the time since that start is added to the
+ * former. Memory that was mounted later than /dev, in which it lies, counts from the birth of that.
  *
- * @returns Milliseconds since 1970. Where the kernel does not say enough, the wall clock.
+ * It grows as long as named objects last, and after a restart it is greater than before, unless the
+ * wall clock went back meanwhile. All processes that share the objects agree on it, but for those
+ * in a PID namespace that began later than the mount: they go by the wall clock.
+ *
+ * @returns Milliseconds since 1970.
  */
 export function steadyMs(): number {
-  const baseMs = mountedMs() - firstStartMs();
-  return baseMs > 0 ? baseMs + boottimeMs() : realtimeMs();
+  const directory = PLATFORM?.directory;
+  const mountedMs = bornMs(directory);
+  const sinceMs = boottimeMs() - firstStartMs();
+  const lateMs = directory === undefined ? 0 : mountedMs - bornMs(dirname(directory));
+  // Where it would be later than the start is long ago, /dev is older than this run of the machine.
+  const startedMs = lateMs > 0 && lateMs <= sinceMs ? mountedMs - lateMs : mountedMs;
+  const steady = mountedMs > 0 ? startedMs + sinceMs : 0;
+  return Math.max(realtimeMs(), Number.isNaN(steady) ? 0 : steady);
 }

@@ -17,6 +17,7 @@ import { E } from "../libc/errno.ts";
 import { lockRange } from "../libc/fcntl.ts";
 import { failLock } from "../memory/byte-lock.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
+import { closeLeftovers } from "../memory/leftovers.ts";
 import { statDescriptor } from "../memory/objects/shared-object.ts";
 import {
   PARTICIPANT_NUMBERS,
@@ -94,8 +95,12 @@ export class Participant {
   }
 }
 
+/** Whether this thread has closed what Workers left that ended before it began. */
+let hasSwept = false;
+
 /**
- * Lets other threads of the process find a descriptor of a Worker that has been terminated.
+ * Lets other threads of the process find a descriptor of a Worker that has ended. The first one of
+ * each Worker closes what others have left, so that at most one generation of Workers leaves any.
  * @returns The participant that it is labelled with; undefined outside of Workers.
  */
 export function labelWorker(
@@ -103,6 +108,8 @@ export function labelWorker(
   descriptor: Descriptor | undefined,
 ): Participant | undefined {
   if (Bun.isMainThread || descriptor === undefined) return undefined;
+  if (!hasSwept) closeLeftovers();
+  hasSwept = true;
   try {
     return Participant.join(what, descriptor);
   } catch {
