@@ -12,7 +12,9 @@ import { shmRead, shmStat } from "../libc/shm.ts";
 import { LOOK_FLAGS } from "../memory/descriptor.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { type SysvName, parseObjectName, posixName } from "../memory/objects/segment-name.ts";
+import { statDescriptor } from "../memory/objects/shared-object.ts";
 import { SYSV_LOCKS_PREFIX, idOf } from "../memory/objects/sysv-object.ts";
+import { checkIsMemory } from "../memory/objects/users.ts";
 import { isParticipantAlive } from "../memory/participant-identity.ts";
 import { objectKey, sysvKey } from "../memory/processes.ts";
 
@@ -55,15 +57,16 @@ export function openReader(name: string): ObjectReader {
     );
   }
   const posix = parsed.kind === "posix";
+  const action = `Cannot open ${shown(name)}`;
   const descriptor = (posix ? shmOpen : open)(parsed.path, LOOK_FLAGS, 0);
   if (descriptor < 0) {
-    fail(
-      `Cannot open ${shown(name)}`,
-      descriptor,
-      posix ? "shm_open" : "open",
-      name,
-      hintOf(descriptor),
-    );
+    fail(action, descriptor, posix ? "shm_open" : "open", name, hintOf(descriptor));
+  }
+  try {
+    checkIsMemory(action, statDescriptor(descriptor));
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
   }
   return new DescriptorReader(name, descriptor);
 }
@@ -71,6 +74,7 @@ export function openReader(name: string): ObjectReader {
 /** @returns What to do about an object that cannot be opened. */
 function hintOf(result: number): string | undefined {
   if (result === -E.ENOENT) return "`bun-shm ls` lists what there is";
+  if (result === -E.ELOOP) return "It is a symbolic link, which is not followed here";
   return result === -E.EACCES ? "It belongs to another user: ask them, or root" : undefined;
 }
 

@@ -104,11 +104,11 @@ function failUnfinished(segment: Segment, what: string): never {
 }
 
 /** @throws LayoutError for what is no queue, not even one half done: it stays. */
-export function checkIsQueue(segment: Segment, name: string): void {
+export function checkIsQueue(segment: Segment, action: string): void {
   const { size, buffer } = segment;
   const magic = size < QUEUE_HEADER_LENGTH ? 0 : load(wordsOf(buffer), MAGIC_WORD);
   if (magic === QUEUE_MAGIC || (magic === 0 && isHalfDone(segment))) return;
-  const what = `Cannot remove ${shown(name)}: it is no message queue, and stays`;
+  const what = `${action}: it is no message queue, and stays`;
   throw new LayoutError(`${what}. MessageQueue.unlink removes whatever it is`, {
     expected: hex(QUEUE_MAGIC),
     found: isZeros(segment) ? "only zeros" : hex(magic),

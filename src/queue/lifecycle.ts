@@ -136,7 +136,8 @@ export function openOrCreateQueue(spec: QueueSpec, attachment: QueueAttachment):
       return checkSynchronization(openQueue(spec, attachment), attachment);
     } catch (error) {
       const isUnfinished = (error as { code?: unknown }).code === "ENODATA";
-      if (isUnfinished && unfinished++ === 0) removeDeadQueue(spec);
+      if (isUnfinished && unfinished++ === 0)
+        removeDeadQueue(spec, `Cannot make ${shown(spec.name)}`);
       // Somebody removed it between the two attempts: begin again.
       else if (!isOfName(error, "ENOENT")) throw error;
     }
@@ -267,14 +268,14 @@ function openIfThere(name: string): Segment | undefined {
   }
 }
 
-/** Removes what a dead creator left. @returns Whether there was any. */
-export function removeDeadQueue(spec: QueueSpec): boolean {
+/** Removes what a dead creator left, as a part of `action`. @returns Whether there was any. */
+export function removeDeadQueue(spec: QueueSpec, action: string): boolean {
   using segment = openIfThere(spec.name);
   // If the object is empty, its creator died before its second step.
   if (segment === undefined) return Segment.unlink(spec.name);
   using cleaner = segment.tryLock(QUEUE_CREATOR_BYTE);
   if (cleaner === undefined) return false;
-  checkIsQueue(segment, spec.name);
+  checkIsQueue(segment, action);
   // A C program holds no lock, so any process that has the object mapped may be its creator.
   if (!isByBun(segment) && hasOtherMappers(segment)) return false;
   return unlinkQueue(segment, spec);

@@ -215,7 +215,8 @@ export class MessageQueue {
     name: string = DEFAULT_QUEUE_NAME,
     options: MessageQueueNames = NO_OPTIONS,
   ): boolean {
-    return removeDeadQueue(checkSpec("remove", name, options, NAMES_OPTIONS));
+    const spec = checkSpec("remove", name, options, NAMES_OPTIONS);
+    return removeDeadQueue(spec, `Cannot remove ${shown(name)}`);
   }
 
   /**

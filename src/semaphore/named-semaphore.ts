@@ -13,7 +13,8 @@ import { withDescriptors } from "../memory/descriptor.ts";
 import { setSize } from "../memory/objects/descriptor-object.ts";
 import { SEMAPHORE_FILE_PREFIX } from "../memory/objects/object-name.ts";
 import { type OwnerOptions, refuseStranger } from "../memory/objects/owner.ts";
-import { sameObject, statDescriptor } from "../memory/objects/shared-object.ts";
+import { sameObject, statDescriptor, statPath } from "../memory/objects/shared-object.ts";
+import { hintOfOther } from "../memory/objects/object-names.ts";
 import { checkIsMemory } from "../memory/objects/users.ts";
 import { mappedObject, objectKey } from "../memory/processes.ts";
 import { CountedMemory } from "../waiting/wait-memory.ts";
@@ -68,6 +69,12 @@ export function openNamed(
   } finally {
     close(descriptor);
   }
+}
+
+/** Like `hintOfOther`, of a name that cannot be opened. @throws LayoutError. */
+export function hintOfOtherNamed(action: string, name: string, opened: number): string | undefined {
+  const file = fileOf(name);
+  return file === undefined ? undefined : hintOfOther(action, opened, () => statPath(file));
 }
 
 function failSize(action: string, found: number): never {

@@ -19,7 +19,13 @@ import {
   checkWait,
 } from "../waiting/wait-options.ts";
 import { heldToken } from "./held-token.ts";
-import { isNameOf, makeNamed, openNamed, unlinkNamed } from "./named-semaphore.ts";
+import {
+  hintOfOtherNamed,
+  isNameOf,
+  makeNamed,
+  openNamed,
+  unlinkNamed,
+} from "./named-semaphore.ts";
 import { SemaphoreBytes } from "./semaphore-bytes.ts";
 import { SemaphoreWaiters } from "./semaphore-waiters.ts";
 import { CountedMemory, type WaitMemory, memoryIn } from "../waiting/wait-memory.ts";
@@ -156,8 +162,9 @@ export class Semaphore {
     };
     const found = waitForName(look, options.waitMs) ?? -E.ENOENT;
     if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
-    const hint = "Create it first, or use Semaphore.openOrCreate";
-    return fail(action, found, "sem_open", name, found === -E.ENOENT ? hint : undefined);
+    const create = "Create it first, or use Semaphore.openOrCreate";
+    const hint = found === -E.ENOENT ? create : hintOfOtherNamed(action, name, found);
+    return fail(action, found, "sem_open", name, hint);
   }
 
   /**
@@ -178,7 +185,9 @@ export class Semaphore {
     for (;;) {
       const found = openNamed(opening, name, options);
       if (typeof found !== "number") return new Semaphore(INSIDE, name, found, false);
-      if (found !== -E.ENOENT) fail(opening, found, "sem_open", name);
+      if (found !== -E.ENOENT) {
+        fail(opening, found, "sem_open", name, hintOfOtherNamed(opening, name, found));
+      }
       const made = makeNamed(name, options.value, options.mode);
       if (typeof made !== "number") return new Semaphore(INSIDE, name, made, true);
       // Somebody made it between the two attempts: begin again.

@@ -266,9 +266,11 @@ export const QUEUES: readonly ErrorRow[] = [
   },
   {
     provoke: (name) => withDirectory(name, () => Semaphore.openOrCreate(name)),
-    error: "SystemError",
-    code: "EISDIR",
-    text: 'Cannot open semaphore "NAME": EISDIR, is a directory',
+    error: "LayoutError",
+    code: "ELAYOUT",
+    text:
+      'Cannot open semaphore "NAME": it is not a shared memory object: expected bytes that can be ' +
+      "mapped at offset 0, found a FIFO, a socket, a device or a directory",
   },
   {
     provoke: (name) => withDirectory(name, () => Semaphore.unlink(name)),

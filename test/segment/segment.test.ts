@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -13,10 +15,13 @@ import { promisify } from "node:util";
 import {
   ClosedError,
   LayoutError,
+  Mutex,
   Segment,
+  Semaphore,
   StateError,
   SystemError,
   listSegments,
+  openObject,
 } from "../../src/index.ts";
 import { SPARED, forgetMany } from "../support/forget.ts";
 import { uniqueName } from "../support/names.ts";
@@ -317,6 +322,22 @@ describe("bad arguments are named", () => {
     const refusal = thrownBy(() => Segment.open(name, { access: "read" }));
     expect(refusal).toBeInstanceOf(LayoutError);
     expect(refusal.message).toContain("it is not a shared memory object");
+    const directory = fresh("directory");
+    mkdirSync(file(directory));
+    mkdirSync(file(`/sem.${directory.slice(1)}`));
+    for (const open of [
+      () => Segment.open(directory),
+      () => Segment.openOrCreate(directory, { size: 4096 }),
+      () => Mutex.openOrCreate(directory),
+      () => Semaphore.open(directory),
+      () => openObject(directory),
+    ]) {
+      const { message } = thrownBy(open);
+      expect(message).toContain("it is not a shared memory object");
+      expect(message).toContain(directory);
+    }
+    rmdirSync(file(directory));
+    rmdirSync(file(`/sem.${directory.slice(1)}`));
     const link = fresh("link");
     symlinkSync("/etc/passwd", file(link));
     expect(thrownBy(() => Segment.open(link)).code).toBe("ELOOP");

@@ -104,9 +104,9 @@ export const ls: Command = {
     } else {
       print(paint("dim", isAsked ? "Nothing matches" : "There are no objects"));
     }
-    const named = hidden.filter(({ name }) => fits(name));
-    if (named.length > 0) print(paint("bold", "Without a name:"));
-    for (const line of unlistedLines(named)) print(line);
+    const others = unlistedLines(hidden.filter(({ name }) => fits(name)));
+    if (others.length > 0) print(paint("bold", "Without a name:"));
+    for (const line of others) print(line);
     return objects.length === 0 && isAsked ? EXIT.no : EXIT.ok;
   },
 };

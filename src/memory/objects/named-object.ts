@@ -13,6 +13,7 @@ import { Descriptor, LOOK_FLAGS, withDescriptors } from "../descriptor.ts";
 import { isUsedElsewhere } from "../user-table.ts";
 import {
   type NameCalls,
+  hintOfOther,
   isNamed,
   openExisting,
   removeIfStill,
@@ -239,11 +240,11 @@ export class NamedSpace implements ObjectSpace<PathName> {
     const opened = openExisting(this.#calls, name, access);
     if (opened === -E.ENOENT) return undefined;
     if (opened < 0) {
-      const hints: Record<number, string | undefined> = {
-        [-E.EACCES]: describeAccess(access, readable),
-        [-E.ELOOP]: "It is a symbolic link, which is not followed here: use its target's own name",
-      };
-      fail(action, opened, this.openCall, name.text, hints[opened]);
+      const hint =
+        opened === -E.EACCES
+          ? describeAccess(access, readable)
+          : hintOfOther(action, opened, () => this.#calls.stat(name.path));
+      fail(action, opened, this.openCall, name.text, hint);
     }
     const descriptor = new Descriptor(`segment ${shown(name.text)}`, opened);
     try {

@@ -14,7 +14,7 @@ import {
   sameObject,
   statDescriptor,
 } from "./shared-object.ts";
-import { whenFree } from "./users.ts";
+import { checkIsMemory, whenFree } from "./users.ts";
 
 /** What differs between POSIX objects and files: the calls, and the calls' names in errors. */
 export interface NameCalls {
@@ -31,6 +31,26 @@ export interface NameCalls {
   directoryOf(path: string): string | undefined;
   /** What to do when that space is used up. */
   readonly roomHint: string;
+}
+
+/**
+ * Why a name cannot be opened that somebody has given to something else.
+ *
+ * @param stat Looks at what has the name.
+ * @returns A hint. @throws LayoutError for a directory.
+ */
+export function hintOfOther(
+  action: string,
+  opened: number,
+  stat: () => ObjectStat | number,
+): string | undefined {
+  if (opened === -E.ELOOP) {
+    return "It is a symbolic link, which is not followed here: use its target's own name";
+  }
+  // shm_open says EINVAL of a directory.
+  const found = opened === -E.EISDIR || opened === -E.EINVAL ? stat() : opened;
+  if (typeof found !== "number") checkIsMemory(action, found);
+  return undefined;
 }
 
 /** Opens what a name stands for. @returns A descriptor, or a negated errno. */
