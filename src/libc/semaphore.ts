@@ -4,7 +4,7 @@ import { E, ERRNO_FUNCTION, fromErrno, fromPointer, uninterrupted } from "./errn
 import { unspelled } from "./name-spelling.ts";
 import { cPath } from "./path-bytes.ts";
 import { C, GLIBC_SEM, MUSL_SEM, PLATFORM, type SemLayout } from "./platform.ts";
-import { type LinkedFunction, has, libc, linkable } from "./symbols.ts";
+import { type LinkedFunction, addressOf, has, libc, linkable } from "./symbols.ts";
 import { clockMs, sleepMs, timespec } from "./time.ts";
 
 /** How many bytes a `sem_t` takes: 32 is the most on any supported system. */
@@ -122,6 +122,8 @@ export interface SemaphoreCalls {
   readonly errors: Readonly<
     Record<"EAGAIN" | "ETIMEDOUT" | "EINTR" | "ECANCELED" | "EBADMSG", number>
   >;
+  /** The address of `munmap`. */
+  readonly munmap: Pointer;
   /** The number of the system call `futex`, where there is one. */
   readonly futex?: number | undefined;
   /** Where the words of a semaphore are, for those who do without libc; that takes `futex` too. */
@@ -142,6 +144,7 @@ export function semaphoreCalls(): SemaphoreCalls {
   const futex = PLATFORM?.futexCall;
   return {
     functions: { ...Object.fromEntries(functions), errno: linkable(ERRNO_FUNCTION) },
+    munmap: addressOf("munmap"),
     futex,
     own: NEEDS_NO_LIBC && futex !== undefined ? GLIBC_SEM : undefined,
     clock: CAN_CLOCK_WAIT ? C.CLOCK_MONOTONIC : C.CLOCK_REALTIME,

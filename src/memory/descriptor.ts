@@ -1,4 +1,5 @@
 /** The one owner of a file descriptor. */
+import { readFileSync, readdirSync } from "node:fs";
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { close, open, releaseLocks } from "../libc/fcntl.ts";
@@ -34,6 +35,36 @@ function end(each: Served): void {
 
 const forgotten: FinalizationRegistry<Served> = new FinalizationRegistry(end);
 
+/** Closes the descriptors of terminated Workers, and of forgotten objects. */
+function reclaim(): void {
+  closeLeftovers();
+  Bun.gc(true);
+  // The engine would run the finalizers only after this turn of the event loop.
+  for (const each of served) if (each.object.deref() === undefined) end(each);
+}
+
+/** @returns How many more descriptors this process may have; Infinity where nobody says. */
+function freeDescriptors(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "latin1");
+    const limit = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    // One of them lists the others.
+    return limit - (readdirSync("/proc/self/fd").length - 1);
+  } catch (error) {
+    return (error as { code?: string }).code === "EMFILE" ? 0 : Number.POSITIVE_INFINITY;
+  }
+}
+
+/**
+ * Whether this process may have so many more descriptors, once those that nobody needs are closed.
+ * It does not try: others may need them at this moment.
+ */
+export function hasDescriptors(count: number): boolean {
+  if (freeDescriptors() >= count) return true;
+  reclaim();
+  return freeDescriptors() >= count;
+}
+
 /**
  * Makes a call that opens a descriptor. When all are in use, it collects garbage, closes those of
  * forgotten objects and of terminated Workers, and makes the call once more.
@@ -43,10 +74,7 @@ const forgotten: FinalizationRegistry<Served> = new FinalizationRegistry(end);
 export function withDescriptors(open: () => number): number {
   const opened = open();
   if (opened !== -E.EMFILE) return opened;
-  closeLeftovers();
-  Bun.gc(true);
-  // The engine would run the finalizers only after this turn of the event loop.
-  for (const each of served) if (each.object.deref() === undefined) end(each);
+  reclaim();
   return open();
 }
 

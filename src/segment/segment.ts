@@ -292,6 +292,13 @@ export class Segment {
     return this.#open.handOut();
   }
 
+  /** See `SharedMemory`. @throws ClosedError. @internal */
+  keepInUse(): Descriptor | undefined {
+    const descriptor = this.#open.keep();
+    labelWorker(this.#what, descriptor);
+    return descriptor;
+  }
+
   /**
    * A path by which other processes of this user can open the object while this one has it open,
    * even if it has no name. System V memory has none. @throws ClosedError.
@@ -512,19 +519,15 @@ export class Segment {
     if (this.#closed) throw new ClosedError(this.#what);
     const held = this.holds.find();
     if (held !== undefined) {
-      throw new StateError(
-        "EBUSY",
-        `Cannot ${verb} ${this.#what}: ${held} is held. Release it first`,
-      );
+      const why = `${held} is held. Release it first`;
+      throw new StateError("EBUSY", `Cannot ${verb} ${this.#what}: ${why}`);
     }
   }
 
   #unmap(): void {
     if (this.#mapping.close()) return;
-    throw new StateError(
-      "EBUSY",
-      `Cannot resize ${this.#what}: an asynchronous operation uses its buffer. Await it first`,
-    );
+    const why = "an asynchronous operation uses its buffer. Await it first";
+    throw new StateError("EBUSY", `Cannot resize ${this.#what}: ${why}`);
   }
 
   #map(): void {

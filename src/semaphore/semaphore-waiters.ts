@@ -104,17 +104,10 @@ export class SemaphoreWaiters {
   }
 
   #startThread(): void {
-    const memory = this.#semaphore.enterMemory();
-    try {
-      const thread = new ThreadWait(memory.address, (result) => {
-        memory.leave();
-        if (this.#thread === thread) this.#ended(result);
-      });
-      this.#thread = thread;
-    } catch (error) {
-      memory.leave();
-      throw error;
-    }
+    const thread = new ThreadWait(this.#semaphore.enterMemory(), (result) => {
+      if (this.#thread === thread) this.#ended(result);
+    });
+    this.#thread = thread;
   }
 
   /** Lets the thread keep the process alive while one of the waiters does. */

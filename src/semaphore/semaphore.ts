@@ -466,7 +466,7 @@ export class Semaphore {
    */
   enterMemory(): WaitMemory {
     if (this.closed) throw new ClosedError(this.what);
-    return this.#memory?.enter() ?? memoryIn(this.segment!, this.offset!);
+    return this.#memory?.enter() ?? memoryIn(this.segment!, this.offset!, SEM_LENGTH);
   }
 
   [Symbol.dispose](): void {

@@ -7,13 +7,19 @@ import { FUTEX_WAIT, FUTEX_WAKE } from "../libc/futex.ts";
 import { SEM_LENGTH, type SemaphoreCalls, semaphoreCalls } from "../libc/semaphore.ts";
 import { C } from "../libc/platform.ts";
 import { POLL_MS, SLICE_MS } from "./limits.ts";
+import type { Pages } from "./wait-memory.ts";
 
 /** The states of a wait; wait-thread.ts says who changes them. */
 export const PENDING = 0;
 export const GRANTED = 1;
 export const CANCELLED = 2;
-/** The index of the state in the words that both threads share. */
+/** The words that both threads share: the state, and whether the thread has taken its pages. */
 export const STATE_WORD = 0;
+export const TAKEN_WORD = 1;
+export const WAIT_WORDS = 2;
+
+/** The id of the answer that says that the thread has begun. */
+export const READY_ID = 0;
 
 /** What a thread is asked. */
 export interface WaitMessage {
@@ -22,12 +28,14 @@ export interface WaitMessage {
   readonly address: number;
   /** The word's value, for as long as it is to be waited; undefined for a semaphore. */
   readonly key: number | undefined;
+  /** Pages that the thread is to unmap at the end, in which the address lies. */
+  readonly pages?: Pages | undefined;
   readonly words: Int32Array;
   /** Whether the thread may sleep there, because it has no other wait. */
   readonly alone: boolean;
 }
 
-/** What it answers, when it has stopped using the memory. */
+/** What it answers: once it is ready to the id 0; and when it has stopped using the memory. */
 export interface WaitAnswer {
   readonly id: number;
   /**
@@ -39,7 +47,7 @@ export interface WaitAnswer {
 
 /** The program: it answers each `WaitMessage` with a `WaitAnswer`. */
 export function threadProgram(calls: SemaphoreCalls = semaphoreCalls()): string {
-  const { functions, clock, errors, futex, own } = calls;
+  const { functions, clock, errors, futex, own, munmap } = calls;
   return `
 import { linkSymbols, ptr, read, toArrayBuffer } from "bun:ffi";
 
@@ -113,12 +121,28 @@ function sleepFor(wait) {
 const waits = new Map();
 let timer;
 
+// The memory belongs to this thread, so it also ends with it, whoever ends the thread.
+function begin(wait) {
+  const { address, pages, words, key } = wait;
+  wait.what = key === undefined ? semaphores : changes;
+  wait.memory = pages
+    ? toArrayBuffer(pages.address, 0, pages.byteLength, pages.byteLength, ${munmap})
+    : toArrayBuffer(address, 0, ${SEM_LENGTH});
+  wait.tokens = new Int32Array(wait.memory, pages ? address - pages.address : 0, ${SEM_LENGTH / 4});
+  if (pages) Atomics.store(words, ${TAKEN_WORD}, 1);
+}
+
+function end({ id, pages, memory }, result) {
+  if (pages) memory.transfer(0);
+  self.postMessage({ id, result });
+}
+
 function lookAtAll() {
   for (const [id, wait] of waits) {
     const result = look(wait, "take");
     if (result === undefined) continue;
     waits.delete(id);
-    self.postMessage({ id, result });
+    end(wait, result);
   }
   if (waits.size > 0) return;
   clearInterval(timer);
@@ -126,13 +150,12 @@ function lookAtAll() {
 }
 
 self.onmessage = ({ data }) => {
-  const { id, alone, address, key } = data;
-  data.what = key === undefined ? semaphores : changes;
-  data.tokens = new Int32Array(toArrayBuffer(address, 0, ${SEM_LENGTH}));
-  if (alone) return self.postMessage({ id, result: sleepFor(data) });
-  waits.set(id, data);
+  begin(data);
+  if (data.alone) return end(data, sleepFor(data));
+  waits.set(data.id, data);
   timer ??= setInterval(lookAtAll, ${POLL_MS});
 };
+self.postMessage({ id: ${READY_ID}, result: 0 });
 `;
 }
 

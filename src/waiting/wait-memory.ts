@@ -1,38 +1,44 @@
 /**
  * The memory in which a thread sleeps on behalf of a wait. A wait that is given up leaves its
- * thread there for up to a slice, and nobody waits for that: handle and segment can be
- * closed at once, and the memory lasts until the thread has left.
+ * thread there for up to a slice, and nobody waits for that: handle and segment can be closed at
+ * once. So the thread gets a mapping of its own, which ends with it.
  */
 import { shown } from "../arguments.ts";
-import { fail } from "../libc/errno.ts";
-import { close, dup } from "../libc/fcntl.ts";
+import { E, fail } from "../libc/errno.ts";
+import { pageSize } from "../libc/fcntl.ts";
 import { mapAgain, unmap } from "../libc/mman.ts";
+import type { Descriptor } from "../memory/descriptor.ts";
 import type { Mapping } from "../memory/mapping.ts";
 
 /** A segment, as much of it as a wait needs. */
 export interface SharedMemory {
   readonly mapping: Mapping;
-  /** What keeps the segment's lock, where it has one. */
-  readonly descriptor?: number | undefined;
   readonly name: string;
+  /** A descriptor that keeps the object in use beyond the segment; undefined without one. */
+  keepInUse(): Descriptor | undefined;
+}
+
+/** Whole pages of this process's memory. */
+export interface Pages {
+  readonly address: number;
+  readonly byteLength: number;
 }
 
 /** Memory that somebody uses. */
 export interface WaitMemory {
   readonly address: number;
-  /** Ends the use; to be called once. */
-  leave(): void;
+  /** What the thread takes over, and unmaps; undefined where the memory outlasts its wait. */
+  readonly pages?: Pages | undefined;
+  /** Ends the use; to be called once. @param isTaken Whether a thread has taken the pages over. */
+  leave(isTaken: boolean): void;
 }
 
-/** Memory that ends with its last user. */
-export class CountedMemory {
-  readonly address: number;
-  readonly #end: (address: number) => void;
+/** Something that ends with its last user. */
+class Counted {
+  readonly #end: () => void;
   #users = 0;
 
-  /** @param end Gives the memory back, after the last user has left. */
-  constructor(address: number, end: (address: number) => void) {
-    this.address = address;
+  constructor(end: () => void) {
     this.#end = end;
   }
 
@@ -42,46 +48,66 @@ export class CountedMemory {
   }
 
   leave(): void {
-    if (--this.#users === 0) this.#end(this.address);
+    if (--this.#users === 0) this.#end();
   }
 }
 
-/** The second mapping of each segment in which threads sleep. */
-const again: WeakMap<Mapping, CountedMemory> = new WeakMap();
+/** Memory that ends with its last user. */
+export class CountedMemory extends Counted {
+  readonly address: number;
+
+  /** @param end Gives the memory back, after the last user has left. */
+  constructor(address: number, end: (address: number) => void) {
+    super(() => end(address));
+    this.address = address;
+  }
+}
+
+/** What keeps the object of each segment in use in which threads sleep. */
+const kept: WeakMap<Mapping, Counted> = new WeakMap();
 
 /**
- * Maps a segment's memory a second time, for all threads that sleep in it. A descriptor of its own
- * keeps the segment's lock, so that others see the memory in use, and do not cut it off.
+ * Maps a part of a segment's memory a second time, for a thread that sleeps in it. Until the thread
+ * has left, others see the object in use, and do not cut it off.
  *
  * @param offset What the thread waits for, in bytes from the start of the segment's memory.
+ * @param byteLength How many bytes it looks at.
  * @throws SystemError ENOMEM, EMFILE.
  */
-export function memoryIn(segment: SharedMemory, offset: number): WaitMemory {
+export function memoryIn(segment: SharedMemory, offset: number, byteLength: number): WaitMemory {
+  const pages = mapPartAgain(segment, offset, byteLength);
   const { mapping } = segment;
-  let memory = again.get(mapping);
-  if (memory === undefined) {
-    memory = mapSegmentAgain(segment);
-    again.set(mapping, memory);
+  let keeper = kept.get(mapping);
+  if (keeper === undefined) {
+    const descriptor = segment.keepInUse();
+    keeper = new Counted(() => (kept.delete(mapping), descriptor?.close()));
+    kept.set(mapping, keeper);
   }
-  const entered = memory.enter();
-  return { address: entered.address + offset, leave: () => entered.leave() };
+  keeper.enter();
+  return {
+    address: pages.address + pages.skipped,
+    pages,
+    leave(isTaken) {
+      if (!isTaken) unmap(pages.address, pages.byteLength);
+      keeper.leave();
+    },
+  };
 }
 
-function mapSegmentAgain(segment: SharedMemory): CountedMemory {
-  const { mapping, descriptor, name } = segment;
-  const action = `Cannot wait in the memory of segment ${shown(name)}`;
-  const kept = descriptor === undefined ? undefined : dup(descriptor);
-  if (kept !== undefined && kept < 0) fail(action, kept, "fcntl", name);
-  const closeKept = (): void => void (kept !== undefined && close(kept));
-  const length = mapping.buffer.byteLength;
-  const address = mapAgain(mapping.address, length);
-  if (address < 0) {
-    closeKept();
-    fail(action, address, "mremap", name);
-  }
-  return new CountedMemory(address, () => {
-    again.delete(mapping);
-    unmap(address, length);
-    closeKept();
-  });
+/** @returns The pages, and what lies in them before `offset`. */
+function mapPartAgain(
+  { mapping, name }: SharedMemory,
+  offset: number,
+  byteLength: number,
+): Pages & { readonly skipped: number } {
+  const page = pageSize();
+  const skipped = offset % page;
+  const length = Math.ceil((skipped + byteLength) / page) * page;
+  const address = mapAgain(mapping.address + offset - skipped, length);
+  if (address >= 0) return { address, byteLength: length, skipped };
+  // Huge pages cannot be mapped in parts.
+  const whole = mapping.buffer.byteLength;
+  const again = address === -E.EINVAL ? mapAgain(mapping.address, whole) : address;
+  if (again >= 0) return { address: again, byteLength: whole, skipped: offset };
+  return fail(`Cannot wait in the memory of segment ${shown(name)}`, again, "mremap", name);
 }

@@ -307,24 +307,20 @@ export class WaitPoint {
   /** Lets a thread sleep until the state is not `key`. One that sleeps with an older key ends. */
   #sleepOnThread(key: number): void {
     if (this.#thread !== undefined) return;
-    let leave: (() => void) | undefined;
     try {
-      const memory = memoryIn(this.#memory, this.#offset);
-      ({ leave } = memory);
+      const memory = memoryIn(this.#memory, this.#offset, WAIT_POINT_LENGTH);
       const ended = (result: number | Error): void => {
-        memory.leave();
         if (this.#thread !== thread) return;
         this.#thread = undefined;
         // Without a thread, the periodic look is what ends the waits.
         if (result === 0) for (const look of this.#pending.keys()) look(false);
       };
-      const thread = new ThreadWait(memory.address, ended, key);
+      const thread = new ThreadWait(memory, ended, key);
       // The timer of the periodic look keeps the process alive, if a wait wants that.
       thread.keepAlive(false);
       this.#thread = thread;
     } catch {
       // There is no descriptor or no memory left for it: the next look tries again.
-      leave?.();
     }
   }
 

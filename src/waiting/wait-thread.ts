@@ -13,24 +13,26 @@
  *   PENDING -> CANCELLED  by the waiter; the thread posts back a token that it takes after that
  */
 import { UnsupportedError } from "../errors.ts";
-import { fail } from "../libc/errno.ts";
-import { close, open } from "../libc/fcntl.ts";
-import { C } from "../libc/platform.ts";
-import { compareExchange } from "../memory/atomics.ts";
-import { withDescriptors } from "../memory/descriptor.ts";
+import { E, fail } from "../libc/errno.ts";
+import { compareExchange, load } from "../memory/atomics.ts";
+import { hasDescriptors } from "../memory/descriptor.ts";
 import {
   CANCELLED,
   PENDING,
+  READY_ID,
   STATE_WORD,
+  TAKEN_WORD,
+  WAIT_WORDS,
   type WaitAnswer,
   type WaitMessage,
   threadProgram,
 } from "./thread-program.ts";
+import type { WaitMemory } from "./wait-memory.ts";
 
 /** How many threads sleep. */
 const MAX_SLEEPERS = 4;
-/** How many descriptors must be free when a thread starts; it takes two. */
-const THREAD_DESCRIPTORS = 4;
+/** How many descriptors must be free when a thread starts; it keeps two, and begins with more. */
+const THREAD_DESCRIPTORS = 8;
 
 /** Called with 0 for a token or a change, with a negated errno, or with why there is no thread. */
 type Ended = (result: number | Error) => void;
@@ -38,18 +40,13 @@ type Ended = (result: number | Error) => void;
 let script: string | undefined;
 let lastId = 0;
 
-/** In Bun, a thread that finds no descriptors ends the whole process: so they are tried before. */
+/**
+ * In Bun, a thread that finds no descriptors ends the whole process: so they are counted before,
+ * also for those threads that have not taken theirs yet.
+ */
 function checkDescriptors(): void {
-  const free: number[] = [];
-  try {
-    while (free.length < THREAD_DESCRIPTORS) {
-      const opened = withDescriptors(() => open("/dev/null", C.O_RDONLY | C.O_CLOEXEC));
-      if (opened < 0) fail("Cannot start a thread that waits", opened, "open");
-      free.push(opened);
-    }
-  } finally {
-    for (const descriptor of free) close(descriptor);
-  }
+  if (hasDescriptors(THREAD_DESCRIPTORS * (pool.starting + 1))) return;
+  fail("Cannot start a thread that waits", -E.EMFILE, "open");
 }
 
 /** One thread, and the waits that it serves. */
@@ -62,14 +59,22 @@ class WaitThread {
   /** @param failed Called when the thread cannot serve any wait. */
   constructor(failed: () => void) {
     checkDescriptors();
+    let isStarting = true;
+    const started = (): void => {
+      if (isStarting) pool.starting--;
+      isStarting = false;
+    };
+    pool.starting++;
     script ??= `data:text/javascript,${encodeURIComponent(threadProgram())}`;
     this.#worker = new Worker(script);
     this.#worker.unref();
     this.#worker.addEventListener("message", ({ data }) => {
       const { id, result } = data as WaitAnswer;
-      this.#end(id, result);
+      if (id === READY_ID) started();
+      else this.#end(id, result);
     });
     this.#worker.addEventListener("error", ({ message }) => {
+      started();
       failed();
       this.#worker.terminate();
       const error = new UnsupportedError(`Cannot wait on a thread: ${message}`);
@@ -98,44 +103,65 @@ class WaitThread {
   }
 }
 
-const idle: WaitThread[] = [];
-let sleepers = 0;
-let watcher: WaitThread | undefined;
+/** The threads of this one. */
+interface Pool {
+  readonly idle: WaitThread[];
+  sleepers: number;
+  watcher: WaitThread | undefined;
+  /** How many have not begun yet. */
+  starting: number;
+}
+
+// `bun --hot` loads this module again, and nothing would end the threads of older loads.
+const KEY = Symbol.for(`bun-shm: threads that wait of ${import.meta.url}`);
+const shared = globalThis as { [KEY]?: Pool };
+const pool: Pool = (shared[KEY] ??= { idle: [], sleepers: 0, watcher: undefined, starting: 0 });
 
 /** @returns A thread that may sleep; undefined when all of them do. */
 function takeSleeper(): WaitThread | undefined {
-  const thread = idle.pop();
-  if (thread !== undefined || sleepers === MAX_SLEEPERS) return thread;
-  const started = new WaitThread(() => sleepers--);
-  sleepers++;
+  const thread = pool.idle.pop();
+  if (thread !== undefined || pool.sleepers === MAX_SLEEPERS) return thread;
+  const started = new WaitThread(() => pool.sleepers--);
+  pool.sleepers++;
   return started;
 }
 
 /** One wait on a thread. */
 export class ThreadWait {
-  readonly #words = new Int32Array(new SharedArrayBuffer(4));
+  readonly #words = new Int32Array(new SharedArrayBuffer(WAIT_WORDS * 4));
   readonly #id = ++lastId;
   readonly #thread: WaitThread;
 
   /**
-   * @param address The semaphore's or the word's; it must stay valid until `ended` is called.
-   * @param ended Called once, when the thread has stopped using the memory: with 0 for a token or
-   *   a change, with a negated errno (-ECANCELED after `cancel`), or with why there is no thread.
+   * @param memory The semaphore's or the word's, which this leaves when the thread has stopped
+   *   using it, or at once if this throws.
+   * @param ended Called then, once: with 0 for a token or a change, with a negated errno
+   *   (-ECANCELED after `cancel`), or with why there is no thread.
    * @param key For a word: its value, for as long as it is to be waited.
    * @throws SystemError EMFILE.
    */
-  constructor(address: number, ended: (result: number | Error) => void, key?: number) {
-    const message = { id: this.#id, address, key, words: this.#words };
-    const sleeper = takeSleeper();
-    if (sleeper === undefined) {
-      this.#thread = watcher ??= new WaitThread(() => (watcher = undefined));
-      this.#thread.start({ ...message, alone: false }, ended);
-    } else {
-      this.#thread = sleeper;
-      sleeper.start({ ...message, alone: true }, (result) => {
-        if (typeof result === "number") idle.push(sleeper);
-        ended(result);
-      });
+  constructor(memory: WaitMemory, ended: Ended, key?: number) {
+    const { address, pages } = memory;
+    const message = { id: this.#id, address, pages, key, words: this.#words };
+    const left: Ended = (result) => {
+      memory.leave(load(this.#words, TAKEN_WORD) === 1);
+      ended(result);
+    };
+    try {
+      const sleeper = takeSleeper();
+      if (sleeper === undefined) {
+        this.#thread = pool.watcher ??= new WaitThread(() => (pool.watcher = undefined));
+        this.#thread.start({ ...message, alone: false }, left);
+      } else {
+        this.#thread = sleeper;
+        sleeper.start({ ...message, alone: true }, (result) => {
+          if (typeof result === "number") pool.idle.push(sleeper);
+          left(result);
+        });
+      }
+    } catch (error) {
+      memory.leave(false);
+      throw error;
     }
   }
 

@@ -10,6 +10,7 @@ import {
   STATE_WORD,
   GRANTED,
   PENDING,
+  READY_ID,
   type WaitAnswer,
   threadProgram,
 } from "../../src/waiting/thread-program.ts";
@@ -17,9 +18,9 @@ import { uniqueName } from "../support/names.ts";
 
 /** What a libc without some of the waits would give. */
 function without(...missing: string[]): SemaphoreCalls {
-  const { functions, errors } = semaphoreCalls();
+  const { functions, errors, munmap } = semaphoreCalls();
   const kept = Object.entries(functions).filter(([name]) => !missing.includes(name));
-  return { functions: Object.fromEntries(kept), clock: C.CLOCK_REALTIME, errors };
+  return { functions: Object.fromEntries(kept), clock: C.CLOCK_REALTIME, errors, munmap };
 }
 
 let worker: Worker | undefined;
@@ -34,11 +35,11 @@ function start(
   const waits = new Map<number, (result: number) => void>();
   thread.addEventListener("message", ({ data }) => {
     const { id, result } = data as WaitAnswer;
-    waits.get(id)!(result);
+    waits.get(id)?.(result);
   });
   return (address, words) => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const id = waits.size;
+    const id = READY_ID + 1 + waits.size;
     waits.set(id, resolve);
     thread.addEventListener("error", ({ message }) => reject(new Error(message)), { once: true });
     thread.postMessage({ id, address, words, alone }, []);

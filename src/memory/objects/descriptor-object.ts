@@ -95,12 +95,12 @@ export class DescriptorObject implements SharedObject {
   }
 
   handOut(): number {
-    this.#handedOut ??= this.#openAgain() ?? this.descriptor;
+    this.#handedOut ??= this.keep() ?? this.descriptor;
     return this.#handedOut.share();
   }
 
   /** Of an open file description of its own, so that a child inherits only that it is a user. */
-  #openAgain(): Descriptor | undefined {
+  keep(): Descriptor | undefined {
     const again = this.descriptor.openAgain();
     if (again === undefined || shareByte(again.number, USERS_BYTE) === 0) return again;
     again.close();

@@ -67,6 +67,8 @@ export interface SharedObject {
   readonly descriptor: Descriptor | undefined;
   /** A descriptor for a child, which this object closes; undefined without one. */
   handOut(): number | undefined;
+  /** A descriptor by which the object stays in use beyond this one; undefined without one. */
+  keep(): Descriptor | undefined;
   stat(): ObjectStat;
   /** Whether the kernel keeps everybody from shrinking it. */
   isSealed(): boolean;

@@ -77,6 +77,10 @@ class SysvObject implements SharedObject {
     this.#id = id;
   }
 
+  keep(): undefined {
+    // Whoever has it attached uses it.
+  }
+
   handOut(): undefined {
     return undefined;
   }
