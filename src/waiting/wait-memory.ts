@@ -75,7 +75,6 @@ const kept: WeakMap<Mapping, Counted> = new WeakMap();
  * @throws SystemError ENOMEM, EMFILE.
  */
 export function memoryIn(segment: SharedMemory, offset: number, byteLength: number): WaitMemory {
-  const pages = mapPartAgain(segment, offset, byteLength);
   const { mapping } = segment;
   let keeper = kept.get(mapping);
   if (keeper === undefined) {
@@ -84,6 +83,13 @@ export function memoryIn(segment: SharedMemory, offset: number, byteLength: numb
     kept.set(mapping, keeper);
   }
   keeper.enter();
+  let pages: ReturnType<typeof mapPartAgain>;
+  try {
+    pages = mapPartAgain(segment, offset, byteLength);
+  } catch (error) {
+    keeper.leave();
+    throw error;
+  }
   return {
     address: pages.address + pages.skipped,
     pages,

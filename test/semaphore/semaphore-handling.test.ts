@@ -113,7 +113,7 @@ test("a thousand handles wait on few threads, and each gets its token", async ()
 
 test("a wait without free descriptors is refused, and the next one works", async () => {
   const outcomes = new Set<string>();
-  for (let free = 0; free < 8; free++) {
+  for (let free = 0; free < 12; free++) {
     const args = [BUN, `${import.meta.dir}/../../${PEER}`, "poor", uniqueName("poor"), `${free}`];
     const child = Bun.spawn(["bash", "-c", 'ulimit -n 100; exec "$@"', "bash", ...args], {
       stdio: ["pipe", "pipe", "pipe"],

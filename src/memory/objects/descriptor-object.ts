@@ -2,10 +2,10 @@
 import { statfsSync } from "node:fs";
 import { shown } from "../../arguments.ts";
 import { USERS_BYTE } from "../../layout/lock-bytes.ts";
-import { E } from "../../libc/errno.ts";
-import { ftruncate, getSeals, pageSize, reserveBytes, shareByte } from "../../libc/fcntl.ts";
+import { E, fail } from "../../libc/errno.ts";
+import { dup, ftruncate, getSeals, pageSize, reserveBytes, shareByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
-import type { Descriptor } from "../descriptor.ts";
+import { Descriptor } from "../descriptor.ts";
 import { Mapping } from "../mapping.ts";
 import {
   type Backing,
@@ -95,12 +95,20 @@ export class DescriptorObject implements SharedObject {
   }
 
   handOut(): number {
-    this.#handedOut ??= this.keep() ?? this.descriptor;
+    this.#handedOut ??= this.#openAgain() ?? this.descriptor;
     return this.#handedOut.share();
   }
 
+  keep(): Descriptor {
+    const what = `segment ${shown(this.name)}`;
+    const again = this.#openAgain();
+    if (again !== undefined) return again;
+    const copy = dup(this.descriptor.number);
+    return new Descriptor(what, copy < 0 ? fail(`Cannot keep ${what}`, copy, "fcntl") : copy);
+  }
+
   /** Of an open file description of its own, so that a child inherits only that it is a user. */
-  keep(): Descriptor | undefined {
+  #openAgain(): Descriptor | undefined {
     const again = this.descriptor.openAgain();
     if (again === undefined || shareByte(again.number, USERS_BYTE) === 0) return again;
     again.close();

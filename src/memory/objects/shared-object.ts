@@ -67,7 +67,10 @@ export interface SharedObject {
   readonly descriptor: Descriptor | undefined;
   /** A descriptor for a child, which this object closes; undefined without one. */
   handOut(): number | undefined;
-  /** A descriptor by which the object stays in use beyond this one; undefined without one. */
+  /**
+   * A descriptor by which the object stays in use beyond this one; undefined of what needs none.
+   * @throws SystemError.
+   */
   keep(): Descriptor | undefined;
   stat(): ObjectStat;
   /** Whether the kernel keeps everybody from shrinking it. */
