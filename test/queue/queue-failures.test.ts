@@ -122,7 +122,8 @@ test("a semaphore in a segment that is waited for", async () => {
     segment.close();
     if (failed === undefined) break;
   }
-  expect(failures).toEqual(["open", "fcntl", "mremap"]);
+  // And `fcntl`, which ends what was kept, if the thread has left meanwhile.
+  expect(failures.slice(0, 3)).toEqual(["open", "fcntl", "mremap"]);
   // The memory of the last waits ends when their threads have left.
   while (traces(name).length > 0) await Bun.sleep(1);
 });
