@@ -69,19 +69,6 @@ export function containerSign(): string | undefined {
   return process.env["container"];
 }
 
-/**
- * @param name As /proc/self/limits has it: "Max open files".
- * @returns A soft limit of this process; Infinity when it is unlimited, undefined when unknown.
- */
-export function processLimit(name: string): number | undefined {
-  const line = readText("/proc/self/limits")
-    ?.split("\n")
-    .find((row) => row.startsWith(name));
-  const soft = line?.slice(26).trim().split(/\s+/)[0];
-  if (soft === undefined) return undefined;
-  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
-}
-
 /** @returns A kernel setting of /proc/sys; one above 2^53 as a bigint, since it is exact. */
 export function sysctl(name: string): number | bigint | undefined {
   const text = readText(`/proc/sys/${name.replaceAll(".", "/")}`);

@@ -289,10 +289,10 @@ export interface Platform {
   readonly extraLibraries: readonly string[];
   /** Returns `int *`, the errno of the calling thread. */
   readonly errnoFunction: "__errno_location" | "__error";
-  /** Where shared memory objects can be seen as files. */
+  /** Where the system shows shared memory objects as files. */
   readonly directory: string | undefined;
-  /** Whether this package makes them there itself, since the system's own take no locks. */
-  readonly ownFiles: boolean;
+  /** Where this package makes named objects as files, since the system's own take no locks. */
+  readonly ownDirectory: string | undefined;
   readonly flock: FlockLayout;
   /** Undefined where this package does not know it, and so cannot use System V memory. */
   readonly shmid: ShmidLayout | undefined;
@@ -312,7 +312,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libpthread.so.0"],
     errnoFunction: "__errno_location",
     directory: "/dev/shm",
-    ownFiles: false,
+    ownDirectory: undefined,
     flock: LINUX_FLOCK,
     shmid: LINUX_SHMID,
     sockaddrHasLength: false,
@@ -325,10 +325,10 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     libraries: ["libSystem.B.dylib"],
     extraLibraries: [],
     errnoFunction: "__error",
-    get directory(): string {
+    directory: undefined,
+    get ownDirectory(): string {
       return join(userInfo().homedir, "Library/Application Support/bun-shm");
     },
-    ownFiles: true,
     flock: BSD_FLOCK,
     shmid: undefined,
     sockaddrHasLength: true,
@@ -341,7 +341,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     extraLibraries: ["librt.so.1", "libthr.so.3"],
     errnoFunction: "__error",
     directory: undefined,
-    ownFiles: false,
+    ownDirectory: undefined,
     flock: BSD_FLOCK,
     shmid: undefined,
     sockaddrHasLength: true,

@@ -79,6 +79,7 @@ type CFunction<D extends Declaration> = (
 ) => ReturnTypes[D["returns"]];
 
 type Libc = { readonly [Name in keyof typeof SYMBOLS]: CFunction<(typeof SYMBOLS)[Name]> };
+
 refuseOldBun();
 const loaded = load(PLATFORM, SYMBOLS);
 

@@ -50,8 +50,7 @@ export function bootClock(): BootClock {
 }
 
 /** When a directory came to be, in ms since 1970 by the wall clock of then; 0 when nobody says. */
-function bornMs(path: string | undefined): number {
-  if (path === undefined) return 0;
+function bornMs(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.birthtimeMs ?? 0;
 }
 
@@ -80,12 +79,15 @@ const MS_PER_TICK = 10;
  * @returns Milliseconds since 1970.
  */
 export function steadyMs(): number {
+  const now = realtimeMs();
   const directory = PLATFORM?.directory;
+  if (directory === undefined) return now;
   const mountedMs = bornMs(directory);
   const sinceMs = boottimeMs() - firstStartMs();
-  const lateMs = directory === undefined ? 0 : mountedMs - bornMs(dirname(directory));
+  const lateMs = mountedMs - bornMs(dirname(directory));
   // Where it would be later than the start is long ago, /dev is older than this run of the machine.
   const startedMs = lateMs > 0 && lateMs <= sinceMs ? mountedMs - lateMs : mountedMs;
-  const steady = mountedMs > 0 ? startedMs + sinceMs : 0;
-  return Math.max(realtimeMs(), Number.isNaN(steady) ? 0 : steady);
+  // It is NaN or long ago where the kernel does not say enough.
+  const steady = startedMs + sinceMs;
+  return steady > now ? steady : now;
 }

@@ -1,10 +1,11 @@
 /** The one owner of a file descriptor. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { close, open, releaseLocks } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
 import { closeLeftovers } from "./leftovers.ts";
+import { processLimit } from "./processes.ts";
 
 const LOOK = C.O_RDONLY | C.PROC_O_APPEND;
 
@@ -46,8 +47,7 @@ function reclaim(): void {
 /** @returns How many more descriptors this process may have; Infinity where nobody says. */
 function freeDescriptors(): number {
   try {
-    const limits = readFileSync("/proc/self/limits", "latin1");
-    const limit = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    const limit = processLimit("Max open files") ?? Number.POSITIVE_INFINITY;
     // One of them lists the others.
     return limit - (readdirSync("/proc/self/fd").length - 1);
   } catch (error) {

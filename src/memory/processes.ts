@@ -50,6 +50,19 @@ function read(path: string): string | undefined {
   }
 }
 
+/**
+ * @param name As /proc/self/limits has it: "Max open files".
+ * @returns A soft limit of this process; Infinity when it is unlimited, undefined when unknown.
+ */
+export function processLimit(name: string): number | undefined {
+  const line = read("/proc/self/limits")
+    ?.split("\n")
+    .find((row) => row.startsWith(name));
+  const soft = line?.slice(26).trim().split(/\s+/)[0];
+  if (soft === undefined) return undefined;
+  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
 /** The ids of all processes that this one can see; undefined where there is no /proc. */
 export function processIds(): number[] | undefined {
   try {

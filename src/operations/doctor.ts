@@ -4,9 +4,10 @@ import type { SystemError } from "../errors.ts";
 import { PLATFORM } from "../libc/platform.ts";
 import { whyNoJit } from "../libc/loader.ts";
 import { missingSymbols } from "../libc/symbols.ts";
-import { processLimit, sysctl } from "../inspection/file-system.ts";
+import { sysctl } from "../inspection/file-system.ts";
 import { posixObjects } from "../memory/objects/posix-object.ts";
 import { posixName } from "../memory/objects/segment-name.ts";
+import { processLimit } from "../memory/processes.ts";
 import { forEachStructure } from "./activities.ts";
 import { checkAccess } from "./doctor-access.ts";
 import { checkDirectory } from "./doctor-room.ts";
@@ -31,12 +32,9 @@ import { type ObjectUsage, usage } from "./usage.ts";
 export function doctor(): Finding[] {
   const findings = [...checkRuntime()];
   if (PLATFORM === undefined) return findings;
-  const { directory, ownFiles } = PLATFORM;
-  if (directory === undefined || ownFiles) {
-    const text = ownFiles
-      ? `Named objects are files in ${directory}.`
-      : `${process.platform} does not show its objects as files.`;
-    findings.push(note("directory", text));
+  const { directory } = PLATFORM;
+  if (directory === undefined) {
+    findings.push(note("directory", `${process.platform} does not show its objects as files.`));
     return [...findings, ...checkPermission(), ...checkLimits()];
   }
   let objects: readonly ObjectUsage[] = [];

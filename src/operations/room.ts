@@ -4,9 +4,9 @@ import {
   type FileSystemInfo,
   containerSign,
   fileSystemInfo,
-  processLimit,
   sysctl,
 } from "../inspection/file-system.ts";
+import { processLimit } from "../memory/processes.ts";
 import { memoryLimit } from "../inspection/control-group.ts";
 import { PLATFORM } from "../libc/platform.ts";
 
@@ -76,7 +76,7 @@ function bound(limit: string): number | undefined {
  * @throws UnsupportedError without one.
  */
 export function objectDirectory(action: string): string {
-  const directory = PLATFORM?.ownFiles === true ? undefined : PLATFORM?.directory;
+  const directory = PLATFORM?.directory;
   if (directory === undefined) {
     throw new UnsupportedError(`${action}: ${process.platform} does not show its objects as files`);
   }

@@ -22,18 +22,16 @@ import { CountedMemory } from "../waiting/wait-memory.ts";
 /** Answers with which a system says that it has no nameless files there, or no /proc. */
 const NO_NAMELESS: ReadonlySet<number> = new Set([-E.EOPNOTSUPP, -E.EISDIR, -E.EINVAL, -E.ENOENT]);
 
-/** Where libc's semaphores are files. */
-const DIRECTORY = PLATFORM?.ownFiles === true ? undefined : PLATFORM?.directory;
-
 /** The file behind a named semaphore: sem.x for /x; undefined where the system shows none. */
 function fileOf(name: string): string | undefined {
-  if (DIRECTORY === undefined) return undefined;
-  return `${DIRECTORY}/${SEMAPHORE_FILE_PREFIX}${unspelled(name).slice(1)}`;
+  const directory = PLATFORM?.directory;
+  if (directory === undefined) return undefined;
+  return `${directory}/${SEMAPHORE_FILE_PREFIX}${unspelled(name).slice(1)}`;
 }
 
 /** The name by which libc finds that file. */
 function libcName(name: string): string {
-  if (DIRECTORY === undefined || has("gnu_get_libc_version")) return name;
+  if (PLATFORM?.directory === undefined || has("gnu_get_libc_version")) return name;
   return `/${SEMAPHORE_FILE_PREFIX}${name.slice(1)}`;
 }
 

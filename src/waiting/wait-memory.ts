@@ -83,7 +83,7 @@ export function memoryIn(segment: SharedMemory, offset: number, byteLength: numb
     kept.set(mapping, keeper);
   }
   keeper.enter();
-  let pages: ReturnType<typeof mapPartAgain>;
+  let pages: Part;
   try {
     pages = mapPartAgain(segment, offset, byteLength);
   } catch (error) {
@@ -100,12 +100,12 @@ export function memoryIn(segment: SharedMemory, offset: number, byteLength: numb
   };
 }
 
-/** @returns The pages, and what lies in them before `offset`. */
-function mapPartAgain(
-  { mapping, name }: SharedMemory,
-  offset: number,
-  byteLength: number,
-): Pages & { readonly skipped: number } {
+/** Pages, and how many bytes of them lie before what the thread looks at. */
+interface Part extends Pages {
+  readonly skipped: number;
+}
+
+function mapPartAgain({ mapping, name }: SharedMemory, offset: number, byteLength: number): Part {
   const page = pageSize();
   const skipped = offset % page;
   const length = Math.ceil((skipped + byteLength) / page) * page;

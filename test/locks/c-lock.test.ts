@@ -14,7 +14,7 @@ import { BELL_COUNT, WAKE_INCREMENT } from "../../src/layout/wait-point-layout.t
 import { rejected, thrown } from "../support/errors.ts";
 import { killSome } from "../support/kill.ts";
 import { uniqueName } from "../support/names.ts";
-import { testNeeding, testWithTimeNamespaces, titleNeeding } from "../support/needs.ts";
+import { NESTED, testNested, testWithTimeNamespaces, titleNeeding } from "../support/needs.ts";
 import { C_COMPILER, type Child, compileC, spawnBun } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -24,13 +24,6 @@ setDefaultTimeout(300_000);
 const PEER = "test/peers/mutex-peer.ts";
 const { EDEADLK, EPERM, EINVAL } = constants.errno;
 const ENOTRECOVERABLE = 131;
-const inside = ["unshare", "-pf", "--mount-proc", "--kill-child"];
-const canNest =
-  process.getuid?.() === 0 &&
-  Bun.which("unshare") !== null &&
-  Bun.spawnSync([...inside, "true"]).exitCode === 0;
-const testNested = testNeeding("root, and unshare with PID namespaces", canNest);
-
 let name = "";
 let program = "";
 const started: Child[] = [];
@@ -92,7 +85,7 @@ function spawn(command: string[]): Peer {
 
 const c = (...args: (string | number)[]): Peer => spawn([program, name, ...args.map(String)]);
 /** The same in a PID namespace of its own. */
-const nested = (...args: string[]): Peer => spawn([...inside, program, name, ...args]);
+const nested = (...args: string[]): Peer => spawn([...NESTED, program, name, ...args]);
 const bun = (what: string): Peer => new Peer(spawnBun(PEER, name, what));
 
 /** Whether the C program took the lock at once, or after a wait. */
@@ -496,7 +489,7 @@ describe.skipIf(!isThere)(titleNeeding("bun_shm.h", "a C compiler", isThere), ()
       using segment = create();
       const mutex = Mutex.init(segment, 0);
       const both = '"$0" "$1" thread & read -r; "$0" "$1" take 0';
-      const peers = spawn([...inside, "bash", "-c", both, program, name]);
+      const peers = spawn([...NESTED, "bash", "-c", both, program, name]);
       expect(await peers.line()).toBe("ended");
       expect(mutex.tryLock()).toBe(false);
       peers.go();

@@ -5,7 +5,7 @@ import { Lease, SharedMap, codecs } from "../../src/index.ts";
 import { BOOT_WORD, EXPIRY_WORD, STRIPE_BOOT_WORD } from "../../src/layout/map-layout.ts";
 import { bootClock, bootMs, steadyMs } from "../../src/memory/boot.ts";
 import { uniqueName } from "../support/names.ts";
-import { testNeeding, testWithTimeNamespaces } from "../support/needs.ts";
+import { NESTED, testNested, testWithTimeNamespaces } from "../support/needs.ts";
 import { BUN } from "../support/process.ts";
 
 const DAY = 86_400_000;
@@ -44,27 +44,22 @@ describe("the clock", () => {
   });
 });
 
-const inside = ["unshare", "-pf", "--mount-proc"];
-const canNest = process.getuid?.() === 0 && Bun.spawnSync([...inside, "true"]).success;
-testNeeding("root, and unshare with PID namespaces", canNest)(
-  "a lease's tokens grow from container to container, and when it is made again",
-  () => {
-    const name = uniqueName("token");
-    const script =
-      `import { Lease } from "${process.cwd()}/src/index.ts";` +
-      `using lease = Lease.create("${name}"); console.log(lease.tryAcquire().token); lease.unlink();`;
-    const run = (...command: string[]): number => {
-      const { stdout, stderr } = Bun.spawnSync([...command, BUN, "-e", script]);
-      expect(stderr.toString()).toBe("");
-      return Number(stdout.toString());
-    };
-    const slow = [...inside, "sh", "-c", 'sleep 1; exec "$0" "$@"'];
-    const tokens = [run(...slow), run(...inside), run(...slow), run(...inside)];
-    expect(tokens.toSorted((a, b) => a - b)).toEqual(tokens);
-    expect(tokens[0]).toBeGreaterThan(1e15);
-    expect(new Set(tokens).size).toBe(4);
-  },
-);
+testNested("a lease's tokens grow from container to container, and when it is made again", () => {
+  const name = uniqueName("token");
+  const script =
+    `import { Lease } from "${process.cwd()}/src/index.ts";` +
+    `using lease = Lease.create("${name}"); console.log(lease.tryAcquire().token); lease.unlink();`;
+  const run = (...command: string[]): number => {
+    const { stdout, stderr } = Bun.spawnSync([...command, BUN, "-e", script]);
+    expect(stderr.toString()).toBe("");
+    return Number(stdout.toString());
+  };
+  const slow = [...NESTED, "sh", "-c", 'sleep 1; exec "$0" "$@"'];
+  const tokens = [run(...slow), run(...NESTED), run(...slow), run(...NESTED)];
+  expect(tokens.toSorted((a, b) => a - b)).toEqual(tokens);
+  expect(tokens[0]).toBeGreaterThan(1e15);
+  expect(new Set(tokens).size).toBe(4);
+});
 
 describe("a wall clock that jumps", () => {
   test("neither ends an entry of a map nor keeps it", async () => {

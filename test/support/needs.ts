@@ -34,6 +34,10 @@ const canMoveClock =
   isRoot &&
   Bun.which("unshare") !== null &&
   Bun.spawnSync(["unshare", "-T", "--boottime", "1", "--fork", "true"]).exitCode === 0;
+/** What starts a program in a PID namespace of its own, and ends it with itself. */
+export const NESTED: readonly string[] = ["unshare", "-pf", "--mount-proc", "--kill-child"];
+const canNest =
+  isRoot && Bun.which("unshare") !== null && Bun.spawnSync([...NESTED, "true"]).exitCode === 0;
 const canSetpriv = isRoot && Bun.which("setpriv") !== null;
 
 /** `test`, for tests that mount a /dev/shm of their own. */
@@ -42,6 +46,11 @@ export const testWithMounts: TestNeeding = testNeeding("root, and unshare", canU
 export const testWithTimeNamespaces: TestNeeding = testNeeding(
   "root, and unshare with time namespaces",
   canMoveClock,
+);
+/** `test`, for tests that run programs by `NESTED`. */
+export const testNested: TestNeeding = testNeeding(
+  "root, and unshare with PID namespaces",
+  canNest,
 );
 /** `test`, for tests that run programs as another user. */
 export const testAsAnother: TestNeeding = testNeeding("root, and setpriv", canSetpriv);

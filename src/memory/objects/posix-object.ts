@@ -33,6 +33,8 @@ const SHM_CALLS: NameCalls = {
     "--shm-size (default 64 MB)",
 };
 
-const calls = PLATFORM?.ownFiles === true ? fileCalls(PLATFORM.directory!) : SHM_CALLS;
+const ownDirectory = PLATFORM?.ownDirectory;
 
-export const posixObjects: NamedSpace = new NamedSpace(calls);
+export const posixObjects: NamedSpace = new NamedSpace(
+  ownDirectory === undefined ? SHM_CALLS : fileCalls(ownDirectory),
+);
