@@ -366,7 +366,8 @@ export class Semaphore {
    * Other threads do the waiting. For up to four handles with waits, each sleeps in a semaphore;
    * one more looks at the semaphores of all further handles once a millisecond.
    *
-   * A token that arrives while the wait is given up is posted back. If the process ends while it
+   * A token that arrives while the wait is given up is posted back. Where libc is not glibc, the
+   * thread may take one up to 50 ms later, and posts it back at once. If the process ends while it
    * waits, a token may be lost.
    *
    * @returns Whether it took a token: false when the timeout passed.

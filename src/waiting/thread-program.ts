@@ -75,6 +75,7 @@ const byLibc = {
   },
   post: ({ address }) => void libc.sem_post(address),
 };
+const isPending = ({ words }) => Atomics.load(words, ${STATE_WORD}) === ${PENDING};
 const slice = new ArrayBuffer(16);
 new BigInt64Array(slice)[1] = ${SLICE_MS * 1e6}n;
 // For a slice, while the word there is the key.
@@ -95,7 +96,7 @@ const changes = {
 // Returns undefined while there is nothing to take.
 function look(wait, way) {
   const { words, what } = wait;
-  if (Atomics.load(words, ${STATE_WORD}) !== ${PENDING}) return -${errors.ECANCELED};
+  if (!isPending(wait)) return -${errors.ECANCELED};
   const error = what[way](wait);
   if (error === 0) {
     const before = Atomics.compareExchange(words, ${STATE_WORD}, ${PENDING}, ${GRANTED});
@@ -186,7 +187,9 @@ const semaphores = {
     let taken = semaphores.take(wait);
     if (taken === ${errors.EAGAIN}) {
       sleepWhile(address, 0);
-      taken = semaphores.take(wait);
+      // A wait that was given up leaves the token, and the wake, to the next sleeper.
+      if (isPending(wait)) taken = semaphores.take(wait);
+      else libc.syscall(${futex}, address, ${FUTEX_WAKE}, 1, null, null, 0);
     }
     Atomics.sub(tokens, ${waiters}, 1);
     return taken;
