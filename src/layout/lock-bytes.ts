@@ -6,7 +6,6 @@
  * ends, in whatever way, so it says who lives. The bytes of a structure are counted from its own
  * start in the segment, so that several structures in one segment do not collide.
  */
-import { SWEEPER_BYTE } from "../memory/leftovers.ts";
 import {
   FIRST_PARTICIPANT_BYTE,
   PARTICIPANT_NUMBERS,
@@ -83,12 +82,6 @@ export const LOCK_BYTES: readonly LockByte[] = [
     MAKER_BYTE,
     "structure",
     "Whoever makes a structure. If it is free and the structure is unfinished, the maker died.",
-  ),
-  lockByte(
-    "SWEEPER_BYTE",
-    SWEEPER_BYTE,
-    "object",
-    "The thread of a process that closes what another one left that was terminated.",
   ),
   lockByte(
     "USERS_BYTE",

@@ -1,9 +1,9 @@
 /** sys/mman.h: shared memory objects and mappings. */
-import { type Pointer, toArrayBuffer } from "bun:ffi";
+import type { Pointer } from "bun:ffi";
 import { fromErrno, uninterrupted } from "./errno.ts";
 import { cPath } from "./path-bytes.ts";
 import { C } from "./platform.ts";
-import { addressOf, libc } from "./symbols.ts";
+import { libc } from "./symbols.ts";
 
 /**
  * `int shm_open(const char *name, int oflag, mode_t mode)`: a descriptor, close-on-exec.
@@ -45,34 +45,6 @@ export function mmap(
   offset: number,
 ): number {
   return fromErrno(Number(libc.mmap(null, length, protection, flags, descriptor, offset)));
-}
-
-// bun-types lacks the form that takes a deallocator, `void (*)(void *bytes, void *context)`.
-const toOwnedArrayBuffer = toArrayBuffer as (
-  address: number,
-  byteOffset: number,
-  byteLength: number,
-  context: number,
-  deallocator: Pointer,
-) => ArrayBuffer;
-
-/**
- * Makes the ArrayBuffer over a mapping, with libc's own `munmap(addr, len)` as its deallocator:
- * `buffer.transfer(0)` detaches every view and unmaps at once, and the garbage collector unmaps a
- * forgotten buffer. Call it once for each mapping, which must not be unmapped in another way.
- *
- * @param mapped How many bytes are mapped: with huge pages, more than the buffer has.
- * @returns The buffer. @throws RangeError over 4 GiB; then the mapping is unmapped as well.
- */
-export function adoptMapping(address: number, length: number, mapped: number): ArrayBuffer {
-  // The deallocator's context carries munmap's second argument.
-  return toOwnedArrayBuffer(address, 0, length, mapped, addressOf("munmap"));
-}
-
-/** Makes the ArrayBuffer over what `shmat` attached: `shmdt(addr)` is the deallocator. */
-export function adoptAttachment(address: number, length: number): ArrayBuffer {
-  // shmdt has no second argument; a context of 0 would be refused.
-  return toOwnedArrayBuffer(address, 0, length, length, addressOf("shmdt"));
 }
 
 /**

@@ -76,11 +76,6 @@ export class ByteLock {
     return result === 1;
   }
 
-  /** For whoever labels it with its thread. @internal */
-  get descriptor(): Descriptor {
-    return this.#descriptor;
-  }
-
   /** Whether this lock is still held. */
   get held(): boolean {
     return !this.#descriptor.closed;

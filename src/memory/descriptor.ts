@@ -2,9 +2,9 @@
 import { readdirSync } from "node:fs";
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
-import { close, open, releaseLocks } from "../libc/fcntl.ts";
+import { adoptDescriptor } from "../libc/adopt.ts";
+import { open, releaseLocks } from "../libc/fcntl.ts";
 import { C } from "../libc/platform.ts";
-import { closeLeftovers } from "./leftovers.ts";
 import { processLimit } from "./processes.ts";
 
 const LOOK = C.O_RDONLY | C.PROC_O_APPEND;
@@ -36,9 +36,8 @@ function end(each: Served): void {
 
 const forgotten: FinalizationRegistry<Served> = new FinalizationRegistry(end);
 
-/** Closes the descriptors of terminated Workers, and of forgotten objects. */
+/** Closes the descriptors of forgotten objects. */
 function reclaim(): void {
-  closeLeftovers();
   Bun.gc(true);
   // The engine would run the finalizers only after this turn of the event loop.
   for (const each of served) if (each.object.deref() === undefined) end(each);
@@ -67,7 +66,7 @@ export function hasDescriptors(count: number): boolean {
 
 /**
  * Makes a call that opens a descriptor. When all are in use, it collects garbage, closes those of
- * forgotten objects and of terminated Workers, and makes the call once more.
+ * forgotten objects, and makes the call once more.
  *
  * @param open Returns a descriptor, or a negated errno.
  */
@@ -79,10 +78,12 @@ export function withDescriptors(open: () => number): number {
 }
 
 /**
- * A file descriptor that is closed once: by `close()`, or when the object it serves is collected.
+ * A file descriptor that is closed once: by `close()`, when the object it serves is collected, or
+ * when this thread ends.
  */
 export class Descriptor {
   readonly #what: string;
+  readonly #owner: ArrayBuffer;
   #number: number;
   #isShared = false;
   #served: Served | undefined;
@@ -91,6 +92,7 @@ export class Descriptor {
   constructor(what: string, number: number) {
     this.#what = what;
     this.#number = number;
+    this.#owner = adoptDescriptor(number);
   }
 
   /** The number, for libc. @throws ClosedError after `close()`. */
@@ -154,7 +156,7 @@ export class Descriptor {
     this.#release();
     // Whoever looks at it in /proc just now keeps the description, and its locks, for that instant.
     if (!this.#isShared) releaseLocks(this.#number);
-    close(this.#number);
+    this.#owner.transfer(0);
     this.#number = -1;
     this.#atClose?.();
   }

@@ -1,7 +1,8 @@
 /** The one owner of mapped memory: an ArrayBuffer that cannot be used after it is unmapped. */
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
-import { adoptAttachment, adoptMapping, mmap } from "../libc/mman.ts";
+import { adoptAttachment, adoptMapping } from "../libc/adopt.ts";
+import { mmap } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
 

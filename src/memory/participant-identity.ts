@@ -22,12 +22,6 @@ export function participantByte(number: number): bigint {
   return FIRST_PARTICIPANT_BYTE + BigInt(number) * PARTICIPANT_SPACING;
 }
 
-/** The number of the participant whose range begins there; undefined when it is another lock. */
-export function participantAt(start: bigint): number | undefined {
-  const behind = start - (FIRST_PARTICIPANT_BYTE - PARTICIPANT_SPACING / 2n);
-  return behind < 0n ? undefined : Number(behind / PARTICIPANT_SPACING);
-}
-
 /** Who a participant is, as others of its PID namespace know it; all 0 where nobody can tell. */
 export interface Identity {
   readonly namespace: number;
@@ -87,7 +81,7 @@ export function ownRange(number: number): LockRange {
   return { start: participantByte(number) - before, length: before + behind };
 }
 
-export function identityIn(number: number, { start, length }: LockRange): Identity {
+function identityIn(number: number, { start, length }: LockRange): Identity {
   const before = participantByte(number) - start;
   const behind = length - before - 1n;
   return {
@@ -98,7 +92,7 @@ export function identityIn(number: number, { start, length }: LockRange): Identi
 }
 
 /** Whether a thread is known to have ended. */
-export function hasEnded({ namespace, thread, start }: Identity): boolean {
+function hasEnded({ namespace, thread, start }: Identity): boolean {
   self ??= findSelf();
   if (namespace === 0 || namespace !== self.namespace || thread === 0) return false;
   if (isNoThread(thread)) return true;

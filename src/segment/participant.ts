@@ -4,10 +4,10 @@
  * A participant is a thread with one handle of the object. It has a random number, which is what a
  * lock's word holds, and an exclusive lock of the kernel around the byte of that number
  * (`layout/lock-bytes.ts`). The kernel releases that lock when the process ends, in whatever way,
- * or the handle is closed. A thread that ends alone, as a Worker that is terminated does, leaves
- * its descriptors to its process: so the range of the lock also names the thread, and whoever is in
- * the same PID namespace asks the kernel for that. From other namespaces such a participant looks
- * alive until its process ends.
+ * the Worker is terminated (libc/adopt.ts), or the handle is closed. The thread of a C program that
+ * ends alone leaves its descriptors to its process: so the range of the lock also names the thread,
+ * and whoever is in the same PID namespace asks the kernel for that. From other namespaces such a
+ * participant looks alive until its process ends.
  *
  * Nothing is stored in the object, so hostile bytes cannot make the living dead, and a copy of the
  * object, or the same file after a restart of the machine, has no participants at all.
@@ -17,7 +17,6 @@ import { E } from "../libc/errno.ts";
 import { lockRange } from "../libc/fcntl.ts";
 import { failLock } from "../memory/byte-lock.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
-import { closeLeftovers } from "../memory/leftovers.ts";
 import { statDescriptor } from "../memory/objects/shared-object.ts";
 import {
   PARTICIPANT_NUMBERS,
@@ -92,28 +91,5 @@ export class Participant {
   /** Whether this thread has a number, through this handle or another. */
   isOwn(number: number): boolean {
     return own.get(number) === this.#object;
-  }
-}
-
-/** Whether this thread has closed what Workers left that ended before it began. */
-let hasSwept = false;
-
-/**
- * Lets other threads of the process find a descriptor of a Worker that has ended. The first one of
- * each Worker closes what others have left, so that at most one generation of Workers leaves any.
- * @returns The participant that it is labelled with; undefined outside of Workers.
- */
-export function labelWorker(
-  what: string,
-  descriptor: Descriptor | undefined,
-): Participant | undefined {
-  if (Bun.isMainThread || descriptor === undefined) return undefined;
-  if (!hasSwept) closeLeftovers();
-  hasSwept = true;
-  try {
-    return Participant.join(what, descriptor);
-  } catch {
-    // It cannot be labelled, and lasts until the process ends.
-    return undefined;
   }
 }

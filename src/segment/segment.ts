@@ -5,9 +5,8 @@ import { msync } from "../libc/mman.ts";
 import { bootClock } from "../memory/boot.ts";
 import { ByteLock } from "../memory/byte-lock.ts";
 import { Holds } from "./holds.ts";
-import { Participant, labelWorker } from "./participant.ts";
+import { Participant } from "./participant.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
-import { withoutLeftovers } from "../memory/leftovers.ts";
 import type { Mapping } from "../memory/mapping.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { quietly } from "./quietly.ts";
@@ -100,7 +99,6 @@ export class Segment {
     this.#object = object;
     this.#window = window;
     this.#map();
-    if (window.access !== "read") this.#participant = labelWorker(this.#what, object.descriptor);
   }
 
   /**
@@ -239,7 +237,7 @@ export class Segment {
    */
   static inUse(name: string): boolean {
     const parsed = parseSegmentName(name);
-    return withoutLeftovers(() => spaceOf(parsed).hasUsers(parsed), Boolean);
+    return spaceOf(parsed).hasUsers(parsed);
   }
 
   /** Whether a value is a segment, and not only of its shape. @internal */
@@ -294,9 +292,7 @@ export class Segment {
 
   /** See `SharedMemory`. @throws ClosedError. @internal */
   keepInUse(): Descriptor | undefined {
-    const descriptor = this.#open.keep();
-    labelWorker(this.#what, descriptor);
-    return descriptor;
+    return this.#open.keep();
   }
 
   /**
@@ -439,11 +435,7 @@ export class Segment {
    */
   tryLock(index: number): ByteLock | undefined {
     checkByte(this.#what, index);
-    const take = (): ByteLock | undefined =>
-      ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
-    const lock = withoutLeftovers(take, (taken) => taken === undefined);
-    labelWorker(this.#what, lock?.descriptor);
-    return lock;
+    return ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
   }
 
   /**
@@ -454,7 +446,7 @@ export class Segment {
     checkByte(this.#what, index);
     const target = this.#open.lockTarget(false);
     if (target === undefined) return false;
-    return withoutLeftovers(() => ByteLock.isHeld(this.#what, target, index), Boolean);
+    return ByteLock.isHeld(this.#what, target, index);
   }
 
   /**

@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hex } from "../arguments.ts";
 import { E } from "../libc/errno.ts";
-import { close } from "../libc/fcntl.ts";
 import { connectUnix, sendByte } from "../libc/socket.ts";
+import { Descriptor } from "../memory/descriptor.ts";
 
 /**
  * One wait of this thread; it is called to look. @param unasked Whether no bell called for that.
@@ -127,7 +127,7 @@ function adjustTimer(): void {
  * How many connections to others' doorbells this thread keeps; beyond that, it closes the oldest.
  */
 const MAX_CONNECTIONS = 64;
-const connections: Map<number, number> = new Map();
+const connections: Map<number, Descriptor> = new Map();
 
 /**
  * Rings a doorbell; does not block. A bell that was rung before and not answered yet counts as
@@ -137,10 +137,10 @@ const connections: Map<number, number> = new Map();
 export function ring(id: number): boolean {
   const kept = connections.get(id);
   if (kept !== undefined) {
-    const sent = sendByte(kept);
+    const sent = sendByte(kept.number);
     if (sent >= 0 || sent === -E.EAGAIN) return true;
     // Its owner is dead, or has closed it to make room for others.
-    close(kept);
+    kept.close();
     connections.delete(id);
   }
   const descriptor = connectUnix(bellPath(id));
@@ -148,14 +148,14 @@ export function ring(id: number): boolean {
   if (descriptor === -E.EAGAIN) return true;
   if (descriptor < 0) return descriptor !== -E.ECONNREFUSED && descriptor !== -E.ENOENT;
   // To connect has rung it already; the next ring is a byte on this connection.
-  keepConnection(id, descriptor);
+  keepConnection(id, new Descriptor("a doorbell", descriptor));
   return true;
 }
 
-function keepConnection(id: number, descriptor: number): void {
+function keepConnection(id: number, descriptor: Descriptor): void {
   connections.set(id, descriptor);
   if (connections.size <= MAX_CONNECTIONS) return;
   const [oldest, itsDescriptor] = connections.entries().next().value!;
   connections.delete(oldest);
-  close(itsDescriptor);
+  itsDescriptor.close();
 }
