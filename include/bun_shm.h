@@ -116,13 +116,14 @@ BUN_SHM_ASSERT(offsetof(bun_shm_segment_header, codec) == 64, "segment_header.co
 
 #define BUN_SHM_BLOCKED 1
 #define BUN_SHM_BELL 2
-#define BUN_SHM_WAKE_INCREMENT 4
+#define BUN_SHM_FENCE 4
+#define BUN_SHM_WAKE_INCREMENT 8
 #define BUN_SHM_BELL_COUNT 31
 
 /* Where processes wait for what others publish, at a multiple of 128. */
 typedef struct bun_shm_wait_point {
-  /* wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a
-   * wake, by compare-and-swap. A futex. */
+  /* wakes << 3 | FENCE << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears the
+   * lower two and adds a wake, by compare-and-swap. A futex. */
   uint32_t state;
   /* Ids of waiting event loops' doorbells, or 0. Each waiter its own; a waker, dead ones. */
   uint32_t bells[31];
@@ -178,7 +179,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_record_header, type) == 4, "record_header.type")
 #define BUN_SHM_RING_DATA_OFFSET 1024
 #define BUN_SHM_MIN_CAPACITY 64
 #define BUN_SHM_MAX_CAPACITY 1073741824
-#define BUN_SHM_SPSC_LAYOUT_HASH 0xe37721c6u
+#define BUN_SHM_SPSC_LAYOUT_HASH 0x1ea9f891u
 
 /* A ring of records. The data follows. */
 typedef struct bun_shm_ring {
@@ -187,15 +188,18 @@ typedef struct bun_shm_ring {
   uint32_t producer_position;
   /* Most bytes in use that a producer saw. */
   uint32_t producer_high_water;
-  /* Records published. One producer; a report. */
+  /* Records published. One producer; a report. SPSC: some time ago. */
   double producer_records;
-  /* Bytes published, headers and padding too. */
+  /* Bytes published, headers and padding too. SPSC: some time ago. */
   double producer_bytes;
   /* Claims refused for want of room. */
   double producer_full;
   /* Waits for room. */
   double producer_waits;
-  uint8_t reserved_at_168[80];
+  uint8_t reserved_at_168[72];
+  /* SPSC: records published, mod 2^32. The newest. */
+  uint32_t producer_records_low;
+  uint8_t reserved_at_244[4];
   /* See the lock. The only producer. */
   uint32_t producer_role[2];
   /* Bytes released, mod 2^32. With release. */
@@ -229,6 +233,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_records) == 136, "ring.producer_r
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_bytes) == 144, "ring.producer_bytes");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_full) == 152, "ring.producer_full");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_waits) == 160, "ring.producer_waits");
+BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_records_low) == 240, "ring.producer_records_low");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, producer_role) == 248, "ring.producer_role");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_position) == 256, "ring.consumer_position");
 BUN_SHM_ASSERT(offsetof(bun_shm_ring, consumer_records) == 264, "ring.consumer_records");
@@ -248,7 +253,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_ring, space_wait_point) == 512, "ring.space_wait
 #define BUN_SHM_CLAIMED 0x80000000u
 #define BUN_SHM_COMMITTED 0xc0000000u
 #define BUN_SHM_PADDING 0xff000000u
-#define BUN_SHM_MPSC_LAYOUT_HASH 0x72949844u
+#define BUN_SHM_MPSC_LAYOUT_HASH 0x3903975fu
 
 /* At byte 640 of a ring with many producers. Only the consumer writes it. */
 typedef struct bun_shm_mpsc_release {
@@ -289,7 +294,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_mpsc_cell, word) == 0, "mpsc_cell.word");
 #define BUN_SHM_BROADCAST_HEADER_LENGTH 16
 #define BUN_SHM_BROADCAST_ALIGNMENT 16
 #define BUN_SHM_BROADCAST_MIN_CAPACITY 256
-#define BUN_SHM_BROADCAST_LAYOUT_HASH 0x9e919da7u
+#define BUN_SHM_BROADCAST_LAYOUT_HASH 0x3c026e78u
 
 /* At byte 168 of a broadcast ring. Only the producer writes them. */
 typedef struct bun_shm_broadcast {
@@ -1042,6 +1047,21 @@ static inline void bun_shm_wake(bun_shm_wait_point *point, bun_shm_bells *bells)
 /* Looks at what a waiter waits for, and may take it. 0 means not yet; else the wait ends. */
 typedef int (*bun_shm_ready)(void *context);
 
+/*
+ * Announces that this thread waits; it looks afterwards. Wakers in Bun may publish without a fence,
+ * so the kernel makes their threads take one, or FENCE tells them to (SYNC event-count). Returns the
+ * key to sleep with.
+ */
+static inline uint32_t bun_shm_announce(bun_shm_wait_point *point) {
+  uint32_t key = __atomic_fetch_or(&point->state, BUN_SHM_BLOCKED, __ATOMIC_SEQ_CST);
+#ifdef SYS_membarrier
+  /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */
+  if (syscall(SYS_membarrier, 2, 0, 0) == 0) return key | BUN_SHM_BLOCKED;
+#endif
+  key = __atomic_fetch_or(&point->state, BUN_SHM_FENCE, __ATOMIC_SEQ_CST);
+  return key | BUN_SHM_FENCE;
+}
+
 /* Blocks until `ready` returns another result than 0, and returns that; 0 when the time is over. */
 static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, void *context,
                                int64_t timeout_ms) {
@@ -1054,8 +1074,7 @@ static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, v
     }
   }
   for (;;) {
-    uint32_t key = __atomic_fetch_or(&point->state, BUN_SHM_BLOCKED, __ATOMIC_SEQ_CST);
-    key |= BUN_SHM_BLOCKED;
+    uint32_t key = bun_shm_announce(point);
     if ((result = ready(context)) != 0) return result;
     int64_t left = deadline - bun_shm_now_ms();
     if (left <= 0) return 0;
@@ -1851,9 +1870,17 @@ static inline void bun_shm_flush(bun_shm_producer *producer) {
   producer->held_length = 0;
   producer->held_records = 0;
   __atomic_store_n(&words->producer_position, producer->tail, __ATOMIC_RELAXED);
+  words->producer_records_low = (uint32_t)producer->records;
   words->producer_records = (double)producer->records;
   words->producer_bytes = (double)producer->bytes;
   bun_shm_wake(bun_shm_data_point(words), &producer->self.bells);
+}
+
+/* Returns a counter of which one was written some time ago, and its lower half now. */
+static inline uint64_t bun_shm_widened(double earlier, uint32_t low) {
+  /* Anything else is no count that a producer wrote, and its conversion would be undefined. */
+  uint64_t count = earlier >= 0 && earlier <= 9007199254740992.0 ? (uint64_t)earlier : 0;
+  return count + (uint32_t)(low - (uint32_t)count);
 }
 
 /*
@@ -1878,11 +1905,9 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
     return result;
   }
   producer->limit = head + ring->capacity;
-  double records = ring->words->producer_records;
-  double bytes = ring->words->producer_bytes;
-  /* Anything else is no count that a producer wrote, and its conversion would be undefined. */
-  producer->records = records >= 0 && records <= 9007199254740992.0 ? (uint64_t)records : 0;
-  producer->bytes = bytes >= 0 && bytes <= 9007199254740992.0 ? (uint64_t)bytes : 0;
+  producer->records =
+      bun_shm_widened(ring->words->producer_records, ring->words->producer_records_low);
+  producer->bytes = bun_shm_widened(ring->words->producer_bytes, ring->words->producer_position);
   return 0;
 }
 

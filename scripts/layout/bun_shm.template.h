@@ -286,6 +286,21 @@ static inline void bun_shm_wake(bun_shm_wait_point *point, bun_shm_bells *bells)
 /* Looks at what a waiter waits for, and may take it. 0 means not yet; else the wait ends. */
 typedef int (*bun_shm_ready)(void *context);
 
+/*
+ * Announces that this thread waits; it looks afterwards. Wakers in Bun may publish without a fence,
+ * so the kernel makes their threads take one, or FENCE tells them to (SYNC event-count). Returns the
+ * key to sleep with.
+ */
+static inline uint32_t bun_shm_announce(bun_shm_wait_point *point) {
+  uint32_t key = __atomic_fetch_or(&point->state, BUN_SHM_BLOCKED, __ATOMIC_SEQ_CST);
+#ifdef SYS_membarrier
+  /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */
+  if (syscall(SYS_membarrier, 2, 0, 0) == 0) return key | BUN_SHM_BLOCKED;
+#endif
+  key = __atomic_fetch_or(&point->state, BUN_SHM_FENCE, __ATOMIC_SEQ_CST);
+  return key | BUN_SHM_FENCE;
+}
+
 /* Blocks until `ready` returns another result than 0, and returns that; 0 when the time is over. */
 static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, void *context,
                                int64_t timeout_ms) {
@@ -298,8 +313,7 @@ static inline int bun_shm_wait(bun_shm_wait_point *point, bun_shm_ready ready, v
     }
   }
   for (;;) {
-    uint32_t key = __atomic_fetch_or(&point->state, BUN_SHM_BLOCKED, __ATOMIC_SEQ_CST);
-    key |= BUN_SHM_BLOCKED;
+    uint32_t key = bun_shm_announce(point);
     if ((result = ready(context)) != 0) return result;
     int64_t left = deadline - bun_shm_now_ms();
     if (left <= 0) return 0;
@@ -1095,9 +1109,17 @@ static inline void bun_shm_flush(bun_shm_producer *producer) {
   producer->held_length = 0;
   producer->held_records = 0;
   __atomic_store_n(&words->producer_position, producer->tail, __ATOMIC_RELAXED);
+  words->producer_records_low = (uint32_t)producer->records;
   words->producer_records = (double)producer->records;
   words->producer_bytes = (double)producer->bytes;
   bun_shm_wake(bun_shm_data_point(words), &producer->self.bells);
+}
+
+/* Returns a counter of which one was written some time ago, and its lower half now. */
+static inline uint64_t bun_shm_widened(double earlier, uint32_t low) {
+  /* Anything else is no count that a producer wrote, and its conversion would be undefined. */
+  uint64_t count = earlier >= 0 && earlier <= 9007199254740992.0 ? (uint64_t)earlier : 0;
+  return count + (uint32_t)(low - (uint32_t)count);
 }
 
 /*
@@ -1122,11 +1144,9 @@ static inline int bun_shm_producer_init(bun_shm_producer *producer, bun_shm_spsc
     return result;
   }
   producer->limit = head + ring->capacity;
-  double records = ring->words->producer_records;
-  double bytes = ring->words->producer_bytes;
-  /* Anything else is no count that a producer wrote, and its conversion would be undefined. */
-  producer->records = records >= 0 && records <= 9007199254740992.0 ? (uint64_t)records : 0;
-  producer->bytes = bytes >= 0 && bytes <= 9007199254740992.0 ? (uint64_t)bytes : 0;
+  producer->records =
+      bun_shm_widened(ring->words->producer_records, ring->words->producer_records_low);
+  producer->bytes = bun_shm_widened(ring->words->producer_bytes, ring->words->producer_position);
   return 0;
 }
 

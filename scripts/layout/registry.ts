@@ -81,7 +81,7 @@ export const CHAPTERS: readonly Chapter[] = [
     "Wait point",
     TEXTS.waitPoint,
     [waitPoint.WAIT_POINT],
-    pick(waitPoint, "BLOCKED", "BELL", "WAKE_INCREMENT", "BELL_COUNT"),
+    pick(waitPoint, "BLOCKED", "BELL", "FENCE", "WAKE_INCREMENT", "BELL_COUNT"),
   ),
   chapter("The lock", TEXTS.lock, [lock.LOCK], {
     LOCK_AWAITED: lock.AWAITED,

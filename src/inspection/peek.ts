@@ -10,7 +10,8 @@ import {
   QUEUE_HEADER_LENGTH,
   TAIL_WORD,
 } from "../layout/message-queue-layout.ts";
-import { CONSUMER_RECORDS_OFFSET, PRODUCER_RECORDS_OFFSET } from "../layout/ring-layout.ts";
+import { CONSUMER_RECORDS_OFFSET } from "../layout/ring-layout.ts";
+import { spscPublished } from "../ring/algorithm/spsc/counts.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { MpscConsumer } from "../ring/algorithm/mpsc/consumer.ts";
 import { NOBODY, type RecordHandler, type RingConsumerCore } from "../ring/algorithm/core.ts";
@@ -89,9 +90,7 @@ function recordsOf(kind: RingObject, memory: RingMemory): SeenRecord[] {
   // A single producer's count tells the number of the first record, even when the copy still has
   // records that were read. Many producers have no common count.
   const first =
-    kind === "ring"
-      ? Math.max(0, counters.getFloat64(PRODUCER_RECORDS_OFFSET, true) - records.length)
-      : taken;
+    kind === "ring" ? Math.max(0, spscPublished(memory).records - records.length) : taken;
   for (const record of records) record.number += first;
   return records;
 }

@@ -24,6 +24,8 @@ export const PRODUCER_RECORDS_OFFSET = 136;
 export const PRODUCER_BYTES_OFFSET = 144;
 export const PRODUCER_FULL_OFFSET = 152;
 export const PRODUCER_WAITS_OFFSET = 160;
+/** Between the words of a broadcast ring and the role. */
+export const PRODUCER_RECORDS_LOW_OFFSET = 240;
 /** The locks of the only producer and of the only consumer, where a kind has such. */
 export const PRODUCER_ROLE_OFFSET = 248;
 export const CONSUMER_ROLE_OFFSET = 376;
@@ -71,11 +73,20 @@ export const RING: Layout = {
     count(
       "producer_records",
       PRODUCER_RECORDS_OFFSET,
-      "Records published. One producer; a report.",
+      "Records published. One producer; a report. SPSC: some time ago.",
     ),
-    count("producer_bytes", PRODUCER_BYTES_OFFSET, "Bytes published, headers and padding too."),
+    count(
+      "producer_bytes",
+      PRODUCER_BYTES_OFFSET,
+      "Bytes published, headers and padding too. SPSC: some time ago.",
+    ),
     count("producer_full", PRODUCER_FULL_OFFSET, "Claims refused for want of room."),
     count("producer_waits", PRODUCER_WAITS_OFFSET, "Waits for room."),
+    u32(
+      "producer_records_low",
+      PRODUCER_RECORDS_LOW_OFFSET,
+      "SPSC: records published, mod 2^32. The newest.",
+    ),
     u32("producer_role", PRODUCER_ROLE_OFFSET, "See the lock. The only producer.", 2),
     u32("consumer_position", CONSUMER_POSITION_OFFSET, "Bytes released, mod 2^32. With release."),
     count("consumer_records", CONSUMER_RECORDS_OFFSET, "Records read. Consumer; a report."),

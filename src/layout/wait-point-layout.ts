@@ -10,8 +10,14 @@ export const BLOCKED = 1;
 export const BELL = 2;
 /** Both flags. */
 export const WAITING: number = BLOCKED | BELL;
-/** Counts one wake: the number of wakes lies above the flags. */
-export const WAKE_INCREMENT = 4;
+/** A flag that stays: somebody who waits here cannot make others take a fence. */
+export const FENCE = 4;
+/** What a waker looks for. */
+export const CALLS: number = WAITING | FENCE;
+/** The number of wakes lies above the flags. */
+export const WAKES_SHIFT = 3;
+/** Counts one wake. */
+export const WAKE_INCREMENT: number = 1 << WAKES_SHIFT;
 
 /** The index of the first doorbell id, in words from the start of the wait point. */
 export const FIRST_BELL_WORD = 1;
@@ -26,8 +32,8 @@ export const WAIT_POINT: Layout = {
     u32(
       "state",
       0,
-      "wakes << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears both and adds a " +
-        "wake, by compare-and-swap. A futex.",
+      "wakes << 3 | FENCE << 2 | BELL << 1 | BLOCKED. Waiters set a flag; a waker clears the " +
+        "lower two and adds a wake, by compare-and-swap. A futex.",
     ),
     u32(
       "bells",

@@ -300,6 +300,8 @@ export interface Platform {
   readonly sockaddrHasLength: boolean;
   /** The number of the system call `futex`, which libc does not wrap; undefined without one. */
   readonly futexCall: number | undefined;
+  /** The number of the system call `membarrier`; undefined without one. */
+  readonly membarrierCall: number | undefined;
   /** The numbers of `gettid` and `tkill`; undefined where threads have no such ids. */
   readonly threadCalls: { readonly gettid: number; readonly tkill: number } | undefined;
 }
@@ -317,6 +319,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     shmid: LINUX_SHMID,
     sockaddrHasLength: false,
     futexCall: process.arch === "arm64" ? 98 : 202,
+    membarrierCall: process.arch === "arm64" ? 283 : 324,
     threadCalls:
       process.arch === "arm64" ? { gettid: 178, tkill: 130 } : { gettid: 186, tkill: 200 },
   },
@@ -333,6 +336,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     shmid: undefined,
     sockaddrHasLength: true,
     futexCall: undefined,
+    membarrierCall: undefined,
     threadCalls: undefined,
   },
   freebsd: {
@@ -346,6 +350,7 @@ const PLATFORMS: Readonly<Record<string, Platform>> = {
     shmid: undefined,
     sockaddrHasLength: true,
     futexCall: undefined,
+    membarrierCall: undefined,
     threadCalls: undefined,
   },
 };

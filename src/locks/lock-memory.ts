@@ -80,7 +80,9 @@ export class LockMemory {
     this.placed = placed;
     this.what = placed.what;
     this.#words = wordsAt(placed, byteLength);
-    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset, forHolder);
+    this.waitPoint = new WaitPoint(placed.segment, placed.offset + waitPointOffset, {
+      forHolder,
+    });
   }
 
   /** The words. @throws ClosedError. */

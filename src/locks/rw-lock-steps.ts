@@ -39,7 +39,7 @@ import {
   WRITING,
 } from "../layout/rw-lock-layout.ts";
 import { WAITING } from "../layout/wait-point-layout.ts";
-import { add, load, loadAfterBarrier, store } from "../memory/atomics.ts";
+import { add, load, store } from "../memory/atomics.ts";
 import type { Hold } from "../segment/holds.ts";
 import { COURTESY_MS } from "../waiting/limits.ts";
 import type { WaitPoint } from "../waiting/wait-point.ts";
@@ -125,7 +125,7 @@ export class RwLockSteps {
   tryRead(): boolean {
     if (this.#reads === 0) {
       if (!this.#findPlace()) return false;
-      if (loadAfterBarrier(this.#words, STATE_WORD) !== FREE || this.#mustRepair) {
+      if (load(this.#words, STATE_WORD) !== FREE || this.#mustRepair) {
         this.#places[this.#place]!.unlock();
         this.#waitPoint.wake();
         return false;
@@ -266,7 +266,7 @@ export class RwLockSteps {
 
   /** Wakes those who wait, after a mutex was released. */
   #released(): void {
-    const waited = (loadAfterBarrier(this.#words, WAIT_STATE_WORD) & WAITING) !== 0;
+    const waited = (load(this.#words, WAIT_STATE_WORD) & WAITING) !== 0;
     this.#turnsAtRelease = waited ? this.#turns : -1;
     if (waited) this.#waitPoint.wake();
   }

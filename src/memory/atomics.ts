@@ -22,9 +22,47 @@ export function wordsOf(
   return new Int32Array(buffer, byteOffset, Math.floor(byteLength / 4));
 }
 
+const IS_X64: boolean = process.arch === "x64";
+
+/**
+ * Whether words are read by plain loads. On x86-64 those are in order with all other accesses, as
+ * long as every store that must not be late is an atomic one; so C++ compiles them too. The engine
+ * makes a locked addition of `Atomics.load`, which costs six times as much, takes the line from
+ * other readers, and copies the page of a private mapping, which then shows nothing new.
+ *
+ * The engine does not know that other processes write. It never moves a load of a typed array over
+ * a store to one, whichever that is: so stores to words of nobody's keep each load in its place,
+ * and in its loop. test/memory/plain-loads.test.ts would see an engine that does otherwise; the
+ * environment variable BUN_SHM_ATOMIC_LOADS=1 is the way back.
+ */
+let isPlain: boolean = IS_X64 && process.env["BUN_SHM_ATOMIC_LOADS"] === undefined;
+const nobodys = new Int32Array(new ArrayBuffer(128));
+const BEFORE = 0;
+/** On another line, so that no load waits for a store. */
+const AFTER = 16;
+
+/**
+ * Whether a plain store publishes: it releases what was written before it. Unlike `store`, it may
+ * become visible after later loads of this thread.
+ */
+export function releasesPlainly(): boolean {
+  return isPlain;
+}
+
+/** Reads words by `Atomics` from now on, so that a test can stop at each access. */
+export function loadByAtomics(): void {
+  isPlain = false;
+}
+
 /** Reads a word; acquires what its last writer released. */
 export function load(words: Int32Array, index: number): number {
-  return Atomics.load(words, index);
+  if (!isPlain) return Atomics.load(words, index);
+  nobodys[BEFORE] = index;
+  const value = words[index];
+  // Memory that is unmapped has no words: this throws then.
+  if (value === undefined) return Atomics.load(words, index);
+  nobodys[AFTER] = value;
+  return value;
 }
 
 /** Writes a word; releases everything written before it. */
@@ -64,17 +102,6 @@ export function compareExchange(
   return Atomics.compareExchange(words, index, expected, replacement);
 }
 
-const IS_X64: boolean = process.arch === "x64";
-
-/**
- * Reads a word right after a compare-and-exchange. On x86-64 that is a full barrier, so a plain
- * read after it is in order, and costs a fifth. In a loop without such a step it must not be used:
- * the engine would move the read out of the loop.
- */
-export function loadAfterBarrier(words: Int32Array, index: number): number {
-  return IS_X64 ? words[index]! : Atomics.load(words, index);
-}
-
 /*
  * Fences, for the few places where plain accesses race with atomic ones on purpose. An atomic load
  * keeps later accesses after it, and an atomic store keeps earlier accesses before it. But plain
@@ -84,7 +111,8 @@ export function loadAfterBarrier(words: Int32Array, index: number): number {
  */
 const fenceWord = new Int32Array(new ArrayBuffer(4));
 
-function fence(): void {
+/** Keeps all accesses before it before those after it. */
+export function fence(): void {
   Atomics.store(fenceWord, 0, 0);
   Atomics.load(fenceWord, 0);
 }

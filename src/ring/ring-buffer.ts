@@ -2,6 +2,7 @@ import { shown } from "../arguments.ts";
 import { ClosedError, LayoutError } from "../errors.ts";
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import * as layout from "../layout/ring-layout.ts";
+import { WAKES_SHIFT } from "../layout/wait-point-layout.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_DATA_OFFSET_OFFSET } from "../layout/segment-header.ts";
 import { load } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
@@ -315,7 +316,7 @@ export class RingBuffer<T = Uint8Array> {
     const words = new Int32Array(buffer, byteOffset, dataOffset >> 2);
     const counters = countersOf(memory);
     const count = (offset: number): number => counters[offset >> 3]!;
-    const wakes = (point: number): number => load(words, point >> 2) >>> 2;
+    const wakes = (point: number): number => load(words, point >> 2) >>> WAKES_SHIFT;
     const { records, bytes } = this.#kind.published(memory);
     return {
       in: records,

@@ -119,8 +119,10 @@ export class RingConsumer<T = Uint8Array> {
     this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
     this.#codec = codec;
     this.#ownCodec = hasScratchForm(codec);
-    const isMany = kind.name === "mpsc";
-    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET, isMany);
+    this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET, {
+      forHolder: kind.name === "mpsc",
+      forLight: kind.wakesLightly,
+    });
     this.#counters = countersOf(memory);
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
     this.#role = kind.takeConsumer(place, writer);

@@ -42,9 +42,11 @@ import { MpscConsumer } from "./algorithm/mpsc/consumer.ts";
 import { MpscProducer } from "./algorithm/mpsc/producer.ts";
 import type { RingConsumerCore, RingProducerCore, Wakeable } from "./algorithm/core.ts";
 import { SpscConsumer } from "./algorithm/spsc/consumer.ts";
+import { spscPublished } from "./algorithm/spsc/counts.ts";
 import { SpscProducer } from "./algorithm/spsc/producer.ts";
 import { type RingMemory, countersOf } from "./algorithm/views.ts";
 import type { Segment } from "../segment/segment.ts";
+import { mayBeLight } from "../waiting/event-count.ts";
 
 /** "spsc": one producer, one consumer. "mpsc": many producers. "broadcast": many consumers. */
 export type RingKindName = "spsc" | "mpsc" | "broadcast";
@@ -76,6 +78,8 @@ export interface RingKind {
   maxRecordLength(capacity: number): number;
   /** Counts what was published since the ring was made; bytes include headers and padding. */
   published(memory: RingMemory): { readonly records: number; readonly bytes: number };
+  /** Whether both sides may wake as light wakers do (waiting/event-count.ts). */
+  readonly wakesLightly: boolean;
   /** Whether a live producer has a role, as the kernel says; stale the moment it returns. */
   hasProducer(place: RingPlace): boolean;
   takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
@@ -148,17 +152,17 @@ const SPSC: RingKind = {
   layoutHash: SPSC_LAYOUT_HASH,
   dataOffset: () => RING_DATA_OFFSET,
   maxRecordLength,
-  published: countedByProducer,
+  published: spscPublished,
+  wakesLightly: true,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
-    takeRole(
-      place,
-      PRODUCER_ROLE_OFFSET,
-      "producer",
-      () => new SpscProducer(place.memory, reader, batch),
-    ),
+    takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
+      return new SpscProducer(place.memory, reader, batch, mayBeLight());
+    }),
   takeConsumer: (place, writer) =>
-    takeRole(place, CONSUMER_ROLE_OFFSET, "consumer", () => new SpscConsumer(place.memory, writer)),
+    takeRole(place, CONSUMER_ROLE_OFFSET, "consumer", () => {
+      return new SpscConsumer(place.memory, writer, mayBeLight());
+    }),
 };
 
 const MPSC: RingKind = {
@@ -177,6 +181,7 @@ const MPSC: RingKind = {
       bytes: counters[CONSUMER_BYTES_OFFSET >> 3]! + unread.bytes,
     };
   },
+  wakesLightly: false,
   hasProducer(place) {
     for (let slot = 0; slot < PRODUCER_SLOT_COUNT; slot++) {
       if (lockOf(place, slotAt(slot)).isHeld) return true;
@@ -202,6 +207,7 @@ const OVERWRITE: RingKind = {
   dataOffset: () => broadcastDataOffset("overwrite"),
   maxRecordLength: broadcastMaxRecordLength,
   published: countedByProducer,
+  wakesLightly: false,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {

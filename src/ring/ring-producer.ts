@@ -18,7 +18,7 @@ import type { RingProducerCore } from "./algorithm/core.ts";
 import { countersOf } from "./algorithm/views.ts";
 import { OptionChecks } from "./option-checks.ts";
 import { RingClaim } from "./ring-claim.ts";
-import { type RingInput, type RingWritable, bytesOf, copy, lengthOf } from "./ring-input.ts";
+import { Copier, type RingInput, type RingWritable, bytesOf, lengthOf } from "./ring-input.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
 import { isPlain } from "./ring-options.ts";
 
@@ -69,6 +69,7 @@ export class RingProducer<T = Uint8Array> {
   readonly #core: RingProducerCore;
   readonly #bytes: Uint8Array;
   readonly #buffer: Buffer;
+  readonly #copier: Copier;
   /** Undefined where records are the bytes themselves. */
   readonly #codec: Codec<T> | undefined;
   readonly #room: WaitPoint;
@@ -96,7 +97,9 @@ export class RingProducer<T = Uint8Array> {
     this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
     this.#checks = new OptionChecks(`Cannot write with ${this.#what}`);
     this.#codec = isPlain(codec as Codec<unknown>) ? undefined : codec;
-    this.#room = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
+    this.#room = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET, {
+      forLight: kind.wakesLightly,
+    });
     this.#counters = countersOf(memory);
     const reader = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);
     this.#role = kind.takeProducer(place, reader, batch);
@@ -106,6 +109,7 @@ export class RingProducer<T = Uint8Array> {
     this.maxRecordLength = core.maxRecordLength;
     this.#claimable = core.maxRecordLength;
     this.#bytes = core.bytes;
+    this.#copier = new Copier(core.bytes);
     const { buffer, byteOffset, byteLength } = core.bytes;
     this.#buffer = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
   }
@@ -205,10 +209,12 @@ export class RingProducer<T = Uint8Array> {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
       if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
-      if (!this.#mayClaim(value.length, type)) return false;
+      if (this.#open >= 0 || value.length > this.#claimable || (type | 0) !== type || type < 0) {
+        return this.#refuse(value.length, type);
+      }
       const index = this.#core.tryClaim(value.length, type);
       if (index < 0) return false;
-      copy(value, target, index);
+      this.#copier.copy(value, index);
       this.#core.commit();
       return true;
     }
@@ -338,9 +344,9 @@ export class RingProducer<T = Uint8Array> {
   }
 
   #fill(index: number, input: RingInput): void {
-    if (input instanceof Uint8Array) copy(input, this.#bytes, index);
+    if (input instanceof Uint8Array) this.#copier.copy(input, index);
     else if (typeof input === "string") this.#buffer.write(input, index);
-    else copy(bytesOf(input), this.#bytes, index);
+    else this.#copier.copy(bytesOf(input), index);
     this.commit();
   }
 

@@ -22,7 +22,7 @@ import { E } from "../libc/errno.ts";
 import { futexWait, futexWake } from "../libc/futex.ts";
 import { C, GLIBC_SEM } from "../libc/platform.ts";
 import { monotonicMs } from "../libc/time.ts";
-import { add, compareExchange, load, loadAfterBarrier } from "../memory/atomics.ts";
+import { add, compareExchange, load } from "../memory/atomics.ts";
 
 const { value: VALUE, waiters: WAITERS, sharing: SHARING, shared: SHARED } = GLIBC_SEM;
 
@@ -52,7 +52,7 @@ export function addTokens(words: Int32Array, address: number, count: number): nu
     if (value < 0) return value;
     const added = Math.min(count, C.SEM_VALUE_MAX - value);
     if (compareExchange(words, VALUE, value, value + added) !== value) continue;
-    if (added > 0 && loadAfterBarrier(words, WAITERS) !== 0) futexWake(address, added);
+    if (added > 0 && load(words, WAITERS) !== 0) futexWake(address, added);
     return added;
   }
 }

@@ -21,15 +21,40 @@
  * waker is killed between W1 and W4, the protocol cannot notice it, so sleepers sleep in slices and
  * look at DATA in between.
  *
- * Source: the event counts of folly (folly/experimental/EventCount.h) and Vyukov, with the flags
- * and the sequence in one word, so that a futex can sleep on it.
+ * A light waker pays no fence between W1 and W2, where the processor could make W1 visible after
+ * W2. Its waiters pay instead:
+ *
+ *   S1a  make the threads of light wakers take a fence
+ *
+ * A waker takes it before W1, after W2, or in between. If it is after W1, S2 sees DATA. If it is
+ * before W1, then W2 comes after S1, and sees the flag. A waiter that cannot do S1a, since its
+ * kernel refuses, sets FENCE with its flag. That stays, and makes light wakers take a fence of
+ * their own, before they look again (W2). Only a W1 that was under way when FENCE was set first can
+ * be missed, and is found a slice later. Processes whose threads cannot be made to take a fence
+ * wake as above.
+ *
+ * Sources: the event counts of folly (folly/experimental/EventCount.h) and Vyukov, with the flags
+ * and the sequence in one word, so that a futex can sleep on it. For light wakers, the asymmetric
+ * fences of folly (synchronization/AsymmetricThreadFence.h) and C++ (P1202).
  */
-import { WAITING, WAKE_INCREMENT } from "../layout/wait-point-layout.ts";
-import { compareExchange, load, or } from "../memory/atomics.ts";
+import { FENCE, WAITING, WAKE_INCREMENT } from "../layout/wait-point-layout.ts";
+import { acceptFences, fenceOthers } from "../libc/membarrier.ts";
+import { compareExchange, load, or, releasesPlainly } from "../memory/atomics.ts";
 
 /** S1: announces a waiter, which must look at DATA afterwards. @returns The key for S3. */
 export function announce(words: Int32Array, state: number, flag: number): number {
   return or(words, state, flag) | flag;
+}
+
+/** Whether wakers of this process may be light, at what light wakers wake. */
+export function mayBeLight(): boolean {
+  return releasesPlainly() && acceptFences();
+}
+
+/** S1 and S1a, at what light wakers wake. @returns The key for S3. */
+export function announceToLight(words: Int32Array, state: number, flag: number): number {
+  const key = announce(words, state, flag);
+  return fenceOthers() ? key : announce(words, state, FENCE);
 }
 
 /** W2: whether anybody waits. If nobody does, this is the whole cost of a wake. */

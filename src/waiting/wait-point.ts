@@ -13,7 +13,7 @@ import {
 } from "../layout/wait-point-layout.ts";
 import { compareExchange, load } from "../memory/atomics.ts";
 import { type PendingWait, ownBell, ring, startWaiting, stopWaiting } from "./doorbell.ts";
-import { announce, hasWaiters, takeWaiters } from "./event-count.ts";
+import { announce, announceToLight, hasWaiters, takeWaiters } from "./event-count.ts";
 import {
   HOLDER_RECHECK_MS,
   HOLDER_SLICE_MS,
@@ -83,15 +83,22 @@ export class WaitPoint {
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
+  readonly #announce: typeof announce;
   /** How long it sleeps before it looks unasked: in a blocking wait, and in the event loop. */
   readonly #sliceMs: number;
   readonly #recheckMs: number;
 
   /**
    * @param byteOffset Where the wait point starts; a multiple of its length.
-   * @param forHolder Whether it is waited for somebody who may die, of which nobody tells.
+   * @param options forHolder: whether it is waited for somebody who may die, of which nobody tells.
+   *   forLight: whether light wakers wake here.
    */
-  constructor(memory: SharedMemory, byteOffset: number, forHolder = false) {
+  constructor(
+    memory: SharedMemory,
+    byteOffset: number,
+    { forHolder = false, forLight = false }: { forHolder?: boolean; forLight?: boolean } = {},
+  ) {
+    this.#announce = forLight ? announceToLight : announce;
     this.#sliceMs = forHolder ? HOLDER_SLICE_MS : SLICE_MS;
     this.#recheckMs = forHolder ? HOLDER_RECHECK_MS : RECHECK_MS;
     this.#memory = memory;
@@ -144,7 +151,7 @@ export class WaitPoint {
       for (let poll = 0; poll < SPIN_POLLS; poll++) if (ready()) return true;
     }
     for (let unasked = false; ;) {
-      const key = announce(this.#words, STATE_WORD, BLOCKED);
+      const key = this.#announce(this.#words, STATE_WORD, BLOCKED);
       if (ready(unasked)) return true;
       const left = deadline - monotonicMs();
       if (left <= 0) return false;
@@ -293,7 +300,7 @@ export class WaitPoint {
     } else if (this.#bellWord < 0 && own !== 0) {
       this.#placeBell(own);
     }
-    return announce(this.#words, STATE_WORD, this.#bellWord < 0 ? BLOCKED : BELL);
+    return this.#announce(this.#words, STATE_WORD, this.#bellWord < 0 ? BLOCKED : BELL);
   }
 
   #placeBell(own: number): void {

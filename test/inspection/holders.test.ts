@@ -13,11 +13,12 @@ import {
   usage,
 } from "../../src/index.ts";
 import { NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
+import { isStopped } from "../../src/memory/processes.ts";
 import { uniqueName } from "../support/names.ts";
 import { BOOK_LOCK_WORD, QUEUE_BOOK_LENGTH } from "../../src/layout/message-queue-layout.ts";
 import { testNeeding } from "../support/needs.ts";
 import { type Child, spawnBun } from "../support/process.ts";
-import { outputUntil, shm, shmJson } from "../support/shm.ts";
+import { eventually, outputUntil, shm, shmJson } from "../support/shm.ts";
 
 const prefix = uniqueName("held");
 const bare = (name: string): string => name.slice(prefix.length + 1);
@@ -87,6 +88,7 @@ describe("who holds what", () => {
   test("who is stopped is named, by ls too", async () => {
     peer.kill("SIGSTOP");
     try {
+      await eventually(() => isStopped(peer.pid));
       expect(seen()).toEqual(expected("stopped"));
       const { stdout } = await shm("ls", `${prefix}-mutex`);
       expect(stdout).toMatch(new RegExp(`${peer.pid} \\S+ holder.ts \\(lock, stopped\\)`));

@@ -2,7 +2,7 @@
  * A scheduler that walks every interleaving of small programs over shared words.
  *
  * The seam is `src/memory/atomics.ts`: the one file that uses `Atomics`. While `explore` runs (it is
- * synchronous) the functions of the global `Atomics` are replaced, so each access to the model's
+ * synchronous) the functions of the global `Atomics` are replaced, and nothing is loaded plainly, so each access to the model's
  * buffer becomes a step of its own, and nothing of the code under test is changed or re-imported.
  *
  * JavaScript cannot stop in the middle of a function, so a participant is advanced by replay: it is
@@ -28,6 +28,8 @@
  * accesses it does (`racyAfter`): those blocks are units of their own, and what the whole memory held
  * at their start counts too. States are told apart by 53-bit hashes.
  */
+
+import { loadByAtomics } from "../../src/memory/atomics.ts";
 
 /** What a participant's program uses besides the code under test. */
 export interface Turn {
@@ -250,6 +252,7 @@ class Explorer {
   }
 
   #patch(): void {
+    loadByAtomics();
     for (const kind of ACCESSES) {
       const original = this.#original[kind] as Word;
       const access: Word = (words, index, a = 0, b = 0) => {

@@ -7,6 +7,7 @@ import {
   BLOCKED,
   FIRST_BELL_WORD,
   WAIT_POINT_LENGTH,
+  WAKE_INCREMENT,
 } from "../../src/layout/wait-point-layout.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { Segment } from "../../src/segment/segment.ts";
@@ -132,9 +133,9 @@ describe("WaitPoint", () => {
   test("a stale flag of a killed waiter costs one wake", () => {
     store(words, 0, 3);
     point.wake();
-    expect(load(words, 0)).toBe(4);
+    expect(load(words, 0)).toBe(WAKE_INCREMENT);
     point.wake();
-    expect(load(words, 0)).toBe(4);
+    expect(load(words, 0)).toBe(WAKE_INCREMENT);
   });
 
   test("stale and hostile doorbells are cleared by the wake", () => {

@@ -25,6 +25,8 @@ import {
   PRODUCER_BYTES_OFFSET,
   PRODUCER_FULL_OFFSET,
   PRODUCER_HIGH_WATER_OFFSET,
+  PRODUCER_POSITION_OFFSET,
+  PRODUCER_RECORDS_LOW_OFFSET,
   PRODUCER_RECORDS_OFFSET,
   PRODUCER_ROLE_OFFSET,
   PRODUCER_WAITS_OFFSET,
@@ -36,6 +38,7 @@ import {
   HEADER_DATA_OFFSET_OFFSET,
 } from "../../layout/segment-header.ts";
 import { mpscUnread } from "../../ring/algorithm/mpsc/cells.ts";
+import { widened } from "../../ring/algorithm/spsc/counts.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 import { HEADER, headed, headerDamage } from "./header.ts";
@@ -73,8 +76,15 @@ function consumed(ring: ObjectWords, unread: number): Activity {
 }
 
 function spscActivity(ring: ObjectWords): Activity {
-  const unread = ring.f64(PRODUCER_BYTES_OFFSET) - ring.f64(CONSUMER_BYTES_OFFSET);
-  return { ...common(ring), ...consumed(ring, unread) };
+  const records = ring.f64(PRODUCER_RECORDS_OFFSET);
+  const bytes = ring.f64(PRODUCER_BYTES_OFFSET);
+  const bytesIn = widened(bytes, ring.u32(PRODUCER_POSITION_OFFSET));
+  return {
+    ...common(ring),
+    ...consumed(ring, bytesIn - ring.f64(CONSUMER_BYTES_OFFSET)),
+    in: widened(records, ring.u32(PRODUCER_RECORDS_LOW_OFFSET)),
+    bytesIn,
+  };
 }
 
 /** Many producers share no counter: unread records are counted in a copy of the ring. */

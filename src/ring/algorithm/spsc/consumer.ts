@@ -1,7 +1,8 @@
 /** The reading side of a ring with one producer. The invariants are in producer.ts. */
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
-import { load, store } from "../../../memory/atomics.ts";
+import { CALLS } from "../../../layout/wait-point-layout.ts";
+import { fence, load, store } from "../../../memory/atomics.ts";
 import {
   RELEASES_PER_LAP,
   type RecordHandler,
@@ -13,6 +14,7 @@ import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 import { Pause } from "./pause.ts";
 
 const CONSUMER_POSITION_WORD = layout.CONSUMER_POSITION_OFFSET >> 2;
+const WRITER_WORD = layout.SPACE_WAIT_POINT_OFFSET >> 2;
 const CONSUMER_RECORDS_COUNTER = layout.CONSUMER_RECORDS_OFFSET >> 3;
 const CONSUMER_BYTES_COUNTER = layout.CONSUMER_BYTES_OFFSET >> 3;
 
@@ -31,6 +33,7 @@ export class SpscConsumer implements RingConsumerCore {
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #releaseStep: number;
+  readonly #isLight: boolean;
   readonly #pause = new Pause();
   /** The next record to read. */
   #position: number;
@@ -41,8 +44,12 @@ export class SpscConsumer implements RingConsumerCore {
   #handed = 0;
   #ended = false;
 
-  /** Goes on where the last consumer released. @throws LayoutError. */
-  constructor(memory: RingMemory, writer: Wakeable) {
+  /**
+   * Goes on where the last consumer released.
+   * @param isLight Whether it is a light waker (waiting/event-count.ts). @throws LayoutError.
+   */
+  constructor(memory: RingMemory, writer: Wakeable, isLight = false) {
+    this.#isLight = isLight;
     const views = viewsOf(memory);
     this.view = views.view;
     this.writer = writer;
@@ -138,7 +145,15 @@ export class SpscConsumer implements RingConsumerCore {
     this.#counters[CONSUMER_BYTES_COUNTER]! += (this.#position - this.#released) | 0;
     this.#released = this.#position;
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
-    store(this.#control, CONSUMER_POSITION_WORD, this.#position);
+    if (this.#isLight) this.#control[CONSUMER_POSITION_WORD] = this.#position;
+    else store(this.#control, CONSUMER_POSITION_WORD, this.#position);
+    // SYNC event-count: W2, of a light waker or not.
+    const state = this.#isLight ? this.#control[WRITER_WORD]! : load(this.#control, WRITER_WORD);
+    if ((state & CALLS) !== 0) this.#wakeWriter();
+  }
+
+  #wakeWriter(): void {
+    if (this.#isLight) fence();
     this.writer.wake();
   }
 }

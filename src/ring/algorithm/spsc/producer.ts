@@ -27,18 +27,22 @@
  */
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
-import { load, store } from "../../../memory/atomics.ts";
+import { CALLS } from "../../../layout/wait-point-layout.ts";
+import { fence, load, store } from "../../../memory/atomics.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
+import { widened } from "./counts.ts";
 
-// Indices of the control words.
+// Indices of the words before the data.
 const CONSUMER_POSITION_WORD = layout.CONSUMER_POSITION_OFFSET >> 2;
-const PRODUCER_POSITION_WORD = layout.PRODUCER_POSITION_OFFSET >> 2;
-const PRODUCER_HIGH_WATER_WORD = layout.PRODUCER_HIGH_WATER_OFFSET >> 2;
+const POSITION_WORD = layout.PRODUCER_POSITION_OFFSET >> 2;
+const HIGH_WATER_WORD = layout.PRODUCER_HIGH_WATER_OFFSET >> 2;
+const RECORDS_LOW_WORD = layout.PRODUCER_RECORDS_LOW_OFFSET >> 2;
+const READER_WORD = layout.DATA_WAIT_POINT_OFFSET >> 2;
 // Indices of the counters.
-const PRODUCER_RECORDS_COUNTER = layout.PRODUCER_RECORDS_OFFSET >> 3;
-const PRODUCER_BYTES_COUNTER = layout.PRODUCER_BYTES_OFFSET >> 3;
-const PRODUCER_FULL_COUNTER = layout.PRODUCER_FULL_OFFSET >> 3;
+const RECORDS_COUNTER = layout.PRODUCER_RECORDS_OFFSET >> 3;
+const BYTES_COUNTER = layout.PRODUCER_BYTES_OFFSET >> 3;
+const FULL_COUNTER = layout.PRODUCER_FULL_OFFSET >> 3;
 
 /** The writing side of an SPSC ring. At most one exists at a time, in all processes. */
 export class SpscProducer implements RingProducerCore {
@@ -47,49 +51,54 @@ export class SpscProducer implements RingProducerCore {
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #memory: RingMemory;
-  readonly #control: Int32Array;
   readonly #counters: Float64Array;
+  /** The whole ring, since each array that is used costs checks of its own. */
   readonly #words: Int32Array;
+  /** Where the data begins, in words. */
+  readonly #data: number;
   readonly #capacity: number;
   readonly #mask: number;
   readonly #batch: number;
+  readonly #isLight: boolean;
   /** Where the next record goes. */
   #tail: number;
   /** The consumer's position as last read, plus the capacity: the tail stays below it. */
   #limit: number;
   #claimedLength = 0;
   #claimedType = 0;
-  /** P2: the index and the withheld length of the first unpublished record; length 0 for none. */
-  #heldIndex = 0;
+  /** P2: the word and the withheld length of the first unpublished record; length 0 for none. */
+  #heldWord = 0;
   #heldLength = 0;
   #heldRecords = 0;
+  /** Records committed, mod 2^32. */
   #records: number;
-  #written: number;
 
   /**
    * Goes on where the last producer ended. Walks over the unread records once.
    *
    * @param batch Publish after this many records.
+   * @param isLight Whether it is a light waker (waiting/event-count.ts).
    * @throws LayoutError when the bytes are no records.
    */
-  constructor(memory: RingMemory, reader: Wakeable, batch = 1) {
+  constructor(memory: RingMemory, reader: Wakeable, batch = 1, isLight = false) {
+    const { buffer, byteOffset, dataOffset, capacity } = memory;
     const views = viewsOf(memory);
     this.view = views.view;
     this.bytes = views.bytes;
     this.reader = reader;
     this.#memory = memory;
-    this.#control = views.control;
     this.#counters = views.counters;
-    this.#words = views.words;
-    this.#capacity = memory.capacity;
-    this.#mask = memory.capacity - 1;
+    this.#words = new Int32Array(buffer, byteOffset, (dataOffset + capacity) >> 2);
+    this.#data = dataOffset >> 2;
+    this.#capacity = capacity;
+    this.#mask = capacity - 1;
     this.#batch = batch;
-    this.maxRecordLength = layout.maxRecordLength(memory.capacity);
-    const head = load(this.#control, CONSUMER_POSITION_WORD);
-    this.#tail = findTail(memory, this.#words, head);
-    this.#limit = (head + memory.capacity) | 0;
-    this.#records = this.#counters[PRODUCER_RECORDS_COUNTER]!;
-    this.#written = this.#counters[PRODUCER_BYTES_COUNTER]!;
+    this.#isLight = isLight;
+    this.maxRecordLength = layout.maxRecordLength(capacity);
+    const head = load(this.#words, CONSUMER_POSITION_WORD);
+    this.#tail = findTail(memory, views.words, head);
+    this.#limit = (head + capacity) | 0;
+    this.#records = this.#words[RECORDS_LOW_WORD]!;
   }
 
   tryClaim(length: number, type: number): number {
@@ -130,7 +139,7 @@ export class SpscProducer implements RingProducerCore {
     const wanted = length + RECORD_HEADER_LENGTH;
     if (((this.#limit - this.#tail) | 0) >= wanted) return true;
     // SYNC released: pairs with the consumer's store, after which it reads none of those bytes.
-    const head = load(this.#control, CONSUMER_POSITION_WORD);
+    const head = load(this.#words, CONSUMER_POSITION_WORD);
     const used = (this.#tail - head) | 0;
     if (used < 0 || used > this.#capacity || (head & 7) !== 0) {
       throw corrupt(this.#memory, "its consumer's position is wrong", {
@@ -140,22 +149,33 @@ export class SpscProducer implements RingProducerCore {
       });
     }
     this.#limit = (head + this.#capacity) | 0;
-    if (used > this.#control[PRODUCER_HIGH_WATER_WORD]!)
-      this.#control[PRODUCER_HIGH_WATER_WORD] = used;
+    if (used > this.#words[HIGH_WATER_WORD]!) this.#words[HIGH_WATER_WORD] = used;
+    this.#count();
     return this.#capacity - used >= wanted;
   }
 
   #full(): false {
-    this.#counters[PRODUCER_FULL_COUNTER]!++;
+    this.#counters[FULL_COUNTER]!++;
     return false;
+  }
+
+  /** Widens the counters, from which the words that say what is published must not run away. */
+  #count(): void {
+    const [counters, words] = [this.#counters, this.#words];
+    counters[RECORDS_COUNTER] = widened(counters[RECORDS_COUNTER]!, words[RECORDS_LOW_WORD]!);
+    counters[BYTES_COUNTER] = widened(counters[BYTES_COUNTER]!, words[POSITION_WORD]!);
   }
 
   commit(): void {
     const length = this.#claimedLength;
     if (length === 0) return;
     this.#claimedLength = 0;
+    this.#records = (this.#records + 1) | 0;
+    if (this.#batch === 1 && this.#heldLength === 0) {
+      this.#publish(this.#pass(length, this.#claimedType), length);
+      return;
+    }
     this.#append(length, this.#claimedType);
-    this.#records++;
     if (++this.#heldRecords >= this.#batch) this.flush();
   }
 
@@ -163,32 +183,51 @@ export class SpscProducer implements RingProducerCore {
     this.#claimedLength = 0;
   }
 
+  /** Writes a record's type, and moves the tail over it. @returns The word of its length. */
+  #pass(length: number, type: number): number {
+    const at = this.#data + ((this.#tail & this.#mask) >> 2);
+    this.#words[at + 1] = type;
+    this.#tail = (this.#tail + ((length + 7) & -8)) | 0;
+    return at;
+  }
+
   /** Adds a record that is not published yet. */
   #append(length: number, type: number): void {
-    const at = (this.#tail & this.#mask) >> 2;
-    this.#words[at + 1] = type;
+    const at = this.#pass(length, type);
     if (this.#heldLength === 0) {
-      this.#heldIndex = at;
+      this.#heldWord = at;
       this.#heldLength = length;
     } else {
       this.#words[at] = length;
     }
-    const aligned = (length + 7) & -8;
-    this.#tail = (this.#tail + aligned) | 0;
-    this.#written += aligned;
   }
 
   flush(): void {
-    if (this.#heldLength === 0) return;
-    this.#words[(this.#tail & this.#mask) >> 2] = 0;
-    // SYNC published: pairs with the consumer's load of this length. Releases the payloads, the
-    // headers behind it and the terminator.
-    store(this.#words, this.#heldIndex, this.#heldLength);
+    const length = this.#heldLength;
+    if (length === 0) return;
     this.#heldLength = 0;
     this.#heldRecords = 0;
-    this.#control[PRODUCER_POSITION_WORD] = this.#tail;
-    this.#counters[PRODUCER_RECORDS_COUNTER] = this.#records;
-    this.#counters[PRODUCER_BYTES_COUNTER] = this.#written;
+    this.#publish(this.#heldWord, length);
+  }
+
+  /** Publishes all before the tail. @param at The word of the length that was held back. */
+  #publish(at: number, length: number): void {
+    const words = this.#words;
+    const tail = this.#tail;
+    words[this.#data + ((tail & this.#mask) >> 2)] = 0;
+    // SYNC published: pairs with the consumer's load of this length. Releases the payloads, the
+    // headers behind it and the terminator.
+    if (this.#isLight) words[at] = length;
+    else store(words, at, length);
+    words[POSITION_WORD] = tail;
+    words[RECORDS_LOW_WORD] = this.#records;
+    // SYNC event-count: W2, of a light waker or not.
+    const state = this.#isLight ? words[READER_WORD]! : load(words, READER_WORD);
+    if ((state & CALLS) !== 0) this.#wakeReader();
+  }
+
+  #wakeReader(): void {
+    if (this.#isLight) fence();
     this.reader.wake();
   }
 }

@@ -1,0 +1,106 @@
+/** Sides of a ring that wake each other without a fence of their own (waiting/event-count.ts). */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { RingBuffer, codecs } from "../../src/index.ts";
+import {
+  CONSUMER_POSITION_OFFSET,
+  DATA_WAIT_POINT_OFFSET,
+  PRODUCER_BYTES_OFFSET,
+  PRODUCER_POSITION_OFFSET,
+  PRODUCER_RECORDS_LOW_OFFSET,
+  PRODUCER_RECORDS_OFFSET,
+} from "../../src/layout/ring-layout.ts";
+import { BLOCKED, FENCE } from "../../src/layout/wait-point-layout.ts";
+import { uniqueName } from "../support/names.ts";
+import { testWithC } from "../support/needs.ts";
+import { type Child, compileC, finished } from "../support/process.ts";
+
+setDefaultTimeout(300_000);
+
+const COUNT = 3000;
+const PEER = "test/peers/ring-peer.ts";
+const WRITER = "test/peers/ring-writer.ts";
+
+/** Starts a Bun program whose calls of membarrier are refused. */
+function start(...args: string[]): Child {
+  return Bun.spawn([compileC("test/peers/no-membarrier.c"), process.execPath, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+  }) as Child;
+}
+
+/** Writes what ring-peer.ts reads; sleeps now and then, so that its reader does too. */
+async function write(ring: RingBuffer): Promise<void> {
+  using producer = ring.producer();
+  for (let number = 0; number < COUNT; number++) {
+    const record = new Uint8Array(4 + ((number * 7) % 190));
+    new DataView(record.buffer).setUint32(0, number, true);
+    producer.write(record, { timeoutMs: 60_000 });
+    if (number % 10 === 9) await Bun.sleep(0);
+    if (number % 500 === 499) await Bun.sleep(5);
+  }
+}
+
+describe("where membarrier is refused", () => {
+  for (const mode of ["block", "async"]) {
+    testWithC(`a consumer that waits (${mode}) tells its producer to fence`, async () => {
+      using ring = RingBuffer.create(uniqueName("light"), { capacity: 4096 });
+      const child = start(PEER, mode, ring.segment.name, String(COUNT));
+      await write(ring);
+      const { exitCode, stdout, stderr } = await finished(child);
+      expect([exitCode, stdout, stderr]).toEqual([0, `${COUNT}\n`, ""]);
+      const words = new Int32Array(ring.segment.buffer);
+      expect(words[DATA_WAIT_POINT_OFFSET >> 2]! & FENCE).toBe(FENCE);
+      expect(ring.stats().wakes).toBeGreaterThan(5);
+      ring.unlink();
+    });
+  }
+
+  testWithC("a producer fences itself", async () => {
+    using ring = RingBuffer.create(uniqueName("light"), { capacity: 1024, codec: codecs.utf8 });
+    using consumer = ring.consumer();
+    const child = start(WRITER, ring.segment.name, String(COUNT));
+    for (let number = 0; number < COUNT; number++) {
+      expect(await consumer.takeAsync()).toBe(String(number));
+    }
+    expect((await finished(child)).exitCode).toBe(0);
+    ring.unlink();
+  });
+});
+
+test("whoever waits is woken by the first record, each time", async () => {
+  using ring = RingBuffer.create(uniqueName("light"), { capacity: 1024 });
+  using producer = ring.producer();
+  const peer = Bun.spawn([process.execPath, PEER, "block", ring.segment.name, "100"]);
+  const words = new Int32Array(ring.segment.buffer);
+  for (let number = 0; number < 100; number++) {
+    // It sleeps, or is about to.
+    while ((Atomics.load(words, DATA_WAIT_POINT_OFFSET >> 2) & BLOCKED) === 0) await Bun.sleep(0);
+    const record = new Uint8Array(4 + ((number * 7) % 190));
+    new DataView(record.buffer).setUint32(0, number, true);
+    producer.tryWrite(record);
+  }
+  expect(await peer.exited).toBe(0);
+  ring.unlink();
+});
+
+test("the counters go on over 2^32 records and bytes", () => {
+  using ring = RingBuffer.create(uniqueName("light"), { capacity: 1024 });
+  const records = 3 * 2 ** 32 - 10;
+  const bytes = 5 * 2 ** 32 - 2 ** 10;
+  const words = new Int32Array(ring.segment.buffer);
+  const counters = new Float64Array(ring.segment.buffer);
+  counters[PRODUCER_RECORDS_OFFSET >> 3] = records;
+  counters[PRODUCER_BYTES_OFFSET >> 3] = bytes;
+  words[PRODUCER_RECORDS_LOW_OFFSET >> 2] = records | 0;
+  words[PRODUCER_POSITION_OFFSET >> 2] = bytes | 0;
+  words[CONSUMER_POSITION_OFFSET >> 2] = bytes | 0;
+  using producer = ring.producer();
+  using consumer = ring.consumer();
+  for (let written = 1; written <= 100; written++) {
+    expect(producer.tryWrite(new Uint8Array(24))).toBe(true);
+    expect(ring.stats().in).toBe(records + written);
+    expect(consumer.tryRead(() => undefined)).toBe(1);
+  }
+  // 32 bytes each; the ring's end is a multiple of that.
+  expect(ring.stats().bytesIn).toBe(bytes + 3200);
+  ring.unlink();
+});
