@@ -73,14 +73,7 @@ export class Copier {
     const from = this.#lastWords;
     const to = this.#words;
     const first = index >> 2;
-    let at = 0;
-    for (; at + 4 <= count; at += 4) {
-      to[first + at] = from[at]!;
-      to[first + at + 1] = from[at + 1]!;
-      to[first + at + 2] = from[at + 2]!;
-      to[first + at + 3] = from[at + 3]!;
-    }
-    for (; at < count; at++) to[first + at] = from[at]!;
+    for (let at = 0; at < count; at++) to[first + at] = from[at]!;
     for (let rest = count << 2; rest < length; rest++) this.#bytes[index + rest] = bytes[rest]!;
   }
 
