@@ -8,9 +8,9 @@ import { isThenable } from "../../arguments.ts";
 
 /** The other side of a ring, which may be asleep. A wait point is one. */
 export interface Wakeable {
-  /** Wakes it. Called after every publish or release; cheap when nobody sleeps. */
+  /** Wakes it, after a publish or a release that `store` made; cheap when nobody sleeps. */
   wake(): void;
-  /** Whether it is asleep; stale the moment it returns. One atomic load. */
+  /** Whether it is asleep; stale the moment it returns. One load. */
   readonly hasWaiters: boolean;
 }
 

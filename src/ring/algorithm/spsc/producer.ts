@@ -18,6 +18,11 @@
  *   C1  The consumer reads only from its position to the terminator, and moves consumerPosition
  *       past a record only when its handler has returned or thrown (SYNC released).
  *
+ * A light producer or consumer (waiting/event-count.ts) publishes by a plain store: on x86-64 all
+ * stores of a thread become visible in their order. One that is late is as if the thread were late,
+ * but for the looks at the other side's words after it. Those at the other's position may be early
+ * at no harm, since a position only grows; the looks at a flag are what event-count.ts is about.
+ *
  * What a crash leaves: a producer killed at any instant leaves its published records and a
  * terminator (P1, P2); the next one walks from consumerPosition to it, and so finds its tail. A
  * consumer killed at any instant leaves consumerPosition; the next one reads again what was read
