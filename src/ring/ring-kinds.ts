@@ -78,7 +78,7 @@ export interface RingKind {
   maxRecordLength(capacity: number): number;
   /** Counts what was published since the ring was made; bytes include headers and padding. */
   published(memory: RingMemory): { readonly records: number; readonly bytes: number };
-  /** Whether both sides may wake as light wakers do (waiting/event-count.ts). */
+  /** Whether its sides may be light wakers (waiting/event-count.ts). */
   readonly wakesLightly: boolean;
   /** Whether a live producer has a role, as the kernel says; stale the moment it returns. */
   hasProducer(place: RingPlace): boolean;
@@ -207,11 +207,11 @@ const OVERWRITE: RingKind = {
   dataOffset: () => broadcastDataOffset("overwrite"),
   maxRecordLength: broadcastMaxRecordLength,
   published: countedByProducer,
-  wakesLightly: false,
+  wakesLightly: true,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
-      return new BroadcastProducer(place.memory, reader, undefined, batch);
+      return new BroadcastProducer(place.memory, reader, undefined, batch, mayBeLight());
     }),
   takeConsumer: ({ memory }, writer) => ({
     lock: undefined,
@@ -236,7 +236,7 @@ const BLOCK: RingKind = {
       return true;
     };
     return takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
-      return new BroadcastProducer(place.memory, reader, whileHeld, batch);
+      return new BroadcastProducer(place.memory, reader, whileHeld, batch, mayBeLight());
     });
   },
   takeConsumer: (place, writer) =>

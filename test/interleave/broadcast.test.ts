@@ -67,7 +67,7 @@ const heldBy =
 
 function makeProducer(world: World, turn: Turn): BroadcastProducer {
   const whileHeld = world.policy === "block" ? heldBy(turn) : undefined;
-  return new BroadcastProducer(world.memory, NOBODY, whileHeld, 1, 1);
+  return new BroadcastProducer(world.memory, NOBODY, whileHeld, 1, false, 1);
 }
 
 function write(producer: BroadcastProducer, number: number): boolean {
@@ -276,9 +276,9 @@ describe("broadcast, all interleavings", () => {
           const seen: unknown[] = [];
           const joiner = new BlockConsumer(block.memory, NOBODY, 1);
           const drop: WhileHeld = (slot, action) => slot === 0 && (action(), true);
-          expect(write(new BroadcastProducer(block.memory, NOBODY, drop, 1, 1), SUCCESSOR)).toBe(
-            true,
-          );
+          expect(
+            write(new BroadcastProducer(block.memory, NOBODY, drop, 1, false, 1), SUCCESSOR),
+          ).toBe(true);
           joiner.read((view, index, length, type) => {
             seen.push([length, type, view.getUint8(index), view.getUint8(index + length - 1)]);
           }, 5);

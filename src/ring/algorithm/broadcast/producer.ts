@@ -42,6 +42,7 @@
 import * as layout from "../../../layout/broadcast-layout.ts";
 import { PADDING_TYPE } from "../../../layout/record-descriptor.ts";
 import {
+  DATA_WAIT_POINT_OFFSET,
   PRODUCER_BYTES_OFFSET,
   PRODUCER_FULL_OFFSET,
   PRODUCER_RECORDS_OFFSET,
@@ -49,7 +50,10 @@ import {
 import { and, load, store, storeFence } from "../../../memory/atomics.ts";
 import * as word from "./words.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
+import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, viewsOf } from "../views.ts";
+
+const READER_WORD = DATA_WAIT_POINT_OFFSET >> 2;
 
 /** Runs an action under a slot's lock. @returns Whether it did; not when a live consumer has it. */
 export type WhileHeld = (slot: number, action: () => void) => boolean;
@@ -70,6 +74,7 @@ export class BroadcastProducer implements RingProducerCore {
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #batch: number;
+  readonly #isLight: boolean;
   /** Undefined: overwrite. */
   readonly #whileHeld: WhileHeld | undefined;
   readonly #looksPerBurial: number;
@@ -94,6 +99,7 @@ export class BroadcastProducer implements RingProducerCore {
    * Goes on where the last producer published.
    *
    * @param whileHeld The locks of the consumers' slots, for policy "block"; undefined: "overwrite".
+   * @param isLight Whether it is a light waker (waiting/event-count.ts).
    * @throws LayoutError.
    */
   constructor(
@@ -101,8 +107,10 @@ export class BroadcastProducer implements RingProducerCore {
     reader: Wakeable,
     whileHeld: WhileHeld | undefined,
     batch = 1,
+    isLight = false,
     looksPerBurial: number = LOOKS_PER_BURIAL,
   ) {
+    this.#isLight = isLight;
     const views = viewsOf(memory);
     this.view = views.view;
     this.bytes = views.bytes;
@@ -280,9 +288,9 @@ export class BroadcastProducer implements RingProducerCore {
     this.#counters[PRODUCER_BYTES_OFFSET >> 3]! += (this.#tail - this.#published) | 0;
     if (this.#whileHeld !== undefined) this.#countHalfLap(this.#published, this.#tail);
     // SYNC published: pairs with the consumers' load. Releases records and numbers. W4.
-    store(control, word.TAIL, this.#tail);
+    publish(control, word.TAIL, this.#tail, this.#isLight);
     this.#published = this.#tail;
     this.#heldRecords = 0;
-    this.reader.wake();
+    wakeCalling(control, READER_WORD, this.#isLight, this.reader);
   }
 }

@@ -1,8 +1,7 @@
 /** The reading side of a ring with one producer. The invariants are in producer.ts. */
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
-import { CALLS } from "../../../layout/wait-point-layout.ts";
-import { fence, load, store } from "../../../memory/atomics.ts";
+import { load } from "../../../memory/atomics.ts";
 import {
   RELEASES_PER_LAP,
   type RecordHandler,
@@ -10,6 +9,7 @@ import {
   type Wakeable,
   checkHandled,
 } from "../core.ts";
+import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 import { Pause } from "./pause.ts";
 
@@ -145,15 +145,7 @@ export class SpscConsumer implements RingConsumerCore {
     this.#counters[CONSUMER_BYTES_COUNTER]! += (this.#position - this.#released) | 0;
     this.#released = this.#position;
     // SYNC released: pairs with the producer's load. All reads of the bytes came before.
-    if (this.#isLight) this.#control[CONSUMER_POSITION_WORD] = this.#position;
-    else store(this.#control, CONSUMER_POSITION_WORD, this.#position);
-    // SYNC event-count: W2, of a light waker or not.
-    const state = this.#isLight ? this.#control[WRITER_WORD]! : load(this.#control, WRITER_WORD);
-    if ((state & CALLS) !== 0) this.#wakeWriter();
-  }
-
-  #wakeWriter(): void {
-    if (this.#isLight) fence();
-    this.writer.wake();
+    publish(this.#control, CONSUMER_POSITION_WORD, this.#position, this.#isLight);
+    wakeCalling(this.#control, WRITER_WORD, this.#isLight, this.writer);
   }
 }

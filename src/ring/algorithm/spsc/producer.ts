@@ -32,9 +32,9 @@
  */
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
-import { CALLS } from "../../../layout/wait-point-layout.ts";
-import { fence, load, store } from "../../../memory/atomics.ts";
+import { load } from "../../../memory/atomics.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
+import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
 import { widened } from "./counts.ts";
 
@@ -222,18 +222,10 @@ export class SpscProducer implements RingProducerCore {
     words[this.#data + ((tail & this.#mask) >> 2)] = 0;
     // SYNC published: pairs with the consumer's load of this length. Releases the payloads, the
     // headers behind it and the terminator.
-    if (this.#isLight) words[at] = length;
-    else store(words, at, length);
+    publish(words, at, length, this.#isLight);
     words[POSITION_WORD] = tail;
     words[RECORDS_LOW_WORD] = this.#records;
-    // SYNC event-count: W2, of a light waker or not.
-    const state = this.#isLight ? words[READER_WORD]! : load(words, READER_WORD);
-    if ((state & CALLS) !== 0) this.#wakeReader();
-  }
-
-  #wakeReader(): void {
-    if (this.#isLight) fence();
-    this.reader.wake();
+    wakeCalling(words, READER_WORD, this.#isLight, this.reader);
   }
 }
 
