@@ -148,8 +148,7 @@ static int drain(struct ring r, struct side *c, int limit, int prefetch, uint64_
   return count;
 }
 
-void ring_init(char *memory, struct side *side, uint32_t capacity) {
-  (void)memory;
+void ring_init(struct side *side, uint32_t capacity) {
   memset(side, 0, sizeof *side);
   side->limit = capacity;
 }

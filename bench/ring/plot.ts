@@ -27,9 +27,9 @@ function bars(rows: readonly [string, string, boolean][], divisor: number, unit:
 
 const roundTrip = bars(
   [
-    ["two bare words, C", "C words 4 B rtt p50", false],
-    ["ring, spinning", "ring spin 64 B rtt p50", true],
-    ["ring in C", "C ring 64 B rtt p50", false],
+    ["two bare words, C", "C words 8 B rtt mean", false],
+    ["ring, spinning", "ring spin 64 B rtt mean", true],
+    ["ring in C", "C ring 64 B rtt mean", false],
     ["ring, adaptive", "ring adaptive 64 B rtt p50", true],
     ["ring, async", "ring async 64 B rtt p50", true],
     ["Worker, postMessage", "worker 64 B rtt p50", false],

@@ -1,14 +1,11 @@
 /** `bun run bench:ring`: the ring beside its peers, in two processes on two cores. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { RingBuffer, Segment, listSegments } from "../../src/index.ts";
 import {
   PINNED,
   type Spread,
   bunProgram,
-  compile,
   figuresOf,
   machine,
   show,
@@ -16,6 +13,7 @@ import {
   start,
   table,
 } from "../support/report.ts";
+import { type Measured, Peers, ROWS, type Row, measureRow } from "./windows.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -29,7 +27,8 @@ if (options.help) {
   console.log(
     "bun run bench:ring [--quick] [--runs N] [--json FILE]\n\n" +
       "Measures round trips and rates of the ring beside C, Bun.spawn IPC, a Unix socket and a\n" +
-      "Worker. Every figure is the median of N runs (5), with the least and the most.",
+      "Worker. Every figure is the median of N runs (5), with the least and the most; beside C, of\n" +
+      "3 N + 1 windows of one pair of processes.",
   );
   process.exit(0);
 }
@@ -52,15 +51,13 @@ interface Rate {
   readonly perSecond: number;
 }
 
-const directory = mkdtempSync(join(tmpdir(), "bun-shm-bench-"));
-const native = compile("bench/ring/native.c", join(directory, "native"));
+using peers = new Peers();
 let names = 0;
 const prefix = `/bun-shm-bench-${process.pid}-`;
 const freshName = (): string => `${prefix}${++names}`;
 
 function cleanUp(): void {
   for (const { name } of listSegments()) if (name.startsWith(prefix)) Segment.unlink(name);
-  rmSync(directory, { recursive: true, force: true });
 }
 process.on("exit", cleanUp);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
@@ -102,18 +99,6 @@ async function ringRate(mode: string, size: number, batch: number): Promise<Rate
   return consumer;
 }
 
-function nativeFigures<T>(...args: (string | number)[]): Promise<T> {
-  return figuresOf<T>(start([native!, ...args.map(String)]));
-}
-
-const nativeRoundTrip = (size: number): Promise<RoundTrip> =>
-  nativeFigures("rtt", size, count(scaled(600_000, size)));
-
-const nativeRate = (size: number, batch: number): Promise<Rate> =>
-  nativeFigures("oneway", size, count(scaled(8_000_000, size)), batch, capacityFor(size));
-
-const capacityFor = (size: number): number => (size > 4096 ? 1 << 20 : 1 << 18);
-
 const peerFigures = <T>(transport: string, kind: string, size: number, full: number): Promise<T> =>
   figuresOf<T>(start(bunProgram(0, PEERS, transport, kind, String(size), count(full))));
 
@@ -139,6 +124,11 @@ async function idleUse(mode: string): Promise<number> {
   return used / IDLE_SECONDS;
 }
 
+function nameOf({ kind, size, batch }: Row): string {
+  if (kind === "rtt") return `round trip ${size} B`;
+  return batch === 1 ? `one way ${size} B` : `one way ${size} B x${batch}`;
+}
+
 const samples = new Map<string, number[]>();
 function keep(figure: string, value: number): void {
   const known = samples.get(figure);
@@ -156,19 +146,13 @@ function keepRoundTrip(what: string, { mean, p50, p99, p999 }: RoundTrip): void 
  * Runs everything once. The peers take turns, so that a change of the machine affects all alike.
  */
 async function runOnce(): Promise<void> {
-  if (native !== undefined) {
-    keepRoundTrip("C words 4 B rtt", await nativeFigures("pingpong", count(600_000)));
-    keep("memcpy 65536 B", (await nativeFigures<Rate>("memcpy", 65536, count(100_000))).perSecond);
-  }
   for (const size of SIZES) {
     for (const mode of ["spin", "adaptive", "async"]) {
       keepRoundTrip(`ring ${mode} ${size} B rtt`, await ringRoundTrip(mode, size));
     }
-    if (native !== undefined) keepRoundTrip(`C ring ${size} B rtt`, await nativeRoundTrip(size));
     for (const batch of [1, 32]) {
       const what = `${size} B x${batch}`;
       keep(`ring ${what}`, (await ringRate("spin", size, batch)).perSecond);
-      if (native !== undefined) keep(`C ring ${what}`, (await nativeRate(size, batch)).perSecond);
     }
   }
   for (const mode of ["adaptive", "async"]) {
@@ -198,7 +182,12 @@ function ratio(over: string, under: string): Spread | undefined {
 }
 
 console.log(`${machine()}; ${PINNED ? "each process on a core of its own" : "NOT pinned"}`);
-if (native === undefined) console.log("No C compiler: the peers in C are left out.");
+if (peers.library === undefined) console.log("No C compiler: the peers in C are left out.");
+const besideC: [row: Row, measured: Measured][] = [];
+for (const row of peers.library === undefined ? [] : ROWS) {
+  console.error(`beside C: ${nameOf(row)}`);
+  besideC.push([row, await measureRow(row, 3 * RUNS + 1, peers.library!)]);
+}
 for (let run = 1; run <= RUNS; run++) {
   console.error(`run ${run} of ${RUNS}`);
   await runOnce();
@@ -206,6 +195,16 @@ for (let run = 1; run <= RUNS; run++) {
 for (const mode of ["block", "async"]) keep(`idle ${mode} %`, await idleUse(mode));
 
 const spreads = new Map([...samples].map(([figure, values]) => [figure, spreadOf(values)]));
+for (const [{ kind, size, batch }, { times }] of besideC) {
+  const { median, min, max } = times["c"]!;
+  if (kind === "rtt") {
+    spreads.set(`C ring ${size} B rtt mean`, times["c"]!);
+    spreads.set(`C words ${size} B rtt mean`, times["words"]!);
+  } else {
+    const perSecond = { median: 1e9 / median, min: 1e9 / max, max: 1e9 / min };
+    spreads.set(`C ring ${size} B x${batch}`, perSecond);
+  }
+}
 const cell = (figure: string, divisor = 1): string => {
   const spread = spreads.get(figure);
   if (spread === undefined) return "–";
@@ -213,11 +212,9 @@ const cell = (figure: string, divisor = 1): string => {
   return show({ median: median / divisor, min: min / divisor, max: max / divisor });
 };
 
-const roundTrips = ["C words 4 B"];
-for (const size of SIZES) {
-  for (const mode of ["spin", "adaptive", "async"]) roundTrips.push(`ring ${mode} ${size} B`);
-  roundTrips.push(`C ring ${size} B`);
-}
+const roundTrips = SIZES.flatMap((size) =>
+  ["spin", "adaptive", "async"].map((mode) => `ring ${mode} ${size} B`),
+);
 roundTrips.push("ring woken 64 B", "ipc paused 64 B");
 for (const peer of ["ipc", "socket", "worker"]) roundTrips.push(`${peer} 64 B`, `${peer} 1024 B`);
 console.log("\nRound trips, µs: median (least–most) of the runs\n");
@@ -234,20 +231,42 @@ console.log(
 );
 
 console.log("\nOne way, million records a second: median (least–most) of the runs\n");
-const rates = [...samples.keys()].filter((figure) => / x\d+$/.test(figure));
+const rates = [...spreads.keys()].filter((figure) => / x\d+$/.test(figure));
 console.log(table([["", "M/s"], ...rates.map((figure) => [figure, cell(figure, 1e6)])]));
 
+/** How many times as fast as a variant the package was beside it. */
+function beside(kind: Row["kind"], size: number, batch: number, what: string): Spread | undefined {
+  const of = ([row]: [Row, Measured]): boolean =>
+    row.kind === kind && row.size === size && row.batch === batch;
+  return besideC.find(of)?.[1].ratios[what];
+}
+
+const inverse = (spread: Spread | undefined): Spread | undefined =>
+  spread && { median: 1 / spread.median, min: 1 / spread.max, max: 1 / spread.min };
+
+if (besideC.length > 0) {
+  console.log("\nBeside C, ns: median (least–most) of the windows of one pair of processes\n");
+  const ns = ({ times }: Measured, what: string): string =>
+    times[what] === undefined ? "" : show(times[what]);
+  console.log(
+    table([
+      ["", "here", "C ring", "modern C ring", "two bare words", "copy", "C ring / here"],
+      ...besideC.map(([row, measured]) => [
+        nameOf(row),
+        ...["bun", "c", "c-modern", "words", "copy"].map((what) => ns(measured, what)),
+        show(measured.ratios["c"]!),
+      ]),
+    ]),
+  );
+}
+
 const wanted: [string, string, string, Spread | undefined][] = [
-  [
-    "round trip 8 B / two bare words in C",
-    "≤ 1.7",
-    "1.2",
-    ratio("ring spin 8 B rtt mean", "C words 4 B rtt mean"),
-  ],
-  ["64 B, record by record / C ring", "≥ 1.0", "1.5", ratio("ring 64 B x1", "C ring 64 B x1")],
-  ["64 B in batches of 32 / C ring", "≥ 0.5", "1.0", ratio("ring 64 B x32", "C ring 64 B x32")],
-  ["1 KiB, record by record / C ring", "≥ 0.4", "0.8", ratio("ring 1024 B x1", "C ring 1024 B x1")],
-  ["64 KiB / one core's memcpy", "≥ 0.5", "0.8", ratio("ring 65536 B x1", "memcpy 65536 B")],
+  ["round trip 8 B / two bare words in C", "≤ 1.3", "1.1", inverse(beside("rtt", 8, 1, "words"))],
+  ["8 B, record by record / C ring", "≥ 1.2", "2", beside("oneway", 8, 1, "c")],
+  ["64 B, record by record / C ring", "≥ 1.5", "2.5", beside("oneway", 64, 1, "c")],
+  ["64 B in batches of 32 / C ring", "≥ 0.9", "1.2", beside("oneway", 64, 32, "c")],
+  ["1 KiB, record by record / C ring", "≥ 1.0", "1.3", beside("oneway", 1024, 1, "c")],
+  ["64 KiB / one core's memcpy", "≥ 0.9", "1.0", beside("oneway", 65536, 1, "copy")],
   [
     "Bun.spawn IPC / round trip 64 B",
     "≥ 50",
@@ -258,13 +277,13 @@ const wanted: [string, string, string, Spread | undefined][] = [
   [
     "async wake after a pause / Bun.spawn IPC, too",
     "≤ 1",
-    "0.5",
+    "0.6",
     ratio("ring woken 64 B rtt p50", "ipc paused 64 B rtt p50"),
   ],
   ["idle use of a core, block, %", "< 1", "0.3", spreads.get("idle block %")],
   ["idle use of a core, async, %", "< 1", "0.3", spreads.get("idle async %")],
 ];
-console.log("\nRatios: of each run its own, then median (least–most)\n");
+console.log("\nRatios: of each window or run its own, then median (least–most)\n");
 console.log(
   table([
     ["", "at least", "aim", "measured"],
@@ -280,6 +299,9 @@ console.log(
 if (options.json !== undefined) {
   const figures = Object.fromEntries(spreads);
   const ratios = Object.fromEntries(wanted.map(([what, , , spread]) => [what, spread ?? null]));
-  const results = { machine: machine(), pinned: PINNED, runs: RUNS, figures, ratios };
+  const windows = Object.fromEntries(
+    besideC.map(([row, { times, ratios: own }]) => [nameOf(row), { times, ratios: own }]),
+  );
+  const results = { machine: machine(), pinned: PINNED, runs: RUNS, windows, figures, ratios };
   await Bun.write(options.json, `${JSON.stringify(results, null, 2)}\n`);
 }

@@ -1,7 +1,4 @@
-/**
- * The loops of a window. Each variant imports a copy of its own (`?variant`), since the engine
- * compiles a loop for all that it has met.
- */
+/** The loops of a ring's windows, which window-side.ts imports once for each variant. */
 import type { RingConsumer, RingProducer } from "../../src/index.ts";
 
 let sum = 0;
@@ -9,7 +6,14 @@ const handler = (view: DataView, index: number): void => {
   sum += view.getUint32(index, true);
 };
 
-export function produce(producer: RingProducer, payload: Uint8Array, count: number): void {
+const payloads: Record<number, Uint8Array> = {};
+
+function payloadOf(size: number): Uint8Array {
+  return (payloads[size] ??= new Uint8Array(size));
+}
+
+export function produce(producer: RingProducer, size: number, count: number): void {
+  const payload = payloadOf(size);
   const words = new DataView(payload.buffer);
   for (let round = 0; round < count; round++) {
     words.setUint32(0, round, true);
@@ -18,6 +22,7 @@ export function produce(producer: RingProducer, payload: Uint8Array, count: numb
   producer.flush();
 }
 
+/** @returns ns a record, of those after the warm ones. */
 export function consume(consumer: RingConsumer, warm: number, count: number): number {
   let read = 0;
   while (read < warm) read += consumer.tryRead(handler, warm - read);
@@ -26,12 +31,14 @@ export function consume(consumer: RingConsumer, warm: number, count: number): nu
   return (Bun.nanoseconds() - start) / count;
 }
 
+/** @returns ns a round trip. */
 export function ping(
   producer: RingProducer,
   consumer: RingConsumer,
-  payload: Uint8Array,
+  size: number,
   count: number,
 ): number {
+  const payload = payloadOf(size);
   const start = Bun.nanoseconds();
   for (let round = 0; round < count; round++) {
     while (!producer.tryWrite(payload));
@@ -43,9 +50,10 @@ export function ping(
 export function pong(
   producer: RingProducer,
   consumer: RingConsumer,
-  payload: Uint8Array,
+  size: number,
   count: number,
 ): void {
+  const payload = payloadOf(size);
   for (let round = 0; round < count; round++) {
     while (consumer.tryRead(handler, 1) === 0);
     while (!producer.tryWrite(payload));

@@ -1,60 +1,120 @@
-/** Windows in which variants are measured in turns, by one pair of pinned processes. */
-import { mkdtempSync } from "node:fs";
+/**
+ * The ring beside its peers in C, window by window: one pair of processes, each pinned to a core,
+ * measures all variants in turns, and two bare words beside them, which say how far apart the cores
+ * are. So what moves the cores moves all variants alike, and the ratio of neighbours counts.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bunProgram } from "../support/report.ts";
+import { type Spread, bunProgram, compile, figuresOf, spreadOf, start } from "../support/report.ts";
 
+/** What both sides do at once. Side 0 measures. */
 export interface Window {
-  /** "bun…", of which each may be another tree; "c" or "c-modern"; "" where there is only one. */
-  readonly variant: string;
   readonly kind: "words" | "copy" | "oneway" | "rtt";
+  /**
+   * For rings: "bun", or "bun" and the name of another tree; "c", or "c-modern", which also pauses
+   * and fetches ahead.
+   */
+  readonly variant: string;
   readonly size: number;
+  /** A producer publishes after so many records. */
   readonly batch: number;
   readonly count: number;
   readonly capacity: number;
 }
 
-export function buildPeers(): string {
-  const library = join(mkdtempSync(join(tmpdir(), "bun-shm-bench-")), "peers.so");
-  const command = [
-    "cc",
-    "-O3",
-    "-shared",
-    "-fPIC",
-    "-o",
-    library,
-    join(import.meta.dir, "peers.c"),
-  ];
-  const { exitCode, stderr } = Bun.spawnSync(command);
-  if (exitCode !== 0) throw new Error(String(stderr));
-  return library;
+/** What is measured in turns: one kind of exchange with records of one size. */
+export interface Row {
+  readonly kind: "oneway" | "rtt";
+  readonly size: number;
+  readonly batch: number;
 }
 
-/** Runs the windows one after the other. @returns What side 0 measured in each. */
-export async function runWindows(
-  library: string,
-  windows: readonly Window[],
-  trees: Record<string, string> = {},
-): Promise<number[]> {
-  const name = `/bun-shm-bench-${process.pid}-${Math.random().toString(36).slice(2)}`;
-  const sides = [0, 1].map((side) =>
-    Bun.spawn(
-      bunProgram(
-        side,
-        "bench/ring/window-side.ts",
-        String(side),
-        name,
-        library,
-        JSON.stringify(windows),
-        JSON.stringify(trees),
-      ),
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    ),
+export const ROWS: readonly Row[] = [
+  ...[8, 64, 1024].map((size): Row => ({ kind: "rtt", size, batch: 1 })),
+  ...[8, 64, 1024, 65536].flatMap((size) =>
+    [1, 32].map((batch): Row => ({ kind: "oneway", size, batch })),
+  ),
+];
+
+/** What one row measured, in ns a record or a round trip, by variant; "words" and "copy" too. */
+export interface Measured {
+  readonly times: Readonly<Record<string, Spread>>;
+  /** How many times as long another variant, or the words or a copy, took as "bun" beside it. */
+  readonly ratios: Readonly<Record<string, Spread>>;
+}
+
+const WORDS: Window = {
+  kind: "words",
+  variant: "words",
+  size: 4,
+  batch: 1,
+  count: 20_000,
+  capacity: 4096,
+};
+/** Rounds before the first that counts, in which the engine compiles. */
+const WARM_ROUNDS = 2;
+
+/** The peers in C, as a library; undefined without a compiler. */
+export class Peers implements Disposable {
+  readonly #directory = mkdtempSync(join(tmpdir(), "bun-shm-bench-"));
+  readonly library: string | undefined = compile(
+    "bench/ring/peers.c",
+    join(this.#directory, "peers.so"),
+    ["-shared", "-fPIC"],
   );
-  const [text] = await Promise.all(sides.map((side) => side.stdout.text()));
-  for (const side of sides)
-    if ((await side.exited) !== 0) throw new Error("A side of the windows failed");
-  return text!.trim().split("\n").map(Number);
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** @returns How many records or round trips a window of some tens of ms has. */
+function countOf({ kind, size }: Row): number {
+  return kind === "rtt" ? 100_000 : Math.round(1_000_000 / Math.max(1, size / 256));
+}
+
+/**
+ * Measures a row in so many rounds.
+ *
+ * @param library The peers in C.
+ * @param trees Other trees of this package by the names of their variants.
+ */
+export async function measureRow(
+  row: Row,
+  rounds: number,
+  library: string,
+  trees: Readonly<Record<string, string>> = {},
+): Promise<Measured> {
+  const capacity = row.size > 4096 ? 1 << 20 : 1 << 18;
+  const rings = [...Object.keys(trees), "bun", "c", ...(row.kind === "oneway" ? ["c-modern"] : [])];
+  const round: Window[] = rings.map((variant) => ({
+    ...row,
+    variant,
+    count: countOf(row),
+    capacity,
+  }));
+  round.push(WORDS);
+  if (row.size >= 65536) round.push({ ...round[0]!, kind: "copy", variant: "copy" });
+  const windows = Array.from({ length: WARM_ROUNDS + rounds }, () => round).flat();
+  const name = `/bun-shm-bench-${process.pid}-${crypto.randomUUID()}`;
+  const args = [name, library, JSON.stringify(windows), JSON.stringify(trees)];
+  const [first, second] = [0, 1].map((side) =>
+    start(bunProgram(side, "bench/ring/window-side.ts", String(side), ...args)),
+  );
+  const [figures] = await Promise.all([figuresOf<number[]>(first!), second!.exited]);
+  const times: Record<string, number[]> = {};
+  round.forEach(({ variant }, at) => {
+    times[variant] = Array.from(
+      { length: rounds },
+      (_, of) => figures[(WARM_ROUNDS + of) * round.length + at]!,
+    );
+  });
+  const own = times["bun"]!;
+  const spreads = (of: (values: number[]) => number[]): Record<string, Spread> =>
+    Object.fromEntries(Object.entries(times).map(([what, values]) => [what, spreadOf(of(values))]));
+  return {
+    times: spreads((values) => values),
+    ratios: spreads((values) => values.map((value, at) => value / own[at]!)),
+  };
 }

@@ -38,12 +38,24 @@ export async function figuresOf<T>(child: Subprocess<"ignore", "pipe", "inherit"
   return JSON.parse(text) as T;
 }
 
-/** Compiles a C program of the repository; undefined without a compiler. */
-export function compile(source: string, output: string): string | undefined {
+/** Compiles a C source of the repository; undefined without a compiler. */
+export function compile(
+  source: string,
+  output: string,
+  flags: readonly string[] = [],
+): string | undefined {
   const compiler = Bun.which("cc") ?? Bun.which("gcc") ?? Bun.which("clang");
   if (compiler === null) return undefined;
   const path = join(import.meta.dir, "../..", source);
-  const { exitCode, stderr } = Bun.spawnSync([compiler, "-O3", "-pthread", "-o", output, path]);
+  const { exitCode, stderr } = Bun.spawnSync([
+    compiler,
+    "-O3",
+    "-pthread",
+    ...flags,
+    "-o",
+    output,
+    path,
+  ]);
   if (exitCode !== 0) throw new Error(String(stderr));
   return output;
 }

@@ -1,4 +1,6 @@
-/** How the sides of a ring publish to each other, as light wakers (waiting/event-count.ts) or not. */
+/**
+ * How the sides of a ring publish to each other, as light wakers (waiting/event-count.ts) or not.
+ */
 import { CALLS } from "../../layout/wait-point-layout.ts";
 import { fence, load, store } from "../../memory/atomics.ts";
 import type { Wakeable } from "./core.ts";
