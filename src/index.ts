@@ -89,13 +89,13 @@ export {
 export type { RecordHandler } from "./ring/algorithm/core.ts";
 export { RingBuffer } from "./ring/ring-buffer.ts";
 export { RingClaim } from "./ring/ring-claim.ts";
-export {
-  RingConsumer,
-  type RingConsumerOptions,
-  type RingReadAsyncOptions,
-  type RingReadOptions,
-  type RingValuesOptions,
-} from "./ring/ring-consumer.ts";
+export { RingConsumer } from "./ring/ring-consumer.ts";
+export type {
+  RingConsumerOptions,
+  RingReadAsyncOptions,
+  RingReadOptions,
+  RingValuesOptions,
+} from "./ring/read-options.ts";
 export type { RingKindName } from "./ring/ring-kinds.ts";
 export type {
   RingCreateOptions,

@@ -11,7 +11,8 @@ import { Segment } from "../segment/segment.ts";
 import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
 import type { Codec } from "../struct/codec.ts";
 import { countersOf } from "./algorithm/views.ts";
-import { RingConsumer, type RingConsumerOptions } from "./ring-consumer.ts";
+import type { RingConsumerOptions } from "./read-options.ts";
+import { RingConsumer } from "./ring-consumer.ts";
 import {
   RING_KINDS,
   type RingKind,

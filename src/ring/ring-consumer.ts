@@ -24,44 +24,26 @@ import {
   checkTimeout,
   checkWait,
 } from "../waiting/wait-options.ts";
-import { WAIT_STRATEGIES, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
+import {
+  type Ready,
+  WAIT_STRATEGIES,
+  WaitPoint,
+  type WaitStrategy,
+} from "../waiting/wait-point.ts";
 import { type RecordHandler, type RingConsumerCore, refusePromise } from "./algorithm/core.ts";
 import { countersOf } from "./algorithm/views.ts";
 import { OptionChecks } from "./option-checks.ts";
+import {
+  READ_ASYNC_OPTIONS,
+  READ_OPTIONS,
+  type RingConsumerOptions,
+  type RingReadAsyncOptions,
+  type RingReadOptions,
+  type RingValuesOptions,
+  VALUES_OPTIONS,
+} from "./read-options.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
 
-/** How a consumer works. */
-export interface RingConsumerOptions {
-  /** How blocking reads wait for a record. Default "adaptive". */
-  readonly strategy?: WaitStrategy | undefined;
-}
-
-/** How many records to read, and how long to wait for the first of them. */
-export interface RingReadOptions extends WaitOptions {
-  /** The most records to read; an integer above 0. Default: all that are there, at most one lap. */
-  readonly limit?: number | undefined;
-}
-
-/** How many records to read, and how to wait for the first of them in the event loop. */
-export interface RingReadAsyncOptions extends AsyncWaitOptions {
-  /** The most records to read; an integer above 0. Default: all that are there, at most one lap. */
-  readonly limit?: number | undefined;
-}
-
-/** What ends an iteration before its consumer is closed. */
-export interface RingValuesOptions {
-  /** Ends the iteration: the iterator throws the signal's reason. */
-  readonly signal?: AbortSignalLike | undefined;
-  /**
-   * Ends the iteration also when everything is read and no live producer has a role, after one has
-   * had it. The kernel says who lives. It is noticed within a quarter of a second. Default false.
-   */
-  readonly untilProducersEnd?: boolean | undefined;
-}
-
-const READ_OPTIONS: readonly string[] = ["limit", ...WAIT_OPTIONS];
-const READ_ASYNC_OPTIONS: readonly string[] = ["limit", ...ASYNC_WAIT_OPTIONS];
-const VALUES_OPTIONS: readonly string[] = ["signal", "untilProducersEnd"];
 const NO_LIMIT = 0x7fffffff;
 /** Equal to no handler that anybody passes, nor to one that is missing. */
 const NONE: RecordHandler = () => undefined;
@@ -244,7 +226,7 @@ export class RingConsumer<T = Uint8Array> {
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
     this.#checkOpen();
-    return this.#waitLater(options);
+    return (await this.#waitLater(this.#isReady, options)) && !this.closed;
   }
 
   /**
@@ -351,14 +333,17 @@ export class RingConsumer<T = Uint8Array> {
     const deadline = monotonicMs() + limitMs;
     if (!(await this.#line.enter(limitMs, signal, ref))) return undefined;
     try {
-      while (!this.closed) {
-        const left = remaining(timeoutMs, deadline);
-        if (!(await this.#waitLater({ timeoutMs: left, signal, ref }))) break;
-        const found = read();
+      if (this.closed) return undefined;
+      // It reads as soon as it finds something, and not some microtasks later.
+      let found: R | undefined;
+      const attempt = (unasked?: boolean): boolean => {
+        if (!this.#isReady(unasked)) return false;
         // What comes may be only padding: then it waits on.
-        if (found !== undefined || left === 0) return found;
-      }
-      return undefined;
+        if (!this.closed) found = read();
+        return found !== undefined || this.closed;
+      };
+      await this.#waitLater(attempt, { timeoutMs: remaining(timeoutMs, deadline), signal, ref });
+      return found;
     } finally {
       this.#line.leave();
     }
@@ -397,11 +382,11 @@ export class RingConsumer<T = Uint8Array> {
     return this.#records.wait(this.#isReady, { timeoutMs, signal, strategy: this.#strategy });
   }
 
-  async #waitLater(options: AsyncWaitOptions): Promise<boolean> {
-    if (this.#core.hasRecord()) return true;
-    if (options.timeoutMs === 0) return false;
-    this.#counters[layout.CONSUMER_WAITS_OFFSET >> 3]!++;
-    return (await this.#records.waitAsync(this.#isReady, options)) && !this.closed;
+  #waitLater(ready: Ready, options: AsyncWaitOptions): Promise<boolean> {
+    if (options.timeoutMs !== 0 && !this.#core.hasRecord()) {
+      this.#counters[layout.CONSUMER_WAITS_OFFSET >> 3]!++;
+    }
+    return this.#records.waitAsync(ready, options);
   }
 
   /** Whether a wait ends: a record is there, or the consumer is closed. */

@@ -124,9 +124,11 @@ export class WaitPoint {
 
   /** Rings every registered bell, and removes those whose owners are dead. */
   #ringBells(): void {
+    const words = this.#words;
     for (let word = FIRST_BELL_WORD; word < FIRST_BELL_WORD + BELL_COUNT; word++) {
-      const id = load(this.#words, word);
-      if (id !== 0 && !ring(id)) compareExchange(this.#words, word, id, 0);
+      // A plain look, since this runs rarely, and so slowly: it comes after a swap of the flags.
+      const id = words[word] ?? 0;
+      if (id !== 0 && !ring(id)) compareExchange(words, word, id, 0);
     }
   }
 
@@ -255,9 +257,10 @@ export class WaitPoint {
     const look = (unasked: boolean): boolean => {
       if (this.#isGone()) return end(() => resolve(false));
       try {
-        // The wake that came took the flag, so it is set again before the look.
-        const key = this.#announceAsync();
         if (ready(unasked)) return end(() => resolve(true));
+        // The wake that came took the flag, so it is set again before the next look.
+        const key = this.#announceAsync();
+        if (ready()) return end(() => resolve(true));
         if (this.#bellWord < 0) this.#sleepOnThread(key);
         return false;
       } catch (error) {
