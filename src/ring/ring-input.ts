@@ -4,7 +4,7 @@ import { checkWellFormed, shown } from "../arguments.ts";
 /** Up to this many bytes, a loop over them copies faster than a call of `set`. */
 const BYTES_LENGTH = 24;
 /** The same for a loop over words. */
-const WORDS_LENGTH = 32;
+const WORDS_LENGTH = 64;
 
 /** What the producer of a ring of bytes takes; text is written as UTF-8. */
 export type RingInput = Uint8Array | DataView | string;
