@@ -209,7 +209,13 @@ export class RingProducer<T = Uint8Array> {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
       if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
-      if (this.#open >= 0 || value.length > this.#claimable || (type | 0) !== type || type < 0) {
+      if (
+        this.#open >= 0 ||
+        value.length > this.#claimable ||
+        typeof type !== "number" ||
+        (type | 0) !== type ||
+        type < 0
+      ) {
         return this.#refuse(value.length, type);
       }
       const index = this.#core.tryClaim(value.length, type);
