@@ -1,6 +1,6 @@
 /** The descriptors of a Worker, and the kernel's locks on them, end with it, however it ends. */
 import { expect } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Mutex, RingBuffer, Segment, Semaphore, SharedEvent } from "../../src/index.ts";
@@ -30,7 +30,17 @@ async function start(name: string, how: string): Promise<Running> {
   return { worker, ended };
 }
 
-const countDescriptors = (): number => readdirSync("/proc/self/fd").length;
+/** How many descriptors of objects of that name, and of bells, this process has. */
+function countDescriptors(name: string): number {
+  const links = readdirSync("/proc/self/fd").map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link.startsWith("socket:") || link.includes(name)).length;
+}
 
 for (const how of ENDS) {
   testNeeding("/proc", process.platform === "linux")(`by ${how}`, async () => {
@@ -42,12 +52,12 @@ for (const how of ENDS) {
     using ring = RingBuffer.create(`${name}-ring`, { capacity: 1024 });
     // The Worker rings the bell of this thread, on a connection that it keeps.
     await Promise.all([event.waitAsync({ timeoutMs: 1 }), event.waitAsync({ timeoutMs: 1 })]);
-    let before = 0;
+    const before = countDescriptors(name);
     for (let round = 0; round < 3; round++) {
       const rung = event.waitAsync();
       const { worker, ended } = await start(name, how);
       expect([await rung, segment.isLocked(7)]).toEqual([true, true]);
-      expect(countDescriptors()).toBeGreaterThan(before);
+      expect(countDescriptors(name)).toBeGreaterThan(before);
       if (!OWN_ENDS.has(how)) await worker.terminate();
       await ended;
       event.reset();
@@ -61,8 +71,7 @@ for (const how of ENDS) {
         using consumer = ring.consumer();
         expect([lock?.held, consumer.tryTake()]).toEqual([true, undefined]);
       }
-      if (round === 0) before = countDescriptors();
-      await eventually(() => countDescriptors() === before);
+      await eventually(() => countDescriptors(name) === before);
     }
     expect(blocked.value).toBe(0);
     segment.unlink();
