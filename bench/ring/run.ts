@@ -51,13 +51,14 @@ interface Rate {
   readonly perSecond: number;
 }
 
-using peers = new Peers();
+const peers = new Peers();
 let names = 0;
 const prefix = `/bun-shm-bench-${process.pid}-`;
 const freshName = (): string => `${prefix}${++names}`;
 
 function cleanUp(): void {
   for (const { name } of listSegments()) if (name.startsWith(prefix)) Segment.unlink(name);
+  peers[Symbol.dispose]();
 }
 process.on("exit", cleanUp);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));

@@ -109,12 +109,11 @@ export function compareExchange(
  * store. x86 does neither. arm64 does both; there an atomic store followed by an atomic load, to
  * any word, is a full fence (STLR is ordered with a later LDAR).
  */
-const fenceWord = new Int32Array(new ArrayBuffer(4));
 
 /** Keeps all accesses before it before those after it. */
 export function fence(): void {
-  Atomics.store(fenceWord, 0, 0);
-  Atomics.load(fenceWord, 0);
+  Atomics.store(nobodys, BEFORE, 0);
+  Atomics.load(nobodys, BEFORE);
 }
 
 /** Keeps the loads before it before the loads after it, plain ones too. */

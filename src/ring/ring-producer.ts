@@ -209,15 +209,7 @@ export class RingProducer<T = Uint8Array> {
       const target = this.#bytes;
       if (target.length === 0) throw new ClosedError(this.#what);
       if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
-      if (
-        this.#open >= 0 ||
-        value.length > this.#claimable ||
-        typeof type !== "number" ||
-        (type | 0) !== type ||
-        type < 0
-      ) {
-        return this.#refuse(value.length, type);
-      }
+      if (!this.#mayClaim(value.length, type)) return false;
       const index = this.#core.tryClaim(value.length, type);
       if (index < 0) return false;
       this.#copier.copy(value, index);
