@@ -17,6 +17,7 @@ export interface ReturnTypes {
   cstring: string;
   i32: number;
   i64_fast: number;
+  void: void;
 }
 
 /** A C function. */

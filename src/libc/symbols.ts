@@ -10,6 +10,7 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: "ptr" },
   __error: { args: [], returns: "ptr" },
   strerror: { args: ["i32"], returns: "cstring" },
+  memcpy: { args: ["ptr", "ptr", "u32"], returns: "void" },
   // sys/mman.h
   shm_open: { args: ["cstring", "i32", "u32"], returns: "i32", fixed: 2 },
   shm_unlink: { args: ["cstring"], returns: "i32" },

@@ -132,9 +132,9 @@ export class Barrier extends LockHandle {
     this.#object = fnv1a(placed.segment.identity) | 0;
     const hold = memory.registerHold(this, "barrier");
     this.#hold = hold;
-    this.#lock = memory.lockAt(0, hold);
+    this.#lock = memory.lockAt(0);
     this.#seats = Array.from({ length: parties }, (_, seat) =>
-      memory.lockAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH, hold),
+      memory.lockAt(BARRIER_FIRST_SEAT_OFFSET + seat * BARRIER_SEAT_LENGTH),
     );
   }
 

@@ -115,12 +115,12 @@ export class LockMemory {
   }
 
   /**
-   * @param byteOffset Where it lies in this lock, in bytes. @param hold See `registerHold`.
+   * @param byteOffset Where it lies in this lock, in bytes.
    * @param bells Where those wait who wait for it in an event loop.
    */
-  lockAt(byteOffset: number, hold: Hold, bells?: WaitPoint): OwnedLock {
+  lockAt(byteOffset: number, bells?: WaitPoint): OwnedLock {
     const { segment, offset, what } = this.placed;
-    return new OwnedLock(segment, offset + byteOffset, what, hold, bells);
+    return new OwnedLock(segment, offset + byteOffset, what, bells);
   }
 
   /** Waits, blocking this thread. @returns Whether it is ready: false when the timeout passed. */

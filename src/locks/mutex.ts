@@ -143,7 +143,7 @@ export class Mutex extends LockHandle {
     this.#memory = memory;
     this.#onOwnerDied = options.onOwnerDied;
     this.#hold = memory.registerHold(this, "mutex");
-    this.#lock = memory.lockAt(0, this.#hold, memory.waitPoint);
+    this.#lock = memory.lockAt(0, memory.waitPoint);
   }
 
   /** How many bytes a mutex takes in a segment. */

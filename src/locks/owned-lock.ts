@@ -8,7 +8,6 @@ import { E, fail } from "../libc/errno.ts";
 import { HAS_FUTEX, futexWait, futexWake } from "../libc/futex.ts";
 import { monotonicMs, sleepMs } from "../libc/time.ts";
 import type { Mapping } from "../memory/mapping.ts";
-import type { Hold } from "../segment/holds.ts";
 import type { Participant } from "../segment/participant.ts";
 import type { Segment } from "../segment/segment.ts";
 import { LOCK_TRIES, POLL_MS } from "../waiting/limits.ts";
@@ -78,7 +77,6 @@ export class OwnedLock {
   readonly #segment: Segment;
   readonly #offset: number;
   readonly #what: string;
-  readonly #hold: Hold | undefined;
   readonly #bells: WaitPoint | undefined;
   // Its length is 0 before the first use, and once the memory is unmapped or the handle is closed.
   #words: Int32Array = NOTHING;
@@ -87,14 +85,12 @@ export class OwnedLock {
 
   /**
    * @param what The lock's name in messages, as in `mutex "/x"`.
-   * @param hold Keeps the segment from being closed during `holding`.
    * @param bells Where those wait who wait for it in an event loop.
    */
-  constructor(segment: Segment, byteOffset: number, what: string, hold?: Hold, bells?: WaitPoint) {
+  constructor(segment: Segment, byteOffset: number, what: string, bells?: WaitPoint) {
     this.#segment = segment;
     this.#offset = byteOffset;
     this.#what = what;
-    this.#hold = hold;
     this.#bells = bells;
   }
 
@@ -181,17 +177,6 @@ export class OwnedLock {
   abandon(): void {
     if (this.#words.length === 0) this.#bind();
     this.#core.abandon();
-  }
-
-  /** Runs a user's function while the lock is held, and keeps the segment mapped meanwhile. */
-  holding<T>(call: () => T): T {
-    const hold = this.#hold!;
-    hold.held = true;
-    try {
-      return call();
-    } finally {
-      hold.held = false;
-    }
   }
 
   /** Ends the use, because the handle is closed; the memory may stay mapped. */

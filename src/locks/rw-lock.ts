@@ -134,9 +134,9 @@ export class RwLock extends LockHandle {
     this.#memory = memory;
     const hold = memory.registerHold(this, "readers-writer lock");
     this.#hold = hold;
-    this.#writers = memory.lockAt(0, hold);
+    this.#writers = memory.lockAt(0);
     this.#places = Array.from({ length: places }, (_, place) =>
-      memory.lockAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH, hold),
+      memory.lockAt(RW_LOCK_FIRST_PLACE_OFFSET + place * RW_LOCK_PLACE_LENGTH),
     );
     this.#steps = new RwLockSteps({
       what: placed.what,

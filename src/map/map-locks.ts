@@ -7,12 +7,10 @@ import type { StripeLocks } from "./algorithm/map-writer.ts";
 export class OwnedStripeLocks implements StripeLocks {
   readonly #locks: readonly OwnedLock[];
 
-  /** @param handle The map's handle: the memory outlives a handle that is forgotten in a hold. */
-  constructor(handle: object, { segment, dataOffset, what }: Structure, memory: MapMemory) {
-    const hold = segment.holds.register(handle, `a lock of ${what}`, segment.mapping);
+  constructor({ segment, dataOffset, what }: Structure, memory: MapMemory) {
     this.#locks = Array.from({ length: memory.stripeMask + 1 }, (_, stripe) => {
       const offset = dataOffset + stripe * memory.stride * 4;
-      return new OwnedLock(segment, offset, `stripe ${stripe} of ${what}`, hold);
+      return new OwnedLock(segment, offset, `stripe ${stripe} of ${what}`);
     });
   }
 
@@ -22,10 +20,5 @@ export class OwnedStripeLocks implements StripeLocks {
 
   unlock(stripe: number): void {
     this.#locks[stripe]!.unlock();
-  }
-
-  /** Runs a user's function under a stripe's lock; the segment refuses to be closed meanwhile. */
-  holding<T>(stripe: number, call: () => T): T {
-    return this.#locks[stripe]!.holding(call);
   }
 }

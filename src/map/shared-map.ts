@@ -76,7 +76,6 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
-  readonly #locks: OwnedStripeLocks;
   readonly #guard: UpdateGuard;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
@@ -85,16 +84,15 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const { placed, segment, dataOffset } = structure;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
-    const locks = new OwnedStripeLocks(this, structure, memory);
+    const hold = segment.holds.register(this, `a lock of ${structure.what}`, segment.mapping);
     this.#placed = placed;
-    this.#guard = new UpdateGuard(placed);
+    this.#guard = new UpdateGuard(placed, hold);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
     this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#reader = new MapReader(memory, this.#found);
-    this.#writer = new MapWriter(memory, locks, evicts);
-    this.#locks = locks;
+    this.#writer = new MapWriter(memory, new OwnedStripeLocks(structure, memory), evicts);
     this.#entries = new MapEntries(
       { placed, memory },
       { reader: this.#reader, found: this.#found },
@@ -281,7 +279,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
         `Cannot copy a value of ${length} bytes into ${target.length}: it does not fit`,
       );
     }
-    this.#found.node.copy(target, 0, 0, length);
+    this.#found.fixed.take(0, target, length);
     return length;
   }
 
@@ -292,7 +290,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   has(key: K | string): boolean {
     this.#placed.checkOpen();
     this.#key.set(key);
-    return this.#reader.read(this.#key) !== ABSENT;
+    return this.#reader.read(this.#key, false) !== ABSENT;
   }
 
   /**
@@ -376,11 +374,15 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     locked.setNew(key);
     const { hash } = locked;
     const stripe = this.#writer.lock(hash);
+    this.#guard.begin();
     try {
       const slot = this.#writer.find(stripe, locked);
-      const length = slot === 0 ? ABSENT : this.#reader.read(locked);
+      const length = slot === 0 ? ABSENT : this.#reader.readAt(locked, stripe, slot);
       const kept = length === ABSENT ? 0 : this.#reader.expiry;
-      const encoded = this.#call(hash, fn, length);
+      const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
+      const value = fn(old);
+      checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
+      const encoded = value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
       if (encoded === ABSENT) {
         if (slot !== 0) this.#writer.remove(stripe, slot);
         return true;
@@ -390,25 +392,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
       const answer = this.#writer.put(stripe, slot, locked, this.#value, encoded, end, need);
       return answer !== REFUSED;
     } finally {
+      this.#guard.end();
       this.#writer.unlock(hash);
     }
-  }
-
-  /**
-   * Runs the user's part of an `update`, while its stripe is locked and stays mapped.
-   *
-   * @param length The bytes of the old value, which was just read; ABSENT when there is none.
-   * @returns The bytes of the encoded new value; ABSENT when there shall be none.
-   */
-  #call(hash: number, fn: (old: V | undefined) => V | undefined, length: number): number {
-    return this.#guard.during(() =>
-      this.#locks.holding(hash & this.#memory.stripeMask, () => {
-        const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
-        const value = fn(old);
-        checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
-        return value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
-      }),
-    );
   }
 
   /**

@@ -70,6 +70,15 @@ export function store(words: Int32Array, index: number, value: number): void {
   Atomics.store(words, index, value);
 }
 
+/**
+ * Writes a word; releases everything written before it, and may become visible after later loads of
+ * this thread. For words that only one thread writes at a time, and that wake nobody.
+ */
+export function release(words: Int32Array, index: number, value: number): void {
+  if (isPlain) words[index] = value;
+  else Atomics.store(words, index, value);
+}
+
 /** Adds with wrap-around. @returns The old value. */
 export function add(words: Int32Array, index: number, value: number): number {
   return Atomics.add(words, index, value);

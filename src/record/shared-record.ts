@@ -80,13 +80,13 @@ export class SharedRecord<S extends Schema> implements Disposable {
     const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#placed = placed;
-    this.#guard = new UpdateGuard(placed);
     this.#slotCount = slotCount;
     const length = valueLength(codec);
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const lockName = `the lock of ${what}`;
     const hold = segment.holds.register(this, lockName, segment.mapping);
-    this.#lock = new OwnedLock(segment, dataOffset + SHARED_RECORD_LOCK_OFFSET, lockName, hold);
+    this.#guard = new UpdateGuard(placed, hold);
+    this.#lock = new OwnedLock(segment, dataOffset + SHARED_RECORD_LOCK_OFFSET, lockName);
     this.#waitPoint = new WaitPoint(segment, dataOffset + SHARED_RECORD_WAIT_POINT_OFFSET);
     this.#readView = new DataView(this.#slots.copy.buffer);
     this.#bytes = new Uint8Array(new ArrayBuffer(length));
@@ -342,17 +342,15 @@ export class SharedRecord<S extends Schema> implements Disposable {
     checkSyncFunction(action, "its callback", fn);
     const lock = this.#lock;
     lock.lock();
+    this.#guard.begin();
     let version: number;
     try {
-      version = this.#guard.during(() =>
-        lock.holding(() => {
-          const value = fn(this.read());
-          checkSyncAnswer(action, value);
-          this.codec.write(this.#view, 0, value);
-          return this.#slots.write(this.#bytes);
-        }),
-      );
+      const value = fn(this.read());
+      checkSyncAnswer(action, value);
+      this.codec.write(this.#view, 0, value);
+      version = this.#slots.write(this.#bytes);
     } finally {
+      this.#guard.end();
       lock.unlock();
     }
     this.#waitPoint.wake();

@@ -18,7 +18,7 @@ import type { RingProducerCore } from "./algorithm/core.ts";
 import { countersOf } from "./algorithm/views.ts";
 import { OptionChecks } from "./option-checks.ts";
 import { RingClaim } from "./ring-claim.ts";
-import { Copier, type RingInput, type RingWritable, bytesOf, lengthOf } from "./ring-input.ts";
+import { type RingInput, type RingWritable, lengthOf } from "./ring-input.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
 import { isPlain } from "./ring-options.ts";
 
@@ -69,7 +69,6 @@ export class RingProducer<T = Uint8Array> {
   readonly #core: RingProducerCore;
   readonly #bytes: Uint8Array;
   readonly #buffer: Buffer;
-  readonly #copier: Copier;
   /** Undefined where records are the bytes themselves. */
   readonly #codec: Codec<T> | undefined;
   readonly #room: WaitPoint;
@@ -109,7 +108,6 @@ export class RingProducer<T = Uint8Array> {
     this.maxRecordLength = core.maxRecordLength;
     this.#claimable = core.maxRecordLength;
     this.#bytes = core.bytes;
-    this.#copier = new Copier(core.bytes);
     const { buffer, byteOffset, byteLength } = core.bytes;
     this.#buffer = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
   }
@@ -125,7 +123,6 @@ export class RingProducer<T = Uint8Array> {
    *   LayoutError when the ring is corrupt; ClosedError.
    */
   tryClaim(length: number, type = 0): number {
-    if (this.#isGone()) throw new ClosedError(this.#what);
     return this.#mayClaim(length, type) ? this.#claimNow(length, type) : -1;
   }
 
@@ -206,18 +203,19 @@ export class RingProducer<T = Uint8Array> {
   tryWrite(value: RingWritable<T>, type = 0): boolean {
     // A short way for the most common case: each further look at the value costs a nanosecond.
     if (value instanceof Uint8Array && this.#codec === undefined) {
-      const target = this.#bytes;
-      if (target.length === 0) throw new ClosedError(this.#what);
-      if (value.length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
-      if (!this.#mayClaim(value.length, type)) return false;
-      const index = this.#core.tryClaim(value.length, type);
-      if (index < 0) return false;
-      this.#copier.copy(value, index);
-      this.#core.commit();
-      return true;
+      const { length } = value;
+      if (length === 0) checkBytes(`Cannot write with ${this.#what}`, "the value", value);
+      if (this.#bytes.length > 0 && this.#open < 0 && length <= this.#claimable && type === 0) {
+        return this.#core.tryWrite(value, length, 0);
+      }
+      return this.#mayClaim(length, type) && this.#core.tryWrite(value, length, type);
     }
     const input = this.#encode(value);
-    const index = this.tryClaim(lengthOf(input), type);
+    const length = lengthOf(input);
+    if (typeof input !== "string") {
+      return this.#mayClaim(length, type) && this.#core.tryWrite(input, length, type);
+    }
+    const index = this.tryClaim(length, type);
     if (index < 0) return false;
     this.#fill(index, input);
     return true;
@@ -342,9 +340,8 @@ export class RingProducer<T = Uint8Array> {
   }
 
   #fill(index: number, input: RingInput): void {
-    if (input instanceof Uint8Array) this.#copier.copy(input, index);
-    else if (typeof input === "string") this.#buffer.write(input, index);
-    else this.#copier.copy(bytesOf(input), index);
+    if (typeof input === "string") this.#buffer.write(input, index);
+    else this.#core.data.put(index, input, input.byteLength);
     this.commit();
   }
 
@@ -387,12 +384,13 @@ export class RingProducer<T = Uint8Array> {
    */
   #mayClaim(length: number, type: number): boolean {
     return (
-      (this.#open < 0 &&
+      (this.#bytes.length > 0 &&
+        this.#open < 0 &&
         typeof length === "number" &&
-        typeof type === "number" &&
         (length | 0) === length &&
         length >= 0 &&
         length <= this.#claimable &&
+        typeof type === "number" &&
         (type | 0) === type &&
         type >= 0) ||
       this.#refuse(length, type)

@@ -60,7 +60,7 @@ export function decodeValue<T>(
 export function copyIn(bytes: Uint8Array, scratch: Scratch): number {
   checkBytes("Cannot encode a value", "it", bytes);
   scratch.reserve(bytes.length);
-  scratch.bytes.set(bytes);
+  scratch.fixed.put(0, bytes, bytes.length);
   return bytes.length;
 }
 

@@ -1,4 +1,5 @@
 /** The private memory of one handle, for values on their way into and out of shared memory. */
+import { FixedBytes } from "../memory/fixed-bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -8,6 +9,8 @@ export class Scratch {
   words!: Int32Array;
   bytes!: Uint8Array;
   view!: DataView;
+  /** The same bytes, to be copied to and from. */
+  fixed!: FixedBytes;
   /** The same bytes, with Node's methods that make strings of them. @internal */
   node!: Buffer;
 
@@ -32,7 +35,7 @@ export class Scratch {
    * @returns What the function returned.
    */
   lend<T>(offset: number, length: number, read: (bytes: Uint8Array) => T): T {
-    const { buffer, words, bytes, view, node } = this;
+    const { buffer, words, bytes, view, fixed, node } = this;
     this.bytes = NOTHING;
     try {
       return read(bytes.subarray(offset, offset + length));
@@ -41,6 +44,7 @@ export class Scratch {
       this.words = words;
       this.bytes = bytes;
       this.view = view;
+      this.fixed = fixed;
       this.node = node;
     }
   }
@@ -51,6 +55,7 @@ export class Scratch {
     this.words = new Int32Array(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
     this.view = new DataView(this.buffer);
+    this.fixed = new FixedBytes(this.buffer, 0, this.buffer.byteLength);
     this.node = Buffer.from(this.buffer);
     if (old !== undefined) this.bytes.set(old);
   }

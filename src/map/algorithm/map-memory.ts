@@ -13,6 +13,7 @@ import {
 import { LayoutError } from "../../errors.ts";
 import { wordsOf } from "../../memory/atomics.ts";
 import type { BootClock } from "../../memory/boot.ts";
+import { FixedBytes } from "../../memory/fixed-bytes.ts";
 import { type MapShape, stripeWords } from "./map-shape.ts";
 
 /** A time that has passed, by any clock. */
@@ -23,6 +24,8 @@ export class MapMemory {
   readonly words: Int32Array;
   /** The same memory: the f64 at word `i` is `floats[i >> 1]`. */
   readonly floats: Float64Array;
+  /** The same memory, to be copied to and from. */
+  readonly bytes: FixedBytes;
   readonly shape: MapShape;
   /** By which entries expire. */
   readonly clock: BootClock;
@@ -39,6 +42,7 @@ export class MapMemory {
   constructor(buffer: ArrayBuffer, byteOffset: number, shape: MapShape, clock: BootClock) {
     this.words = wordsOf(buffer);
     this.floats = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
+    this.bytes = new FixedBytes(buffer, 0, buffer.byteLength);
     this.shape = shape;
     this.clock = clock;
     this.start = (byteOffset / 4) | 0;
@@ -67,6 +71,12 @@ export class MapMemory {
    */
   expiryOf(first: number): number {
     return this.#sinceBoot(this.floats[(first + EXPIRY_WORD) >> 1]!, first + BOOT_WORD);
+  }
+
+  /** @param first The index of the first word of an entry. @returns Whether it has expired. */
+  hasExpired(first: number): boolean {
+    const expiry = this.expiryOf(first);
+    return expiry !== 0 && expiry <= this.clock.nowMs();
   }
 
   /** @returns When the next entry of a stripe expires; 0: never. */
@@ -110,7 +120,7 @@ export function copyOut(
   first: number,
   skip: number,
   count: number,
-  target: Int32Array,
+  target: FixedBytes,
 ): boolean {
   const { words, unitWords, unitCount } = memory;
   let cell = first;
@@ -124,7 +134,7 @@ export function copyOut(
     } else {
       const from = cell + head + skip;
       const part = Math.min(room - skip, count - done);
-      for (let at = 0; at < part; at++) target[done + at] = words[from + at]!;
+      memory.bytes.copyTo(target, done * 4, from * 4, part * 4);
       done += part;
       skip = 0;
       if (done === count) return true;

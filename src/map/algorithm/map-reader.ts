@@ -64,10 +64,11 @@ export class MapReader {
 
   /**
    * Copies a key's value to the scratch.
-   * @returns The value's length in bytes; ABSENT without a valid entry.
+   * @param copies Whether to copy it, and not only to find it.
+   * @returns The value's length in bytes, 0 if it is not copied; ABSENT without a valid entry.
    * @throws LayoutError when the bytes are no map.
    */
-  read(key: MapKey): number {
+  read(key: MapKey, copies = true): number {
     const memory = this.#memory;
     const words = this.#words;
     const { hash } = key;
@@ -83,7 +84,7 @@ export class MapReader {
       for (let count = 0; count < BUCKET_SLOTS; count++) {
         const reference = words[bucket + slot]!;
         if (reference >>> 24 === tag && reference !== 0) {
-          const length = this.#readReferenced(key, stripe, bucket, slot);
+          const length = this.#readReferenced(key, stripe, bucket, slot, copies);
           if (length !== OTHER_KEY) return length;
         }
         if (++slot >= BUCKET_SLOTS) slot = 0;
@@ -94,13 +95,28 @@ export class MapReader {
     }
   }
 
-  #readReferenced(key: MapKey, stripe: number, bucket: number, slot: number): number {
+  /**
+   * Copies the value of a key to the scratch, like `read`, for a writer that has found its slot.
+   * @param slot The index of the slot's word.
+   */
+  readAt(key: MapKey, stripe: number, slot: number): number {
+    const index = (slot - stripe) & (BUCKET_WORDS - 1);
+    return this.#readReferenced(key, stripe, slot - index, index, true);
+  }
+
+  #readReferenced(
+    key: MapKey,
+    stripe: number,
+    bucket: number,
+    slot: number,
+    copies: boolean,
+  ): number {
     const words = this.#words;
     const tag = key.hash >>> 24;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const reference = load(words, bucket + slot);
       if (reference >>> 24 !== tag || reference === 0) return OTHER_KEY;
-      const length = this.#attempt(key, stripe, bucket + slot, reference);
+      const length = this.#attempt(key, stripe, bucket + slot, reference, copies);
       if (length === CHANGED) continue;
       if (length >= 0) {
         const used = words[bucket + BUCKET_USED_WORD]!;
@@ -112,7 +128,7 @@ export class MapReader {
     return this.#memory.corrupt("a slot that never comes to rest", bucket + slot);
   }
 
-  #attempt(key: MapKey, stripe: number, slot: number, reference: number): number {
+  #attempt(key: MapKey, stripe: number, slot: number, reference: number, copies: boolean): number {
     const memory = this.#memory;
     const words = this.#words;
     const unit = memory.unitOf(reference, slot);
@@ -127,7 +143,11 @@ export class MapReader {
       words[first + KEY_LENGTH_WORD] === key.length &&
       startsWith(memory, units, first, key.words, key.wordCount)
     ) {
-      length = this.#copy(units, first, key.wordCount, 0, sequence);
+      length = copies
+        ? this.#copy(units, first, key.wordCount, 0, sequence)
+        : memory.hasExpired(first)
+          ? ABSENT
+          : 0;
     }
     loadFence();
     // SYNC map-sequence: pairs with the addition in `freeEntry`.
@@ -151,7 +171,7 @@ export class MapReader {
       }
       this.expiry = expiry;
       const count = keyWords + ((length + 3) >> 2);
-      if (copyOut(memory, units, first, skip, count, this.#value.words)) {
+      if (copyOut(memory, units, first, skip, count, this.#value.fixed)) {
         return expiry !== 0 && expiry <= memory.clock.nowMs() ? ABSENT : length;
       }
     }

@@ -12,7 +12,7 @@ import {
   SEQUENCE_WORD,
   VALUE_LENGTH_WORD,
 } from "../../layout/map-layout.ts";
-import { add, storeFence } from "../../memory/atomics.ts";
+import { release, storeFence } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { unitsFor } from "./map-shape.ts";
 import type { MapKey } from "./map-key.ts";
@@ -56,8 +56,8 @@ export function writeEntry(
   let at = cell + FIRST_HEAD_WORDS;
   let end = cell + unitWords;
   const { words: keyWords, wordCount } = key;
-  const { words: valueWords } = value;
-  const total = wordCount + ((valueLength + 3) >> 2);
+  const valueWords = (valueLength + 3) >> 2;
+  const total = wordCount + valueWords;
   for (let done = 0; done < total;) {
     if (at === end) {
       const next = take(memory, stripe);
@@ -66,18 +66,19 @@ export function writeEntry(
       at = cell + OTHER_HEAD_WORDS;
       end = cell + unitWords;
     }
-    if (done < wordCount) {
-      for (; done < wordCount && at < end; done++) words[at++] = keyWords[done]!;
-    } else {
-      for (; done < total && at < end; done++) words[at++] = valueWords[done - wordCount]!;
-    }
+    for (; done < wordCount && at < end; done++) words[at++] = keyWords[done]!;
+    if (done < wordCount) continue;
+    const part = Math.min(end - at, total - done);
+    value.fixed.copyTo(memory.bytes, at * 4, (done - wordCount) * 4, part * 4);
+    at += part;
+    done += part;
   }
   words[cell + NEXT_WORD] = 0;
   return unit;
 }
 
 /**
- * Frees an entry that no slot refers to any more. SYNC map-sequence: the addition comes before
+ * Frees an entry that no slot refers to any more. SYNC map-sequence: this comes before
  * anything else is written to its units, and pairs with the last load in MapReader.
  */
 export function freeEntry(memory: MapMemory, stripe: number, first: number): void {
@@ -85,7 +86,7 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
   const units = stripe + memory.unitsOffset;
   let cell = units + first * unitWords;
   const count = entryUnits(memory, cell);
-  add(words, cell + SEQUENCE_WORD, 1);
+  release(words, cell + SEQUENCE_WORD, (words[cell + SEQUENCE_WORD]! + 1) | 0);
   storeFence();
   let unit = first;
   for (let freed = 0; freed < count; freed++) {

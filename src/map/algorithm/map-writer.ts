@@ -22,7 +22,7 @@ import {
   BUCKET_SLOTS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
-import { load, store } from "../../memory/atomics.ts";
+import { load, release, store } from "../../memory/atomics.ts";
 import { type MapMemory, startsWith } from "./map-memory.ts";
 import { MapEvictor } from "./map-evictor.ts";
 import { rebuild } from "./map-repair.ts";
@@ -192,8 +192,7 @@ export class MapWriter {
   isExpired(stripe: number, slot: number): boolean {
     const memory = this.#memory;
     const unit = this.#words[slot]! & 0xffffff;
-    const expiry = memory.expiryOf(stripe + memory.unitsOffset + unit * memory.unitWords);
-    return expiry !== 0 && expiry <= memory.clock.nowMs();
+    return memory.hasExpired(stripe + memory.unitsOffset + unit * memory.unitWords);
   }
 
   /**
@@ -241,7 +240,7 @@ export class MapWriter {
     const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
     if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
     // SYNC map-slot: a reader that finds the unit here sees everything above.
-    store(words, target, (key.hash & 0xff000000) | unit);
+    release(words, target, (key.hash & 0xff000000) | unit);
     if (old === 0) words[stripe + ENTRY_COUNT_WORD]!++;
     else freeEntry(this.#memory, stripe, oldUnit);
     return STORED;

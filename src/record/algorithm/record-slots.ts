@@ -26,7 +26,11 @@ import {
   SLOT_VALUE_OFFSET,
   SLOT_VERSION_OFFSET,
 } from "../../layout/shared-record-layout.ts";
-import { load, loadFence, store, storeFence, wordsOf } from "../../memory/atomics.ts";
+import { load, loadFence, release, store, storeFence, wordsOf } from "../../memory/atomics.ts";
+import { FixedBytes } from "../../memory/fixed-bytes.ts";
+
+/** From a slot's version to its value, in bytes. */
+const VALUE_DISTANCE: number = SLOT_VALUE_OFFSET - SLOT_VERSION_OFFSET;
 
 /** A read that fails this often meets bytes that are no record. */
 const MAX_ATTEMPTS = 100_000;
@@ -49,7 +53,8 @@ export class RecordSlots {
   readonly #words: Int32Array;
   readonly #latest: number;
   readonly #versions: Int32Array;
-  readonly #values: Uint8Array[] = [];
+  readonly #bytes: FixedBytes;
+  readonly #valueLength: number;
   readonly #mask: number;
 
   /**
@@ -60,13 +65,14 @@ export class RecordSlots {
   constructor(buffer: ArrayBuffer, byteOffset: number, valueLength: number, slotCount: number) {
     this.#words = wordsOf(buffer);
     this.#latest = ((byteOffset + SHARED_RECORD_LATEST_OFFSET) / 4) | 0;
+    this.#bytes = new FixedBytes(buffer, 0, buffer.byteLength);
+    this.#valueLength = valueLength;
     this.#mask = slotCount - 1;
     this.#versions = new Int32Array(slotCount);
     const stride = recordStride(valueLength);
     for (let slot = 0; slot < slotCount; slot++) {
       const at = byteOffset + SHARED_RECORD_SLOTS_OFFSET + slot * stride;
       this.#versions[slot] = (at + SLOT_VERSION_OFFSET) / 4;
-      this.#values.push(new Uint8Array(buffer, at + SLOT_VALUE_OFFSET, valueLength));
     }
     this.copy = new Uint8Array(new ArrayBuffer(valueLength));
   }
@@ -91,7 +97,7 @@ export class RecordSlots {
       const slot = version & this.#mask;
       const versionIndex = this.#versions[slot]!;
       if (load(words, versionIndex) !== version) continue;
-      target.set(this.#values[slot]!);
+      this.#bytes.take(versionIndex * 4 + VALUE_DISTANCE, target, this.#valueLength);
       loadFence();
       // SYNC record-slot: a writer empties the word before it touches the bytes.
       if (load(words, versionIndex) === version) return version;
@@ -113,10 +119,10 @@ export class RecordSlots {
     const version = (load(words, this.#latest) + 1) | 0 || 1;
     const slot = version & this.#mask;
     const versionIndex = this.#versions[slot]!;
-    store(words, versionIndex, 0);
+    release(words, versionIndex, 0);
     storeFence();
-    this.#values[slot]!.set(value);
-    store(words, versionIndex, version);
+    this.#bytes.put(versionIndex * 4 + VALUE_DISTANCE, value, this.#valueLength);
+    release(words, versionIndex, version);
     store(words, this.#latest, version);
     return version;
   }

@@ -5,6 +5,7 @@
  * an object to wake the other side by, and calls it at the instants when a wake is due.
  */
 import { isThenable } from "../../arguments.ts";
+import type { FixedBytes } from "../../memory/fixed-bytes.ts";
 
 /** The other side of a ring, which may be asleep. A wait point is one. */
 export interface Wakeable {
@@ -49,6 +50,8 @@ export interface RingProducerCore {
   readonly view: DataView;
   /** The same bytes. */
   readonly bytes: Uint8Array;
+  /** The same bytes, to be copied to. */
+  readonly data: FixedBytes;
   /** The longest payload, in bytes. */
   readonly maxRecordLength: number;
   /** Woken after every publish. */
@@ -61,12 +64,34 @@ export interface RingProducerCore {
    * @returns The index of the payload in `view`; -1 when there is no room.
    */
   tryClaim(length: number, type: number): number;
+  /**
+   * Claims, copies and commits in one call.
+   *
+   * @param source Its first `length` bytes are the payload.
+   * @param length See `tryClaim`. @param type See `tryClaim`.
+   * @returns Whether there was room.
+   */
+  tryWrite(source: ArrayBufferView, length: number, type: number): boolean;
   /** Ends the claim: the record is published now, or with its batch. */
   commit(): void;
   /** Ends the claim: there is no record. */
   abort(): void;
   /** Publishes what is committed. */
   flush(): void;
+}
+
+/** `tryWrite` as a claim, a copy and a commit. */
+export function writeByClaim(
+  core: RingProducerCore,
+  source: ArrayBufferView,
+  length: number,
+  type: number,
+): boolean {
+  const index = core.tryClaim(length, type);
+  if (index < 0) return false;
+  core.data.put(index, source, length);
+  core.commit();
+  return true;
 }
 
 /** The reading side of a ring. One thread uses it. */

@@ -1,5 +1,6 @@
 /** The memory of one ring as typed arrays, and the errors for bytes that make no ring. */
 import { LayoutError } from "../../errors.ts";
+import { FixedBytes } from "../../memory/fixed-bytes.ts";
 
 /** The bytes of one ring: control words, and then data. */
 export interface RingMemory {
@@ -22,6 +23,7 @@ export interface RingViews {
   readonly counters: Float64Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
+  readonly data: FixedBytes;
   readonly view: DataView;
 }
 
@@ -33,6 +35,7 @@ export function viewsOf(memory: RingMemory): RingViews {
     counters: countersOf(memory),
     words: new Int32Array(buffer, start, capacity >> 2),
     bytes: new Uint8Array(buffer, start, capacity),
+    data: new FixedBytes(buffer, start, capacity),
     view: new DataView(buffer, start, capacity),
   };
 }

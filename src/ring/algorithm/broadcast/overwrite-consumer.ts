@@ -122,7 +122,7 @@ export class OverwriteConsumer implements RingConsumerCore {
 
   /** Copies whole records, validates them, and moves past them. @returns Whether there were any. */
   #copy(): boolean {
-    const { control, bytes } = this.#views;
+    const { control, data } = this.#views;
     const capacity = this.#capacity;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // SYNC published, SYNC overwrite: R1 to R4.
@@ -131,7 +131,7 @@ export class OverwriteConsumer implements RingConsumerCore {
       const index = (this.#position | 0) & (capacity - 1);
       const length = Math.min(available, capacity - index, this.#copied.length);
       if (length > 0 && available <= capacity) {
-        this.#copied.set(bytes.subarray(index, index + length));
+        data.take(index, this.#copied, length);
         loadFence();
         if (this.#isIntact()) return this.#accept(index, length);
       } else if (this.#isIntact()) {
@@ -180,7 +180,7 @@ export class OverwriteConsumer implements RingConsumerCore {
    * while, or at the tail. Counts the loss.
    */
   #skip(): void {
-    const { control, bytes } = this.#views;
+    const { control, data } = this.#views;
     const capacity = this.#capacity;
     const intent = word.readWide(control, word.TAIL_INTENT);
     let mark = -1;
@@ -192,7 +192,7 @@ export class OverwriteConsumer implements RingConsumerCore {
     const tail = load(control, word.TAIL);
     if (mark >= 0) {
       const index = (mark | 0) & (capacity - 1) & -BROADCAST_ALIGNMENT;
-      this.#copied.set(bytes.subarray(index, index + BROADCAST_HEADER_LENGTH));
+      data.take(index, this.#copied, BROADCAST_HEADER_LENGTH);
       loadFence();
       const now = word.readWide(control, word.TAIL_INTENT);
       if (now - mark <= capacity && word.widen(tail, now) > mark) {

@@ -48,8 +48,9 @@ import {
   PRODUCER_RECORDS_OFFSET,
 } from "../../../layout/ring-layout.ts";
 import { and, load, store, storeFence } from "../../../memory/atomics.ts";
+import type { FixedBytes } from "../../../memory/fixed-bytes.ts";
 import * as word from "./words.ts";
-import type { RingProducerCore, Wakeable } from "../core.ts";
+import { type RingProducerCore, type Wakeable, writeByClaim } from "../core.ts";
 import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, viewsOf } from "../views.ts";
 
@@ -67,6 +68,7 @@ const MAX_SCANS = 64;
 export class BroadcastProducer implements RingProducerCore {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  readonly data: FixedBytes;
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #control: Int32Array;
@@ -114,6 +116,7 @@ export class BroadcastProducer implements RingProducerCore {
     const views = viewsOf(memory);
     this.view = views.view;
     this.bytes = views.bytes;
+    this.data = views.data;
     this.reader = reader;
     this.maxRecordLength = layout.broadcastMaxRecordLength(memory.capacity);
     this.#control = views.control;
@@ -151,6 +154,10 @@ export class BroadcastProducer implements RingProducerCore {
         offset: layout.TAIL_INTENT_OFFSET,
       });
     }
+  }
+
+  tryWrite(source: ArrayBufferView, length: number, type: number): boolean {
+    return writeByClaim(this, source, length, type);
   }
 
   tryClaim(length: number, type: number): number {

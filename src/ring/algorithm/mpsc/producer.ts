@@ -44,6 +44,7 @@ import {
   PRODUCER_POSITION_OFFSET,
 } from "../../../layout/ring-layout.ts";
 import { compareExchange, load, store } from "../../../memory/atomics.ts";
+import type { FixedBytes } from "../../../memory/fixed-bytes.ts";
 import {
   DONE_WORD,
   INTENT_WORD,
@@ -57,7 +58,7 @@ import {
   mpscViewsOf,
   readVersion,
 } from "./cells.ts";
-import type { RingProducerCore, Wakeable } from "../core.ts";
+import { type RingProducerCore, type Wakeable, writeByClaim } from "../core.ts";
 import type { RingMemory } from "../views.ts";
 
 /** How often a walk begins again, and a place is read again, before the ring counts as corrupt. */
@@ -67,6 +68,7 @@ const MAX_RESTARTS = 1000;
 export class MpscProducer implements RingProducerCore {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  readonly data: FixedBytes;
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #views: MpscViews;
@@ -99,6 +101,7 @@ export class MpscProducer implements RingProducerCore {
     this.#views = mpscViewsOf(memory);
     this.view = this.#views.view;
     this.bytes = this.#views.bytes;
+    this.data = this.#views.data;
     this.#cells = this.#views.cells;
     this.#words = this.#views.words;
     this.#capacity = memory.capacity;
@@ -149,6 +152,10 @@ export class MpscProducer implements RingProducerCore {
   #isFull(): boolean {
     const used = (this.#at.position - this.#head.position) | 0;
     return used < 0 || used >= this.#capacity;
+  }
+
+  tryWrite(source: ArrayBufferView, length: number, type: number): boolean {
+    return writeByClaim(this, source, length, type);
   }
 
   tryClaim(length: number, type: number): number {

@@ -33,6 +33,7 @@
 import { PADDING_TYPE, RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import * as layout from "../../../layout/ring-layout.ts";
 import { load } from "../../../memory/atomics.ts";
+import type { FixedBytes } from "../../../memory/fixed-bytes.ts";
 import type { RingProducerCore, Wakeable } from "../core.ts";
 import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
@@ -53,6 +54,7 @@ const FULL_COUNTER = layout.PRODUCER_FULL_OFFSET >> 3;
 export class SpscProducer implements RingProducerCore {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  readonly data: FixedBytes;
   readonly maxRecordLength: number;
   readonly reader: Wakeable;
   readonly #memory: RingMemory;
@@ -90,6 +92,7 @@ export class SpscProducer implements RingProducerCore {
     const views = viewsOf(memory);
     this.view = views.view;
     this.bytes = views.bytes;
+    this.data = views.data;
     this.reader = reader;
     this.#memory = memory;
     this.#counters = views.counters;
@@ -106,16 +109,26 @@ export class SpscProducer implements RingProducerCore {
     this.#records = this.#words[RECORDS_LOW_WORD]!;
   }
 
-  tryClaim(length: number, type: number): number {
+  tryWrite(source: ArrayBufferView, length: number, type: number): boolean {
+    if (!this.#hasPlace(length)) return false;
+    this.data.put((this.#tail & this.#mask) + RECORD_HEADER_LENGTH, source, length);
+    this.#end(length + RECORD_HEADER_LENGTH, type);
+    return true;
+  }
+
+  #hasPlace(length: number): boolean {
     const needed = (length + 15) & -8;
     const index = this.#tail & this.#mask;
     // The terminator needs room too.
-    if (
-      ((this.#limit - this.#tail) | 0) < needed + RECORD_HEADER_LENGTH ||
-      needed > this.#capacity - index
-    ) {
-      if (!this.#makeRoom(needed)) return -1;
-    }
+    return (
+      (((this.#limit - this.#tail) | 0) >= needed + RECORD_HEADER_LENGTH &&
+        needed <= this.#capacity - index) ||
+      this.#makeRoom(needed)
+    );
+  }
+
+  tryClaim(length: number, type: number): number {
+    if (!this.#hasPlace(length)) return -1;
     this.#claimedLength = length + RECORD_HEADER_LENGTH;
     this.#claimedType = type;
     return (this.#tail & this.#mask) + RECORD_HEADER_LENGTH;
@@ -175,12 +188,17 @@ export class SpscProducer implements RingProducerCore {
     const length = this.#claimedLength;
     if (length === 0) return;
     this.#claimedLength = 0;
+    this.#end(length, this.#claimedType);
+  }
+
+  /** Adds a record whose bytes are written. */
+  #end(length: number, type: number): void {
     this.#records = (this.#records + 1) | 0;
     if (this.#batch === 1 && this.#heldLength === 0) {
-      this.#publish(this.#pass(length, this.#claimedType), length);
+      this.#publish(this.#pass(length, type), length);
       return;
     }
-    this.#append(length, this.#claimedType);
+    this.#append(length, type);
     if (++this.#heldRecords >= this.#batch) this.flush();
   }
 
