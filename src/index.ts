@@ -71,7 +71,8 @@ export type {
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "./segment/placed.ts";
+  ReadableOpenOptions,
+} from "./segment/placed-options.ts";
 export {
   type PromClient,
   type PromConstructor,

@@ -15,6 +15,7 @@ import {
 } from "../layout/atomics-layout.ts";
 import { layoutHash } from "../layout/description.ts";
 import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
+import { accessesPlainly } from "../memory/atomics.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
 
 /** Which words and counters there are. */
@@ -37,8 +38,8 @@ const MAX_NAMES = 4096;
 export const ATOMICS_KIND: StructureKind = {
   noun: "atomics",
   kinds: { [SEGMENT_KINDS.atomics]: { layoutHash: HASH } },
-  // A private mapping stops following what others write once the engine has compiled a load.
-  readable: false,
+  // A private mapping shows what others write until it is written to, by a look too.
+  readable: accessesPlainly(),
 };
 
 /** @returns The checked names: words first. @throws TypeError, RangeError that show the bad one. */

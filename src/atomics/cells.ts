@@ -1,7 +1,7 @@
 /** The memory of words and counters, and how their use ends. */
 import { checkInteger, shown } from "../arguments.ts";
 import { ClosedError } from "../errors.ts";
-import { wordsOf } from "../memory/atomics.ts";
+import { accessesPlainly, wordsOf } from "../memory/atomics.ts";
 import { Segment } from "../segment/segment.ts";
 
 const CLOSED = new Int32Array(0);
@@ -10,10 +10,12 @@ const CLOSED = new Int32Array(0);
 export class Cells {
   /** What it is, for messages: `atomics "/x"`. */
   readonly what: string;
+  readonly isReadOnly: boolean;
   #words: Int32Array;
 
-  constructor(what: string, { buffer }: Segment) {
+  constructor(what: string, { buffer, access }: Segment) {
     this.what = what;
+    this.isReadOnly = access === "read";
     this.#words = wordsOf(buffer);
   }
 
@@ -23,6 +25,14 @@ export class Cells {
     // The JIT reads the length for free, and it is 0 once the memory is detached.
     if (words.length === 0) throw new ClosedError(this.what);
     return words;
+  }
+
+  /** The words, for a change. @throws ClosedError; TypeError when they can only be read. */
+  get writable(): Int32Array {
+    if (this.isReadOnly) {
+      throw new TypeError(`Cannot change ${this.what}: it was opened for reading only`);
+    }
+    return this.words;
   }
 
   close(): void {
@@ -50,7 +60,7 @@ export function cellsAt(noun: string, segment: unknown, offset: number, byteLeng
       `${action}: its offset must be a multiple of ${byteLength}, not ${offset}`,
     );
   }
-  if (segment.access === "read") {
+  if (segment.access === "read" && !accessesPlainly()) {
     throw new TypeError(`${action}: the segment was opened for reading only`);
   }
   return new Cells(`${noun} at ${offset} in segment ${shown(segment.name)}`, segment);

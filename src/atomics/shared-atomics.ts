@@ -4,8 +4,8 @@ import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
-  PlacedOpenOptions,
-} from "../segment/placed.ts";
+  ReadableOpenOptions,
+} from "../segment/placed-options.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import {
@@ -32,7 +32,7 @@ export interface SharedAtomicsInitOptions<W extends string, C extends string>
 
 /** How to find words and counters that have a segment of their own; by default, all of them. */
 export interface SharedAtomicsOpenOptions<W extends string, C extends string>
-  extends PlacedOpenOptions, AtomicsNames<W, C> {}
+  extends ReadableOpenOptions, AtomicsNames<W, C> {}
 
 const NAMES: readonly string[] = ["words", "counters"];
 
@@ -116,7 +116,8 @@ export class SharedAtomics<
     name: string,
     options: SharedAtomicsOpenOptions<W, C> = {},
   ): SharedAtomics<W, C> {
-    const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, "waitMs", "owner");
+    const own = ["waitMs", "owner", "access"];
+    const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, ...own);
     return Structure.open(ATOMICS_KIND, name, options, SharedAtomics.#finder(list));
   }
 

@@ -56,13 +56,14 @@ export class SharedCounter {
    * Adds to the count. Never blocks.
    *
    * @param amount An integer from 0 to 2^24. Default 1.
-   * @throws RangeError, TypeError for another amount, which adds nothing; ClosedError.
+   * @throws RangeError, TypeError for another amount, which adds nothing; TypeError where it can
+   *   only be read; ClosedError.
    */
   add(amount = 1): void {
     if (!Number.isInteger(amount) || amount < 0 || amount > MAX_ADDITION) {
       checkInteger("Cannot add to a counter", "the amount", amount, 0, MAX_ADDITION);
     }
-    addToCounter(this.#cells.words, this.#index, amount);
+    addToCounter(this.#cells.writable, this.#index, amount);
   }
 
   /**
@@ -70,6 +71,6 @@ export class SharedCounter {
    * @throws ClosedError.
    */
   get value(): number {
-    return readCounter(this.#cells.words, this.#index);
+    return readCounter(this.#cells.words, this.#index, this.#cells.isReadOnly);
   }
 }

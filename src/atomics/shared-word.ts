@@ -19,8 +19,9 @@ function wordOf(value: number): number {
  *
  * Methods return signed values, and arithmetic wraps around. They take integers from -2^31 to 2^32
  * - 1; one of 2^31 or more stands for the signed integer of the same bits. A method throws a
- * RangeError or a TypeError for any other argument, and changes nothing then; and a ClosedError
- * when the memory was closed. No method blocks, and what it returns is stale at once. What a crash
+ * RangeError or a TypeError for any other argument, and changes nothing then; a TypeError also for
+ * a change where the segment was opened for reading only; and a ClosedError when the memory was
+ * closed. No method blocks, and what it returns is stale at once. What a crash
  * leaves: each change was made as a whole, or not at all.
  *
  * @example
@@ -68,27 +69,27 @@ export class SharedWord {
 
   /** Sets the value. A process that loads it then sees all that this process wrote before. */
   store(value: number): void {
-    store(this.#cells.words, this.#index, wordOf(value));
+    store(this.#cells.writable, this.#index, wordOf(value));
   }
 
   /** Adds to the value. @returns The value before. */
   add(amount: number): number {
-    return add(this.#cells.words, this.#index, wordOf(amount));
+    return add(this.#cells.writable, this.#index, wordOf(amount));
   }
 
   /** Clears the bits that are not in `mask`. @returns The value before. */
   and(mask: number): number {
-    return and(this.#cells.words, this.#index, wordOf(mask));
+    return and(this.#cells.writable, this.#index, wordOf(mask));
   }
 
   /** Sets the bits of `mask`. @returns The value before. */
   or(mask: number): number {
-    return or(this.#cells.words, this.#index, wordOf(mask));
+    return or(this.#cells.writable, this.#index, wordOf(mask));
   }
 
   /** Sets the value. @returns The value before. */
   exchange(value: number): number {
-    return exchange(this.#cells.words, this.#index, wordOf(value));
+    return exchange(this.#cells.writable, this.#index, wordOf(value));
   }
 
   /**
@@ -97,6 +98,6 @@ export class SharedWord {
    */
   compareExchange(expected: number, replacement: number): number {
     const from = wordOf(expected);
-    return compareExchange(this.#cells.words, this.#index, from, wordOf(replacement));
+    return compareExchange(this.#cells.writable, this.#index, from, wordOf(replacement));
   }
 }

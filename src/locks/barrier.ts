@@ -22,12 +22,12 @@ import { monotonicMs } from "../libc/time.ts";
 import { load, store } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 import { CENSUS_MS } from "../waiting/limits.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";

@@ -11,12 +11,12 @@ import { CONDITION_MARK } from "../layout/lock-marks.ts";
 import { monotonicMs } from "../libc/time.ts";
 import { add, compareExchange, load, store } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";

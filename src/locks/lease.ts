@@ -17,12 +17,12 @@ import { LEASE_MARK } from "../layout/lock-marks.ts";
 import { load, store } from "../memory/atomics.ts";
 import { steadyMs } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import { takePlace } from "../segment/reload.ts";
 import type { Segment } from "../segment/segment.ts";
 import { NAME_CHECK_MS, STABLE_READ_TRIES } from "../waiting/limits.ts";

@@ -2,13 +2,12 @@
 import { checkOptions, one, shown } from "../arguments.ts";
 import { type Mark, clearMarked, isMarked, makingOf, publishMark } from "../layout/lock-marks.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
-import {
-  Placed,
-  type PlacedCreateOptions,
-  type PlacedInitOptions,
-  type PlacedKind,
-  type PlacedOpenOptions,
-} from "../segment/placed.ts";
+import { Placed, type PlacedKind } from "../segment/placed.ts";
+import type {
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  PlacedOpenOptions,
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 
 /**

@@ -9,12 +9,12 @@ import {
 import { add, load } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import {

@@ -11,12 +11,12 @@ import {
 } from "../layout/rw-lock-layout.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Hold } from "../segment/holds.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import {

@@ -11,12 +11,12 @@ import {
 import { EVENT_MARK } from "../layout/lock-marks.ts";
 import { compareExchange, load, store } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
+import type { Placed } from "../segment/placed.ts";
 import type {
-  Placed,
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Segment } from "../segment/segment.ts";
 import { AsyncLine } from "../waiting/async-line.ts";
 import {

@@ -14,6 +14,7 @@ import {
   SEGMENT_HEADER_LENGTH,
   SEGMENT_KINDS,
 } from "../layout/segment-header.ts";
+import { accessesPlainly } from "../memory/atomics.ts";
 import {
   type NewHeader,
   type Structure,
@@ -30,8 +31,8 @@ const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
 export const MAP_KIND: StructureKind = {
   noun: "map",
   kinds: { [SEGMENT_KINDS.map]: { layoutHash: HASH } },
-  // Reads store marks; and a private mapping stops following the writes of others.
-  readable: false,
+  // A private mapping shows what others write until it is written to, by a look too.
+  readable: accessesPlainly(),
 };
 
 const FLAGS_OFFSET = HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4;

@@ -5,8 +5,8 @@ import { bootMs } from "../memory/boot.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
-  PlacedOpenOptions,
-} from "../segment/placed.ts";
+  ReadableOpenOptions,
+} from "../segment/placed-options.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
 /** A map's key: text, which stands for its UTF-8, or bytes. */
@@ -56,7 +56,7 @@ export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
 
 /** How to find a map that has a segment of its own. */
 export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
-  extends PlacedOpenOptions, SharedMapOptions<V, K> {}
+  extends ReadableOpenOptions, SharedMapOptions<V, K> {}
 
 /** How long an entry is valid. */
 export interface SharedMapSetOptions {
@@ -80,7 +80,7 @@ const OPTIONS: Readonly<
   create: [...NEW_OPTIONS, "mode"],
   openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "key", "waitMs", "owner"],
+  open: ["codec", "key", "waitMs", "owner", "access"],
   at: ["codec", "key"],
 };
 

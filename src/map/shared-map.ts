@@ -1,5 +1,5 @@
 import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
-import { UpdateGuard } from "../locks/update-guard.ts";
+import { WriteGuard } from "../locks/write-guard.ts";
 import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
@@ -76,7 +76,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #value: Scratch = new Scratch(4096);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
-  readonly #guard: UpdateGuard;
+  readonly #guard: WriteGuard;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
@@ -86,12 +86,12 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
     const hold = segment.holds.register(this, `a lock of ${structure.what}`, segment.mapping);
     this.#placed = placed;
-    this.#guard = new UpdateGuard(placed, hold);
+    this.#guard = new WriteGuard(placed, hold);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
     this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
-    this.#reader = new MapReader(memory, this.#found);
+    this.#reader = new MapReader(memory, this.#found, evicts && segment.access !== "read");
     this.#writer = new MapWriter(memory, new OwnedStripeLocks(structure, memory), evicts);
     this.#entries = new MapEntries(
       { placed, memory },
@@ -320,7 +320,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   }
 
   #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
-    this.#guard.mustBeFree("write to");
+    this.#guard.check("write to");
     // The user's code comes first, outside the lock: options, and values that encode themselves. It
     // may use this handle, and close it; what throws here has touched nothing.
     const expiry = expiryOf(options, 0);
@@ -336,7 +336,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   delete(key: K | string): boolean {
-    this.#guard.mustBeFree("write to");
+    this.#guard.check("write to");
     this.#key.set(key);
     return this.#writer.delete(this.#key);
   }
@@ -366,7 +366,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     fn: (value: V | undefined) => V | undefined,
     options: SharedMapSetOptions | undefined,
   ): boolean {
-    this.#guard.mustBeFree("update");
+    this.#guard.check("update");
     // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
     this.#placed.checkOpen();
@@ -431,7 +431,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @throws The errors of `set`.
    */
   clear(): void {
-    this.#guard.mustBeFree("clear");
+    this.#guard.check("clear");
     this.#writer.clear();
   }
 

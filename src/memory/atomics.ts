@@ -42,10 +42,11 @@ const BEFORE = 0;
 const AFTER = 16;
 
 /**
- * Whether a plain store publishes: it releases what was written before it. Unlike `store`, it may
- * become visible after later loads of this thread.
+ * Whether accesses are plain. Then a load writes nothing, so that memory which is mapped privately
+ * shows what others write; and a plain store publishes what was written before it, but unlike
+ * `store`, it may become visible after later loads of this thread.
  */
-export function releasesPlainly(): boolean {
+export function accessesPlainly(): boolean {
   return isPlain;
 }
 

@@ -3,6 +3,7 @@ import { LayoutError } from "../errors.ts";
 import { layoutHash } from "../layout/description.ts";
 import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-header.ts";
 import { SHARED_RECORD, SHARED_RECORD_SLOT } from "../layout/shared-record-layout.ts";
+import { accessesPlainly } from "../memory/atomics.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
 import { type Schema, type Struct, codecName } from "../struct/struct.ts";
 import { recordLength } from "./algorithm/record-slots.ts";
@@ -12,8 +13,8 @@ const HASH = layoutHash(SHARED_RECORD, SHARED_RECORD_SLOT);
 export const RECORD_KIND: StructureKind = {
   noun: "record",
   kinds: { [SEGMENT_KINDS.record]: { layoutHash: HASH } },
-  // A private mapping stops following what others write once the engine has compiled a read.
-  readable: false,
+  // A private mapping shows what others write until it is written to, by a look too.
+  readable: accessesPlainly(),
 };
 
 /** @returns Whether a record can have this many slots. */

@@ -3,8 +3,8 @@ import { checkOptions, shown } from "../arguments.ts";
 import type {
   PlacedCreateOptions,
   PlacedInitOptions,
-  PlacedOpenOptions,
-} from "../segment/placed.ts";
+  ReadableOpenOptions,
+} from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import { type Schema, type Struct, type StructValue, checkStruct } from "../struct/struct.ts";
 import type { AsyncWaitOptions, WaitOptions } from "../waiting/wait-options.ts";
@@ -37,7 +37,7 @@ export interface SharedRecordInitOptions<S extends Schema>
 
 /** How to find a record that has a segment of its own. */
 export interface SharedRecordOpenOptions<S extends Schema>
-  extends PlacedOpenOptions, SharedRecordOptions<S> {}
+  extends ReadableOpenOptions, SharedRecordOptions<S> {}
 
 /** Which version a wait begins at, and how long it lasts. */
 export interface WaitChangedOptions extends WaitOptions {
@@ -68,7 +68,7 @@ const OPTIONS: Readonly<
   create: [...NEW_OPTIONS, "mode"],
   openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "waitMs", "owner"],
+  open: ["codec", "waitMs", "owner", "access"],
   at: ["codec"],
 };
 

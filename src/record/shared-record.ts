@@ -4,7 +4,7 @@ import {
   SHARED_RECORD_WAIT_POINT_OFFSET,
 } from "../layout/shared-record-layout.ts";
 import { OwnedLock } from "../locks/owned-lock.ts";
-import { UpdateGuard } from "../locks/update-guard.ts";
+import { WriteGuard } from "../locks/write-guard.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -73,7 +73,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #accessor: StructView<S> | undefined;
-  readonly #guard: UpdateGuard;
+  readonly #guard: WriteGuard;
 
   private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
     Structure.check(structure, "SharedRecord");
@@ -85,7 +85,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const lockName = `the lock of ${what}`;
     const hold = segment.holds.register(this, lockName, segment.mapping);
-    this.#guard = new UpdateGuard(placed, hold);
+    this.#guard = new WriteGuard(placed, hold);
     this.#lock = new OwnedLock(segment, dataOffset + SHARED_RECORD_LOCK_OFFSET, lockName);
     this.#waitPoint = new WaitPoint(segment, dataOffset + SHARED_RECORD_WAIT_POINT_OFFSET);
     this.#readView = new DataView(this.#slots.copy.buffer);
@@ -311,7 +311,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @throws StateError EDEADLK in a callback of this handle's `update`; ClosedError.
    */
   write(value: StructValue<S>): number {
-    this.#guard.mustBeFree("write to");
+    this.#guard.check("write to");
     // Encoded outside the lock: what throws here has touched nothing. A getter of the value may
     // have closed this handle.
     this.codec.write(this.#view, 0, value);
@@ -337,7 +337,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    * @throws The errors of `write`; what `fn` throws; TypeError when `fn` returns a promise.
    */
   update(fn: (value: StructValue<S> | undefined) => StructValue<S>): number {
-    this.#guard.mustBeFree("update");
+    this.#guard.check("update");
     const action = `Cannot update ${this.#placed.what}`;
     checkSyncFunction(action, "its callback", fn);
     const lock = this.#lock;

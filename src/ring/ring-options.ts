@@ -6,7 +6,7 @@ import type {
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-} from "../segment/placed.ts";
+} from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import type { NewHeader, Structure } from "../segment/structure.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";

@@ -1,9 +1,21 @@
 /** Where something may lie in a segment. */
 import { checkInteger, one, shown } from "../arguments.ts";
+import { UnsupportedError } from "../errors.ts";
 import { Segment } from "./segment.ts";
 
 /** Structures start at a multiple of this many bytes, so that none shares a cache line. */
 const ALIGNMENT = 128;
+
+/** Checks how something is to be opened. @throws UnsupportedError for what cannot only be read. */
+export function checkAccess(
+  { noun, readable }: { readonly noun: string; readonly readable: boolean },
+  name: string,
+  access: "readwrite" | "read" | undefined,
+): void {
+  if (access !== "read" || readable) return;
+  const why = "a look at a word writes to it on this machine";
+  throw new UnsupportedError(`Cannot open ${noun} ${shown(name)} for reading only: ${why}`);
+}
 
 /** Checks where something is to lie in a segment. @throws TypeError, RangeError; ClosedError. */
 export function checkPlace(

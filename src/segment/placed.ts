@@ -8,7 +8,12 @@ import { load, store, wordsOf } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { ObjectMark } from "../memory/objects/shared-object.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../waiting/patience.ts";
-import { checkPlace } from "./place.ts";
+import { checkAccess, checkPlace } from "./place.ts";
+import type {
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  ReadableOpenOptions,
+} from "./placed-options.ts";
 import { quietly } from "./quietly.ts";
 import { Segment } from "./segment.ts";
 
@@ -29,27 +34,6 @@ export interface PlacedKind {
    * @throws LayoutError when something else lies there.
    */
   isReady(words: Int32Array, what: string, offset: number): boolean;
-}
-
-/** How the segment of a named structure is made. */
-export interface PlacedCreateOptions {
-  /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
-  readonly mode?: number | undefined;
-}
-
-/** How a named structure is found. */
-export interface PlacedOpenOptions extends OwnerOptions {
-  /** Milliseconds to wait, blocking this thread, for the name to appear. Default 0. */
-  readonly waitMs?: number | undefined;
-}
-
-/** How a structure is made inside a segment of the user's. */
-export interface PlacedInitOptions {
-  /**
-   * Make a new one over an existing one, which nobody may be using. Default false: an existing one
-   * is an error.
-   */
-  readonly overwrite?: boolean | undefined;
 }
 
 const CLOSED = new Uint8Array(0);
@@ -117,12 +101,14 @@ export class Placed {
   static open<T>(
     kind: PlacedKind,
     name: string,
-    options: PlacedOpenOptions,
+    options: ReadableOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    const { waitMs, owner } = options;
+    const { waitMs, owner, access } = options;
     const until = deadlinesFor(waitMs);
-    return Placed.#find(kind, Segment.attach(name, { waitMs, owner }, false), 0, true, until, find);
+    checkAccess(kind, name, access);
+    const segment = Segment.attach(name, { waitMs, owner, access }, kind.readable);
+    return Placed.#find(kind, segment, 0, true, until, find);
   }
 
   /**

@@ -12,13 +12,12 @@ import {
   writeHeader,
 } from "../layout/segment-header.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
-import {
-  Placed,
-  type PlacedCreateOptions,
-  type PlacedInitOptions,
-  type PlacedKind,
-  type PlacedOpenOptions,
-} from "./placed.ts";
+import { Placed, type PlacedKind } from "./placed.ts";
+import type {
+  PlacedCreateOptions,
+  PlacedInitOptions,
+  ReadableOpenOptions,
+} from "./placed-options.ts";
 import type { Segment } from "./segment.ts";
 
 /** A header to be written; without `dataOffset`, the data follow it at once. */
@@ -77,7 +76,7 @@ export class Structure {
   static open<T>(
     kind: StructureKind,
     name: string,
-    options: PlacedOpenOptions,
+    options: ReadableOpenOptions,
     find: (structure: Structure) => T,
   ): T {
     return Placed.open(placedKind(kind), name, options, (placed) =>

@@ -39,7 +39,7 @@
  */
 import { FENCE, WAITING, WAKE_INCREMENT } from "../layout/wait-point-layout.ts";
 import { acceptFences, fenceOthers } from "../libc/membarrier.ts";
-import { compareExchange, load, or, releasesPlainly } from "../memory/atomics.ts";
+import { compareExchange, load, or, accessesPlainly } from "../memory/atomics.ts";
 
 /** S1: announces a waiter, which must look at DATA afterwards. @returns The key for S3. */
 export function announce(words: Int32Array, state: number, flag: number): number {
@@ -48,7 +48,7 @@ export function announce(words: Int32Array, state: number, flag: number): number
 
 /** Whether wakers of this process may be light, at what light wakers wake. */
 export function mayBeLight(): boolean {
-  return releasesPlainly() && acceptFences();
+  return accessesPlainly() && acceptFences();
 }
 
 /** S1 and S1a, at what light wakers wake. @returns The key for S3. */

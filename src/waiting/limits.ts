@@ -36,6 +36,8 @@ export const LIVE_MAKER_PATIENCE_MS = 30_000;
 export const NAME_LOOK_MS = 1;
 /** How often, in ms, a wait polls where it has neither a futex nor a semaphore to sleep on. */
 export const POLL_MS = 1;
+/** How often, in ms, an event loop looks at what it can only read, and so cannot be told of. */
+export const READER_LOOK_MS = 5;
 /** How often, in ms, a closed segment tries to unmap a buffer that an asynchronous call uses. */
 export const PINNED_LOOK_MS = 5;
 

@@ -14,6 +14,8 @@ import type { Mapping } from "../memory/mapping.ts";
 export interface SharedMemory {
   readonly mapping: Mapping;
   readonly name: string;
+  /** "read": nobody can be told of a wait. */
+  readonly access: "readwrite" | "read";
   /** A descriptor that keeps the object in use beyond the segment; undefined without one. */
   keepInUse(): Descriptor | undefined;
 }

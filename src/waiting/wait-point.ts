@@ -21,6 +21,7 @@ import {
   MAY_SPIN,
   POLLS_PER_CLOCK,
   POLL_MS,
+  READER_LOOK_MS,
   RECHECK_MS,
   SLICE_MS,
   SPIN_POLLS,
@@ -53,6 +54,9 @@ export interface BlockingWaitOptions extends WaitOptions {
  */
 export type Ready = (unasked?: boolean) => boolean;
 
+/** Announces nothing, where nothing can be written. */
+const tellNobody: typeof announce = () => 0;
+
 /** The state is the first word of a wait point. */
 const STATE_WORD = 0;
 
@@ -83,6 +87,8 @@ export class WaitPoint {
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
+  /** Whether nobody can be told of a wait here, so that it has to look. */
+  readonly #isReadOnly: boolean;
   readonly #announce: typeof announce;
   /** How long it sleeps before it looks unasked: in a blocking wait, and in the event loop. */
   readonly #sliceMs: number;
@@ -98,9 +104,11 @@ export class WaitPoint {
     byteOffset: number,
     { forHolder = false, forLight = false }: { forHolder?: boolean; forLight?: boolean } = {},
   ) {
-    this.#announce = forLight ? announceToLight : announce;
+    this.#isReadOnly = memory.access === "read";
+    this.#announce = this.#isReadOnly ? tellNobody : forLight ? announceToLight : announce;
     this.#sliceMs = forHolder ? HOLDER_SLICE_MS : SLICE_MS;
-    this.#recheckMs = forHolder ? HOLDER_RECHECK_MS : RECHECK_MS;
+    if (this.#isReadOnly) this.#recheckMs = READER_LOOK_MS;
+    else this.#recheckMs = forHolder ? HOLDER_RECHECK_MS : RECHECK_MS;
     this.#memory = memory;
     this.#offset = byteOffset;
     this.#words = new Int32Array(memory.mapping.buffer, byteOffset, WAIT_POINT_LENGTH / 4);
@@ -164,7 +172,7 @@ export class WaitPoint {
 
   /** @returns Whether nobody woke it. */
   #sleep(key: number, timeoutMs: number): boolean {
-    if (!HAS_FUTEX) {
+    if (!HAS_FUTEX || this.#isReadOnly) {
       sleepMs(Math.min(timeoutMs, POLL_MS));
       return true;
     }
@@ -259,6 +267,7 @@ export class WaitPoint {
       try {
         if (ready(unasked)) return end(() => resolve(true));
         // The wake that came took the flag, so it is set again before the next look.
+        if (this.#isReadOnly) return false;
         const key = this.#announceAsync();
         if (ready()) return end(() => resolve(true));
         if (this.#bellWord < 0) this.#sleepOnThread(key);
@@ -268,7 +277,7 @@ export class WaitPoint {
       }
     };
 
-    if (this.#asyncWaits++ === 0) this.#makeRoom();
+    if (this.#asyncWaits++ === 0 && !this.#isReadOnly) this.#makeRoom();
     startWaiting(look, ref, this.#recheckMs);
     this.#pending.set(look, endEarly);
     if (look(false)) return promise;

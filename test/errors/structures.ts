@@ -14,6 +14,7 @@ import {
 } from "../../src/index.ts";
 import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
 import { SHARED_RECORD_LATEST_OFFSET } from "../../src/layout/shared-record-layout.ts";
+import { accessesPlainly } from "../../src/memory/atomics.ts";
 import {
   type ErrorRow,
   Bytes,
@@ -32,6 +33,8 @@ import {
   view,
   words,
 } from "./provoke.ts";
+
+const PLAIN = accessesPlainly();
 
 /** A codec that decodes to a promise, as a program in plain JavaScript might have. */
 const LATER = {
@@ -581,14 +584,19 @@ export const STRUCTURES: readonly ErrorRow[] = [
     text: "Cannot use a word in an object: it is not a Segment",
   },
   {
-    provoke: (name) => SharedWord.at(raw(name, { access: "read" }), 0),
-    error: "TypeError",
-    text: 'Cannot use a word in segment "NAME": the segment was opened for reading only',
+    provoke: (name) =>
+      SharedMap.open(map(name).segment.name, { codec: codecs.utf8, access: "read" }).set("a", "b"),
+    error: PLAIN ? "TypeError" : "UnsupportedError",
+    text: PLAIN
+      ? 'Cannot write to map "NAME": it was opened for reading only'
+      : 'Cannot open map "NAME" for reading only: a look at a word writes to it on this machine',
   },
   {
-    provoke: (name) => SharedAtomics.at(raw(name, { access: "read" }), 0),
+    provoke: (name) => SharedWord.at(raw(name, { access: "read" }), 0).store(1),
     error: "TypeError",
-    text: 'Cannot place atomics in segment "NAME": the segment was opened for reading only',
+    text: PLAIN
+      ? 'Cannot change word at 0 in segment "NAME": it was opened for reading only'
+      : 'Cannot use a word in segment "NAME": the segment was opened for reading only',
   },
   {
     provoke: () => struct(any(5)),

@@ -38,15 +38,18 @@ function settle(words: Int32Array, low: number): void {
   if ((half & 1) !== parity) compareExchange(words, low + 1, half, (half + 1) | 0);
 }
 
-/** @returns The count, exact at one instant of the call, and as a number up to 2^53. */
-export function readCounter(words: Int32Array, low: number): number {
+/**
+ * @param isReadOnly Whether it must not make a missing step of `half`.
+ * @returns The count, exact at one instant of the call, and as a number up to 2^53.
+ */
+export function readCounter(words: Int32Array, low: number, isReadOnly = false): number {
   for (;;) {
     const half = load(words, low + 1);
     const bits = load(words, low);
     // `half` only grows: if it is the same, it was so when `low` was read.
     if (load(words, low + 1) !== half) continue;
     const pending = (half & 1) === bits >>> 31 ? 0 : 1;
-    if (pending === 1) compareExchange(words, low + 1, half, (half + 1) | 0);
+    if (pending === 1 && !isReadOnly) compareExchange(words, low + 1, half, (half + 1) | 0);
     return ((half >>> 0) + pending) * HALF + (bits & 0x7fffffff);
   }
 }

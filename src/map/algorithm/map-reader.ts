@@ -47,6 +47,7 @@ export class MapReader {
   readonly #memory: MapMemory;
   readonly #words: Int32Array;
   readonly #value: Scratch;
+  readonly #marks: boolean;
   /** The bytes of the longest value that a map of this shape can hold. */
   readonly #longest: number;
   /** When the entry that was read last expires, by the map's clock; 0: never. */
@@ -54,9 +55,13 @@ export class MapReader {
   /** Bytes of the key that `readSlot` read last, which starts the scratch. */
   keyLength = 0;
 
-  /** @param value The scratch that values are copied to. */
-  constructor(memory: MapMemory, value: Scratch) {
+  /**
+   * @param value The scratch that values are copied to.
+   * @param marks Whether it marks what was read, for the eviction.
+   */
+  constructor(memory: MapMemory, value: Scratch, marks = true) {
     this.#memory = memory;
+    this.#marks = marks;
     this.#words = memory.words;
     this.#value = value;
     this.#longest = longestEntry(memory.shape) * memory.unitWords * 4;
@@ -118,7 +123,7 @@ export class MapReader {
       if (reference >>> 24 !== tag || reference === 0) return OTHER_KEY;
       const length = this.#attempt(key, stripe, bucket + slot, reference, copies);
       if (length === CHANGED) continue;
-      if (length >= 0) {
+      if (length >= 0 && this.#marks) {
         const used = words[bucket + BUCKET_USED_WORD]!;
         // A bit that a concurrent store overwrites costs an entry its second chance, and no more.
         if ((used & (1 << slot)) === 0) words[bucket + BUCKET_USED_WORD] = used | (1 << slot);

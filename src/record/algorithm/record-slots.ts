@@ -121,7 +121,7 @@ export class RecordSlots {
     const versionIndex = this.#versions[slot]!;
     release(words, versionIndex, 0);
     storeFence();
-    this.#bytes.put(versionIndex * 4 + VALUE_DISTANCE, value, this.#valueLength);
+    this.#bytes.put(versionIndex * 4 + VALUE_DISTANCE, value, value.length);
     release(words, versionIndex, version);
     store(words, this.#latest, version);
     return version;
