@@ -66,12 +66,15 @@ export {
 } from "./segment/portable-segment.ts";
 export { Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
 export type { LockHandle } from "./locks/handle.ts";
+export type { PageOptions } from "./memory/pages.ts";
 export type { OwnerOptions } from "./memory/objects/owner.ts";
 export type {
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
   ReadableOpenOptions,
+  StructureCreateOptions,
+  StructureOpenOptions,
 } from "./segment/placed-options.ts";
 export {
   type PromClient,

@@ -1,10 +1,11 @@
 import { checkOptions, shown } from "../arguments.ts";
 import { CELL_LENGTH, WORD_KIND, cellsOffset } from "../layout/atomics-layout.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
-import type {
-  PlacedCreateOptions,
-  PlacedInitOptions,
-  ReadableOpenOptions,
+import {
+  STRUCTURE_OPTIONS,
+  type StructureCreateOptions,
+  type PlacedInitOptions,
+  type ReadableOpenOptions,
 } from "../segment/placed-options.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
@@ -24,7 +25,7 @@ import { SharedWord } from "./shared-word.ts";
 
 /** How to make words and counters in a segment of their own. */
 export interface SharedAtomicsCreateOptions<W extends string, C extends string>
-  extends PlacedCreateOptions, AtomicsNames<W, C> {}
+  extends StructureCreateOptions, AtomicsNames<W, C> {}
 
 /** How to make words and counters inside the caller's segment. */
 export interface SharedAtomicsInitOptions<W extends string, C extends string>
@@ -96,7 +97,7 @@ export class SharedAtomics<
     options: SharedAtomicsCreateOptions<W, C>,
   ): SharedAtomics<W, C> {
     const action = `Cannot create atomics ${shown(name)}`;
-    const list = checkNewOptions(action, options, "mode");
+    const list = checkNewOptions(action, options, ...STRUCTURE_OPTIONS.create);
     const header = atomicsHeader(list.length);
     return Structure.create(ATOMICS_KIND, name, header, options, SharedAtomics.#filler(list));
   }
@@ -116,7 +117,7 @@ export class SharedAtomics<
     name: string,
     options: SharedAtomicsOpenOptions<W, C> = {},
   ): SharedAtomics<W, C> {
-    const own = ["waitMs", "owner", "access"];
+    const own = ["access", ...STRUCTURE_OPTIONS.open];
     const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, ...own);
     return Structure.open(ATOMICS_KIND, name, options, SharedAtomics.#finder(list));
   }
@@ -133,7 +134,7 @@ export class SharedAtomics<
     options: SharedAtomicsCreateOptions<W, C> & OwnerOptions,
   ): SharedAtomics<W, C> {
     const action = `Cannot open or create atomics ${shown(name)}`;
-    const list = checkNewOptions(action, options, "mode", "owner");
+    const list = checkNewOptions(action, options, ...STRUCTURE_OPTIONS.openOrCreate);
     const [fill, find] = [SharedAtomics.#filler<W, C>(list), SharedAtomics.#finder<W, C>(list)];
     const header = atomicsHeader(list.length);
     return Structure.openOrCreate(ATOMICS_KIND, name, header, options, fill, find);

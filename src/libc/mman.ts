@@ -1,6 +1,7 @@
 /** sys/mman.h: shared memory objects and mappings. */
 import type { Pointer } from "bun:ffi";
 import { fromErrno, uninterrupted } from "./errno.ts";
+import { pageSize } from "./fcntl.ts";
 import { cPath } from "./path-bytes.ts";
 import { C } from "./platform.ts";
 import { libc } from "./symbols.ts";
@@ -45,6 +46,39 @@ export function mmap(
   offset: number,
 ): number {
   return fromErrno(Number(libc.mmap(null, length, protection, flags, descriptor, offset)));
+}
+
+/**
+ * Maps like `mmap`, at an address that is a multiple of `alignment`, which is one of the page size:
+ * it reserves more than that first, and gives back what is too much. Linux only.
+ */
+export function mmapAligned(
+  alignment: number,
+  length: number,
+  protection: number,
+  flags: number,
+  descriptor: number,
+  offset: number,
+): number {
+  const spare = Math.ceil(length / alignment) * alignment + alignment;
+  const reserved = mmap(spare, 0, C.MAP_PRIVATE | C.MAP_ANONYMOUS | C.MAP_NORESERVE, -1, 0);
+  if (reserved < 0) return reserved;
+  const wanted = Math.ceil(reserved / alignment) * alignment;
+  const at = wanted as Pointer;
+  const fixed = flags | C.MAP_FIXED;
+  const address = fromErrno(Number(libc.mmap(at, length, protection, fixed, descriptor, offset)));
+  const end = address < 0 ? reserved : wanted + Math.ceil(length / pageSize()) * pageSize();
+  if (address > reserved) unmap(reserved, address - reserved);
+  unmap(end, reserved + spare - end);
+  return address;
+}
+
+/**
+ * `int madvise(void *addr, size_t length, int advice)`. Errors: EAGAIN, EFAULT, EINVAL (an advice
+ * that this kernel does not know, too), ENOMEM. https://man7.org/linux/man-pages/man2/madvise.2.html
+ */
+export function madvise(address: number, length: number, advice: number): number {
+  return uninterrupted(() => fromErrno(libc.madvise(address as Pointer, length, advice)));
 }
 
 /**

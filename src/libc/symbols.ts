@@ -20,6 +20,7 @@ const SYMBOLS = {
   msync: { args: ["ptr", "u64", "i32"], returns: "i32" },
   mremap: { args: ["ptr", "u64", "u64", "i32"], returns: "i64_fast" },
   munmap: { args: ["ptr", "u64"], returns: "i32" },
+  madvise: { args: ["ptr", "u64", "i32"], returns: "i32" },
   // fcntl.h, unistd.h
   open: { args: ["cstring", "i32", "u32"], returns: "i32", fixed: 2 },
   fcntl: { args: ["i32", "i32", "ptr"], returns: "i32", fixed: 2 },

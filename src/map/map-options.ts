@@ -2,10 +2,11 @@
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
 import { bootMs } from "../memory/boot.ts";
-import type {
-  PlacedCreateOptions,
-  PlacedInitOptions,
-  ReadableOpenOptions,
+import {
+  STRUCTURE_OPTIONS,
+  type StructureCreateOptions,
+  type PlacedInitOptions,
+  type ReadableOpenOptions,
 } from "../segment/placed-options.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
@@ -48,7 +49,7 @@ export interface SharedMapNewOptions<V, K extends SharedMapKey = string> extends
 
 /** How to make a map in a segment of its own. */
 export interface SharedMapCreateOptions<V, K extends SharedMapKey = string>
-  extends PlacedCreateOptions, SharedMapNewOptions<V, K> {}
+  extends StructureCreateOptions, SharedMapNewOptions<V, K> {}
 
 /** How to make a map inside the caller's segment. */
 export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
@@ -77,10 +78,10 @@ const NEW_OPTIONS: readonly string[] = [
 const OPTIONS: Readonly<
   Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
 > = {
-  create: [...NEW_OPTIONS, "mode"],
-  openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
+  create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
+  openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "key", "waitMs", "owner", "access"],
+  open: ["codec", "key", "access", ...STRUCTURE_OPTIONS.open],
   at: ["codec", "key"],
 };
 

@@ -2,12 +2,22 @@
 import { ClosedError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { adoptAttachment, adoptMapping } from "../libc/adopt.ts";
-import { mmap } from "../libc/mman.ts";
+import { mmap, mmapAligned } from "../libc/mman.ts";
 import { C } from "../libc/platform.ts";
 import { shmat } from "../libc/shm.ts";
 
 /** How many bytes one ArrayBuffer can cover. */
 export const MAPPING_MAX: number = 2 ** 32;
+
+/** Which part of an object is mapped, and how. */
+export interface MappedPart {
+  /** In bytes: a multiple of the page size. */
+  readonly offset: number;
+  readonly length: number;
+  readonly access: "readwrite" | "read";
+  /** Of what the address must be a multiple; a page's size by default. */
+  readonly alignment?: number | undefined;
+}
 
 /**
  * A range of this process's memory that a kernel object backs.
@@ -41,18 +51,22 @@ export class Mapping {
   static map(
     what: string,
     descriptor: number,
-    { offset, length, access }: { offset: number; length: number; access: "readwrite" | "read" },
+    { offset, length, access, alignment = 1 }: MappedPart,
     pageSize = 1,
   ): Mapping | number {
     const flags = access === "read" ? C.MAP_PRIVATE : C.MAP_SHARED;
     const protection = C.PROT_READ | C.PROT_WRITE;
     // munmap takes a length of whole pages only, and mmap rounds up to them by itself.
     const mapped = Math.ceil(length / pageSize) * pageSize;
-    let address = mmap(mapped, protection, flags, descriptor, offset);
+    const map = (): number =>
+      alignment > 1
+        ? mmapAligned(alignment, mapped, protection, flags, descriptor, offset)
+        : mmap(mapped, protection, flags, descriptor, offset);
+    let address = map();
     if (address === -E.ENOMEM) {
       // Forgotten mappings go when they are collected.
       Bun.gc(true);
-      address = mmap(mapped, protection, flags, descriptor, offset);
+      address = map();
     }
     if (address < 0) return address;
     return new Mapping(what, address, adoptMapping(address, length, mapped));

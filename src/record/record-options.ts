@@ -1,9 +1,10 @@
 /** The options of records, and their checks. */
 import { checkOptions, shown } from "../arguments.ts";
-import type {
-  PlacedCreateOptions,
-  PlacedInitOptions,
-  ReadableOpenOptions,
+import {
+  STRUCTURE_OPTIONS,
+  type StructureCreateOptions,
+  type PlacedInitOptions,
+  type ReadableOpenOptions,
 } from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import { type Schema, type Struct, type StructValue, checkStruct } from "../struct/struct.ts";
@@ -29,7 +30,7 @@ export interface SharedRecordNewOptions<S extends Schema> extends SharedRecordOp
 
 /** How to make a record in a segment of its own. */
 export interface SharedRecordCreateOptions<S extends Schema>
-  extends PlacedCreateOptions, SharedRecordNewOptions<S> {}
+  extends StructureCreateOptions, SharedRecordNewOptions<S> {}
 
 /** How to make a record inside the caller's segment. */
 export interface SharedRecordInitOptions<S extends Schema>
@@ -65,10 +66,10 @@ const NEW_OPTIONS: readonly string[] = ["codec", "initial", "slots"];
 const OPTIONS: Readonly<
   Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
 > = {
-  create: [...NEW_OPTIONS, "mode"],
-  openOrCreate: [...NEW_OPTIONS, "mode", "owner"],
+  create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
+  openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "waitMs", "owner", "access"],
+  open: ["codec", "access", ...STRUCTURE_OPTIONS.open],
   at: ["codec"],
 };
 

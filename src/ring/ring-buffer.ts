@@ -8,6 +8,7 @@ import { load } from "../memory/atomics.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
+import { STRUCTURE_OPTIONS } from "../segment/placed-options.ts";
 import { Structure, type StructureKind, structureLength } from "../segment/structure.ts";
 import type { Codec } from "../struct/codec.ts";
 import { countersOf } from "./algorithm/views.ts";
@@ -111,7 +112,11 @@ export class RingBuffer<T = Uint8Array> {
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static create<T = Uint8Array>(name: string, options: RingCreateOptions<T> = {}): RingBuffer<T> {
-    const { asked, header } = checkNewRing(`Cannot create ring ${shown(name)}`, options, ["mode"]);
+    const { asked, header } = checkNewRing(
+      `Cannot create ring ${shown(name)}`,
+      options,
+      STRUCTURE_OPTIONS.create,
+    );
     return Structure.create(STRUCTURE, name, header, options, RingBuffer.#made(asked));
   }
 
@@ -126,7 +131,7 @@ export class RingBuffer<T = Uint8Array> {
    * @throws RangeError, TypeError for a bad name or bad options.
    */
   static open<T = Uint8Array>(name: string, options: RingOpenOptions<T> = {}): RingBuffer<T> {
-    const asked = checkRing(`Cannot open ring ${shown(name)}`, options, ["waitMs", "owner"]);
+    const asked = checkRing(`Cannot open ring ${shown(name)}`, options, STRUCTURE_OPTIONS.open);
     return Structure.open(STRUCTURE, name, options, RingBuffer.#found(asked));
   }
 
@@ -142,7 +147,7 @@ export class RingBuffer<T = Uint8Array> {
     options: RingCreateOptions<T> & OwnerOptions = {},
   ): RingBuffer<T> {
     const action = `Cannot open or create ring ${shown(name)}`;
-    const { asked, header } = checkNewRing(action, options, ["mode", "owner"]);
+    const { asked, header } = checkNewRing(action, options, STRUCTURE_OPTIONS.openOrCreate);
     const [make, find] = [RingBuffer.#made(asked), RingBuffer.#found(asked)];
     return Structure.openOrCreate(STRUCTURE, name, header, options, make, find);
   }

@@ -3,9 +3,9 @@ import { checkBoolean, checkMode, checkOneOf, checkOptions, shown } from "../arg
 import type { BroadcastPolicy } from "../layout/broadcast-layout.ts";
 import { HEADER_DATA_LENGTH_OFFSET, HEADER_KIND_OFFSET } from "../layout/segment-header.ts";
 import type {
-  PlacedCreateOptions,
+  StructureCreateOptions,
   PlacedInitOptions,
-  PlacedOpenOptions,
+  StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import type { NewHeader, Structure } from "../segment/structure.ts";
@@ -42,10 +42,10 @@ export interface RingOptions<T> {
 }
 
 /** How to make a ring in a segment of its own. */
-export interface RingCreateOptions<T> extends RingOptions<T>, PlacedCreateOptions {}
+export interface RingCreateOptions<T> extends RingOptions<T>, StructureCreateOptions {}
 
 /** How to find a ring by its name. */
-export interface RingOpenOptions<T> extends RingOptions<T>, PlacedOpenOptions {}
+export interface RingOpenOptions<T> extends RingOptions<T>, StructureOpenOptions {}
 
 /** How to make a ring inside the caller's segment. */
 export interface RingInitOptions<T> extends RingOptions<T>, PlacedInitOptions {}
@@ -92,7 +92,7 @@ export type AskedRing<T> = RingOptions<T> & { readonly codec: Codec<T> };
  */
 export function checkRing<T>(
   action: string,
-  options: RingOptions<T> & PlacedCreateOptions & PlacedInitOptions,
+  options: RingOptions<T> & StructureCreateOptions & PlacedInitOptions,
   more: readonly string[],
 ): AskedRing<T> {
   checkOptions(action, options, [...RING_OPTION_NAMES, ...more]);
@@ -119,7 +119,7 @@ function checkCapacity(action: string, kind: RingKindName, capacity: unknown): v
  */
 export function checkNewRing<T>(
   action: string,
-  options: RingOptions<T> & PlacedCreateOptions & PlacedInitOptions,
+  options: RingOptions<T> & StructureCreateOptions & PlacedInitOptions,
   more: readonly string[],
 ): { readonly asked: AskedRing<T>; readonly header: NewHeader } {
   const asked = checkRing(action, options, more);

@@ -1,5 +1,6 @@
 /** How something that lies in a segment is made and found. */
 import type { OwnerOptions } from "../memory/objects/owner.ts";
+import { PAGE_OPTIONS, type PageOptions } from "../memory/pages.ts";
 
 /** How the segment of a named structure is made. */
 export interface PlacedCreateOptions {
@@ -13,8 +14,14 @@ export interface PlacedOpenOptions extends OwnerOptions {
   readonly waitMs?: number | undefined;
 }
 
+/** How the segment of a structure is made that may be large. */
+export interface StructureCreateOptions extends PlacedCreateOptions, PageOptions {}
+
+/** How a named structure is found that may be large. */
+export interface StructureOpenOptions extends PlacedOpenOptions, PageOptions {}
+
 /** How a named structure is found that can also be used for reading only. */
-export interface ReadableOpenOptions extends PlacedOpenOptions {
+export interface ReadableOpenOptions extends StructureOpenOptions {
   /**
    * "read" needs only the right to read the object, and refuses every change. Waits look once in a
    * millisecond, or five in the event loop, since nobody knows of them. Default "readwrite".
@@ -30,3 +37,12 @@ export interface PlacedInitOptions {
    */
   readonly overwrite?: boolean | undefined;
 }
+
+/** The names of the options of calls that make and find structures which may be large. */
+export const STRUCTURE_OPTIONS: Readonly<
+  Record<"create" | "openOrCreate" | "open", readonly string[]>
+> = {
+  create: ["mode", ...PAGE_OPTIONS],
+  openOrCreate: ["mode", "owner", ...PAGE_OPTIONS],
+  open: ["waitMs", "owner", ...PAGE_OPTIONS],
+};

@@ -10,9 +10,9 @@ import type { ObjectMark } from "../memory/objects/shared-object.ts";
 import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../waiting/patience.ts";
 import { checkAccess, checkPlace } from "./place.ts";
 import type {
-  PlacedCreateOptions,
   PlacedInitOptions,
   ReadableOpenOptions,
+  StructureCreateOptions,
 } from "./placed-options.ts";
 import { quietly } from "./quietly.ts";
 import { Segment } from "./segment.ts";
@@ -82,10 +82,12 @@ export class Placed {
     kind: PlacedKind,
     name: string,
     byteLength: number,
-    options: PlacedCreateOptions,
+    options: StructureCreateOptions,
     make: (placed: Placed) => T,
   ): T {
-    const segment = Segment.make(name, { size: byteLength, mode: options.mode }, markOf(kind));
+    const { mode, prefault, hugePages } = options;
+    const size = byteLength;
+    const segment = Segment.make(name, { size, mode, prefault, hugePages }, markOf(kind));
     const made = Placed.#makeOwned(kind, segment, byteLength, make);
     if (made !== undefined) return made;
     segment.close();
@@ -104,11 +106,11 @@ export class Placed {
     options: ReadableOpenOptions,
     find: (placed: Placed) => T,
   ): T {
-    const { waitMs, owner, access } = options;
+    const { waitMs, owner, access, prefault, hugePages } = options;
     const until = deadlinesFor(waitMs);
     checkAccess(kind, name, access);
-    const segment = Segment.attach(name, { waitMs, owner, access }, kind.readable);
-    return Placed.#find(kind, segment, 0, true, until, find);
+    const asked = { waitMs, owner, access, prefault, hugePages };
+    return Placed.#find(kind, Segment.attach(name, asked, kind.readable), 0, true, until, find);
   }
 
   /**
@@ -120,12 +122,13 @@ export class Placed {
     kind: PlacedKind,
     name: string,
     byteLength: number,
-    options: PlacedCreateOptions & OwnerOptions,
+    options: StructureCreateOptions & OwnerOptions,
     make: (placed: Placed) => T,
     find: (placed: Placed) => T,
   ): T {
-    const size = { size: byteLength, mode: options.mode, owner: options.owner };
-    const segment = Segment.attachOrCreate(name, size, markOf(kind));
+    const { mode, owner, prefault, hugePages } = options;
+    const asked = { size: byteLength, mode, owner, prefault, hugePages };
+    const segment = Segment.attachOrCreate(name, asked, markOf(kind));
     const made = Placed.#makeOwned(kind, segment, byteLength, make);
     return made ?? Placed.#find(kind, segment, 0, true, deadlinesFor(), find);
   }
@@ -237,10 +240,9 @@ export class Placed {
     try {
       const placed = new Placed(kind, segment, offset, owned, false);
       const words = placed.words();
-      const isReady = (): true | undefined =>
-        isThere(kind, words, placed.what, offset) || undefined;
+      const look = (): true | undefined => isThere(kind, words, placed.what, offset) || undefined;
       const isMade = (): boolean => segment.isLocked(MAKER_BYTE + offset);
-      if (waitForMaker(isReady, isMade, until) === undefined) placed.#failUnready(isMade());
+      if (waitForMaker(look, isMade, until) === undefined) placed.#failUnready(isMade());
       return find(placed);
     } catch (error) {
       if (owned) segment.close();

@@ -4,17 +4,30 @@ import { LayoutError } from "../errors.ts";
 import { E } from "../libc/errno.ts";
 import { pageSize } from "../libc/fcntl.ts";
 import { MAPPING_MAX } from "../memory/mapping.ts";
+import { PAGE_OPTIONS, type PageOptions, checkPages } from "../memory/pages.ts";
 import { type OwnerOptions, checkOwnerOption } from "../memory/objects/owner.ts";
-import type { Access } from "../memory/objects/shared-object.ts";
+import type { Access, ObjectMark, ObjectOptions } from "../memory/objects/shared-object.ts";
+import type { SegmentOpenOrCreateOptions } from "./segment-options.ts";
 
 /** The part of an object that a segment maps, in bytes; without a length, it goes to the end. */
-export interface Window {
+export interface Window extends PageOptions {
   readonly access: Access;
   readonly offset: number;
   readonly length: number | undefined;
 }
 
-export const WHOLE: Window = { access: "readwrite", offset: 0, length: undefined };
+/** The whole of an object. */
+export function whole({ prefault, hugePages }: PageOptions): Window {
+  return { access: "readwrite", offset: 0, length: undefined, prefault, hugePages };
+}
+
+/** What an object is made by. @param mark A word that a new one has. */
+export function objectOptions(
+  options: SegmentOpenOrCreateOptions,
+  mark: ObjectMark | undefined,
+): ObjectOptions {
+  return { ...options, hugePages: options.hugePages === true, mark };
+}
 
 const CREATE_OPTIONS: readonly string[] = [
   "size",
@@ -22,10 +35,17 @@ const CREATE_OPTIONS: readonly string[] = [
   "reserve",
   "portable",
   "sealed",
-  "hugePages",
+  ...PAGE_OPTIONS,
 ];
 const OPEN_OR_CREATE_OPTIONS: readonly string[] = [...CREATE_OPTIONS, "truncate", "owner"];
-const OPEN_OPTIONS: readonly string[] = ["access", "waitMs", "offset", "length", "owner"];
+const OPEN_OPTIONS: readonly string[] = [
+  "access",
+  "waitMs",
+  "offset",
+  "length",
+  "owner",
+  ...PAGE_OPTIONS,
+];
 
 /** Checks flags, which may be absent. */
 function checkFlags(action: string, options: object | undefined, names: readonly string[]): void {
@@ -44,28 +64,33 @@ function checkSize(action: string, size: unknown): void {
 export function checkCreate(
   action: string,
   options:
-    (OwnerOptions & { readonly size: number; readonly mode?: number | undefined }) | undefined,
+    | (OwnerOptions & PageOptions & { readonly size: number; readonly mode?: number | undefined })
+    | undefined,
   known: "create" | "openOrCreate",
 ): void {
   checkOptions(action, options, known === "create" ? CREATE_OPTIONS : OPEN_OR_CREATE_OPTIONS);
   checkSize(action, options?.size);
   if (options?.mode !== undefined) checkMode(action, options.mode);
-  if (options !== undefined) checkOwnerOption(action, options);
-  checkFlags(action, options, ["reserve", "portable", "sealed", "hugePages", "truncate"]);
+  checkFlags(action, options, ["reserve", "portable", "sealed", "truncate"]);
+  if (options === undefined) return;
+  checkOwnerOption(action, options);
+  checkPages(action, options);
 }
 
 /** Checks the options of `open` other than `waitMs`. @throws TypeError, RangeError. */
 export function checkWindow(
   action: string,
-  options: OwnerOptions & {
-    access?: Access | undefined;
-    offset?: number | undefined;
-    length?: number | undefined;
-  },
+  options: OwnerOptions &
+    PageOptions & {
+      access?: Access | undefined;
+      offset?: number | undefined;
+      length?: number | undefined;
+    },
 ): Window {
   checkOptions(action, options, OPEN_OPTIONS);
   checkOwnerOption(action, options);
-  const { access = "readwrite", offset = 0, length } = options;
+  checkPages(action, options);
+  const { access = "readwrite", offset = 0, length, prefault, hugePages } = options;
   checkOneOf(action, "access", access, ["readwrite", "read"]);
   checkInteger(action, "offset", offset, 0);
   if (offset % pageSize() !== 0) {
@@ -74,7 +99,7 @@ export function checkWindow(
     );
   }
   if (length !== undefined) checkInteger(action, "length", length, 1, MAPPING_MAX);
-  return { access, offset, length };
+  return { access, offset, length, prefault, hugePages };
 }
 
 /** How many bytes of an object a window maps. @param size The object's. @throws RangeError. */

@@ -1,8 +1,9 @@
 /** What the methods of Segment take. */
 import type { OwnerOptions } from "../memory/objects/owner.ts";
+import type { PageOptions } from "../memory/pages.ts";
 
 /** How to make a segment. */
-export interface SegmentCreateOptions {
+export interface SegmentCreateOptions extends PageOptions {
   /** Size in bytes, an integer from 1 to 4 GiB. The object has exactly this size. */
   readonly size: number;
   /** Permission bits, applied whatever the umask. Default 0o600: this user only. */
@@ -19,12 +20,6 @@ export interface SegmentCreateOptions {
    * Default true; other kinds of memory have no seals.
    */
   readonly sealed?: boolean | undefined;
-  /**
-   * Use huge pages, for a memfd or System V (a file on a hugetlbfs always has them). The size must
-   * be a multiple of the huge page's, 2 MiB on most machines, and the system must have set some
-   * aside. Default false.
-   */
-  readonly hugePages?: boolean | undefined;
 }
 
 /** How to make a segment, or attach to an existing one. */
@@ -37,7 +32,7 @@ export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions, OwnerO
 }
 
 /** How to attach to a segment. */
-export interface SegmentOpenOptions extends OwnerOptions {
+export interface SegmentOpenOptions extends OwnerOptions, PageOptions {
   /**
    * "read" maps a private copy-on-write view of a read-only descriptor. A page shows what others
    * write until this process writes to it; from then on it is this process's own copy, and stale.

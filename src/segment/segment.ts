@@ -8,10 +8,10 @@ import { Holds } from "./holds.ts";
 import { Participant } from "./participant.ts";
 import type { Descriptor } from "../memory/descriptor.ts";
 import type { Mapping } from "../memory/mapping.ts";
+import { alignmentFor, collapse, hugeBytesOf, prefault } from "../memory/pages.ts";
 import { spaceOf } from "../memory/objects/object-spaces.ts";
 import { quietly } from "./quietly.ts";
 import {
-  WHOLE,
   type Window,
   checkByte,
   checkCreate,
@@ -21,7 +21,9 @@ import {
   failSize,
   lengthOf,
   mapHint,
+  objectOptions,
   sealHint,
+  whole,
 } from "./segment-checks.ts";
 import type {
   SegmentCreateOptions,
@@ -119,8 +121,8 @@ export class Segment {
     const action = `Cannot create segment ${shown(name)}`;
     checkCreate(action, options, "create");
     const space = spaceOf(parsed);
-    const object = space.create(parsed, { ...options, mark });
-    if (object !== undefined) return Segment.#attach(object, true, WHOLE);
+    const object = space.create(parsed, objectOptions(options, mark));
+    if (object !== undefined) return Segment.#attach(object, true, whole(options));
     const hint = "Use Segment.open or Segment.openOrCreate, or remove it with Segment.unlink";
     return fail(action, -E.EEXIST, space.openCall, name, hint);
   }
@@ -192,13 +194,13 @@ export class Segment {
     const parsed = parseSegmentName(name, options?.portable === true);
     checkCreate(`Cannot create segment ${shown(name)}`, options, "openOrCreate");
     const space = spaceOf(parsed);
-    const marked = { ...options, mark };
+    const marked = objectOptions(options, mark);
     for (;;) {
       const made = space.create(parsed, marked);
-      if (made !== undefined) return Segment.#attach(made, true, WHOLE);
+      if (made !== undefined) return Segment.#attach(made, true, whole(options));
       const truncate = options.truncate === true;
       const found = truncate ? space.truncate(parsed, marked) : space.adopt(parsed, marked);
-      if (found !== undefined) return Segment.#attach(found.object, found.sized, WHOLE);
+      if (found !== undefined) return Segment.#attach(found.object, found.sized, whole(options));
       // Somebody removed it between the two attempts: begin again.
     }
   }
@@ -307,6 +309,14 @@ export class Segment {
   /** "read" when writes stay private to this process. */
   get access(): "readwrite" | "read" {
     return this.#window.access;
+  }
+
+  /**
+   * How many bytes of it this process has mapped by huge pages now, whoever made them. Asks the
+   * kernel, which takes about a millisecond; 0 where it does not say. @throws ClosedError.
+   */
+  get hugeBytes(): number {
+    return hugeBytesOf(this.mapping);
   }
 
   /** Whether `close()` was called. */
@@ -526,12 +536,15 @@ export class Segment {
     const { access, offset } = this.#window;
     const { size } = this.#object.stat();
     const length = lengthOf(this.#what, this.#window, size);
-    const mapping = this.#object.map({ offset, length, access });
+    const alignment = alignmentFor(this.#object.backing, this.#window);
+    const mapping = this.#object.map({ offset, length, access, alignment });
     if (typeof mapping === "number") {
       const { mapCall } = this.#object;
       fail(`Cannot map ${this.#what}`, mapping, mapCall, this.name, mapHint(mapping));
     }
     this.#object.serve(mapping.buffer);
+    if (alignment > 1) collapse(mapping);
+    if (this.#window.prefault === true) prefault(this.#what, mapping, access === "read");
     this.#mapping = mapping;
     this.#size = size;
   }

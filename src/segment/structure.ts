@@ -14,7 +14,7 @@ import {
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { Placed, type PlacedKind } from "./placed.ts";
 import type {
-  PlacedCreateOptions,
+  StructureCreateOptions,
   PlacedInitOptions,
   ReadableOpenOptions,
 } from "./placed-options.ts";
@@ -62,7 +62,7 @@ export class Structure {
     kind: StructureKind,
     name: string,
     header: NewHeader,
-    options: PlacedCreateOptions,
+    options: StructureCreateOptions,
     fill: (structure: Structure) => T,
   ): T {
     const make = (placed: Placed): T => Structure.#make(placed, header, fill);
@@ -92,7 +92,7 @@ export class Structure {
     kind: StructureKind,
     name: string,
     header: NewHeader,
-    options: PlacedCreateOptions & OwnerOptions,
+    options: StructureCreateOptions & OwnerOptions,
     fill: (structure: Structure) => T,
     find: (structure: Structure) => T,
   ): T {

@@ -268,7 +268,6 @@ describe("the command line", () => {
       ["metrics", "--listen", "70000"],
       ["df", "--grow", "much"],
       ["create", "x", "1", "--mode", "9"],
-      ["create", "x", "2M", "--huge"],
     ];
     for (const line of lines) {
       const { exitCode, stdout, stderr } = await shm(...line);

@@ -81,7 +81,7 @@ export const RINGS: readonly ErrorRow[] = [
   {
     provoke: (name) => RingBuffer.create(name, any({ capicity: 64 })),
     error: "TypeError",
-    text: 'Cannot create ring "NAME": there is no option "capicity" (did you mean "capacity"?); it takes codec, capacity, kind, policy, mode',
+    text: 'Cannot create ring "NAME": there is no option "capicity" (did you mean "capacity"?); it takes codec, capacity, kind, policy, mode, prefault, hugePages',
   },
   {
     provoke: (name) => RingBuffer.init(raw(name), 0, { capacity: 1 << 16 }),

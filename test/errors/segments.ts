@@ -141,7 +141,7 @@ export const SEGMENTS: readonly ErrorRow[] = [
   {
     provoke: (name) => Segment.create(name, { size: 1, moed: 0o600 } as never),
     error: "TypeError",
-    text: 'Cannot create segment "NAME": there is no option "moed" (did you mean "mode"?); it takes size, mode, reserve, portable, sealed, hugePages',
+    text: 'Cannot create segment "NAME": there is no option "moed" (did you mean "mode"?); it takes size, mode, reserve, portable, sealed, prefault, hugePages',
   },
   {
     provoke: (name) => Segment.create(name, { size: 1, sealed: any("no") }),

@@ -478,7 +478,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedMap.create(name, any({ size: 1 << 16, value: "utf8" })),
     error: "TypeError",
-    text: 'Cannot create map "NAME": there is no option "value"; it takes size, codec, key, whenFull, entryLength, unitLength, mode',
+    text: 'Cannot create map "NAME": there is no option "value"; it takes size, codec, key, whenFull, entryLength, unitLength, mode, prefault, hugePages',
   },
   {
     provoke: (name) => SharedMap.create(name, { size: 1 << 16, codec: { ...codecs.utf8, id: "" } }),

@@ -256,15 +256,16 @@ describe("bad arguments are named", () => {
       [{ size: 8, mode: "600" }, 'its mode must be from 0 to 0o777, not "600"'],
       [{ size: 8, reserve: 1 }, "reserve must be true or false, not 1"],
       [{ size: 8, sealed: "no" }, 'sealed must be true or false, not "no"'],
-      [{ size: 8, hugePages: 0 }, "hugePages must be true or false, not 0"],
+      [{ size: 8, prefault: 1 }, "prefault must be true or false, not 1"],
+      [{ size: 8, hugePages: 0 }, 'hugePages must be true, false or "transparent", not 0'],
       [
         { size: 8, truncate: true },
-        'there is no option "truncate"; it takes size, mode, reserve, portable, sealed, hugePages',
+        'there is no option "truncate"; it takes size, mode, reserve, portable, sealed, prefault, hugePages',
       ],
       [
         { size: 8, moed: 0o600 },
         'there is no option "moed" (did you mean "mode"?); it takes size, mode, reserve, ' +
-          "portable, sealed, hugePages",
+          "portable, sealed, prefault, hugePages",
       ],
     ];
     for (const [options, message] of cases) {

@@ -13,16 +13,13 @@ export const create: Command = {
   options: {
     mode: MODE,
     sparse: { text: "Do not reserve the memory." },
-    huge: { text: "Use huge pages (System V)." },
+    huge: { text: "Use huge pages: set aside (System V), or made of others." },
   },
   examples: [["bun-shm create orders 1M --mode 660", "one mebibyte for user and group"]],
   run(call: Call): number {
     const name = call.object;
     if (backingOf(name) === "memfd") {
       throw new UsageError("A memfd ends with the process that makes it: use another backing");
-    }
-    if (call.has("huge") && backingOf(name) !== "sysv") {
-      throw new UsageError("--huge is for System V segments, sysv:KEY");
     }
     using segment = Segment.create(name, {
       size: parseBytes("SIZE", call.operands[1]!),

@@ -6,11 +6,10 @@ import { E, fail } from "../../libc/errno.ts";
 import { dup, ftruncate, getSeals, pageSize, reserveBytes, shareByte } from "../../libc/fcntl.ts";
 import { C } from "../../libc/platform.ts";
 import { Descriptor } from "../descriptor.ts";
-import { Mapping } from "../mapping.ts";
+import { type MappedPart, Mapping } from "../mapping.ts";
 import {
   type Backing,
   type ObjectStat,
-  type ObjectWindow,
   type SharedObject,
   statDescriptor,
 } from "./shared-object.ts";
@@ -76,9 +75,9 @@ export class DescriptorObject implements SharedObject {
     return (sealsOf(this.descriptor.number) & C.F_SEAL_SHRINK) !== 0;
   }
 
-  map(window: ObjectWindow): Mapping | number {
+  map(part: MappedPart): Mapping | number {
     const { number } = this.descriptor;
-    return Mapping.map(`segment ${shown(this.name)}`, number, window, hugePageSize(number));
+    return Mapping.map(`segment ${shown(this.name)}`, number, part, hugePageSize(number));
   }
 
   checkResizable(): void {

@@ -4,7 +4,7 @@ import { E } from "../../libc/errno.ts";
 import { pathBytes } from "../../libc/path-bytes.ts";
 import type { MakerDeadlines } from "../../waiting/patience.ts";
 import type { Descriptor } from "../descriptor.ts";
-import type { Mapping } from "../mapping.ts";
+import type { MappedPart, Mapping } from "../mapping.ts";
 import type { OwnerOptions } from "./owner.ts";
 import type { SegmentName } from "./segment-name.ts";
 
@@ -51,13 +51,6 @@ export interface ObjectStat {
   readonly blockSize: number;
 }
 
-/** The part of an object to map. */
-export interface ObjectWindow {
-  readonly offset: number;
-  readonly length: number;
-  readonly access: Access;
-}
-
 /** An object that this process has open. */
 export interface SharedObject {
   readonly backing: Backing;
@@ -76,7 +69,7 @@ export interface SharedObject {
   /** Whether the kernel keeps everybody from shrinking it. */
   isSealed(): boolean;
   /** @returns The mapping, or the negated errno of the call `mapCall`. */
-  map(window: ObjectWindow): Mapping | number;
+  map(part: MappedPart): Mapping | number;
   readonly mapCall: string;
   /** @throws UnsupportedError when the object can never be resized. */
   checkResizable(action: string): void;

@@ -7,7 +7,7 @@ import { C, PLATFORM } from "../../libc/platform.ts";
 import { IPC_PRIVATE, type ShmStat, shmRemove, shmStat, shmget } from "../../libc/shm.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { HUGE_PAGES_HINT } from "./room.ts";
-import { Mapping } from "../mapping.ts";
+import { type MappedPart, Mapping } from "../mapping.ts";
 import { refuseStranger } from "./owner.ts";
 import { posixObjects } from "./posix-object.ts";
 import { type PathName, type SysvName, posixName } from "./segment-name.ts";
@@ -17,7 +17,6 @@ import type {
   ObjectOptions,
   ObjectSpace,
   ObjectStat,
-  ObjectWindow,
   OpenOptions,
   SharedObject,
 } from "./shared-object.ts";
@@ -102,7 +101,7 @@ class SysvObject implements SharedObject {
     return true;
   }
 
-  map({ offset, length, access }: ObjectWindow): Mapping | number {
+  map({ offset, length, access }: MappedPart): Mapping | number {
     if (access === "read" || offset !== 0) {
       const what = access === "read" ? 'with access "read"' : "from an offset";
       const why =
