@@ -1,11 +1,4 @@
-import {
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  isAsyncFunction,
-} from "../arguments.ts";
+import { checkBoolean, checkFunction, checkInteger, isAsyncFunction } from "../arguments.ts";
 import { ClosedError, StateError } from "../errors.ts";
 import * as layout from "../layout/ring-layout.ts";
 import { monotonicMs } from "../libc/time.ts";
@@ -24,12 +17,7 @@ import {
   checkTimeout,
   checkWait,
 } from "../waiting/wait-options.ts";
-import {
-  type Ready,
-  WAIT_STRATEGIES,
-  WaitPoint,
-  type WaitStrategy,
-} from "../waiting/wait-point.ts";
+import { type Ready, WaitPoint, type WaitStrategy } from "../waiting/wait-point.ts";
 import { type RecordHandler, type RingConsumerCore, refusePromise } from "./algorithm/core.ts";
 import { countersOf } from "./algorithm/views.ts";
 import { OptionChecks } from "./option-checks.ts";
@@ -41,6 +29,7 @@ import {
   type RingReadOptions,
   type RingValuesOptions,
   VALUES_OPTIONS,
+  checkConsumer,
 } from "./read-options.ts";
 import type { RingKind, RingPlace, Role } from "./ring-kinds.ts";
 
@@ -95,9 +84,8 @@ export class RingConsumer<T = Uint8Array> {
     this.#place = place;
     this.#what = `the consumer of ${memory.what}`;
     const action = `Cannot become ${this.#what}`;
-    checkOptions(action, options, ["strategy"]);
-    const { strategy = "adaptive" } = options;
-    this.#strategy = checkOneOf(action, "its strategy", strategy, WAIT_STRATEGIES);
+    const { strategy, pause } = checkConsumer(action, options);
+    this.#strategy = strategy;
     this.#checks = new OptionChecks(`Cannot read with ${this.#what}`);
     this.#codec = codec;
     this.#ownCodec = hasScratchForm(codec);
@@ -107,7 +95,7 @@ export class RingConsumer<T = Uint8Array> {
     });
     this.#counters = countersOf(memory);
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);
-    this.#role = kind.takeConsumer(place, writer);
+    this.#role = kind.takeConsumer(place, writer, pause);
     this.#core = this.#role.core;
     const { buffer, byteOffset, byteLength } = this.#core.view;
     this.#bytes = new Uint8Array(buffer, byteOffset, byteLength);

@@ -83,7 +83,8 @@ export interface RingKind {
   /** Whether a live producer has a role, as the kernel says; stale the moment it returns. */
   hasProducer(place: RingPlace): boolean;
   takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
-  takeConsumer(place: RingPlace, writer: Wakeable): Role<RingConsumerCore>;
+  /** @param pauses Whether the consumer may stay away where records come in a stream. */
+  takeConsumer(place: RingPlace, writer: Wakeable, pauses: boolean): Role<RingConsumerCore>;
 }
 
 const lockOf = ({ segment, offset, memory }: RingPlace, at: number): OwnedLock =>
@@ -159,9 +160,9 @@ const SPSC: RingKind = {
     takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
       return new SpscProducer(place.memory, reader, batch, mayBeLight());
     }),
-  takeConsumer: (place, writer) =>
+  takeConsumer: (place, writer, pauses) =>
     takeRole(place, CONSUMER_ROLE_OFFSET, "consumer", () => {
-      return new SpscConsumer(place.memory, writer, mayBeLight());
+      return new SpscConsumer(place.memory, writer, mayBeLight(), pauses);
     }),
 };
 

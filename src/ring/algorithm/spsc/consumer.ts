@@ -11,7 +11,7 @@ import {
 } from "../core.ts";
 import { publish, wakeCalling } from "../publish.ts";
 import { type RingMemory, corrupt, corruptRecord, viewsOf } from "../views.ts";
-import { Pause } from "./pause.ts";
+import { Pause, stayAway } from "./pause.ts";
 
 const CONSUMER_POSITION_WORD = layout.CONSUMER_POSITION_OFFSET >> 2;
 const WRITER_WORD = layout.SPACE_WAIT_POINT_OFFSET >> 2;
@@ -34,7 +34,7 @@ export class SpscConsumer implements RingConsumerCore {
   readonly #capacity: number;
   readonly #releaseStep: number;
   readonly #isLight: boolean;
-  readonly #pause = new Pause();
+  readonly #pause: Pause | undefined;
   /** The next record to read. */
   #position: number;
   /** The position that the producer knows. */
@@ -46,10 +46,13 @@ export class SpscConsumer implements RingConsumerCore {
 
   /**
    * Goes on where the last consumer released.
-   * @param isLight Whether it is a light waker (waiting/event-count.ts). @throws LayoutError.
+   * @param isLight Whether it is a light waker (waiting/event-count.ts).
+   * @param pauses Whether it stays away for a moment where records come in a stream.
+   * @throws LayoutError.
    */
-  constructor(memory: RingMemory, writer: Wakeable, isLight = false) {
+  constructor(memory: RingMemory, writer: Wakeable, isLight = false, pauses = false) {
     this.#isLight = isLight;
+    this.#pause = pauses ? new Pause() : undefined;
     const views = viewsOf(memory);
     this.view = views.view;
     this.writer = writer;
@@ -129,7 +132,7 @@ export class SpscConsumer implements RingConsumerCore {
   /** Gives all room back once everything is read. @returns Whether there are records now. */
   #catchUp(): boolean {
     this.#release();
-    this.#pause.take(this.#readSincePause);
+    if (this.#pause !== undefined) stayAway(this.#pause.next(this.#readSincePause));
     this.#readSincePause = 0;
     return this.hasRecord();
   }
