@@ -91,7 +91,7 @@ export class RingConsumer<T = Uint8Array> {
     this.#ownCodec = hasScratchForm(codec);
     this.#records = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET, {
       forHolder: kind.name === "mpsc",
-      forLight: kind.wakesLightly,
+      forLight: true,
     });
     this.#counters = countersOf(memory);
     const writer = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET);

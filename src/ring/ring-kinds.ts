@@ -78,8 +78,6 @@ export interface RingKind {
   maxRecordLength(capacity: number): number;
   /** Counts what was published since the ring was made; bytes include headers and padding. */
   published(memory: RingMemory): { readonly records: number; readonly bytes: number };
-  /** Whether its sides may be light wakers (waiting/event-count.ts). */
-  readonly wakesLightly: boolean;
   /** Whether a live producer has a role, as the kernel says; stale the moment it returns. */
   hasProducer(place: RingPlace): boolean;
   takeProducer(place: RingPlace, reader: Wakeable, batch: number): Role<RingProducerCore>;
@@ -154,7 +152,6 @@ const SPSC: RingKind = {
   dataOffset: () => RING_DATA_OFFSET,
   maxRecordLength,
   published: spscPublished,
-  wakesLightly: true,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {
@@ -182,7 +179,6 @@ const MPSC: RingKind = {
       bytes: counters[CONSUMER_BYTES_OFFSET >> 3]! + unread.bytes,
     };
   },
-  wakesLightly: false,
   hasProducer(place) {
     for (let slot = 0; slot < PRODUCER_SLOT_COUNT; slot++) {
       if (lockOf(place, slotAt(slot)).isHeld) return true;
@@ -191,7 +187,7 @@ const MPSC: RingKind = {
   },
   takeProducer: (place, reader) =>
     takeSlot(place, PRODUCER_SLOT_COUNT, slotAt, "producer", (slot) => {
-      return new MpscProducer(place.memory, reader, slot);
+      return new MpscProducer(place.memory, reader, slot, mayBeLight());
     }),
   takeConsumer(place, writer) {
     const isAlive = (slot: number): boolean => lockOf(place, slotAt(slot)).isHeld;
@@ -208,7 +204,6 @@ const OVERWRITE: RingKind = {
   dataOffset: () => broadcastDataOffset("overwrite"),
   maxRecordLength: broadcastMaxRecordLength,
   published: countedByProducer,
-  wakesLightly: true,
   hasProducer: hasOnlyProducer,
   takeProducer: (place, reader, batch) =>
     takeRole(place, PRODUCER_ROLE_OFFSET, "producer", () => {

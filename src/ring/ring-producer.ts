@@ -97,7 +97,7 @@ export class RingProducer<T = Uint8Array> {
     this.#checks = new OptionChecks(`Cannot write with ${this.#what}`);
     this.#codec = isPlain(codec as Codec<unknown>) ? undefined : codec;
     this.#room = new WaitPoint(segment, offset + layout.SPACE_WAIT_POINT_OFFSET, {
-      forLight: kind.wakesLightly,
+      forLight: true,
     });
     this.#counters = countersOf(memory);
     const reader = new WaitPoint(segment, offset + layout.DATA_WAIT_POINT_OFFSET);

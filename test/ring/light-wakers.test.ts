@@ -1,6 +1,6 @@
 /** Sides of a ring that wake each other without a fence of their own (waiting/event-count.ts). */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { RingBuffer, codecs } from "../../src/index.ts";
+import { RingBuffer, type RingOptions, codecs } from "../../src/index.ts";
 import {
   CONSUMER_POSITION_OFFSET,
   DATA_WAIT_POINT_OFFSET,
@@ -47,10 +47,18 @@ async function write(ring: RingBuffer): Promise<void> {
   }
 }
 
-describe("where membarrier is refused", () => {
+const KINDS: Record<string, Pick<RingOptions<unknown>, "kind" | "policy">> = {
+  spsc: { kind: "spsc" },
+  mpsc: { kind: "mpsc" },
+  broadcast: { kind: "broadcast", policy: "block" },
+};
+
+// Readers of a broadcast join when they like, and do not get what was written before.
+describe.each(["spsc", "mpsc"])("where membarrier is refused, %s", (name) => {
+  const kind = KINDS[name]!;
   for (const mode of ["block", "async"]) {
     testRefused(`a consumer that waits (${mode}) tells its producer to fence`, async () => {
-      using ring = RingBuffer.create(uniqueName("light"), { capacity: 4096 });
+      using ring = RingBuffer.create(uniqueName("light"), { capacity: 4096, ...kind });
       const child = start(PEER, mode, ring.segment.name, String(COUNT));
       await write(ring);
       const { exitCode, stdout, stderr } = await finished(child);
@@ -63,7 +71,8 @@ describe("where membarrier is refused", () => {
   }
 
   testRefused("a producer fences itself", async () => {
-    using ring = RingBuffer.create(uniqueName("light"), { capacity: 1024, codec: codecs.utf8 });
+    const options = { capacity: 4096, codec: codecs.utf8, ...kind };
+    using ring = RingBuffer.create(uniqueName("light"), options);
     using consumer = ring.consumer();
     const child = start(WRITER, ring.segment.name, String(COUNT));
     for (let number = 0; number < COUNT; number++) {
@@ -74,8 +83,8 @@ describe("where membarrier is refused", () => {
   });
 });
 
-test("whoever waits is woken by the first record, each time", async () => {
-  using ring = RingBuffer.create(uniqueName("light"), { capacity: 1024 });
+test.each(Object.keys(KINDS))("whoever waits is woken by the first record: %s", async (name) => {
+  using ring = RingBuffer.create(uniqueName("light"), { capacity: 4096, ...KINDS[name] });
   using producer = ring.producer();
   const peer = Bun.spawn([BUN, PEER, "block", ring.segment.name, "100"]);
   const words = new Int32Array(ring.segment.buffer);

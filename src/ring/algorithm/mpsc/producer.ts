@@ -39,11 +39,12 @@
 import * as layout from "../../../layout/mpsc-layout.ts";
 import { RECORD_HEADER_LENGTH } from "../../../layout/record-descriptor.ts";
 import {
+  DATA_WAIT_POINT_OFFSET,
   PRODUCER_FULL_OFFSET,
   PRODUCER_HIGH_WATER_OFFSET,
   PRODUCER_POSITION_OFFSET,
 } from "../../../layout/ring-layout.ts";
-import { compareExchange, load, store } from "../../../memory/atomics.ts";
+import { compareExchange, load } from "../../../memory/atomics.ts";
 import type { FixedBytes } from "../../../memory/fixed-bytes.ts";
 import {
   DONE_WORD,
@@ -59,7 +60,10 @@ import {
   readVersion,
 } from "./cells.ts";
 import { type RingProducerCore, type Wakeable, writeByClaim } from "../core.ts";
+import { publish, wakeCalling } from "../publish.ts";
 import type { RingMemory } from "../views.ts";
+
+const READER_WORD = DATA_WAIT_POINT_OFFSET >> 2;
 
 /** How often a walk begins again, and a place is read again, before the ring counts as corrupt. */
 const MAX_RESTARTS = 1000;
@@ -76,6 +80,7 @@ export class MpscProducer implements RingProducerCore {
   readonly #words: Int32Array;
   readonly #capacity: number;
   readonly #claimed: number;
+  readonly #isLight: boolean;
   /** Where the walk is. */
   readonly #at: Place = { lap: 0, cell: 0, position: 0 };
   /** The last place of the walk whose position is certain. */
@@ -95,9 +100,11 @@ export class MpscProducer implements RingProducerCore {
    * records once.
    *
    * @param slot From 0 to PRODUCER_SLOT_COUNT - 1; the caller holds its lock.
+   * @param isLight Whether it is a light waker (waiting/event-count.ts).
    * @throws LayoutError.
    */
-  constructor(memory: RingMemory, reader: Wakeable, slot: number) {
+  constructor(memory: RingMemory, reader: Wakeable, slot: number, isLight = false) {
+    this.#isLight = isLight;
     this.#views = mpscViewsOf(memory);
     this.view = this.#views.view;
     this.bytes = this.#views.bytes;
@@ -292,9 +299,9 @@ export class MpscProducer implements RingProducerCore {
 
   #end(word: number): void {
     // SYNC published: pairs with the consumer's load. Releases the header and the payload.
-    store(this.#cells, this.#openCell, word);
+    publish(this.#cells, this.#openCell, word, this.#isLight);
     this.#openCell = -1;
-    this.reader.wake();
+    wakeCalling(this.#views.control, READER_WORD, this.#isLight, this.reader);
   }
 
   /** Nothing is held back: every record is published by its commit. */
