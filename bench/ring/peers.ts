@@ -1,6 +1,6 @@
 /**
  * The peers in Bun of the ring's benchmarks: TRANSPORT KIND SIZE COUNT. A transport is `ipc`
- * (Bun.spawn), `socket` (Unix) or `worker` (postMessage); a kind is `rtt`, `oneway`, or `paused`,
+ * (Bun.spawn, bytes) or `ipc-json`, `socket` (Unix) or `worker` (postMessage); a kind is `rtt`, `oneway`, or `paused`,
  * which is a round trip after a pause. Prints figures as JSON.
  */
 import { tmpdir } from "node:os";
@@ -13,7 +13,8 @@ const [size = 0, count = 0] = numbers.map(Number);
 /** How long a paused sender waits, in ms; side.ts has the same. */
 const PAUSE_MS = 5;
 const PROGRAM = "bench/ring/peers.ts";
-const warm = Math.ceil(count / 5);
+/** Rounds before those that count: for a paused sender, as many as side.ts has. */
+const warm = kind === "paused" ? 2 * count : Math.ceil(count / 5);
 const payload = new Uint8Array(size);
 
 /** One end of a connection, as the benchmarks use it. */
@@ -87,24 +88,33 @@ function follow(end: End): void {
   else pong(end);
 }
 
-/** A child that speaks over the IPC channel of Bun.spawn. */
-async function leadIpc(): Promise<void> {
+/** Text as long as the payload, for the channel that carries JSON. */
+const text = "x".repeat(size);
+
+/** A child that speaks over the IPC channel of Bun.spawn, which carries bytes or JSON. */
+async function leadIpc(serialization: "advanced" | "json"): Promise<void> {
   const end: End = { send: () => undefined, received: () => undefined };
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const child = Bun.spawn(bunProgram(1, PROGRAM, "ipc-child", kind, String(size), String(count)), {
     stdio: ["ignore", "inherit", "inherit"],
-    serialization: "advanced",
+    serialization,
     ipc: (message) => (message === "ready" ? resolve() : end.received(size)),
   });
-  end.send = (message) => child.send(message);
+  end.send = (message) => child.send(serialization === "json" ? text : message);
   await ready;
   await lead(end, () => child.send("go"));
   child.kill();
 }
 
 function followIpc(): void {
-  const end: End = { send: (message) => process.send!(message), received: () => undefined };
-  process.on("message", (message) => (message === "go" ? follow(end) : end.received(size)));
+  let isJson = false;
+  const send = (message: Uint8Array): void => void process.send!(isJson ? text : message);
+  const end: End = { send, received: () => undefined };
+  process.on("message", (message) => {
+    if (message === "go") return follow(end);
+    isJson = typeof message === "string";
+    return end.received(size);
+  });
   process.send!("ready");
 }
 
@@ -184,7 +194,8 @@ function followWorker(): void {
   postMessage("ready");
 }
 
-if (transport === "ipc") await leadIpc();
+if (transport === "ipc") await leadIpc("advanced");
+else if (transport === "ipc-json") await leadIpc("json");
 else if (transport === "ipc-child") followIpc();
 else if (transport === "socket") await leadSocket();
 else if (transport === "socket-child") await followSocket(process.argv.at(-1)!);

@@ -6,7 +6,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Spread, bunProgram, compile, figuresOf, spreadOf, start } from "../support/report.ts";
+import { bunProgram, compile, figuresOf, start } from "../support/report.ts";
+import { type Measured, summary } from "../support/turns.ts";
 
 /** What both sides do at once. Side 0 measures. */
 export interface Window {
@@ -36,13 +37,6 @@ export const ROWS: readonly Row[] = [
     [1, 32].map((batch): Row => ({ kind: "oneway", size, batch })),
   ),
 ];
-
-/** What one row measured, in ns a record or a round trip, by variant; "words" and "copy" too. */
-export interface Measured {
-  readonly times: Readonly<Record<string, Spread>>;
-  /** How many times as long another variant, or the words or a copy, took as "bun" beside it. */
-  readonly ratios: Readonly<Record<string, Spread>>;
-}
 
 const WORDS: Window = {
   kind: "words",
@@ -79,13 +73,14 @@ function countOf({ kind, size }: Row): number {
  *
  * @param library The peers in C.
  * @param trees Other trees of this package by the names of their variants.
+ * @returns In ns a record or a round trip, by variant, and "words" and "copy"; ratios to "bun".
  */
 export async function measureRow(
   row: Row,
   rounds: number,
   library: string,
   trees: Readonly<Record<string, string>> = {},
-): Promise<Measured> {
+): Promise<Measured<string>> {
   const capacity = row.size > 4096 ? 1 << 20 : 1 << 18;
   const rings = [...Object.keys(trees), "bun", "c", ...(row.kind === "oneway" ? ["c-modern"] : [])];
   const round: Window[] = rings.map((variant) => ({
@@ -110,11 +105,6 @@ export async function measureRow(
       (_, of) => figures[(WARM_ROUNDS + of) * round.length + at]!,
     );
   });
-  const own = times["bun"]!;
-  const spreads = (of: (values: number[]) => number[]): Record<string, Spread> =>
-    Object.fromEntries(Object.entries(times).map(([what, values]) => [what, spreadOf(of(values))]));
-  return {
-    times: spreads((values) => values),
-    ratios: spreads((values) => values.map((value, at) => value / own[at]!)),
-  };
+  const { bun = [], ...others } = times;
+  return summary({ bun, ...others });
 }

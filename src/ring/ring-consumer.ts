@@ -145,7 +145,8 @@ export class RingConsumer<T = Uint8Array> {
     this.#acceptHandler(handler);
     if (limit !== NO_LIMIT) this.#checkLimit(limit);
     if (!this.#line.taken) {
-      const count = this.#readNow(handler, limit);
+      let count = this.#readNow(handler, limit);
+      if (count === 0 && this.#isHot(options)) count = this.#readCore(handler, limit);
       if (count > 0 && isTurnDue()) await takeTurn();
       if (count > 0) return count;
     }
@@ -187,6 +188,7 @@ export class RingConsumer<T = Uint8Array> {
   async takeAsync(options: AsyncWaitOptions = {}): Promise<T | undefined> {
     this.#checks.check(options, ASYNC_WAIT_OPTIONS);
     let taken = this.#line.taken ? undefined : this.#takeNow();
+    if (taken === undefined && this.#isHot(options)) taken = this.#takeNow();
     if (taken === undefined) taken = await this.#waitInTurn(() => this.#takeNow(), options);
     else if (isTurnDue()) await takeTurn();
     return this.#valueOf(taken);
@@ -246,6 +248,7 @@ export class RingConsumer<T = Uint8Array> {
     while (!this.closed) {
       signal?.throwIfAborted();
       let taken = this.#line.taken ? undefined : take();
+      if (taken === undefined && this.#isHot({})) taken = take();
       if (taken !== undefined) {
         if (isTurnDue()) await takeTurn();
       } else if (untilProducersEnd && this.#haveProducersEnded()) {
@@ -374,7 +377,12 @@ export class RingConsumer<T = Uint8Array> {
     if (options.timeoutMs !== 0 && !this.#core.hasRecord()) {
       this.#counters[layout.CONSUMER_WAITS_OFFSET >> 3]!++;
     }
-    return this.#records.waitAsync(ready, options);
+    return this.#records.waitAsync(ready, options, true);
+  }
+
+  /** Whether a record comes while it is worth looking before the event loop turns. */
+  #isHot({ timeoutMs }: AsyncWaitOptions): boolean {
+    return timeoutMs !== 0 && !this.#line.taken && this.#records.lookWhileHot(this.#isReady);
   }
 
   /** Whether a wait ends: a record is there, or the consumer is closed. */

@@ -52,6 +52,8 @@ export const POLLS_PER_CLOCK = 1024;
 export const TURN_MS = 2;
 /** Asynchronous calls between two looks at the clock for that. */
 export const CALLS_PER_CLOCK = 8;
+/** Looks of an async wait before it lets the event loop turn, at a few ns each: about one turn. */
+export const HOT_LOOKS = 256;
 /** Turns of the event loop that an async wait takes before it uses its bell, at 1 µs each. */
 export const SPIN_TURNS = 64;
 /** Where spinning has not helped, one async wait in so many spins in full, to try again. */

@@ -17,6 +17,7 @@ import { announce, announceToLight, hasWaiters, takeWaiters } from "./event-coun
 import {
   HOLDER_RECHECK_MS,
   HOLDER_SLICE_MS,
+  HOT_LOOKS,
   MAX_TIMER_MS,
   MAY_SPIN,
   POLLS_PER_CLOCK,
@@ -28,6 +29,7 @@ import {
   SPIN_TRIAL_PERIOD,
   SPIN_TURNS,
 } from "./limits.ts";
+import { isTurnDue, takeTurn } from "./turns.ts";
 import { type SharedMemory, memoryIn } from "./wait-memory.ts";
 import { type AsyncWaitOptions, type WaitOptions, checkTimeout } from "./wait-options.ts";
 import { ThreadWait } from "./wait-thread.ts";
@@ -84,6 +86,8 @@ export class WaitPoint {
   #thread: ThreadWait | undefined;
   /** The async waits of this handle: how each looks, and how it ends early. */
   readonly #pending = new Map<PendingWait, () => void>();
+  #hotLooks = HOT_LOOKS;
+  #hotWaits = 0;
   #spinTurns = SPIN_TURNS;
   #asyncSpins = 0;
 
@@ -186,18 +190,44 @@ export class WaitPoint {
    * Waits in the event loop until `ready` returns true. It is woken by its bell, or by a thread
    * where no bell reaches it, and polls only now and then, in case a waker was killed.
    *
+   * @param hasLooked Whether the caller has called `lookWhileHot`.
    * @returns Whether it is ready: false when the timeout passed, or the memory was unmapped.
    * @throws The signal's reason as soon as it is aborted; what `ready` throws.
    */
-  async waitAsync(ready: Ready, options: AsyncWaitOptions = {}): Promise<boolean> {
+  async waitAsync(
+    ready: Ready,
+    options: AsyncWaitOptions = {},
+    hasLooked = false,
+  ): Promise<boolean> {
     const timeoutMs = checkTimeout(options.timeoutMs);
     options.signal?.throwIfAborted();
     if (ready()) return true;
     if (timeoutMs === 0) return false;
+    if (!hasLooked && this.lookWhileHot(ready)) {
+      if (isTurnDue()) await takeTurn();
+      return true;
+    }
     const deadline = monotonicMs() + timeoutMs;
     if (await this.#spinTurnsOf(ready, deadline, options)) return true;
     if (this.#isGone()) return false;
     return this.#waitForBell(ready, deadline, options);
+  }
+
+  /**
+   * Looks for about as long as a turn of the event loop takes, where that has helped lately; and
+   * now and then to find out whether it would. For callers that would wait in the event loop.
+   * @returns Whether it is ready.
+   */
+  lookWhileHot(ready: Ready): boolean {
+    if (!MAY_SPIN) return false;
+    const looks = ++this.#hotWaits % SPIN_TRIAL_PERIOD === 0 ? HOT_LOOKS : this.#hotLooks;
+    for (let look = 0; look < looks; look++) {
+      if (!ready()) continue;
+      this.#hotLooks = Math.min(Math.max(this.#hotLooks, look + 1) * 2, HOT_LOOKS);
+      return true;
+    }
+    this.#hotLooks >>= 1;
+    return false;
   }
 
   /**
