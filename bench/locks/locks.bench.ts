@@ -6,6 +6,7 @@
 import { cpus } from "node:os";
 import { Lease, Mutex, RwLock, Segment, SharedEvent } from "../../src/index.ts";
 import { PINNED, type Spread, machine, pinned, show, spreadOf, table } from "../support/report.ts";
+import { showTargets } from "../support/targets.ts";
 import { COUNTER_OFFSET, Locks, type Way } from "./places.ts";
 
 // Rounds are short, so that on a busy machine some of them are not disturbed.
@@ -25,7 +26,11 @@ interface Row {
   readonly what: string;
   readonly bun: Spread | undefined;
   readonly c: Spread | undefined;
+  /** Of each round its own; undefined without a peer. */
+  readonly ratio?: Spread | undefined;
 }
+
+const READ = "RwLock lockRead + unlockRead";
 
 /** How many ns one call takes, for each round. */
 function time(count: number, work: (count: number) => void): number {
@@ -55,8 +60,16 @@ async function main(): Promise<void> {
   using locks = new Locks();
   using segment = Segment.create("memfd:bench-locks", { size: 65_536 });
   const rows = [...measure(segment, locks.program), ...(await measureContended(locks))];
-  if (process.argv.includes("--json")) console.log(JSON.stringify(describe(rows), null, 2));
+  const isJson = process.argv.includes("--json");
+  if (isJson) console.log(JSON.stringify(describe(rows), null, 2));
   else print(rows);
+  const target = {
+    what: "RwLock read lock and unlock / pthread_rwlock in C",
+    least: "≤ 2.5",
+    aim: "1.5",
+    measured: rows.find(({ what }) => what === READ)?.ratio,
+  };
+  showTargets([target], !isJson);
 }
 
 function measure(segment: Segment, program: string | undefined): Row[] {
@@ -87,7 +100,7 @@ function measure(segment: Segment, program: string | undefined): Row[] {
       COUNT,
     ],
     [
-      "RwLock lockRead + unlockRead",
+      READ,
       (count) => {
         for (let i = 0; i < count; i++) {
           lock.lockRead();
@@ -137,7 +150,14 @@ function measure(segment: Segment, program: string | undefined): Row[] {
       ours.push(time(count, work));
       if (program !== undefined && kind !== undefined) theirs.push(runC(program, kind, count));
     }
-    rows.push({ what, bun: spreadOf(ours), c: theirs.length > 0 ? spreadOf(theirs) : undefined });
+    const hasPeer = theirs.length > 0;
+    const ratios = theirs.map((c, round) => ours[round]! / c);
+    rows.push({
+      what,
+      bun: spreadOf(ours),
+      c: hasPeer ? spreadOf(theirs) : undefined,
+      ratio: hasPeer ? spreadOf(ratios) : undefined,
+    });
   }
   for (const [kind, what, count] of PEERS) {
     if (program === undefined) break;
@@ -166,13 +186,11 @@ function describe(rows: readonly Row[]): object {
 
 function print(rows: readonly Row[]): void {
   const cell = (values: Spread | undefined): string => (values === undefined ? "—" : show(values));
-  const ratio = ({ bun, c }: Row): string =>
-    bun === undefined || c === undefined ? "—" : (bun.median / c.median).toFixed(2);
   console.log(`${machine()}; ns\n`);
   console.log(
     table([
       ["", "Bun", "C", "Bun / C"],
-      ...rows.map((row) => [row.what, cell(row.bun), cell(row.c), ratio(row)]),
+      ...rows.map(({ what, bun, c, ratio }) => [what, cell(bun), cell(c), cell(ratio)]),
     ]),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH. The sides of a round trip are
+ * One side of a ring benchmark: NAME ROLE MODE SIZE COUNT BATCH CAPACITY. The sides of a round trip are
  * "ping" and "pong", those of a stream "producer" and "consumer". A "waker" is a ping that pauses,
  * so that its pong sleeps each time, and it too unless it spins. A "lap" is the first one of a new
  * ring, in the mode "fault" or "prefault", alone. Ping, waker, consumer and lap print figures.
@@ -8,7 +8,7 @@ import { RingBuffer, type RingConsumer, type RingProducer } from "../../src/inde
 import { percentile } from "../support/report.ts";
 
 const [name = "", role = "", mode = "", ...numbers] = process.argv.slice(2);
-const [size = 0, count = 0, batch = 1] = numbers.map(Number);
+const [size = 0, count = 0, batch = 1, wantedCapacity = 0] = numbers.map(Number);
 const payload = new Uint8Array(size);
 const words = new DataView(payload.buffer);
 
@@ -173,7 +173,7 @@ if (role === "lap") {
   producer.flush();
   producer.close();
 } else {
-  const capacity = size > 4096 ? 1 << 20 : 1 << 18;
+  const capacity = wantedCapacity || (size > 4096 ? 1 << 20 : 1 << 18);
   using ring = RingBuffer.create(name, { capacity });
   using consumer = ring.consumer();
   let read = 0;

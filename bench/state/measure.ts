@@ -1,5 +1,5 @@
 /** How rounds of a loop are measured and reported. */
-import { cpus } from "node:os";
+import { type Spread, machine, spreadOf } from "../support/report.ts";
 
 export interface Figure {
   readonly name: string;
@@ -27,12 +27,16 @@ export function note(text: string): void {
 
 /** Records the rounds of one figure. */
 export function report(name: string, unit: Figure["unit"], rounds: readonly number[]): Figure {
-  const sorted = [...rounds].sort((a, b) => a - b);
-  const median = sorted[sorted.length >> 1]!;
-  const figure = { name, unit, median, min: sorted[0]!, max: sorted.at(-1)! };
+  return reportSpread(name, unit, spreadOf(rounds));
+}
+
+/** Records one figure. */
+export function reportSpread(name: string, unit: Figure["unit"], spread: Spread): Figure {
+  const { median, min, max } = spread;
+  const figure = { name, unit, median, min, max };
   figures.push(figure);
   const show = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
-  const range = rounds.length > 1 ? ` (${show(figure.min)} – ${show(figure.max)})` : "";
+  const range = min < max ? ` (${show(min)} – ${show(max)})` : "";
   say(`  ${name.padEnd(52)} ${show(median).padStart(9)} ${unit}${range}`);
   return figure;
 }
@@ -76,11 +80,9 @@ export function compare(name: string, theirs: Figure, ours: Figure): void {
 
 /** What was measured, and where. */
 export function finish(skipped: readonly string[]): void {
-  const [cpu] = cpus();
-  const machine = `${cpu?.model ?? "?"} × ${cpus().length}, Bun ${Bun.version}, ${process.platform}`;
-  if (asJson) console.log(JSON.stringify({ machine, figures, skipped }, null, 2));
+  if (asJson) console.log(JSON.stringify({ machine: machine(), figures, skipped }, null, 2));
   else {
     for (const reason of skipped) console.log(`\nSkipped: ${reason}`);
-    console.log(`\n${machine}; median (min – max) of ${ROUNDS} rounds`);
+    console.log(`\n${machine()}; median (min – max) of ${ROUNDS} rounds`);
   }
 }

@@ -16,10 +16,25 @@ import {
   codecs,
   struct,
 } from "../../src/index.ts";
-import { compare, finish, heading, measure, measureAsync, note, report } from "./measure.ts";
+import { type Spread } from "../support/report.ts";
+import { type Target, showTargets } from "../support/targets.ts";
+import { measureInTurns, summary } from "../support/turns.ts";
+import {
+  compare,
+  finish,
+  heading,
+  measure,
+  measureAsync,
+  note,
+  report,
+  reportSpread,
+} from "./measure.ts";
 import { openLmdb, openRedis, openSqlite } from "./peers.ts";
 
 const skipped: string[] = [];
+const targets: Target[] = [];
+/** Rounds of what is measured in turns. */
+const TURNS = 15;
 const prefix = `/bench-state-${process.pid}`;
 const COUNT = 10_000;
 const keys: string[] = Array.from({ length: COUNT }, (_, at) => `user:${at}`);
@@ -34,6 +49,10 @@ const pin = (core: number): string[] => {
 function spawn(core: number, program: string, ...args: string[]): Bun.Subprocess<"pipe", "pipe"> {
   const command = [...pin(core), process.execPath, `${import.meta.dir}/${program}`, ...args];
   return Bun.spawn(command, { stdio: ["pipe", "pipe", "inherit"] });
+}
+
+function scaled({ median, min, max }: Spread, by: number): Spread {
+  return { median: median * by, min: min * by, max: max * by };
 }
 
 function atomics(): void {
@@ -132,11 +151,62 @@ async function map(): Promise<void> {
 
   const sqlite = openSqlite();
   for (const each of keys) sqlite.set(each, value);
-  const sqliteGet = measure("bun:sqlite in memory, get", COUNT, (at) => sqlite.get(key(at)));
-  const sqliteSet = measure("bun:sqlite in memory, set", COUNT, (at) => sqlite.set(key(at), value));
+  const gets = measureInTurns(
+    {
+      getInto: {
+        count: COUNT * 10,
+        run(count) {
+          for (let at = 0; at < count; at++) shared.getInto(keys[at % COUNT]!, target);
+        },
+      },
+      sqlite: {
+        count: COUNT,
+        run(count) {
+          for (let at = 0; at < count; at++) sqlite.get(keys[at]!);
+        },
+      },
+    },
+    TURNS,
+  );
+  const sets = measureInTurns(
+    {
+      set: {
+        count: COUNT * 10,
+        run(count) {
+          for (let at = 0; at < count; at++) shared.set(keys[at % COUNT]!, value);
+        },
+      },
+      sqlite: {
+        count: COUNT,
+        run(count) {
+          for (let at = 0; at < count; at++) sqlite.set(keys[at]!, value);
+        },
+      },
+    },
+    TURNS,
+  );
   sqlite.close();
-  compare("get, × faster than bun:sqlite", sqliteGet, get);
-  compare("set, × faster than bun:sqlite", sqliteSet, set);
+  heading("In turns with bun:sqlite in memory");
+  reportSpread("SharedMap.getInto", "ns", gets.times.getInto);
+  reportSpread("bun:sqlite, get", "ns", gets.times.sqlite);
+  reportSpread("get, × faster than bun:sqlite", "ratio", gets.ratios.sqlite);
+  reportSpread("SharedMap.set", "ns", sets.times.set);
+  reportSpread("bun:sqlite, set", "ns", sets.times.sqlite);
+  reportSpread("set, × faster than bun:sqlite", "ratio", sets.ratios.sqlite);
+  targets.push(
+    {
+      what: "SharedMap.getInto, 64 B, a short key, µs",
+      least: "≤ 0.12",
+      aim: "0.08",
+      measured: scaled(gets.times.getInto, 1e-3),
+    },
+    {
+      what: "SharedMap.set / bun:sqlite in memory, × faster",
+      least: "≥ 10",
+      aim: "30",
+      measured: sets.ratios.sqlite,
+    },
+  );
 
   const lmdb = await openLmdb();
   if (lmdb === undefined) skipped.push("lmdb (npm install --no-save lmdb)");
@@ -175,6 +245,49 @@ async function map(): Promise<void> {
     compare("get, × faster than Redis, one by one", one, get);
     compare("get, × faster than Redis, 1000 at once", many, get);
     await redis.close();
+  }
+}
+
+/** One key, which this process reads alone, and beside another that does the same, in turns. */
+async function readers(): Promise<void> {
+  heading("Two processes that read one key of a SharedMap");
+  const name = `${prefix}-readers`;
+  using shared = SharedMap.create(name, { size: 2 ** 20, codec: codecs.bytes });
+  try {
+    shared.set("one", value);
+    const target = new Uint8Array(64);
+    const read = (): number => {
+      const count = 500_000;
+      const start = Bun.nanoseconds();
+      for (let at = 0; at < count; at++) shared.getInto("one", target);
+      return (Bun.nanoseconds() - start) / count;
+    };
+    const other = spawn(1, "map-reader.ts", name);
+    const lines = other.stdout.getReader();
+    const times = { alone: [] as number[], both: [] as number[] };
+    for (let round = -2; round < TURNS; round++) {
+      for (const which of ["alone", "both"] as const) {
+        other.stdin.write(which === "both" ? "read\n" : "stop\n");
+        await other.stdin.flush();
+        await lines.read();
+        const time = read();
+        if (round >= 0) times[which].push(time);
+      }
+    }
+    other.kill();
+    await other.exited;
+    const { times: spreads, ratios } = summary(times);
+    reportSpread("alone", "ns", spreads.alone);
+    reportSpread("beside the other", "ns", spreads.both);
+    reportSpread("two / one", "ratio", ratios.both);
+    targets.push({
+      what: "two processes reading one map key / one alone, time a read",
+      least: "≤ 1.1",
+      aim: "1.0",
+      measured: ratios.both,
+    });
+  } finally {
+    Segment.unlink(name);
   }
 }
 
@@ -256,6 +369,8 @@ function zipf(): void {
 atomics();
 await record();
 await map();
+await readers();
 await writers();
 zipf();
 finish(skipped);
+showTargets(targets, !process.argv.includes("--json"));

@@ -8,6 +8,12 @@ if (mode === "hold") {
   const consumer = ring.consumer();
   console.log("ready");
   setInterval(() => consumer.closed, 1000);
+} else if (mode === "echo") {
+  const consumer = ring.consumer({ strategy: "spin" });
+  const producer = RingBuffer.open(`${name}-back`).producer();
+  const answer = new Uint8Array(8);
+  console.log("ready");
+  for (;;) if (consumer.read(() => undefined, { limit: 1 }) > 0) producer.write(answer);
 } else if (mode === "unref") {
   void ring.consumer().takeAsync({ ref: false });
 } else if (mode.startsWith("join-")) {

@@ -311,6 +311,33 @@ describe.each(KINDS)("%s", (_name, kind) => {
     await iterator.return();
   });
 
+  test("an exchange that is answered at once lets timers fire", async () => {
+    using ring = RingBuffer.create(fresh(), { capacity: 1 << 16, ...kind });
+    names.push(`${ring.name}-back`);
+    using back = RingBuffer.create(`${ring.name}-back`, { capacity: 1 << 16, ...kind });
+    using consumer = back.consumer();
+    const child = spawnBun("test/peers/ring-peer.ts", "echo", ring.name);
+    for await (const _ of child.stdout) break;
+    using producer = ring.producer();
+    const loops = [
+      async () => void (await consumer.takeAsync()),
+      async () => void (await consumer.readAsync(() => undefined)),
+      async () => void (await iterator.next()),
+    ];
+    const iterator = consumer.values();
+    for (const answered of loops) {
+      let fired = 0;
+      const timer = setInterval(() => fired++, 5);
+      while (fired < 3) {
+        producer.tryWrite("question");
+        await answered();
+      }
+      clearInterval(timer);
+    }
+    child.kill("SIGKILL");
+    await child.exited;
+  });
+
   test("an iteration can end with its producers", async () => {
     using ring = create(1 << 16);
     using consumer = ring.consumer();
