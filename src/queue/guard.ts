@@ -18,8 +18,8 @@
  *    whose words say so, and the tokens are made to fit.
  *
  * A wrong guess in case 3 makes one token too many. Handles compare it with count under the mutex,
- * and drop it. So it can mislead only a C consumer that the scheduler kept from running for all of
- * that time.
+ * and drop it. So it can mislead only a C program that the scheduler kept from running for all of
+ * that time; where none has the object mapped, that is asked again once the tokens were counted.
  */
 import { findMappers, isStopped, mappedObject } from "../memory/processes.ts";
 import { monotonicMs } from "../libc/time.ts";
@@ -189,11 +189,12 @@ export class QueueGuard {
     const foreigners = this.#foreigners();
     if (foreigners === "stopped" || (foreigners === "living" && quietMs < QUEUE_QUIET_WITH_C_MS))
       return;
-    this.#makeFit(this.#look);
+    this.#makeFit(this.#look, foreigners);
     this.#look = undefined;
   }
 
-  #makeFit(look: Look): void {
+  /** @param foreigners What was seen of them after the look. */
+  #makeFit(look: Look, foreigners: Foreigners): void {
     const { lock, mutex, slots, items, spaces, participant } = this.#parts;
     if (!this.lock(SLICE_MS)) return;
     let held = false;
@@ -207,13 +208,18 @@ export class QueueGuard {
       const moved = this.#state() !== look.state;
       held = this.takeMutex(SLICE_MS);
       if (!held || moved) return;
+      const found = [items.value, spaces.value, mutex.value] as const;
+      // A C program that has come since may have a token in hand. It maps the object first: so if
+      // there is none now, whoever comes takes its tokens after these values were read.
+      if (foreigners === "none" && this.#foreigners() !== "none") return;
       const count = slots.reconcile();
+      const room = slots.slots - count;
       const itemsInHand = participant.tokensInHand(ITEMS, look.words);
       const spacesInHand = participant.tokensInHand(SPACES, look.words);
       const changes = [
-        adjust(items, count - itemsInHand, count, slots.slots),
-        adjust(spaces, slots.slots - count - spacesInHand, slots.slots - count, slots.slots),
-        adjust(mutex, 0, 0, 1),
+        adjust(items, found[0], [count - itemsInHand, count], slots.slots),
+        adjust(spaces, found[1], [room - spacesInHand, room], slots.slots),
+        adjust(mutex, found[2], [0, 0], 1),
       ];
       if (changes.every((change) => change === 0)) return;
       const [more, free, locks] = changes;
@@ -227,11 +233,19 @@ export class QueueGuard {
 
 /**
  * Brings a counter into a range by the smallest change.
- * @param most The most tokens that there can be. @returns The change.
+ *
+ * @param found What it was when its range was decided; others may have used it since.
+ * @param most The most tokens that there can be.
+ * @returns The change.
  */
-function adjust(counter: TokenCounter, low: number, high: number, most: number): number {
-  const missing = low - counter.value;
-  if (missing <= 0) return -counter.takeAbove(high, most);
+function adjust(
+  counter: TokenCounter,
+  found: number,
+  [low, high]: readonly [low: number, high: number],
+  most: number,
+): number {
+  const missing = low - found;
+  if (missing <= 0) return found > high ? -counter.takeAbove(high, most) : 0;
   counter.post(missing);
   return missing;
 }
