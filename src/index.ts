@@ -72,7 +72,6 @@ export type {
   PlacedCreateOptions,
   PlacedInitOptions,
   PlacedOpenOptions,
-  ReadableOpenOptions,
   StructureCreateOptions,
   StructureOpenOptions,
 } from "./segment/placed-options.ts";

@@ -5,7 +5,7 @@ import {
   STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
-  type ReadableOpenOptions,
+  type StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
@@ -33,7 +33,7 @@ export interface SharedAtomicsInitOptions<W extends string, C extends string>
 
 /** How to find words and counters that have a segment of their own; by default, all of them. */
 export interface SharedAtomicsOpenOptions<W extends string, C extends string>
-  extends ReadableOpenOptions, AtomicsNames<W, C> {}
+  extends StructureOpenOptions, AtomicsNames<W, C> {}
 
 const NAMES: readonly string[] = ["words", "counters"];
 
@@ -117,8 +117,8 @@ export class SharedAtomics<
     name: string,
     options: SharedAtomicsOpenOptions<W, C> = {},
   ): SharedAtomics<W, C> {
-    const own = ["access", ...STRUCTURE_OPTIONS.open];
-    const list = checkFindOptions(`Cannot open atomics ${shown(name)}`, options, ...own);
+    const action = `Cannot open atomics ${shown(name)}`;
+    const list = checkFindOptions(action, options, ...STRUCTURE_OPTIONS.open);
     return Structure.open(ATOMICS_KIND, name, options, SharedAtomics.#finder(list));
   }
 

@@ -6,7 +6,7 @@ import {
   STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
-  type ReadableOpenOptions,
+  type StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 
@@ -57,7 +57,7 @@ export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
 
 /** How to find a map that has a segment of its own. */
 export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
-  extends ReadableOpenOptions, SharedMapOptions<V, K> {}
+  extends StructureOpenOptions, SharedMapOptions<V, K> {}
 
 /** How long an entry is valid. */
 export interface SharedMapSetOptions {
@@ -81,7 +81,7 @@ const OPTIONS: Readonly<
   create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
   openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "key", "access", ...STRUCTURE_OPTIONS.open],
+  open: ["codec", "key", ...STRUCTURE_OPTIONS.open],
   at: ["codec", "key"],
 };
 

@@ -4,7 +4,7 @@ import {
   STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
-  type ReadableOpenOptions,
+  type StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import { type Schema, type Struct, type StructValue, checkStruct } from "../struct/struct.ts";
@@ -38,7 +38,7 @@ export interface SharedRecordInitOptions<S extends Schema>
 
 /** How to find a record that has a segment of its own. */
 export interface SharedRecordOpenOptions<S extends Schema>
-  extends ReadableOpenOptions, SharedRecordOptions<S> {}
+  extends StructureOpenOptions, SharedRecordOptions<S> {}
 
 /** Which version a wait begins at, and how long it lasts. */
 export interface WaitChangedOptions extends WaitOptions {
@@ -69,7 +69,7 @@ const OPTIONS: Readonly<
   create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
   openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "access", ...STRUCTURE_OPTIONS.open],
+  open: ["codec", ...STRUCTURE_OPTIONS.open],
   at: ["codec"],
 };
 

@@ -17,11 +17,8 @@ export interface PlacedOpenOptions extends OwnerOptions {
 /** How the segment of a structure is made that may be large. */
 export interface StructureCreateOptions extends PlacedCreateOptions, PageOptions {}
 
-/** How a named structure is found that may be large. */
-export interface StructureOpenOptions extends PlacedOpenOptions, PageOptions {}
-
-/** How a named structure is found that can also be used for reading only. */
-export interface ReadableOpenOptions extends StructureOpenOptions {
+/** How a named structure is found that may be large, and may only be read. */
+export interface StructureOpenOptions extends PlacedOpenOptions, PageOptions {
   /**
    * "read" needs only the right to read the object, and refuses every change. Waits look once in a
    * millisecond, or five in the event loop, since nobody knows of them. Default "readwrite".
@@ -44,5 +41,5 @@ export const STRUCTURE_OPTIONS: Readonly<
 > = {
   create: ["mode", ...PAGE_OPTIONS],
   openOrCreate: ["mode", "owner", ...PAGE_OPTIONS],
-  open: ["waitMs", "owner", ...PAGE_OPTIONS],
+  open: ["waitMs", "owner", "access", ...PAGE_OPTIONS],
 };

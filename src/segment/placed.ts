@@ -11,7 +11,7 @@ import { type MakerDeadlines, deadlinesFor, waitForMaker } from "../waiting/pati
 import { checkAccess, checkPlace } from "./place.ts";
 import type {
   PlacedInitOptions,
-  ReadableOpenOptions,
+  StructureOpenOptions,
   StructureCreateOptions,
 } from "./placed-options.ts";
 import { quietly } from "./quietly.ts";
@@ -103,7 +103,7 @@ export class Placed {
   static open<T>(
     kind: PlacedKind,
     name: string,
-    options: ReadableOpenOptions,
+    options: StructureOpenOptions,
     find: (placed: Placed) => T,
   ): T {
     const { waitMs, owner, access, prefault, hugePages } = options;

@@ -16,7 +16,7 @@ import { Placed, type PlacedKind } from "./placed.ts";
 import type {
   StructureCreateOptions,
   PlacedInitOptions,
-  ReadableOpenOptions,
+  StructureOpenOptions,
 } from "./placed-options.ts";
 import type { Segment } from "./segment.ts";
 
@@ -76,7 +76,7 @@ export class Structure {
   static open<T>(
     kind: StructureKind,
     name: string,
-    options: ReadableOpenOptions,
+    options: StructureOpenOptions,
     find: (structure: Structure) => T,
   ): T {
     return Placed.open(placedKind(kind), name, options, (placed) =>

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
+  RingBuffer,
   Segment,
   SharedAtomics,
   SharedMap,
@@ -204,6 +205,17 @@ describe("a structure that is only read", () => {
     const closed = seen.waitChangedAsync();
     seen.close();
     expect(closed).rejects.toThrow("it is closed");
+  });
+
+  test("a ring shows what it counts, and gives no roles", () => {
+    const at = name();
+    using ring = RingBuffer.create(at, { capacity: 4096 });
+    using producer = ring.producer();
+    using seen = RingBuffer.open(at, READ);
+    producer.tryWrite("one");
+    expect(seen.stats()).toEqual(ring.stats());
+    expect(() => seen.producer()).toThrow("opened for reading only");
+    expect(() => seen.consumer()).toThrow("opened for reading only");
   });
 
   test.skipIf(!isPlain)(title("needs no right to write"), () => {

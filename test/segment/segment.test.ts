@@ -449,7 +449,7 @@ describe("reading only", () => {
     Segment.create(name, { size: 4, mode: 0o644 }).close();
     expect(asNobody(name, "readwrite")).toBe(
       `Cannot open segment "${name}": EACCES, permission denied. ` +
-        'Its owner or mode forbids writing; { access: "read" } may do\n',
+        'Its owner or mode forbids writing; pass { access: "read" } to read it only\n',
     );
     expect(asNobody(name, "read")).toBe("opened\n");
     chmodSync(file(name), 0o600);

@@ -38,7 +38,9 @@ import { checkIsMemory, isUsed, joinUsers, lockAlone } from "./users.ts";
 function describeAccess(access: Access, readable: boolean): string {
   if (access === "read") return "It belongs to another user, and its mode keeps this one out";
   const why = "Its owner or mode forbids writing";
-  return readable ? `${why}; { access: "read" } may do` : `${why}, which this call needs`;
+  return readable
+    ? `${why}; pass { access: "read" } to read it only`
+    : `${why}, which this call needs`;
 }
 
 /** What a call that makes an object cannot do on a file system without permissions. */
