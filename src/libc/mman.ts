@@ -44,8 +44,10 @@ export function mmap(
   flags: number,
   descriptor: number,
   offset: number,
+  at: number | null = null,
 ): number {
-  return fromErrno(Number(libc.mmap(null, length, protection, flags, descriptor, offset)));
+  const address = at as Pointer | null;
+  return fromErrno(Number(libc.mmap(address, length, protection, flags, descriptor, offset)));
 }
 
 /**
@@ -64,9 +66,8 @@ export function mmapAligned(
   const reserved = mmap(spare, 0, C.MAP_PRIVATE | C.MAP_ANONYMOUS | C.MAP_NORESERVE, -1, 0);
   if (reserved < 0) return reserved;
   const wanted = Math.ceil(reserved / alignment) * alignment;
-  const at = wanted as Pointer;
   const fixed = flags | C.MAP_FIXED;
-  const address = fromErrno(Number(libc.mmap(at, length, protection, fixed, descriptor, offset)));
+  const address = mmap(length, protection, fixed, descriptor, offset, wanted);
   const end = address < 0 ? reserved : wanted + Math.ceil(length / pageSize()) * pageSize();
   if (address > reserved) unmap(reserved, address - reserved);
   unmap(end, reserved + spare - end);
