@@ -140,6 +140,8 @@ export class QueueGuard {
     const foreigners = this.#foreigners();
     if (foreigners === "stopped") return false;
     if (foreigners === "living" && stuckMs < QUEUE_MUTEX_PATIENCE_MS) return false;
+    // While they were looked for, one may have ended after another had come and taken the mutex.
+    if (this.#state() !== state) return false;
     this.#stuck = undefined;
     return true;
   }
