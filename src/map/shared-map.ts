@@ -8,7 +8,7 @@ import { Structure } from "../segment/structure.ts";
 import { codecs } from "../struct/codec.ts";
 import { type ScratchCodec, scratchForm } from "../struct/scratch-codec.ts";
 import { Scratch } from "../struct/scratch.ts";
-import { MapKey } from "./algorithm/map-key.ts";
+import { HashedKey } from "../struct/hashed-key.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
 import { rebuild } from "./algorithm/map-repair.ts";
@@ -68,9 +68,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   readonly #memory: MapMemory;
   readonly #codec: ScratchCodec<V>;
   readonly #entries: MapEntries<V, K>;
-  readonly #key: MapKey;
+  readonly #key: HashedKey;
   /** The key of the entry that `update` has locked, while its callback uses other keys. */
-  readonly #lockedKey: MapKey;
+  readonly #lockedKey: HashedKey;
   /** Private memory: the value that was read, and the one that is about to be written. */
   readonly #found: Scratch = new Scratch(4096);
   readonly #value: Scratch = new Scratch(4096);
@@ -89,8 +89,8 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     this.#guard = new WriteGuard(placed, hold);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
-    this.#key = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
-    this.#lockedKey = new MapKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
+    this.#key = new HashedKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
+    this.#lockedKey = new HashedKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
     this.#reader = new MapReader(memory, this.#found, evicts && segment.access !== "read");
     this.#writer = new MapWriter(memory, new OwnedStripeLocks(structure, memory), evicts);
     this.#entries = new MapEntries(

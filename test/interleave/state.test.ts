@@ -7,7 +7,7 @@ import { store } from "../../src/memory/atomics.ts";
 import { MapMemory } from "../../src/map/algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "../../src/map/algorithm/map-reader.ts";
 import { rebuild } from "../../src/map/algorithm/map-repair.ts";
-import { MapKey } from "../../src/map/algorithm/map-key.ts";
+import { HashedKey } from "../../src/struct/hashed-key.ts";
 import { Scratch } from "../../src/struct/scratch.ts";
 import { type MapShape, mapLength } from "../../src/map/algorithm/map-shape.ts";
 import { MapWriter } from "../../src/map/algorithm/map-writer.ts";
@@ -202,8 +202,8 @@ describe("map", () => {
     };
   }
 
-  const keyOf = (name: string): MapKey => {
-    const key = new MapKey(1, 2);
+  const keyOf = (name: string): HashedKey => {
+    const key = new HashedKey(1, 2);
     key.set(name);
     return key;
   };

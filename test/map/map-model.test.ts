@@ -5,12 +5,12 @@ import { LayoutError } from "../../src/errors.ts";
 import { MapMemory } from "../../src/map/algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "../../src/map/algorithm/map-reader.ts";
 import { rebuild } from "../../src/map/algorithm/map-repair.ts";
-import { MapKey } from "../../src/map/algorithm/map-key.ts";
+import { HashedKey } from "../../src/struct/hashed-key.ts";
 import { Scratch } from "../../src/struct/scratch.ts";
 import { isShape, mapLength, planMap } from "../../src/map/algorithm/map-shape.ts";
 import { mapStats, slotsOf } from "../../src/map/algorithm/map-stats.ts";
 import { MapWriter } from "../../src/map/algorithm/map-writer.ts";
-import { sipHash } from "../../src/map/algorithm/sip-hash.ts";
+import { sipHash } from "../../src/struct/sip-hash.ts";
 import { seededRandom } from "../support/random.ts";
 
 /** A map without processes: its locks are never taken by anyone else. */
@@ -19,7 +19,7 @@ class LocalMap {
   readonly clock = { boot: 7, now: 5000, nowMs: (): number => this.clock.now };
   readonly #found = new Scratch(64);
   readonly #value = new Scratch(64);
-  readonly #key = new MapKey(1, 2);
+  readonly #key = new HashedKey(1, 2);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
   held = 0;

@@ -30,7 +30,7 @@ import {
 } from "../../layout/map-layout.ts";
 import { load, loadFence } from "../../memory/atomics.ts";
 import { type MapMemory, copyOut, startsWith } from "./map-memory.ts";
-import type { MapKey } from "./map-key.ts";
+import type { HashedKey } from "../../struct/hashed-key.ts";
 import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry } from "./map-shape.ts";
 
@@ -73,7 +73,7 @@ export class MapReader {
    * @returns The value's length in bytes, 0 if it is not copied; ABSENT without a valid entry.
    * @throws LayoutError when the bytes are no map.
    */
-  read(key: MapKey, copies = true): number {
+  read(key: HashedKey, copies = true): number {
     const memory = this.#memory;
     const words = this.#words;
     const { hash } = key;
@@ -104,13 +104,13 @@ export class MapReader {
    * Copies the value of a key to the scratch, like `read`, for a writer that has found its slot.
    * @param slot The index of the slot's word.
    */
-  readAt(key: MapKey, stripe: number, slot: number): number {
+  readAt(key: HashedKey, stripe: number, slot: number): number {
     const index = (slot - stripe) & (BUCKET_WORDS - 1);
     return this.#readReferenced(key, stripe, slot - index, index, true);
   }
 
   #readReferenced(
-    key: MapKey,
+    key: HashedKey,
     stripe: number,
     bucket: number,
     slot: number,
@@ -133,7 +133,13 @@ export class MapReader {
     return this.#memory.corrupt("a slot that never comes to rest", bucket + slot);
   }
 
-  #attempt(key: MapKey, stripe: number, slot: number, reference: number, copies: boolean): number {
+  #attempt(
+    key: HashedKey,
+    stripe: number,
+    slot: number,
+    reference: number,
+    copies: boolean,
+  ): number {
     const memory = this.#memory;
     const words = this.#words;
     const unit = memory.unitOf(reference, slot);

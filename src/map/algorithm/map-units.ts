@@ -15,7 +15,7 @@ import {
 import { release, storeFence } from "../../memory/atomics.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { unitsFor } from "./map-shape.ts";
-import type { MapKey } from "./map-key.ts";
+import type { HashedKey } from "../../struct/hashed-key.ts";
 import type { Scratch } from "../../struct/scratch.ts";
 
 /** Takes a free unit. @returns The unit. @throws LayoutError when the stack is corrupt. */
@@ -39,7 +39,7 @@ function take(memory: MapMemory, stripe: number): number {
 export function writeEntry(
   memory: MapMemory,
   stripe: number,
-  key: MapKey,
+  key: HashedKey,
   value: Scratch,
   valueLength: number,
   expiry: number,

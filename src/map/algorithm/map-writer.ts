@@ -26,7 +26,7 @@ import { load, release, store } from "../../memory/atomics.ts";
 import { type MapMemory, startsWith } from "./map-memory.ts";
 import { MapEvictor } from "./map-evictor.ts";
 import { rebuild } from "./map-repair.ts";
-import type { MapKey } from "./map-key.ts";
+import type { HashedKey } from "../../struct/hashed-key.ts";
 import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry, unitsFor } from "./map-shape.ts";
 import { freeEntry, writeEntry } from "./map-units.ts";
@@ -86,7 +86,7 @@ export class MapWriter {
   }
 
   /** Stores a value; to readers it appears in one step. @returns STORED, REFUSED or EXISTS. */
-  set(key: MapKey, value: Scratch, length: number, expiry: number, ifAbsent: boolean): number {
+  set(key: HashedKey, value: Scratch, length: number, expiry: number, ifAbsent: boolean): number {
     const need = this.checkLength(key, length);
     const stripe = this.lock(key.hash);
     try {
@@ -99,7 +99,7 @@ export class MapWriter {
   }
 
   /** Removes a key. @returns Whether its entry was there, and valid. */
-  delete(key: MapKey): boolean {
+  delete(key: HashedKey): boolean {
     const stripe = this.lock(key.hash);
     try {
       const slot = this.find(stripe, key);
@@ -134,7 +134,7 @@ export class MapWriter {
   }
 
   /** @returns The units that an entry takes. @throws RangeError when this map cannot hold it. */
-  checkLength(key: MapKey, length: number): number {
+  checkLength(key: HashedKey, length: number): number {
     const { unitWords } = this.#memory;
     const need = unitsFor(key.wordCount + ((length + 3) >> 2), unitWords);
     if (need <= this.#longest) return need;
@@ -145,7 +145,7 @@ export class MapWriter {
   }
 
   /** @returns The index of a key's slot, or 0. The caller holds the lock, here and below. */
-  find(stripe: number, key: MapKey): number {
+  find(stripe: number, key: HashedKey): number {
     const memory = this.#memory;
     const words = this.#words;
     const { hash } = key;
@@ -204,7 +204,7 @@ export class MapWriter {
   put(
     stripe: number,
     slot: number,
-    key: MapKey,
+    key: HashedKey,
     value: Scratch,
     length: number,
     expiry: number,

@@ -1,7 +1,7 @@
-/** The key that a handle looks for, in private memory. */
+/** The key that a handle of keyed memory looks for, in private memory. */
 import { isUtf8 } from "node:buffer";
-import { checkBytes, checkWellFormed, shown } from "../../arguments.ts";
-import { MAX_KEY_LENGTH } from "../../layout/map-layout.ts";
+import { checkBytes, checkWellFormed, shown } from "../arguments.ts";
+import { MAX_KEY_LENGTH } from "../layout/map-layout.ts";
 import { sipHash } from "./sip-hash.ts";
 
 const encoder = new TextEncoder();
@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 const SHORT_LENGTH = 16;
 
 /** A key as words, with its hash. */
-export class MapKey {
+export class HashedKey {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   /** Bytes of the key. */
@@ -22,7 +22,7 @@ export class MapKey {
   readonly #k1: number;
   readonly #isText: boolean;
 
-  /** @param isText Whether the map's keys are text, of which bytes are the UTF-8. */
+  /** @param isText Whether keys are text, of which bytes are the UTF-8. */
   constructor(k0: number, k1: number, isText = false) {
     // Behind the longest key there is room for the zeros that fill up its last word.
     const buffer = new ArrayBuffer(MAX_KEY_LENGTH + 8);
