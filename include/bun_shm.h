@@ -521,19 +521,36 @@ BUN_SHM_ASSERT(offsetof(bun_shm_shared_record_slot, version) == 0, "shared_recor
 
 /* ---- Shared map ---- */
 
-/* Starts each stripe of a map; buckets and units follow. The lock's owner writes it. */
+#define BUN_SHM_VALUE_ENTRY 0
+#define BUN_SHM_LOAD_ENTRY 65536
+#define BUN_SHM_ERROR_ENTRY 131072
+
+/* Starts a map's data; the stripes follow. */
+typedef struct bun_shm_map_head {
+  /* A wait point: for those who wait for a load. */
+  uint32_t loads[32];
+  /* A wait point: for those who watch. */
+  uint32_t changes[32];
+} bun_shm_map_head;
+BUN_SHM_ASSERT(sizeof(bun_shm_map_head) == 256, "map_head");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_head, loads) == 0, "map_head.loads");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_head, changes) == 128, "map_head.changes");
+
+/* Starts each stripe of a map; buckets, units and log follow. The lock's owner writes it. */
 typedef struct bun_shm_map_stripe {
-  /* See the lock; 14 words are not used. */
-  uint32_t lock[16];
+  /* See the lock; 13 words are not used. */
+  uint32_t lock[15];
+  /* Entries that are no values: loads, errors. Derived. */
+  uint32_t hidden_count;
   /* First free unit; 0 when there is none. Derived. */
   uint32_t free_head;
   /* Free units. Derived. */
   uint32_t free_count;
-  /* Entries, including expired ones. Derived. */
+  /* Values, including expired ones. Derived. */
   uint32_t entry_count;
   /* Where the eviction clock stands, in slots. */
   uint32_t hand;
-  /* When the next entry expires; 0 never. */
+  /* When the next entry may go; 0 never. */
   double next_expiry;
   /* When expired entries were looked for, ms since the machine's start. */
   double last_sweep;
@@ -547,10 +564,16 @@ typedef struct bun_shm_map_stripe {
   uint32_t repairs;
   /* The machine's start that the two times count from. */
   uint32_t boot;
-  uint8_t reserved_at_116[12];
+  /* 2: changes are logged. A lap of the log lowers it; watchers set 2. */
+  uint32_t watched;
+  /* Words logged, mod 2^32; with release. SYNC map-log. */
+  uint32_t log_position;
+  /* Words that may be overwritten. SYNC map-log-lap. */
+  uint32_t log_reserved;
 } bun_shm_map_stripe;
 BUN_SHM_ASSERT(sizeof(bun_shm_map_stripe) == 128, "map_stripe");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, lock) == 0, "map_stripe.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, hidden_count) == 60, "map_stripe.hidden_count");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, free_head) == 64, "map_stripe.free_head");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, free_count) == 68, "map_stripe.free_count");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, entry_count) == 72, "map_stripe.entry_count");
@@ -562,6 +585,9 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, expirations) == 100, "map_stripe.exp
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, refusals) == 104, "map_stripe.refusals");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, repairs) == 108, "map_stripe.repairs");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, boot) == 112, "map_stripe.boot");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, watched) == 116, "map_stripe.watched");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, log_position) == 120, "map_stripe.log_position");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_stripe, log_reserved) == 124, "map_stripe.log_reserved");
 
 /* 14 slots of the index. A slot is tag << 24 | unit, 0 when empty. */
 typedef struct bun_shm_map_bucket {
@@ -585,23 +611,27 @@ typedef struct bun_shm_map_entry {
   uint32_t next;
   /* HalfSipHash-1-3 of the key. */
   uint32_t hash;
-  /* Bytes. */
-  uint32_t key_length;
+  /* Bytes of the key; 1 << 16: a load, 2 << 16: an error. */
+  uint32_t key;
   /* Bytes. */
   uint32_t value_length;
   /* The machine's start that the expiry counts from. */
   uint32_t boot;
-  /* Ms since the machine's start; 0 never. */
+  /* Ms since the machine's start; 0 never. Changed in place. */
   double expiry;
+  /* Ms for which it is kept when it has expired. */
+  uint32_t stale;
+  uint8_t reserved_at_36[4];
 } bun_shm_map_entry;
-BUN_SHM_ASSERT(sizeof(bun_shm_map_entry) == 32, "map_entry");
+BUN_SHM_ASSERT(sizeof(bun_shm_map_entry) == 40, "map_entry");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, sequence) == 0, "map_entry.sequence");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, next) == 4, "map_entry.next");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, hash) == 8, "map_entry.hash");
-BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, key_length) == 12, "map_entry.key_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, key) == 12, "map_entry.key");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, value_length) == 16, "map_entry.value_length");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, boot) == 20, "map_entry.boot");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, expiry) == 24, "map_entry.expiry");
+BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, stale) == 32, "map_entry.stale");
 
 /* ---- Shared atomics ---- */
 

@@ -184,6 +184,13 @@ export function checkFunction(action: string, what: string, value: unknown): voi
   throw new TypeError(`${action}: ${what} must be a function, not ${shown(value)}`);
 }
 
+/** Checks that there is something to iterate over; text and bytes are one. @throws TypeError. */
+export function checkIterable(action: string, what: string, value: unknown): void {
+  const isOne = typeof value === "string" || ArrayBuffer.isView(value);
+  if (!isOne && typeof Object(value)[Symbol.iterator] === "function") return;
+  throw new TypeError(`${action}: ${what} must be iterable, as an array is, not ${shown(value)}`);
+}
+
 /** Checks that a value is bytes, and still there. @throws TypeError. */
 export function checkBytes(
   action: string,

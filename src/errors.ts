@@ -33,10 +33,11 @@ export class SystemError extends Error {
  * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
  * - `ENODATA`: it is empty or unfinished, and nobody is making it;
- * - `ESTALE`: its name was removed, and may now belong to another object.
+ * - `ESTALE`: its name was removed, and may now belong to another object;
+ * - `ETIMEDOUT`: it took longer than the caller's `timeoutMs`, where there is no value to return.
  */
 export type StateCode =
-  "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE";
+  "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE" | "ETIMEDOUT";
 
 /** The state of an object does not allow the call; this package refuses it, and not the kernel. */
 export class StateError extends Error {
@@ -88,6 +89,25 @@ export class ClosedError extends Error {
 
   constructor(what: string) {
     super(`Cannot use ${what}: it is closed${CLOSED_HINT}`);
+  }
+}
+
+/**
+ * What another process threw, as it told of it: with the name, the message and the code that the
+ * error had there. Its class and its stack did not cross.
+ */
+export class RemoteError extends Error {
+  override readonly name: string;
+  /** The code that it had there; "EREMOTE" if it had none. */
+  readonly code: string | number;
+
+  constructor(
+    message: string,
+    { name = "Error", code = "EREMOTE" }: { name?: string; code?: string | number } = {},
+  ) {
+    super(message);
+    this.name = name;
+    this.code = code;
   }
 }
 

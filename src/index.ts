@@ -15,6 +15,7 @@ export {
   type StateCode,
   StateError,
   SystemError,
+  RemoteError,
   UnsupportedError,
 } from "./errors.ts";
 export {
@@ -138,15 +139,25 @@ export {
 export { SharedCounter } from "./atomics/shared-counter.ts";
 export { SharedWord } from "./atomics/shared-word.ts";
 export { SharedMap } from "./map/shared-map.ts";
+export type { SharedMapChange, SharedMapChangesOptions } from "./map/map-changes.ts";
+export type { SharedMapKeysOptions } from "./map/map-entries.ts";
 export type {
-  SharedMapKey,
-  SharedMapSetOptions,
+  SharedMapLoadContext,
+  SharedMapLoadOptions,
+  SharedMapLoader,
+} from "./map/map-load-options.ts";
+export type {
   SharedMapCreateOptions,
   SharedMapInitOptions,
+  SharedMapKey,
+  SharedMapLocalOptions,
   SharedMapNewOptions,
   SharedMapOpenOptions,
   SharedMapOptions,
 } from "./map/map-options.ts";
+export type { SharedMapOutcome } from "./map/map-parts.ts";
+export type { SharedMapRestored } from "./map/map-snapshot.ts";
+export type { SharedMapIncrementOptions, SharedMapSetOptions } from "./map/map-times.ts";
 export type { SharedMapStats } from "./map/algorithm/map-stats.ts";
 export { SharedRecord } from "./record/shared-record.ts";
 export type {

@@ -165,7 +165,12 @@ export const CHAPTERS: readonly Chapter[] = [
     sharedRecord.SHARED_RECORD,
     sharedRecord.SHARED_RECORD_SLOT,
   ]),
-  chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
+  chapter(
+    "Shared map",
+    TEXTS.map,
+    [map.MAP_HEAD, map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY],
+    pick(map, "VALUE_ENTRY", "LOAD_ENTRY", "ERROR_ENTRY"),
+  ),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
   chapter(
     "Mutex and readers-writer lock",

@@ -159,19 +159,32 @@ slot if the slot's version was the same before and after. A writer that dies lea
 value as it was, and a slot that the next writer begins again.`,
 
   map: `
-A hash map (\`KIND_MAP\`) is a row of stripes. Each is a head, its buckets and its units,
-rounded up to 128 bytes. The header's parameters are the number of stripes, the buckets and the units of each, the words
+A hash map (\`KIND_MAP\`) is two wait points and a row of stripes. Each is a head, its buckets, its units and its log,
+rounded up to 128 bytes. The log has the largest power of two of words that is at most a 32nd of the words before it in the stripe, from 512 to
+8192. The header's parameters are the number of stripes, the buckets and the units of each, the words
 of a unit, both halves of the hash's seed, and flags (1: evicts; 2: keys are bytes). Its codec names the form of the values: \`bytes\`, \`utf8\`,
 \`number\` (8 bytes, f64), \`json\`, \`clone\`, \`struct:\` as for a record, or one of the user's own; an empty id allows any form.
 
 The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the home bucket, and the top 8 are the tag. An entry
 is a chain of units: the first begins with \`map_entry\`, the others with its first two words; the payload is the key, filled
-up to 4 bytes, and then the value. A slot refers to the first unit as tag << 24 | unit.
+up to 4 bytes, and then the value. A slot refers to the first unit as tag << 24 | unit. The version of a value is (\`sequence\` mod 2^29) * 2^24 + unit.
 
 The index decides: an entry is in the map exactly while a slot refers to it. A writer sets a value by writing a chain of free units and
 storing the slot; it raises the old entry's \`sequence\` after that, and before its units are used again. A reader loads the slot, the unit's
 sequence and the slot again, compares the key and copies the value, and keeps the copy if the sequence is still the same. Whoever gets a stripe's lock from a dead
-owner rebuilds all fields that are marked as derived, and raises the sequence of every unit outside of an entry.`,
+owner rebuilds all fields that are marked as derived, and raises the sequence of every unit outside of an entry.
+
+Beside its value, a key may have entries that are hidden: a load, which is 3 words (the loader's number as a participant, the loader's number for
+it, and 1 when others wait), and an error, which is JSON. Whoever stores or removes the value removes both, under the lock, and wakes
+\`loads\` if others wait. A load counts while its participant lives. An entry may go when \`stale\` ms have passed since its \`expiry\`; nobody
+evicts a load that counts.
+
+While \`watched\` is not 0, each change is logged by the lock's owner: a word, what << 16 | bytes of the key, and the key, filled up to 4
+bytes; 1 set, 2 deleted, 3 expired, 4 evicted, and 5 without a key for changes of any keys. A word of 0 fills the log up where a record would
+not fit before its end. The owner raises \`log_reserved\` before it writes the record, stores the slot after that, then
+\`log_position\`, and wakes \`changes\` when it has released the lock. A record that begins at the log's start lowers
+\`watched\` by 1, by compare-and-swap. The heir of a dead owner logs 5. A watcher begins under the lock, with a swap of \`watched\` to 2; from then on it does the same
+before each look, and begins again if it finds 0.`,
 
   atomics: `
 Named words and counters (\`KIND_ATOMICS\`) are a table of names, with 64 bytes for each, rounded up to 128

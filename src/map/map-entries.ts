@@ -1,58 +1,75 @@
 /** Walks over a map's entries without a lock. */
-import type { Placed } from "../segment/placed.ts";
-import type { ScratchCodec } from "../struct/scratch-codec.ts";
-import type { Scratch } from "../struct/scratch.ts";
-import type { MapMemory } from "./algorithm/map-memory.ts";
-import { ABSENT, type MapReader } from "./algorithm/map-reader.ts";
+import { checkOptions } from "../arguments.ts";
+import { ABSENT } from "./algorithm/map-reader.ts";
 import { slotsOf } from "./algorithm/map-stats.ts";
+import { bytesOf } from "./map-changes.ts";
 import type { SharedMapKey } from "./map-options.ts";
+import type { MapParts } from "./map-parts.ts";
+
+/** Which entries are yielded. */
+export interface SharedMapKeysOptions<K extends SharedMapKey = string> {
+  /** Only those whose key begins with this. */
+  readonly prefix?: K | string | undefined;
+}
 
 /** The entries of a map, for one of its handles. */
 export class MapEntries<V, K extends SharedMapKey> {
-  readonly #placed: Placed;
-  readonly #memory: MapMemory;
-  readonly #reader: MapReader;
-  readonly #found: Scratch;
-  readonly #codec: ScratchCodec<V>;
-  readonly #bytesKeys: boolean;
+  readonly #parts: MapParts<V>;
   /** Bytes of the current entry's value. */
   #length = 0;
 
-  /** @param found The scratch that `reader` copies to. */
-  constructor(
-    { placed, memory }: { readonly placed: Placed; readonly memory: MapMemory },
-    { reader, found }: { readonly reader: MapReader; readonly found: Scratch },
-    { codec, bytesKeys }: { readonly codec: ScratchCodec<V>; readonly bytesKeys: boolean },
-  ) {
-    this.#placed = placed;
-    this.#memory = memory;
-    this.#reader = reader;
-    this.#found = found;
-    this.#codec = codec;
-    this.#bytesKeys = bytesKeys;
+  constructor(parts: MapParts<V>) {
+    this.#parts = parts;
   }
 
   /** @returns The current entry's key. */
   key(): K {
-    const { keyLength } = this.#reader;
-    const key = this.#bytesKeys
-      ? this.#found.bytes.slice(0, keyLength)
-      : this.#found.node.toString("utf8", 0, keyLength);
+    const { reader, found, bytesKeys } = this.#parts;
+    const { keyLength } = reader;
+    const key = bytesKeys
+      ? found.bytes.slice(0, keyLength)
+      : found.node.toString("utf8", 0, keyLength);
     return key as K;
   }
 
   /** @returns The current entry's value. */
   value(): V {
-    return this.#codec.decode(this.#found, (this.#reader.keyLength + 3) & ~3, this.#length);
+    const { reader, found, codec } = this.#parts;
+    return codec.decode(found, (reader.keyLength + 3) & ~3, this.#length);
   }
 
-  /** Yields what `make` returns for each entry. @throws ClosedError. */
-  *walk<T>(make: (at: this) => T): Generator<T, void, void> {
-    for (const [stripe, slot] of slotsOf(this.#memory)) {
+  /** @returns A generator of what `make` returns for each entry. @throws ClosedError, TypeError. */
+  walk<T>(
+    make: (at: this) => T,
+    options: SharedMapKeysOptions<K> | undefined,
+  ): Generator<T, void, void> {
+    const { placed } = this.#parts;
+    placed.checkOpen();
+    const action = `Cannot list the keys of ${placed.what}`;
+    checkOptions(action, options, ["prefix"]);
+    const prefix = options?.prefix;
+    return this.#walk(
+      make,
+      prefix === undefined ? undefined : bytesOf(action, "its prefix", prefix),
+    );
+  }
+
+  *#walk<T>(make: (at: this) => T, prefix: Buffer | undefined): Generator<T, void, void> {
+    const { placed, memory, reader } = this.#parts;
+    for (const [stripe, slot] of slotsOf(memory)) {
       // The body of the caller's loop may have closed the map.
-      this.#placed.checkOpen();
-      this.#length = this.#reader.readSlot(stripe, slot);
-      if (this.#length !== ABSENT) yield make(this);
+      placed.checkOpen();
+      this.#length = reader.readSlot(stripe, slot);
+      if (this.#length === ABSENT) continue;
+      if (prefix === undefined || this.#begins(prefix)) yield make(this);
     }
+  }
+
+  /** Whether the current entry's key begins with these bytes. */
+  #begins(prefix: Buffer): boolean {
+    const { reader, found } = this.#parts;
+    const { length } = prefix;
+    if (reader.keyLength < length) return false;
+    return prefix.compare(found.bytes, 0, length, 0, length) === 0;
   }
 }

@@ -7,6 +7,7 @@ import {
   MAP_ENTRY,
   MAP_EVICTS,
   MAP_FLAGS_PARAMETER,
+  MAP_HEAD,
   MAP_STRIPE,
 } from "../layout/map-layout.ts";
 import {
@@ -26,7 +27,7 @@ import { codecName } from "../struct/struct.ts";
 import { type MapShape, isShape, mapLength, planMap } from "./algorithm/map-shape.ts";
 import { type SharedMapKey, type SharedMapNewOptions, lengthsOf } from "./map-options.ts";
 
-const HASH = layoutHash(MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
+const HASH = layoutHash(MAP_HEAD, MAP_STRIPE, MAP_BUCKET, MAP_ENTRY);
 
 export const MAP_KIND: StructureKind = {
   noun: "map",

@@ -1,7 +1,6 @@
 /** The options of maps, and their checks. */
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
-import { bootMs } from "../memory/boot.ts";
 import {
   STRUCTURE_OPTIONS,
   type StructureCreateOptions,
@@ -9,6 +8,7 @@ import {
   type StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
+import { checkMs } from "./map-times.ts";
 
 /** A map's key: text, which stands for its UTF-8, or bytes. */
 export type SharedMapKey = string | Uint8Array;
@@ -22,6 +22,22 @@ export interface SharedMapOptions<V, K extends SharedMapKey = string> {
    * `codecs.bytes`. All keys of a map have one form; `codecs.raw` reads either as bytes, for tools.
    */
   readonly key?: Codec<K> | undefined;
+  /**
+   * Keeps values that this handle has read, so that it need not decode them again: `get` of an
+   * entry that did not change returns the same object. It must not be changed then. Default: none.
+   */
+  readonly local?: SharedMapLocalOptions | undefined;
+}
+
+/** How many values a handle keeps, and for how long. */
+export interface SharedMapLocalOptions {
+  /** About how many values are kept; those that are not read go first. */
+  readonly entries: number;
+  /**
+   * Milliseconds after which a value is decoded again, even if its entry did not change. A changed
+   * entry is never answered from what is kept. Default: for ever.
+   */
+  readonly ttlMs?: number | undefined;
 }
 
 /** How large a map is, and what it does when it is full. */
@@ -36,7 +52,7 @@ export interface SharedMapNewOptions<V, K extends SharedMapKey = string> extends
   /**
    * Bytes of a typical key and its value together; decides how large the index is. Guess too little
    * rather than too much: if entries are much smaller than this, the index is full before the
-   * memory. Default 96.
+   * memory. Default 88.
    */
   readonly entryLength?: number | undefined;
   /**
@@ -59,20 +75,10 @@ export interface SharedMapInitOptions<V, K extends SharedMapKey = string>
 export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
   extends StructureOpenOptions, SharedMapOptions<V, K> {}
 
-/** How long an entry is valid. */
-export interface SharedMapSetOptions {
-  /** Milliseconds after which the entry expires; above 0. Default: it does not expire. */
-  readonly ttlMs?: number | undefined;
-}
+/** The options that every call has. */
+const FORMS: readonly string[] = ["codec", "key", "local"];
 
-const NEW_OPTIONS: readonly string[] = [
-  "size",
-  "codec",
-  "key",
-  "whenFull",
-  "entryLength",
-  "unitLength",
-];
+const NEW_OPTIONS: readonly string[] = ["size", ...FORMS, "whenFull", "entryLength", "unitLength"];
 
 /** The names of the options of each call. */
 const OPTIONS: Readonly<
@@ -81,16 +87,16 @@ const OPTIONS: Readonly<
   create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
   openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
   init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", "key", ...STRUCTURE_OPTIONS.open],
-  at: ["codec", "key"],
+  open: [...FORMS, ...STRUCTURE_OPTIONS.open],
+  at: FORMS,
 };
 
-const SET_OPTIONS: readonly string[] = ["ttlMs"];
-
-const DEFAULT_ENTRY_LENGTH = 96;
+const DEFAULT_ENTRY_LENGTH = 88;
 const MIN_SIZE = 2 ** 14;
 const MAX_SIZE = 2 ** 32;
 const WHEN_FULL = ["refuse", "evict"] as const;
+/** A JavaScript Map holds no more than 2^24 entries. */
+const MAX_LOCAL_ENTRIES = 2 ** 24;
 
 /** Checks the options of a call that finds a map. @throws TypeError, RangeError. */
 export function checkFindOptions(action: string, call: "open" | "at", options: unknown): void {
@@ -117,8 +123,12 @@ export function checkNewOptions(
   checkOneOf(action, "whenFull", whenFull, WHEN_FULL);
 }
 
-function checkForms(action: string, { codec, key }: { codec?: unknown; key?: unknown }): void {
+function checkForms(
+  action: string,
+  { codec, key, local }: { codec?: unknown; key?: unknown; local?: unknown },
+): void {
   checkCodec(action, codec);
+  if (local !== undefined) checkLocal(`${action}: local`, local);
   if (key === undefined || key === codecs.utf8 || key === codecs.bytes || key === codecs.raw)
     return;
   throw new TypeError(`${action}: its key must be codecs.utf8 or codecs.bytes, not ${shown(key)}`);
@@ -142,31 +152,9 @@ function defaultUnitLength(entryLength: number): number {
   return length;
 }
 
-/**
- * @param otherwise What to return when no time is given.
- * @returns When an entry expires, in ms since the machine's start.
- * @throws RangeError, TypeError for bad options.
- */
-export function expiryOf(options: SharedMapSetOptions | undefined, otherwise: number): number {
-  if (options === undefined) return otherwise;
-  checkOptions("Cannot store an entry", options, SET_OPTIONS);
-  const { ttlMs } = options;
-  if (ttlMs === undefined) return otherwise;
-  if (typeof ttlMs === "number" && ttlMs > 0 && ttlMs < Infinity) return bootMs() + ttlMs;
-  const rule = `its ttlMs must be a number above 0, not ${shown(ttlMs)}`;
-  throw new (typeof ttlMs === "number" ? RangeError : TypeError)(`Cannot store an entry: ${rule}`);
-}
-
-/** Checks the amount that is added to a number. @throws TypeError, RangeError. */
-export function checkAmount(by: unknown): void {
-  if (Number.isFinite(by)) return;
-  const wrong = typeof by === "number" ? RangeError : TypeError;
-  throw new wrong(`Cannot increment by ${shown(by)}: it must be a finite number`);
-}
-
-/** @returns The number to add to; 0 when there is no value. @throws TypeError for another value. */
-export function numberOf(value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value === "number") return value;
-  throw new TypeError(`Cannot increment ${shown(value)}: it is not a number`);
+function checkLocal(action: string, local: unknown): void {
+  checkOptions(action, local, ["entries", "ttlMs"]);
+  const { entries, ttlMs } = Object(local) as { entries?: unknown; ttlMs?: unknown };
+  checkInteger(action, "its entries", entries, 1, MAX_LOCAL_ENTRIES);
+  if (ttlMs !== undefined) checkMs(action, "ttlMs", ttlMs);
 }

@@ -1,22 +1,24 @@
-import { checkBytes, checkSyncAnswer, checkSyncFunction, shown } from "../arguments.ts";
+import { shown } from "../arguments.ts";
 import { WriteGuard } from "../locks/write-guard.ts";
 import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
-import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
 import { codecs } from "../struct/codec.ts";
-import { type ScratchCodec, scratchForm } from "../struct/scratch-codec.ts";
-import { Scratch } from "../struct/scratch.ts";
 import { HashedKey } from "../struct/hashed-key.ts";
+import { scratchForm } from "../struct/scratch-codec.ts";
+import { Scratch } from "../struct/scratch.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
-import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
+import { MapReader } from "./algorithm/map-reader.ts";
 import { rebuild } from "./algorithm/map-repair.ts";
-import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
-import { MapWriter, REFUSED, STORED } from "./algorithm/map-writer.ts";
-import { MapEntries } from "./map-entries.ts";
+import { MapDraft } from "./algorithm/map-units.ts";
+import { MapWriter } from "./algorithm/map-writer.ts";
+import { MapChanges, type SharedMapChange, type SharedMapChangesOptions } from "./map-changes.ts";
+import { MapFlights } from "./map-flights.ts";
 import { MAP_KIND, checkFoundMap, mapHeader, readMap } from "./map-header.ts";
-import { OwnedStripeLocks } from "./map-locks.ts";
+import type { SharedMapLoadOptions, SharedMapLoader } from "./map-load-options.ts";
+import { MapLocal } from "./map-local.ts";
 import {
   type SharedMapCreateOptions,
   type SharedMapInitOptions,
@@ -24,16 +26,47 @@ import {
   type SharedMapNewOptions,
   type SharedMapOpenOptions,
   type SharedMapOptions,
-  type SharedMapSetOptions,
-  checkAmount,
   checkFindOptions,
   checkNewOptions,
-  expiryOf,
-  numberOf,
 } from "./map-options.ts";
+import type { MapParts } from "./map-parts.ts";
+import { restoreSteps } from "./map-restore.ts";
+import { type SharedMapRestored, atOnce, inTurns, snapshotSteps } from "./map-snapshot.ts";
+import { SegmentMapSystem } from "./map-system.ts";
+import { MapWrites } from "./map-writes.ts";
 
-/** In the place of an expiry: the entry keeps the one that it has. */
-const KEPT = -1;
+/** @returns What a new handle works with. */
+function partsOf<V, K extends SharedMapKey>(
+  structure: Structure,
+  options: SharedMapOptions<V, K>,
+): MapParts<V> {
+  Structure.check(structure, "SharedMap");
+  const { codec, key } = options;
+  const { placed, segment, dataOffset, what } = structure;
+  const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
+  const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
+  // The memory stands for the handle, and lives as long.
+  const hold = segment.holds.register(memory, `a lock of ${what}`, segment.mapping);
+  const system = new SegmentMapSystem(structure, memory);
+  const found = new Scratch(4096);
+  const newKey = (): HashedKey => new HashedKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
+  return {
+    placed,
+    segment,
+    memory,
+    system,
+    codec: scratchForm(codec),
+    codecId: codec.id,
+    bytesKeys: hasBytesKeys || (key as unknown) === codecs.raw,
+    key: newKey(),
+    lockedKey: newKey(),
+    found,
+    draft: new MapDraft(new Scratch(4096)),
+    reader: new MapReader(memory, found, evicts && segment.access !== "read"),
+    writer: new MapWriter(memory, system, evicts),
+    guard: new WriteGuard(placed, hold),
+  };
+}
 
 /**
  * A hash map in shared memory, which any number of processes read and write.
@@ -41,7 +74,7 @@ const KEPT = -1;
  * Reads never block: they take no lock, store only a hint, and return a copy of a value that was
  * there during the call and may be stale after it. Writers of one of up to 64 stripes take turns by
  * a robust mutex, so a write blocks while another one copies or updates in the same stripe. The
- * memory is fixed when the map is made. An entry takes its key and value plus 32 bytes, rounded up
+ * memory is fixed when the map is made. An entry takes its key and value plus 40 bytes, rounded up
  * to units, and about 8 bytes of index.
  *
  * What a crash leaves: a writer killed at any instant leaves the old or the new value of its key,
@@ -60,44 +93,24 @@ const KEPT = -1;
  * // in another process:
  * using same = SharedMap.open("/sessions", { codec });
  * console.log(same.get("s1")?.user, same.size); // ada 1
+ * console.log(await same.getOrSet("s2", async () => ({ user: "eve" }), { ttlMs: 60_000 }));
  * sessions.unlink();
  * ```
  */
-export class SharedMap<V, K extends SharedMapKey = string> implements Disposable {
-  readonly #placed: Placed;
-  readonly #memory: MapMemory;
-  readonly #codec: ScratchCodec<V>;
-  readonly #entries: MapEntries<V, K>;
-  readonly #key: HashedKey;
-  /** The key of the entry that `update` has locked, while its callback uses other keys. */
-  readonly #lockedKey: HashedKey;
-  /** Private memory: the value that was read, and the one that is about to be written. */
-  readonly #found: Scratch = new Scratch(4096);
-  readonly #value: Scratch = new Scratch(4096);
-  readonly #reader: MapReader;
-  readonly #writer: MapWriter;
-  readonly #guard: WriteGuard;
+export class SharedMap<V, K extends SharedMapKey = string>
+  extends MapWrites<V, K>
+  implements Disposable
+{
+  readonly #parts: MapParts<V>;
+  readonly #local: MapLocal<V> | undefined;
+  #flights: MapFlights<V, K> | undefined;
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
-    Structure.check(structure, "SharedMap");
-    const { codec, key } = options;
-    const { placed, segment, dataOffset } = structure;
-    const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
-    const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
-    const hold = segment.holds.register(this, `a lock of ${structure.what}`, segment.mapping);
-    this.#placed = placed;
-    this.#guard = new WriteGuard(placed, hold);
-    this.#memory = memory;
-    this.#codec = scratchForm(codec);
-    this.#key = new HashedKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
-    this.#lockedKey = new HashedKey(seeds[0] | 0, seeds[1] | 0, !hasBytesKeys);
-    this.#reader = new MapReader(memory, this.#found, evicts && segment.access !== "read");
-    this.#writer = new MapWriter(memory, new OwnedStripeLocks(structure, memory), evicts);
-    this.#entries = new MapEntries(
-      { placed, memory },
-      { reader: this.#reader, found: this.#found },
-      { codec: this.#codec, bytesKeys: hasBytesKeys || (key as unknown) === codecs.raw },
-    );
+    const parts = partsOf(structure, options);
+    const local = options.local && new MapLocal(parts, options.local);
+    super(parts, local);
+    this.#parts = parts;
+    this.#local = local;
   }
 
   /**
@@ -207,8 +220,9 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
   static #filler<V, K extends SharedMapKey>(options: SharedMapNewOptions<V, K>) {
     return (structure: Structure): SharedMap<V, K> => {
       const map = new SharedMap(structure, options);
-      for (let stripe = 0; stripe <= map.#memory.stripeMask; stripe++) {
-        rebuild(map.#memory, map.#memory.stripeOf(stripe));
+      const { memory } = map.#parts;
+      for (let stripe = 0; stripe <= memory.stripeMask; stripe++) {
+        rebuild(memory, memory.stripeOf(stripe));
       }
       return map;
     };
@@ -222,258 +236,113 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
     };
   }
 
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the map lies. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the map. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the map. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
-  }
-
   /**
-   * Reads a key's value. Never blocks; the value is stale the moment it is returned.
+   * Gets a key's value, and loads it if it is not there: one loader runs for a key at a time, over
+   * all processes, and the others wait for its value. Other keys are not held up. Waits in the
+   * event loop.
    *
-   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them.
-   * @returns A copy of the value; undefined when the key is absent or its entry has expired.
-   * @throws RangeError, TypeError for a bad key; LayoutError when the bytes are no map; the codec's
-   *   error; ClosedError.
-   */
-  get(key: K | string): V | undefined {
-    this.#placed.checkOpen();
-    this.#key.set(key);
-    const length = this.#reader.read(this.#key);
-    return length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
-  }
-
-  /**
-   * Copies the bytes of a key's value into `target`; allocates nothing. Never blocks.
+   * A value that expired no longer than `staleMs` ago is returned at once, while one process loads
+   * it again; if that fails, the old value serves until its time is over. A loader that fails
+   * rejects the calls of its process, and with `errorTtlMs` those of all; without it, the next
+   * process that waits loads. If a process dies while it loads, another one loads within a tenth of
+   * a second. Whoever writes or removes the key meanwhile is right: what is loaded is returned, and
+   * not stored. So it is if the map is full and refuses. A loader must not ask for its own key.
    *
-   * @returns The number of bytes; undefined when the key is absent or its entry has expired.
-   * @throws The errors of `get`; RangeError also when `target` is too small.
+   * @param load Returns the value, or a promise of it. It gets the key, and a context: `signal` is
+   *   aborted when all calls of this handle have given up, and the load with them; `stale` is the
+   *   expired value, if there is one.
+   * @returns The value as the codec decodes it, also to the caller that loaded it. All calls of one
+   *   handle that wait together get the same object.
+   * @throws What `load` throws; RemoteError for what another process's loader threw; the signal's
+   *   reason; StateError ETIMEDOUT after `timeoutMs`; the errors of `set`, for a handle that only
+   *   reads too, if the value is not there.
    */
-  getInto(key: K | string, target: Uint8Array): number | undefined {
-    this.#placed.checkOpen();
-    checkBytes("Cannot copy a value", "the target", target);
-    this.#key.set(key);
-    const length = this.#reader.read(this.#key);
-    if (length === ABSENT) return undefined;
-    if (length > target.length) {
-      throw new RangeError(
-        `Cannot copy a value of ${length} bytes into ${target.length}: it does not fit`,
-      );
-    }
-    this.#found.fixed.take(0, target, length);
-    return length;
-  }
-
-  /**
-   * Looks for a key. Never blocks; the answer is stale the moment it is returned.
-   * @returns Whether the key is there, and its entry valid. @throws The errors of `get`.
-   */
-  has(key: K | string): boolean {
-    this.#placed.checkOpen();
-    this.#key.set(key);
-    return this.#reader.read(this.#key, false) !== ABSENT;
-  }
-
-  /**
-   * Stores a value in one step: readers see the old one or the new one. Blocks this thread while
-   * another writer has the stripe.
-   *
-   * @param key Text, which stands for its UTF-8, or bytes: at most 1024 of them. A map whose keys
-   *   are text takes only bytes that are UTF-8.
-   * @returns true when it is stored; false when the map is full and refuses: nothing changed then.
-   * @throws RangeError for a bad key (text with a lone surrogate is one), or an entry longer than a
-   *   map of this size can hold; TypeError for a bad key or option, or a value that is not the
-   *   codec's; the codec's error; StateError EDEADLK in a callback of `update`; LayoutError when
-   *   the bytes are no map; ClosedError.
-   */
-  set(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
-    return this.#set(false, key, value, options) === STORED;
-  }
-
-  /**
-   * Stores a value in one step, if the key is absent. Blocks like `set`.
-   *
-   * @returns true when it is stored; false when the key is there, or the map is full and refuses.
-   * @throws The errors of `set`.
-   */
-  setIfAbsent(key: K | string, value: V, options?: SharedMapSetOptions): boolean {
-    return this.#set(true, key, value, options) === STORED;
-  }
-
-  #set(absent: boolean, key: SharedMapKey, value: V, options?: SharedMapSetOptions): number {
-    this.#guard.check("write to");
-    // The user's code comes first, outside the lock: options, and values that encode themselves. It
-    // may use this handle, and close it; what throws here has touched nothing.
-    const expiry = expiryOf(options, 0);
-    const length = this.#codec.encode(value, this.#value);
-    this.#placed.checkOpen();
-    this.#key.setNew(key);
-    return this.#writer.set(this.#key, this.#value, length, expiry, absent);
-  }
-
-  /**
-   * Removes a key. Blocks like `set`.
-   * @returns Whether it was there.
-   * @throws The errors of `set`.
-   */
-  delete(key: K | string): boolean {
-    this.#guard.check("write to");
-    this.#key.set(key);
-    return this.#writer.delete(this.#key);
-  }
-
-  /**
-   * Replaces a key's value by what `fn` makes of it, with no other write to the key in between. The
-   * entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
-   *
-   * @param fn A synchronous function. It gets undefined when the key is absent; the entry is
-   *   removed when it returns undefined. It holds up the writers of the stripe. It may read this
-   *   map, and so may the codec; writes and `close` are refused meanwhile. If it throws, nothing
-   *   changes.
-   * @returns true when the value is stored or removed; false when the map is full and refuses.
-   * @throws The errors of `set`; what `fn` throws; TypeError when `fn` returns a promise.
-   */
-  update(
+  async getOrSet(
     key: K | string,
-    fn: (value: V | undefined) => V | undefined,
-    options?: SharedMapSetOptions,
-  ): boolean {
-    checkSyncFunction(`Cannot update ${this.#placed.what}`, "its callback", fn);
-    return this.#update(key, fn, options);
+    load: SharedMapLoader<V, K>,
+    options?: SharedMapLoadOptions,
+  ): Promise<V> {
+    const value = this.get(key);
+    if (value === undefined) return this.#load(key, load, options);
+    if (isTurnDue()) await takeTurn();
+    return value;
   }
 
-  #update(
+  #load(
     key: K | string,
-    fn: (value: V | undefined) => V | undefined,
-    options: SharedMapSetOptions | undefined,
-  ): boolean {
-    this.#guard.check("update");
-    // Checked outside the lock: what throws here has touched nothing.
-    const expiry = expiryOf(options, KEPT);
-    this.#placed.checkOpen();
-    const locked = this.#lockedKey;
-    locked.setNew(key);
-    const { hash } = locked;
-    const stripe = this.#writer.lock(hash);
-    this.#guard.begin();
-    try {
-      const slot = this.#writer.find(stripe, locked);
-      const length = slot === 0 ? ABSENT : this.#reader.readAt(locked, stripe, slot);
-      const kept = length === ABSENT ? 0 : this.#reader.expiry;
-      const old = length === ABSENT ? undefined : this.#codec.decode(this.#found, 0, length);
-      const value = fn(old);
-      checkSyncAnswer(`Cannot update ${this.#placed.what}`, value);
-      const encoded = value === undefined ? ABSENT : this.#codec.encode(value, this.#value);
-      if (encoded === ABSENT) {
-        if (slot !== 0) this.#writer.remove(stripe, slot);
-        return true;
-      }
-      const need = this.#writer.checkLength(locked, encoded);
-      const end = expiry === KEPT ? kept : expiry;
-      const answer = this.#writer.put(stripe, slot, locked, this.#value, encoded, end, need);
-      return answer !== REFUSED;
-    } finally {
-      this.#guard.end();
-      this.#writer.unlock(hash);
-    }
+    load: SharedMapLoader<V, K>,
+    options: SharedMapLoadOptions | undefined,
+  ): Promise<V> {
+    this.#flights ??= new MapFlights(this.#parts);
+    return this.#flights.loadAsync(key, load, options);
   }
 
   /**
-   * Adds to a number, which counts as 0 when the key is absent. Readers see the old or the new
-   * number. The entry keeps its expiry unless `ttlMs` is given. Blocks like `set`.
+   * Tells which keys change from now on, in any process. A key that changes several times before it
+   * is told of is told once, with its newest value; a slow loop so skips values, and never the last
+   * one. Changes of different keys may come in another order than they were made. Waits in the
+   * event loop. Writers log their changes only while somebody watches.
    *
-   * @param by A finite number. Default 1.
-   * @returns The new number; undefined when the map is full and refuses.
-   * @throws The errors of `set`; TypeError when the value is not a number.
+   * If more changed than the log holds before the loop came to it, or everything was cleared, or a
+   * writer was killed half way, `skipped` is told: look again at all that you keep.
+   *
+   * @param options Which keys. Waiting keeps the process alive unless `ref` is false.
+   * @returns An iterator. It throws the signal's reason, and ClosedError once the map is closed.
+   * @throws TypeError for bad options, or a handle that only reads; the signal's reason when it is
+   *   aborted already; ClosedError.
    */
-  increment(
-    this: SharedMap<number, K>,
-    key: K | string,
-    by = 1,
-    options?: SharedMapSetOptions,
-  ): number | undefined {
-    checkAmount(by);
-    let sum = by;
-    const stored = this.#update(key, (old) => (sum = numberOf(old) + by), options);
-    return stored ? sum : undefined;
+  changes(
+    options: SharedMapChangesOptions<K> = {},
+  ): AsyncGenerator<SharedMapChange<V, K>, void, void> {
+    return new MapChanges<V, K>(this.#parts, options).tell();
   }
 
   /**
-   * The number of entries, including expired ones whose memory was not reclaimed yet. Never blocks;
-   * stale the moment it is returned. @throws ClosedError.
+   * Writes all valid entries to a file, while others use the map: each one is whole, and one that
+   * comes, goes or changes meanwhile may be in it or not. The file replaces one of that name when
+   * it is whole and on the disk; only this user may read it. Blocks this thread.
+   *
+   * @param path The file's path.
+   * @returns How many entries it holds.
+   * @throws SystemError for what the file system says; TypeError, RangeError for a bad path;
+   *   ClosedError; LayoutError when the bytes are no map.
    */
-  get size(): number {
-    this.#placed.checkOpen();
-    return mapSize(this.#memory);
+  snapshot(path: string): number {
+    return atOnce(this.#snapshotSteps(path));
+  }
+
+  /** Writes a snapshot like `snapshot`, and lets the event loop turn meanwhile. */
+  async snapshotAsync(path: string): Promise<number> {
+    return inTurns(this.#snapshotSteps(path));
+  }
+
+  #snapshotSteps(path: string): Generator<void, number, void> {
+    this.#parts.placed.checkOpen();
+    return snapshotSteps(this.#parts, path);
   }
 
   /**
-   * Removes every entry, one stripe after the other. Blocks like `set`.
-   * @throws The errors of `set`.
+   * Stores the entries of a snapshot, while others use the map: one after the other, in the place
+   * of those that have the same keys. The file is checked whole before the first one is stored.
+   * Entries go on expiring as if they had never left memory. Blocks this thread.
+   *
+   * @param path The file's path.
+   * @returns How many were stored, found the map full, or had expired.
+   * @throws LayoutError when it is no whole snapshot, or one of another codec or form of keys; the
+   *   errors of `set`; SystemError for what the file system says.
    */
-  clear(): void {
-    this.#guard.check("clear");
-    this.#writer.clear();
+  restore(path: string): SharedMapRestored {
+    return atOnce(this.#restoreSteps(path));
   }
 
-  /**
-   * Counts what the map holds and has done. Never blocks.
-   * @returns Numbers that are right one by one, and stale the moment they are returned.
-   * @throws ClosedError.
-   */
-  stats(): SharedMapStats {
-    this.#placed.checkOpen();
-    return mapStats(this.#memory);
+  /** Stores the entries of a snapshot like `restore`, and lets the event loop turn meanwhile. */
+  async restoreAsync(path: string): Promise<SharedMapRestored> {
+    return inTurns(this.#restoreSteps(path));
   }
 
-  /**
-   * Yields keys and values, in no order. Never blocks: an entry that is there all the time is seen
-   * once; one that comes or goes meanwhile may be seen or not. Each value is whole.
-   * @throws ClosedError, also when the map is closed during the loop; LayoutError; the codec's
-   *   error.
-   */
-  entries(): Generator<[K, V], void, void> {
-    this.#placed.checkOpen();
-    return this.#entries.walk((at) => [at.key(), at.value()]);
-  }
-
-  /** Yields the same as `entries`. */
-  [Symbol.iterator](): Generator<[K, V], void, void> {
-    return this.entries();
-  }
-
-  /**
-   * Yields the keys that `entries` yields; values are not decoded.
-   * @throws The errors of `entries`.
-   */
-  keys(): Generator<K, void, void> {
-    this.#placed.checkOpen();
-    return this.#entries.walk((at) => at.key());
-  }
-
-  /** Yields the values that `entries` yields. @throws The errors of `entries`. */
-  values(): Generator<V, void, void> {
-    this.#placed.checkOpen();
-    return this.#entries.walk((at) => at.value());
+  #restoreSteps(path: string): Generator<void, SharedMapRestored, void> {
+    this.#parts.guard.check("write to");
+    return restoreSteps(this.#parts, path);
   }
 
   /**
@@ -481,7 +350,7 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
    */
   get unlinked(): boolean {
-    return this.#placed.unlinked;
+    return this.#parts.placed.unlinked;
   }
 
   /**
@@ -489,17 +358,23 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
    * @returns Whether this call removed it. @throws ClosedError; `SharedMap.unlink` works then.
    */
   unlink(): boolean {
-    return this.#placed.unlink();
+    return this.#parts.placed.unlink();
   }
 
   /**
-   * Closes this handle, and the segment if this handle opened it. The entries stay. Does nothing
-   * when called again.
+   * Closes this handle, and the segment if this handle opened it. The entries stay; calls that wait
+   * are rejected with ClosedError, and loads are given up. Does nothing when called again.
    * @throws StateError EBUSY in a callback of `update`.
    */
   close(): void {
-    this.#guard.mayClose();
-    this.#placed.close();
+    const { guard, placed, system } = this.#parts;
+    guard.mayClose();
+    if (!placed.closed) {
+      this.#flights?.close();
+      system.close();
+    }
+    placed.close();
+    this.#local?.clear();
   }
 
   [Symbol.dispose](): void {

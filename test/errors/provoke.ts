@@ -38,9 +38,7 @@ export interface ErrorRow {
     | "StateError"
     | "SystemError"
     | "LayoutError"
-    | "StateError"
     | "ClosedError"
-    | "StateError"
     | "UnsupportedError";
   readonly code?: string;
   readonly text: string;

@@ -45,6 +45,61 @@ const LATER = {
 
 export const STRUCTURES: readonly ErrorRow[] = [
   {
+    provoke: (name) => map(name).getMany(any("keys")),
+    error: "TypeError",
+    text: 'Cannot read from map "NAME": its keys must be iterable, as an array is, not "keys"',
+  },
+  {
+    provoke: (name) => map(name).setMany(any(["key"])),
+    error: "TypeError",
+    text: 'Cannot write to map "NAME": each entry must be [key, value], not "key"',
+  },
+  {
+    provoke: (name) => map(name).touch("key", 0),
+    error: "RangeError",
+    text: "Cannot touch an entry: its ttlMs must be a number above 0, not 0",
+  },
+  {
+    provoke: (name) => map(name).set("key", "x", { ttlMs: 5, staleMs: -1 }),
+    error: "RangeError",
+    text: "Cannot store an entry: its staleMs must be a number from 0 to 4294967295, not -1",
+  },
+  {
+    provoke: (name) =>
+      SharedMap.create(name, { size: 1 << 16, codec: codecs.number }).increment("k", 1, {
+        initial: Number.NaN,
+      }),
+    error: "RangeError",
+    text: "Cannot increment: its initial must be a finite number, not NaN",
+  },
+  {
+    provoke: (name) => map(name).getOrSet("key", () => new Promise(() => {}), { timeoutMs: 1 }),
+    error: "StateError",
+    code: "ETIMEDOUT",
+    text: 'Cannot get "key" from map "NAME": its load took over 1 ms',
+  },
+  {
+    provoke: (name) => map(name).snapshot(any(5)),
+    error: "TypeError",
+    text: 'Cannot write a snapshot of map "NAME": its path must be text, not 5',
+  },
+  {
+    provoke: (name) => map(name).restore("a\0b"),
+    error: "RangeError",
+    text: 'Cannot restore "a\\u0000b" into map "NAME": its path must not contain NUL: "a\\u0000b"',
+  },
+  {
+    provoke: (name) => map(name).restore("/nowhere/at/all"),
+    error: "SystemError",
+    code: "ENOENT",
+    text: 'Cannot restore "/nowhere/at/all" into map "NAME": ENOENT, no such file or directory',
+  },
+  {
+    provoke: (name) => map(name).restore(import.meta.path),
+    error: "LayoutError",
+    text: `Cannot restore ${JSON.stringify(import.meta.path)} into map "NAME": expected the magic "bshm-map" at offset 16, found "/** Rows"`,
+  },
+  {
     provoke: (name) => map(name).set("\ud800", "x"),
     error: "RangeError",
     text: 'Cannot use a key: it must be well-formed text, and it has a lone surrogate, for which there is no UTF-8: "\\ud800"',
@@ -177,7 +232,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => map(name).set("k", "x".repeat(1 << 16)),
     error: "RangeError",
-    text: "Cannot store a value of 65536 bytes: this map's entries have at most 15232 bytes in all. Make the map larger",
+    text: "Cannot store a value of 65536 bytes: this map's entries have at most 14720 bytes in all. Make the map larger",
   },
   {
     provoke: (name) =>
@@ -478,7 +533,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => SharedMap.create(name, any({ size: 1 << 16, value: "utf8" })),
     error: "TypeError",
-    text: 'Cannot create map "NAME": there is no option "value"; it takes size, codec, key, whenFull, entryLength, unitLength, mode, prefault, hugePages',
+    text: 'Cannot create map "NAME": there is no option "value"; it takes size, codec, key, local, whenFull, entryLength, unitLength, mode, prefault, hugePages',
   },
   {
     provoke: (name) => SharedMap.create(name, { size: 1 << 16, codec: { ...codecs.utf8, id: "" } }),
@@ -493,7 +548,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
   {
     provoke: (name) => map(name).set("k", "x", any({ ttl: 5 })),
     error: "TypeError",
-    text: 'Cannot store an entry: there is no option "ttl" (did you mean "ttlMs"?); it takes ttlMs',
+    text: 'Cannot store an entry: there is no option "ttl" (did you mean "ttlMs"?); it takes ttlMs, staleMs',
   },
   {
     provoke: (name) => map(name).getInto("k", any([])),

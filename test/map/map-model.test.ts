@@ -9,7 +9,8 @@ import { HashedKey } from "../../src/struct/hashed-key.ts";
 import { Scratch } from "../../src/struct/scratch.ts";
 import { isShape, mapLength, planMap } from "../../src/map/algorithm/map-shape.ts";
 import { mapStats, slotsOf } from "../../src/map/algorithm/map-stats.ts";
-import { MapWriter } from "../../src/map/algorithm/map-writer.ts";
+import { MapDraft } from "../../src/map/algorithm/map-units.ts";
+import { ANYTHING, MapWriter, STORED } from "../../src/map/algorithm/map-writer.ts";
 import { sipHash } from "../../src/struct/sip-hash.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -19,6 +20,7 @@ class LocalMap {
   readonly clock = { boot: 7, now: 5000, nowMs: (): number => this.clock.now };
   readonly #found = new Scratch(64);
   readonly #value = new Scratch(64);
+  readonly #draft = new MapDraft(this.#value);
   readonly #key = new HashedKey(1, 2);
   readonly #reader: MapReader;
   readonly #writer: MapWriter;
@@ -36,7 +38,9 @@ class LocalMap {
       this.held++;
       return this.died;
     };
-    this.#writer = new MapWriter(this.memory, { lock, unlock: () => void this.held-- }, evict);
+    const unlock = (): void => void this.held--;
+    const system = { lock, unlock, isAlive: () => true, wakeWatchers() {}, wakeLoads() {} };
+    this.#writer = new MapWriter(this.memory, system, evict);
   }
 
   get(key: string): string | undefined {
@@ -49,7 +53,9 @@ class LocalMap {
     this.#value.reserve(value.length * 3);
     const { written } = new TextEncoder().encodeInto(value, this.#value.bytes);
     this.#key.set(key);
-    return this.#writer.set(this.#key, this.#value, written, expiry, false) === 1;
+    this.#draft.length = written;
+    this.#draft.expiry = expiry;
+    return this.#writer.set(this.#key, this.#draft, ANYTHING) === STORED;
   }
 
   delete(key: string): boolean {

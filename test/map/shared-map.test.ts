@@ -330,7 +330,7 @@ describe("SharedMap", () => {
       expect(caught(() => map.increment("k", by)).name).toBe("RangeError");
     }
     expect(caught(() => map.increment("k", "1" as never)).name).toBe("TypeError");
-    for (const ttlMs of [0, -1, Number.NaN, Infinity]) {
+    for (const ttlMs of [0, -1, Number.NaN, -Infinity]) {
       expect(caught(() => map.set("k", 2, { ttlMs })).name).toBe("RangeError");
       expect(caught(() => map.update("k", () => 2, { ttlMs })).name).toBe("RangeError");
     }

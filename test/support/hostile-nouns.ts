@@ -260,9 +260,29 @@ const map = placed(
         update: () => one.update(key(), (old) => (turn % 3 === 0 ? undefined : (old ?? {}))),
         entries: () => [...one.entries()].length,
         clear: () => turn % 8 === 0 && one.clear(),
+        replace: () => one.replace(key(), { turn }),
+        compareAndSet: () => {
+          const { version } = one.getWithVersion(key()) ?? { version: 0 };
+          one.compareAndSet(`k${turn}`, version, { turn });
+        },
+        getAndDelete: () => one.getAndDelete(key()),
+        touch: () => one.touch(key(), 5),
+        stale: () => [one.getStale(key()), one.ttl(key())],
+        flushExpired: () => one.flushExpired(),
+        keys: () => [...one.keys({ prefix: "k1" })].length,
         looks: () => [one.size, one.stats()],
       },
-      waiting: {},
+      waiting: {
+        getOrSetAsync: () => one.getOrSet(key(), () => ({ turn }), { ...WAIT, staleMs: 5 }),
+        async changesAsync() {
+          const signal = AbortSignal.timeout(2);
+          try {
+            for await (const _ of one.changes({ signal })) if (turn % 3 === 0) return;
+          } catch (error) {
+            if (error !== signal.reason) throw error;
+          }
+        },
+      },
     };
   },
 );

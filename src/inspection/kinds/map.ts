@@ -4,6 +4,8 @@ import {
   EXPIRATIONS_WORD,
   MAP_BYTES_KEYS,
   MAP_FLAGS_PARAMETER,
+  MAP_HEAD,
+  MAP_HEAD_LENGTH,
   MAP_STRIPE,
   REFUSALS_WORD,
   REPAIRS_WORD,
@@ -31,6 +33,9 @@ function shapeOf(words: ObjectWords): MapShape & { readonly stride: number } {
   return { ...shape, stripeCount: Math.min(stripeCount, MAX_STRIPES), stride };
 }
 
+/** Where the first stripe begins. */
+const stripesOffset = (words: ObjectWords): number => dataOffset(words) + MAP_HEAD_LENGTH;
+
 const flagsOf = (words: ObjectWords): number =>
   words.u32(HEADER_PARAMETERS_OFFSET + MAP_FLAGS_PARAMETER * 4);
 
@@ -39,7 +44,7 @@ function activity(words: ObjectWords): Activity {
   const sum = (word: number): number => {
     let total = 0;
     for (let stripe = 0; stripe < stripeCount; stripe++) {
-      total += words.u32(dataOffset(words) + stripe * stride + word * 4);
+      total += words.u32(stripesOffset(words) + stripe * stride + word * 4);
     }
     return total;
   };
@@ -55,11 +60,15 @@ function activity(words: ObjectWords): Activity {
 }
 
 export const MAP_INSPECTOR: Inspector = headed("map", {
-  parts: (words) => [HEADER, { layout: MAP_STRIPE, offset: dataOffset(words) }],
+  parts: (words) => [
+    HEADER,
+    { layout: MAP_HEAD, offset: dataOffset(words) },
+    { layout: MAP_STRIPE, offset: stripesOffset(words) },
+  ],
   activity,
   locks(words) {
     const { stripeCount, stride } = shapeOf(words);
-    return lockRow("stripe", dataOffset(words), stripeCount, stride);
+    return lockRow("stripe", stripesOffset(words), stripeCount, stride);
   },
 });
 

@@ -14,41 +14,82 @@ import {
   EVICTIONS_WORD,
   EXPIRATIONS_WORD,
   HAND_WORD,
+  HIDDEN_COUNT_WORD,
+  KEY_LENGTH_MASK,
+  KEY_WORD,
   LAST_SWEEP_WORD,
+  LOADER_WORD,
+  LOAD_ENTRY,
+  LOG_EVICTED,
+  LOG_EXPIRED,
   NEXT_EXPIRY_WORD,
   BUCKET_SLOTS,
   STRIPE_BOOT_WORD,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
 import { store } from "../../memory/atomics.ts";
+import type { MapLog } from "./map-log.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { freeEntry } from "./map-units.ts";
 
 /** The least time between two sweeps of a stripe for expired entries, in ms. */
 const SWEEP_PERIOD_MS = 100;
+/** How often a sweep looks whether those that load a value live, in ms. */
+const LOADER_LOOK_MS = 1000;
 
 /** Removes entries of a stripe whose lock the caller holds. */
 export class MapEvictor {
   readonly #memory: MapMemory;
   readonly #words: Int32Array;
+  readonly #log: MapLog;
+  readonly #isAlive: (participant: number) => boolean;
+  /** How many values were evicted since somebody set this to 0. */
+  evicted = 0;
 
-  constructor(memory: MapMemory) {
+  /** @param isAlive Whether the participant of a number lives. */
+  constructor(memory: MapMemory, log: MapLog, isAlive: (participant: number) => boolean) {
     this.#memory = memory;
     this.#words = memory.words;
-  }
-
-  /** Removes an entry: empties its slot first, so that no reader finds the entry from then on. */
-  remove(stripe: number, slot: number): void {
-    const words = this.#words;
-    const reference = words[slot]!;
-    const unit = this.#memory.unitOf(reference, slot);
-    store(words, slot, 0);
-    words[stripe + ENTRY_COUNT_WORD]!--;
-    freeEntry(this.#memory, stripe, unit);
+    this.#log = log;
+    this.#isAlive = isAlive;
   }
 
   /**
-   * Evicts the next entry that the clock finds, except the one at `keep`.
+   * Removes an entry: empties its slot first, so that no reader finds the entry from then on.
+   * @param what What the log says of it, if it is a value.
+   */
+  remove(stripe: number, slot: number, what: number): void {
+    const words = this.#words;
+    const unit = this.#memory.unitOf(words[slot]!, slot);
+    const first = this.#memory.firstOf(stripe, unit);
+    const isValue = words[first + KEY_WORD]! <= KEY_LENGTH_MASK;
+    const isLogged = isValue && this.#log.isWatched(stripe);
+    if (isLogged) this.#log.addEntry(stripe, what, first);
+    store(words, slot, 0);
+    words[stripe + (isValue ? ENTRY_COUNT_WORD : HIDDEN_COUNT_WORD)]!--;
+    freeEntry(this.#memory, stripe, unit);
+    if (isLogged) this.#log.publish(stripe);
+  }
+
+  /** Whether an entry says that a living participant loads a value. */
+  #isLoading(stripe: number, slot: number): boolean {
+    const words = this.#words;
+    const first = this.#memory.firstOf(stripe, this.#memory.unitOf(words[slot]!, slot));
+    if ((words[first + KEY_WORD]! & ~KEY_LENGTH_MASK) !== LOAD_ENTRY) return false;
+    const loader = this.#memory.wordOfValue(stripe, first, LOADER_WORD);
+    return loader > 0 && this.#isAlive(this.#words[loader]!);
+  }
+
+  #evict(stripe: number, slot: number): void {
+    const values = this.#words[stripe + ENTRY_COUNT_WORD]!;
+    this.remove(stripe, slot, LOG_EVICTED);
+    if (this.#words[stripe + ENTRY_COUNT_WORD] === values) return;
+    this.#words[stripe + EVICTIONS_WORD]!++;
+    this.evicted++;
+  }
+
+  /**
+   * Evicts the next entry that the clock finds, except the one at `keep` and loads.
    * @returns Whether there was one.
    */
   evictOne(stripe: number, keep: number): boolean {
@@ -62,28 +103,30 @@ export class MapEvictor {
       const index = hand % BUCKET_SLOTS;
       const slot = start + index;
       if (words[slot] === 0 || slot === keep) continue;
-      if (this.#spare(start, index)) continue;
+      if (this.#spare(start, index) || this.#isLoading(stripe, slot)) continue;
       words[stripe + HAND_WORD] = hand;
-      this.remove(stripe, slot);
-      words[stripe + EVICTIONS_WORD]!++;
+      this.#evict(stripe, slot);
       return true;
     }
     return false;
   }
 
-  /** Evicts one entry of a full bucket. @returns The index of the word of its slot, now free. */
+  /**
+   * Evicts one entry of a full bucket.
+   * @returns The index of the word of its slot, now free; 0 when all are loads.
+   */
   evictFrom(stripe: number, bucket: number): number {
-    const words = this.#words;
     const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
-    let victim = 0;
-    while (victim < BUCKET_SLOTS - 1 && words[start + victim] !== 0 && this.#spare(start, victim)) {
-      victim++;
+    // The first lap clears every mark.
+    for (let seen = 0; seen < 2 * BUCKET_SLOTS; seen++) {
+      const index = seen % BUCKET_SLOTS;
+      const slot = start + index;
+      if (this.#words[slot] === 0) return slot;
+      if (this.#spare(start, index) || this.#isLoading(stripe, slot)) continue;
+      this.#evict(stripe, slot);
+      return slot;
     }
-    if (words[start + victim] !== 0) {
-      this.remove(stripe, start + victim);
-      words[stripe + EVICTIONS_WORD]!++;
-    }
-    return start + victim;
+    return 0;
   }
 
   /** @returns Whether an entry was read since the last look. The mark is cleared. */
@@ -113,29 +156,48 @@ export class MapEvictor {
     if (nextExpiry <= now && Math.abs(now - last) >= SWEEP_PERIOD_MS) this.sweep(stripe, keep);
   }
 
-  /** Removes every expired entry except the one at `keep`, which is about to be replaced. */
-  sweep(stripe: number, keep: number): void {
+  /**
+   * Removes every entry whose time is over, except the one at `keep`, which is about to be
+   * replaced, and loads.
+   *
+   * @param limit The most that are removed.
+   * @returns How many values were removed.
+   */
+  sweep(stripe: number, keep: number, limit: number = Number.POSITIVE_INFINITY): number {
     const memory = this.#memory;
     const { floats } = memory;
     const words = this.#words;
     const now = memory.clock.nowMs();
-    const units = stripe + memory.unitsOffset;
+    const values = words[stripe + ENTRY_COUNT_WORD]!;
     let next = 0;
     for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
       const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
       for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
         const reference = words[slot]!;
         if (reference === 0) continue;
-        const unit = memory.unitOf(reference, slot);
-        const expiry = memory.expiryOf(units + unit * memory.unitWords);
-        if (expiry === 0) continue;
-        if (expiry <= now && slot !== keep) {
-          this.remove(stripe, slot);
-          words[stripe + EXPIRATIONS_WORD]!++;
-        } else if (next === 0 || expiry < next) next = expiry;
+        let end = memory.endOf(memory.firstOf(stripe, memory.unitOf(reference, slot)));
+        if (end === 0) continue;
+        if (end <= now && slot !== keep) {
+          if (!this.#isLoading(stripe, slot)) {
+            if (values - words[stripe + ENTRY_COUNT_WORD]! >= limit)
+              return this.#swept(stripe, values);
+            this.remove(stripe, slot, LOG_EXPIRED);
+            continue;
+          }
+          end = now + LOADER_LOOK_MS;
+        }
+        if (next === 0 || end < next) next = end;
       }
     }
     this.#setNextExpiry(stripe, next);
     floats[(stripe + LAST_SWEEP_WORD) >> 1] = now;
+    return this.#swept(stripe, values);
+  }
+
+  /** Counts what a sweep removed. @param values How many values there were before. */
+  #swept(stripe: number, values: number): number {
+    const removed = values - this.#words[stripe + ENTRY_COUNT_WORD]!;
+    this.#words[stripe + EXPIRATIONS_WORD]! += removed;
+    return removed;
   }
 }

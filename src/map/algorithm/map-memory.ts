@@ -3,10 +3,14 @@ import {
   BOOT_WORD,
   BUCKET_WORDS,
   EXPIRY_WORD,
+  KEY_LENGTH_MASK,
+  KEY_WORD,
   NEXT_EXPIRY_WORD,
   NEXT_WORD,
+  MAP_HEAD_LENGTH,
   OTHER_HEAD_WORDS,
   FIRST_HEAD_WORDS,
+  STALE_WORD,
   STRIPE_BOOT_WORD,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
@@ -14,7 +18,7 @@ import { LayoutError } from "../../errors.ts";
 import { wordsOf } from "../../memory/atomics.ts";
 import type { BootClock } from "../../memory/boot.ts";
 import { FixedBytes } from "../../memory/fixed-bytes.ts";
-import { type MapShape, stripeWords } from "./map-shape.ts";
+import { type MapShape, logWords, stripeWords } from "./map-shape.ts";
 
 /** A time that has passed, by any clock. */
 const LONG_AGO: number = Number.MIN_VALUE;
@@ -32,8 +36,11 @@ export class MapMemory {
   /** The index of the first word of stripe 0; and the words from one stripe to the next. */
   readonly start: number;
   readonly stride: number;
-  /** The words from a stripe's start to its units. */
+  /** The words from a stripe's start to its units, and to its log. */
   readonly unitsOffset: number;
+  readonly logOffset: number;
+  /** The words of a stripe's log, a power of two. */
+  readonly logWords: number;
   readonly unitWords: number;
   readonly unitCount: number;
   readonly stripeMask: number;
@@ -45,9 +52,11 @@ export class MapMemory {
     this.bytes = new FixedBytes(buffer, 0, buffer.byteLength);
     this.shape = shape;
     this.clock = clock;
-    this.start = (byteOffset / 4) | 0;
+    this.start = ((byteOffset + MAP_HEAD_LENGTH) / 4) | 0;
     this.stride = stripeWords(shape);
     this.unitsOffset = STRIPE_HEAD_WORDS + shape.bucketCount * BUCKET_WORDS;
+    this.logOffset = this.unitsOffset + shape.unitCount * shape.unitWords;
+    this.logWords = logWords(shape);
     this.unitWords = shape.unitWords;
     this.unitCount = shape.unitCount;
     this.stripeMask = shape.stripeCount - 1;
@@ -79,7 +88,16 @@ export class MapMemory {
     return expiry !== 0 && expiry <= this.clock.nowMs();
   }
 
-  /** @returns When the next entry of a stripe expires; 0: never. */
+  /**
+   * @param first The index of the first word of an entry.
+   * @returns When it may go: some time after it has expired, if it was stored so; 0: never.
+   */
+  endOf(first: number): number {
+    const expiry = this.expiryOf(first);
+    return expiry === 0 ? 0 : expiry + (this.words[first + STALE_WORD]! >>> 0);
+  }
+
+  /** @returns When the next entry of a stripe may go; 0: never. */
   nextExpiryOf(stripe: number): number {
     return this.#sinceBoot(
       this.floats[(stripe + NEXT_EXPIRY_WORD) >> 1]!,
@@ -91,6 +109,27 @@ export class MapMemory {
     if (time === 0) return 0;
     const boot = this.words[bootWord]!;
     return boot === this.clock.boot || boot === 0 || this.clock.boot === 0 ? time : LONG_AGO;
+  }
+
+  /** @returns The index of the first word of a unit. */
+  firstOf(stripe: number, unit: number): number {
+    return stripe + this.unitsOffset + unit * this.unitWords;
+  }
+
+  /**
+   * @param first The index of the first word of an entry.
+   * @returns The index of a word of its value; 0 when its units end before that.
+   */
+  wordOfValue(stripe: number, first: number, word: number): number {
+    const { words, unitWords, unitCount } = this;
+    let left = (((words[first + KEY_WORD]! & KEY_LENGTH_MASK) + 3) >> 2) + word;
+    for (let cell = first, head = FIRST_HEAD_WORDS; ; head = OTHER_HEAD_WORDS) {
+      if (left < unitWords - head) return cell + head + left;
+      left -= unitWords - head;
+      const next = words[cell + NEXT_WORD]!;
+      if (next <= 0 || next >= unitCount) return 0;
+      cell = this.firstOf(stripe, next);
+    }
   }
 
   /** @returns The unit that a slot's word refers to. @throws LayoutError when there is none. */
@@ -111,7 +150,7 @@ export class MapMemory {
 }
 
 /**
- * Copies `count` words of an entry's payload, from word `skip` on.
+ * Copies `count` words of an entry's payload, from word `skip` on, to word `at` of a target.
  * @returns Whether they were all there; not when the chain of units ends early.
  */
 export function copyOut(
@@ -121,6 +160,7 @@ export function copyOut(
   skip: number,
   count: number,
   target: FixedBytes,
+  at = 0,
 ): boolean {
   const { words, unitWords, unitCount } = memory;
   let cell = first;
@@ -134,7 +174,7 @@ export function copyOut(
     } else {
       const from = cell + head + skip;
       const part = Math.min(room - skip, count - done);
-      memory.bytes.copyTo(target, done * 4, from * 4, part * 4);
+      memory.bytes.copyTo(target, (at + done) * 4, from * 4, part * 4);
       done += part;
       skip = 0;
       if (done === count) return true;

@@ -7,6 +7,9 @@ import {
   FREE_HEAD_WORD,
   HAND_WORD,
   HASH_WORD,
+  HIDDEN_COUNT_WORD,
+  KEY_LENGTH_MASK,
+  KEY_WORD,
   LAST_SWEEP_WORD,
   NEXT_WORD,
   NEXT_EXPIRY_WORD,
@@ -32,7 +35,8 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   const { words, unitCount, unitWords } = memory;
   const units = stripe + memory.unitsOffset;
   const marks = new Uint8Array(unitCount);
-  let entries = 0;
+  let values = 0;
+  let hidden = 0;
   let nextExpiry = 0;
   for (let bucket = 0; bucket <= memory.bucketMask; bucket++) {
     const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
@@ -46,10 +50,11 @@ export function rebuild(memory: MapMemory, stripe: number): void {
         store(words, slot, 0);
         continue;
       }
-      entries++;
       const first = units + (reference & 0xffffff) * unitWords;
-      const expiry = memory.expiryOf(first);
-      if (expiry !== 0 && (nextExpiry === 0 || expiry < nextExpiry)) nextExpiry = expiry;
+      if (words[first + KEY_WORD]! <= KEY_LENGTH_MASK) values++;
+      else hidden++;
+      const end = memory.endOf(first);
+      if (end !== 0 && (nextExpiry === 0 || end < nextExpiry)) nextExpiry = end;
     }
   }
   let head = 0;
@@ -64,7 +69,8 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   storeFence();
   words[stripe + FREE_HEAD_WORD] = head;
   words[stripe + FREE_COUNT_WORD] = free;
-  words[stripe + ENTRY_COUNT_WORD] = entries;
+  words[stripe + ENTRY_COUNT_WORD] = values;
+  words[stripe + HIDDEN_COUNT_WORD] = hidden;
   words[stripe + HAND_WORD] = 0;
   memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = nextExpiry;
   words[stripe + STRIPE_BOOT_WORD] = memory.clock.boot;

@@ -1,13 +1,14 @@
 /*
  * A hash map in fixed memory: stripes, each with a lock, an index and units of its own.
  *
- *     map      [ stripe 0 | stripe 1 | … ]              the hash's low bits choose the stripe
- *     stripe   [ lock 64 B | counts 64 B | buckets 64 B each | units ]
+ *     map      [ wait points | stripe 0 | stripe 1 | … ]   the hash's low bits choose the stripe
+ *     stripe   [ lock 64 B | counts 64 B | buckets 64 B each | units | log ]
  *     bucket   [ 14 slots | used bits | probe limit ]   one cache line
  *     slot     tag (8 bits of the hash) << 24 | unit    0: empty
  *     unit     [ sequence | next | payload ]            64 B, or as large as the creator says
- *     entry    a chain of units; the first also holds hash, lengths and expiry:
- *              [ sequence | next | hash | key length | value length | 0 | expiry (f64) | payload ]
+ *     entry    a chain of units; the first also holds hash, lengths and times:
+ *              [ sequence | next | hash | kind, key length | value length | boot |
+ *                expiry (f64) | stale | 0 | payload ]
  *
  * The payload is the key, filled up to a word, and then the value. Any unit fits any value, so
  * memory does not fragment: only the rest of each entry's last unit is lost.
@@ -15,12 +16,17 @@
  * The index decides what is in the map. An entry is in it exactly while a slot refers to the entry,
  * and a slot is one word: `set` writes a chain of free units and stores the slot, `delete` stores
  * 0. Everything else (free list, counts) can be rebuilt from the index, and the next writer does so
- * after one has died. An entry never changes and never moves while a slot refers to it.
+ * after one has died. An entry never moves while a slot refers to it, and nothing of it changes but
+ * its expiry, which is one store.
+ *
+ * Unit and sequence together name an entry for ever, since freeing raises the sequence: they are
+ * its version.
  */
 
 import {
   BUCKET_WORDS,
   FIRST_HEAD_WORDS,
+  MAP_HEAD_LENGTH,
   OTHER_HEAD_WORDS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/map-layout.ts";
@@ -35,14 +41,33 @@ export interface MapShape {
   readonly unitWords: number;
 }
 
-/** @returns The words from one stripe to the next. */
-export function stripeWords({ bucketCount, unitCount, unitWords }: MapShape): number {
-  return (STRIPE_HEAD_WORDS + bucketCount * BUCKET_WORDS + unitCount * unitWords + 31) & ~31;
+/** The least and the most words of a stripe's log; the least hold a key of any length. */
+const MIN_LOG_WORDS = 512;
+const MAX_LOG_WORDS = 8192;
+
+function wordsBeforeLog({ bucketCount, unitCount, unitWords }: MapShape): number {
+  return STRIPE_HEAD_WORDS + bucketCount * BUCKET_WORDS + unitCount * unitWords;
 }
 
-/** @returns The bytes of all stripes. */
+/** @returns The words of a log, a power of two, in a stripe that has so many others. */
+function logWordsFor(words: number): number {
+  const wanted = 2 ** Math.floor(Math.log2(words / 32));
+  return Math.min(Math.max(wanted, MIN_LOG_WORDS), MAX_LOG_WORDS);
+}
+
+/** @returns The words of a stripe's log. */
+export function logWords(shape: MapShape): number {
+  return logWordsFor(wordsBeforeLog(shape));
+}
+
+/** @returns The words from one stripe to the next. */
+export function stripeWords(shape: MapShape): number {
+  return (wordsBeforeLog(shape) + logWords(shape) + 31) & ~31;
+}
+
+/** @returns The bytes of a map's data. */
 export function mapLength(shape: MapShape): number {
-  return shape.stripeCount * stripeWords(shape) * 4;
+  return MAP_HEAD_LENGTH + shape.stripeCount * stripeWords(shape) * 4;
 }
 
 /** @returns The units that an entry takes. */
@@ -90,7 +115,7 @@ const ENTRIES_PER_BUCKET = 8;
 /**
  * Divides memory.
  *
- * @param byteLength Bytes of all stripes together, at most.
+ * @param byteLength Bytes of all data, at most.
  * @param entryLength Bytes of a typical key and value, which decides how large the index is.
  * @param unitLength Bytes of a unit.
  * @returns The largest map that fits.
@@ -99,9 +124,11 @@ const ENTRIES_PER_BUCKET = 8;
 export function planMap(byteLength: number, entryLength: number, unitLength: number): MapShape {
   let stripeCount = 1;
   const least = Math.max(MIN_STRIPE_LENGTH, MIN_STRIPE_ENTRIES * entryLength);
-  while (stripeCount < MAX_STRIPES && byteLength / (stripeCount * 2) >= least) stripeCount *= 2;
+  const stripesLength = byteLength - MAP_HEAD_LENGTH;
+  while (stripeCount < MAX_STRIPES && stripesLength / (stripeCount * 2) >= least) stripeCount *= 2;
   const unitWords = unitLength / 4;
-  const words = Math.floor(byteLength / 4 / stripeCount / 32) * 32;
+  const allWords = Math.floor(stripesLength / 4 / stripeCount / 32) * 32;
+  const words = allWords - logWordsFor(allWords);
   const entryWords = unitsFor(Math.ceil(entryLength / 4), unitWords) * unitWords;
   const entries = words / (entryWords + BUCKET_WORDS / ENTRIES_PER_BUCKET);
   let bucketCount = 1;

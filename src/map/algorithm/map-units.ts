@@ -6,10 +6,13 @@ import {
   FREE_COUNT_WORD,
   FREE_HEAD_WORD,
   HASH_WORD,
-  KEY_LENGTH_WORD,
+  KEY_LENGTH_MASK,
+  KEY_WORD,
   NEXT_WORD,
   OTHER_HEAD_WORDS,
   SEQUENCE_WORD,
+  STALE_WORD,
+  VALUE_ENTRY,
   VALUE_LENGTH_WORD,
 } from "../../layout/map-layout.ts";
 import { release, storeFence } from "../../memory/atomics.ts";
@@ -30,33 +33,50 @@ function take(memory: MapMemory, stripe: number): number {
   return unit;
 }
 
+/** An entry that is about to be stored, but for its key: the private memory of one handle. */
+export class MapDraft {
+  readonly value: Scratch;
+  /** Bytes of the value. */
+  length = 0;
+  /** VALUE_ENTRY, LOAD_ENTRY or ERROR_ENTRY. */
+  sort: number = VALUE_ENTRY;
+  /** When it expires, by the map's clock; 0: never. */
+  expiry = 0;
+  /** For how long it is kept then, in ms. */
+  staleMs = 0;
+  /** How many units it takes. */
+  units = 0;
+
+  constructor(value: Scratch) {
+    this.value = value;
+  }
+}
+
 /**
  * Writes an entry into free units, of which there must be enough. No reader sees it yet.
- *
- * @param expiry When it expires, by the map's clock; 0: never.
  * @returns The entry's first unit.
  */
 export function writeEntry(
   memory: MapMemory,
   stripe: number,
   key: HashedKey,
-  value: Scratch,
-  valueLength: number,
-  expiry: number,
+  draft: MapDraft,
 ): number {
   const { words, unitWords } = memory;
+  const { value, length } = draft;
   const units = stripe + memory.unitsOffset;
   const unit = take(memory, stripe);
   let cell = units + unit * unitWords;
   words[cell + HASH_WORD] = key.hash;
-  words[cell + KEY_LENGTH_WORD] = key.length;
-  words[cell + VALUE_LENGTH_WORD] = valueLength;
+  words[cell + KEY_WORD] = key.length | draft.sort;
+  words[cell + VALUE_LENGTH_WORD] = length;
   words[cell + BOOT_WORD] = memory.clock.boot;
-  memory.floats[(cell + EXPIRY_WORD) >> 1] = expiry;
+  memory.floats[(cell + EXPIRY_WORD) >> 1] = draft.expiry;
+  words[cell + STALE_WORD] = draft.staleMs;
   let at = cell + FIRST_HEAD_WORDS;
   let end = cell + unitWords;
   const { words: keyWords, wordCount } = key;
-  const valueWords = (valueLength + 3) >> 2;
+  const valueWords = (length + 3) >> 2;
   const total = wordCount + valueWords;
   for (let done = 0; done < total;) {
     if (at === end) {
@@ -104,7 +124,7 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
 /** @returns The units of an entry by its lengths; more than there are if those are corrupt. */
 export function entryUnits(memory: MapMemory, first: number): number {
   const { words, unitWords } = memory;
-  const keyLength = words[first + KEY_LENGTH_WORD]! >>> 0;
+  const keyLength = words[first + KEY_WORD]! & KEY_LENGTH_MASK;
   const valueLength = words[first + VALUE_LENGTH_WORD]! >>> 0;
   return unitsFor(Math.ceil(keyLength / 4) + Math.ceil(valueLength / 4), unitWords);
 }

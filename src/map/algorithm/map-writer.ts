@@ -9,60 +9,84 @@
  * the index; the lock tells that writer of the death.
  */
 import {
+  BOOT_WORD,
   BUCKET_LIMIT_WORD,
-  BUCKET_USED_WORD,
+  BUCKET_SLOTS,
   BUCKET_WORDS,
   ENTRY_COUNT_WORD,
+  ERROR_ENTRY,
+  EXPIRY_WORD,
   FREE_COUNT_WORD,
-  HASH_WORD,
-  KEY_LENGTH_WORD,
-  MAX_PROBE_DISTANCE,
+  HIDDEN_COUNT_WORD,
+  LOAD_AWAITED_WORD,
+  LOAD_ENTRY,
+  LOG_DELETED,
+  LOG_EXPIRED,
+  LOG_SET,
   REFUSALS_WORD,
   REPAIRS_WORD,
-  BUCKET_SLOTS,
+  SEQUENCE_WORD,
   STRIPE_HEAD_WORDS,
+  VALUE_ENTRY,
 } from "../../layout/map-layout.ts";
-import { load, release, store } from "../../memory/atomics.ts";
-import { type MapMemory, startsWith } from "./map-memory.ts";
+import { release, store, storeFence } from "../../memory/atomics.ts";
+import type { MapMemory } from "./map-memory.ts";
 import { MapEvictor } from "./map-evictor.ts";
+import { MapIndex } from "./map-index.ts";
+import { MapLog } from "./map-log.ts";
+import { versionOf } from "./map-reader.ts";
 import { rebuild } from "./map-repair.ts";
-import type { HashedKey } from "../../struct/hashed-key.ts";
-import type { Scratch } from "../../struct/scratch.ts";
 import { longestEntry, unitsFor } from "./map-shape.ts";
-import { freeEntry, writeEntry } from "./map-units.ts";
+import { type MapDraft, freeEntry, writeEntry } from "./map-units.ts";
+import type { HashedKey } from "../../struct/hashed-key.ts";
 
-/** The locks of the stripes: robust mutexes, or a test's stand-in. */
-export interface StripeLocks {
-  /** Takes a lock. @returns Whether the last owner died while it held the lock. */
+/** What the algorithm asks of the system: robust locks of the stripes, or a test's stand-in. */
+export interface MapSystem {
+  /** Takes a stripe's lock. @returns Whether the last owner died while it held the lock. */
   lock(stripe: number): boolean;
   unlock(stripe: number): void;
+  /** Whether the participant of a number lives. */
+  isAlive(participant: number): boolean;
+  /** Wakes those who watch. */
+  wakeWatchers(): void;
+  /** Wakes those who wait for a load. */
+  wakeLoads(): void;
 }
 
-/** The results of `put` and `set`. */
+/** The results of writes. */
 export const STORED = 1;
 export const REFUSED = 0;
-const EXISTS = -1;
+/** What is there is not what was expected. */
+export const UNEXPECTED = -1;
+
+/** What a write expects to find: anything, any valid entry, none, or else the version of one. */
+export const ANYTHING = -2;
+export const PRESENT = -1;
+export const NOTHING = 0;
 
 /** Changes a map. */
 export class MapWriter {
+  readonly evictor: MapEvictor;
+  readonly log: MapLog;
   readonly #memory: MapMemory;
   readonly #words: Int32Array;
-  readonly #locks: StripeLocks;
+  readonly #index: MapIndex;
+  readonly #system: MapSystem;
   readonly #evict: boolean;
-  readonly #evictor: MapEvictor;
   /** Units kept for new values of existing keys, so that a full map's values can still change. */
   readonly #reserve: number;
   readonly #longest: number;
-  /** Where `find` saw the first free slot, 0 when there is none; and its distance from home. */
-  #freeSlot = 0;
-  #freeDistance = 0;
+  /** Whether a load was removed for which others wait. */
+  #endedLoad = false;
 
-  constructor(memory: MapMemory, locks: StripeLocks, evict: boolean) {
+  constructor(memory: MapMemory, system: MapSystem, evict: boolean) {
     this.#memory = memory;
     this.#words = memory.words;
-    this.#locks = locks;
+    this.#system = system;
     this.#evict = evict;
-    this.#evictor = new MapEvictor(memory);
+    this.log = new MapLog(memory);
+    this.evictor = new MapEvictor(memory, this.log, (participant) => system.isAlive(participant));
+    this.#index = new MapIndex(memory, this.evictor);
     this.#reserve = evict ? 0 : memory.unitCount >> 5;
     this.#longest = longestEntry(memory.shape);
   }
@@ -74,28 +98,45 @@ export class MapWriter {
   lock(hash: number): number {
     const index = hash & this.#memory.stripeMask;
     const stripe = this.#memory.stripeOf(hash);
-    if (this.#locks.lock(index)) {
+    if (this.#system.lock(index)) {
       rebuild(this.#memory, stripe);
+      this.log.repair(stripe);
       this.#words[stripe + REPAIRS_WORD]!++;
     }
     return stripe;
   }
 
   unlock(hash: number): void {
-    this.#locks.unlock(hash & this.#memory.stripeMask);
+    this.#system.unlock(hash & this.#memory.stripeMask);
+    if (this.log.takeNews()) this.#system.wakeWatchers();
+    if (!this.#endedLoad) return;
+    this.#endedLoad = false;
+    this.#system.wakeLoads();
   }
 
-  /** Stores a value; to readers it appears in one step. @returns STORED, REFUSED or EXISTS. */
-  set(key: HashedKey, value: Scratch, length: number, expiry: number, ifAbsent: boolean): number {
-    const need = this.checkLength(key, length);
+  /**
+   * Stores a value; to readers it appears in one step. A load of the key that is under way comes to
+   * nothing.
+   *
+   * @param expected ANYTHING, PRESENT, NOTHING or a version.
+   * @returns STORED, REFUSED or UNEXPECTED.
+   */
+  set(key: HashedKey, draft: MapDraft, expected: number): number {
+    this.measure(key, draft);
     const stripe = this.lock(key.hash);
     try {
       const slot = this.find(stripe, key);
-      if (ifAbsent && slot !== 0 && !this.isExpired(stripe, slot)) return EXISTS;
-      return this.put(stripe, slot, key, value, length, expiry, need);
+      if (expected !== ANYTHING && !this.#isExpected(stripe, slot, expected)) return UNEXPECTED;
+      return this.putValue(stripe, slot, key, draft);
     } finally {
       this.unlock(key.hash);
     }
+  }
+
+  #isExpected(stripe: number, slot: number, expected: number): boolean {
+    const isThere = slot !== 0 && !this.isExpired(stripe, slot);
+    if (expected === PRESENT || !isThere) return isThere === (expected !== NOTHING);
+    return this.versionAt(stripe, slot) === expected;
   }
 
   /** Removes a key. @returns Whether its entry was there, and valid. */
@@ -103,21 +144,42 @@ export class MapWriter {
     const stripe = this.lock(key.hash);
     try {
       const slot = this.find(stripe, key);
-      if (slot === 0) return false;
-      const expired = this.isExpired(stripe, slot);
-      this.#evictor.remove(stripe, slot);
-      return !expired;
+      const isThere = slot !== 0 && !this.isExpired(stripe, slot);
+      this.removeValue(stripe, slot, key, isThere ? LOG_DELETED : LOG_EXPIRED);
+      return isThere;
     } finally {
       this.unlock(key.hash);
     }
   }
 
-  /** Empties one stripe after the other. */
+  /** Gives an entry another time to live. @returns Whether it was there, and valid. */
+  touch(key: HashedKey, expiry: number): boolean {
+    const stripe = this.lock(key.hash);
+    try {
+      const slot = this.find(stripe, key);
+      if (slot === 0 || this.isExpired(stripe, slot)) return false;
+      const { words, floats, clock } = this.#memory;
+      const first = this.firstAt(stripe, slot);
+      // A reader sees an old time with this start only if it never ends, so that neither matters.
+      release(words, first + BOOT_WORD, clock.boot);
+      storeFence();
+      floats[(first + EXPIRY_WORD) >> 1] = expiry;
+      const end = this.#memory.endOf(first);
+      if (end !== 0) this.evictor.noteExpiry(stripe, end);
+      return true;
+    } finally {
+      this.unlock(key.hash);
+    }
+  }
+
+  /** Empties one stripe after the other. Loads that are under way come to nothing. */
   clear(): void {
     const { words, bucketMask, stripeMask } = this.#memory;
     for (let index = 0; index <= stripeMask; index++) {
       const stripe = this.lock(index);
       try {
+        const isLogged = this.log.isWatched(stripe);
+        if (isLogged) this.log.addSkipped(stripe);
         for (let bucket = 0; bucket <= bucketMask; bucket++) {
           const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
           for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
@@ -126,129 +188,144 @@ export class MapWriter {
           // Readers that still use the old limit find empty slots.
           store(words, start + BUCKET_LIMIT_WORD, 0);
         }
+        if (words[stripe + HIDDEN_COUNT_WORD] !== 0) this.#endedLoad = true;
         rebuild(this.#memory, stripe);
+        if (isLogged) this.log.publish(stripe);
       } finally {
         this.unlock(index);
       }
     }
   }
 
-  /** @returns The units that an entry takes. @throws RangeError when this map cannot hold it. */
-  checkLength(key: HashedKey, length: number): number {
+  /** Removes values whose time is over. @returns How many: at most `limit`. */
+  flushExpired(limit: number): number {
+    let removed = 0;
+    for (let index = 0; index <= this.#memory.stripeMask && removed < limit; index++) {
+      const stripe = this.lock(index);
+      try {
+        removed += this.evictor.sweep(stripe, 0, limit - removed);
+      } finally {
+        this.unlock(index);
+      }
+    }
+    return removed;
+  }
+
+  /** Sets how many units a draft takes. @returns Whether a map of this shape can hold them. */
+  fits(key: HashedKey, draft: MapDraft): boolean {
     const { unitWords } = this.#memory;
-    const need = unitsFor(key.wordCount + ((length + 3) >> 2), unitWords);
-    if (need <= this.#longest) return need;
+    draft.units = unitsFor(key.wordCount + ((draft.length + 3) >> 2), unitWords);
+    return draft.units <= this.#longest;
+  }
+
+  /** Sets how many units a draft takes. @throws RangeError when this map cannot hold them. */
+  measure(key: HashedKey, draft: MapDraft): void {
+    if (this.fits(key, draft)) return;
     throw new RangeError(
-      `Cannot store a value of ${length} bytes: this map's entries have at most ` +
-        `${this.#longest * unitWords * 4} bytes in all. Make the map larger`,
+      `Cannot store a value of ${draft.length} bytes: this map's entries have at most ` +
+        `${this.#longest * this.#memory.unitWords * 4} bytes in all. Make the map larger`,
     );
   }
 
-  /** @returns The index of a key's slot, or 0. The caller holds the lock, here and below. */
-  find(stripe: number, key: HashedKey): number {
-    const memory = this.#memory;
-    const words = this.#words;
-    const { hash } = key;
-    const home = memory.bucketOf(hash);
-    const tag = hash >>> 24;
-    const units = stripe + memory.unitsOffset;
-    const limit = load(words, stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS + BUCKET_LIMIT_WORD);
-    const last = limit >= 0 && limit < MAX_PROBE_DISTANCE ? limit : MAX_PROBE_DISTANCE;
-    this.#freeSlot = 0;
-    for (let distance = 0; distance <= MAX_PROBE_DISTANCE; distance++) {
-      // Beyond the limit there can only be a free slot.
-      if (distance > last && this.#freeSlot !== 0) return 0;
-      const bucket =
-        stripe + STRIPE_HEAD_WORDS + ((home + distance) & memory.bucketMask) * BUCKET_WORDS;
-      let slot = (hash >>> 18) % BUCKET_SLOTS;
-      for (let count = 0; count < BUCKET_SLOTS; count++) {
-        const reference = words[bucket + slot]!;
-        if (reference === 0) {
-          if (this.#freeSlot === 0) {
-            this.#freeSlot = bucket + slot;
-            this.#freeDistance = distance;
-          }
-        } else if (reference >>> 24 === tag && distance <= last) {
-          const first = units + memory.unitOf(reference, bucket + slot) * memory.unitWords;
-          if (
-            words[first + HASH_WORD] === hash &&
-            words[first + KEY_LENGTH_WORD] === key.length &&
-            startsWith(memory, units, first, key.words, key.wordCount)
-          ) {
-            return bucket + slot;
-          }
-        }
-        if (++slot >= BUCKET_SLOTS) slot = 0;
-      }
-    }
-    return 0;
+  // The caller holds the lock, here and below.
+
+  /** @returns The index of the slot of a key's entry, or 0. */
+  find(stripe: number, key: HashedKey, sort: number = VALUE_ENTRY): number {
+    return this.#index.find(stripe, key, sort);
   }
 
-  /** Removes the entry of a slot. */
-  remove(stripe: number, slot: number): void {
-    this.#evictor.remove(stripe, slot);
+  /** @returns The index of the first word of the entry of a slot. */
+  firstAt(stripe: number, slot: number): number {
+    return this.#memory.firstOf(stripe, this.#memory.unitOf(this.#words[slot]!, slot));
+  }
+
+  versionAt(stripe: number, slot: number): number {
+    const sequence = this.#words[this.firstAt(stripe, slot) + SEQUENCE_WORD]!;
+    return versionOf(this.#words[slot]!, sequence);
   }
 
   isExpired(stripe: number, slot: number): boolean {
-    const memory = this.#memory;
-    const unit = this.#words[slot]! & 0xffffff;
-    return memory.hasExpired(stripe + memory.unitsOffset + unit * memory.unitWords);
+    return this.#memory.hasExpired(this.firstAt(stripe, slot));
+  }
+
+  /**
+   * Stores a value like `put`, and ends a load of the key.
+   * @param slot Where `find` saw the value last.
+   */
+  putValue(stripe: number, slot: number, key: HashedKey, draft: MapDraft): number {
+    this.evictor.evicted = 0;
+    const outcome = this.put(stripe, slot, key, draft);
+    if (outcome === STORED) this.endLoad(stripe, key);
+    return outcome;
+  }
+
+  /** Removes the value at a slot, if that is not 0, and ends a load of the key. */
+  removeValue(stripe: number, slot: number, key: HashedKey, what: number): void {
+    if (slot !== 0) this.evictor.remove(stripe, slot, what);
+    this.endLoad(stripe, key);
+  }
+
+  /**
+   * Removes what says that somebody loads the key's value, or that this failed.
+   * @param keepsError Whether only the former.
+   */
+  endLoad(stripe: number, key: HashedKey, keepsError = false): void {
+    if (this.#words[stripe + HIDDEN_COUNT_WORD] === 0) return;
+    const load = this.find(stripe, key, LOAD_ENTRY);
+    if (load !== 0) {
+      this.#endedLoad ||= this.#isAwaited(stripe, load);
+      this.evictor.remove(stripe, load, LOG_DELETED);
+    }
+    const failed = keepsError ? 0 : this.find(stripe, key, ERROR_ENTRY);
+    if (failed !== 0) this.evictor.remove(stripe, failed, LOG_DELETED);
+  }
+
+  #isAwaited(stripe: number, slot: number): boolean {
+    const first = this.firstAt(stripe, slot);
+    return this.#words[this.#memory.wordOfValue(stripe, first, LOAD_AWAITED_WORD)] !== 0;
   }
 
   /**
    * Stores an entry in the slot that `find` returned, or else in the free slot that it saw.
-   *
-   * @param need The units that the entry takes, as `checkLength` returned them.
+   * @param draft It has been measured.
    * @returns STORED or REFUSED.
    */
-  put(
-    stripe: number,
-    slot: number,
-    key: HashedKey,
-    value: Scratch,
-    length: number,
-    expiry: number,
-    need: number,
-  ): number {
+  put(stripe: number, slot: number, key: HashedKey, draft: MapDraft): number {
     const words = this.#words;
-    const evictor = this.#evictor;
+    const { evictor } = this;
+    const { units } = draft;
     const nextExpiry = this.#memory.nextExpiryOf(stripe);
     if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
-    const floor = slot === 0 ? this.#reserve + need : need;
+    const isValue = draft.sort === VALUE_ENTRY;
+    const floor = slot === 0 && isValue ? this.#reserve + units : units;
     if (words[stripe + FREE_COUNT_WORD]! < floor && !this.#makeRoom(stripe, slot, floor)) {
-      words[stripe + REFUSALS_WORD]!++;
-      return REFUSED;
+      return this.#refuse(stripe);
     }
-    let target = slot;
-    if (slot === 0) {
-      target = this.#freeSlot;
-      if (target === 0 || words[target] !== 0) {
-        if (!this.#evict) {
-          words[stripe + REFUSALS_WORD]!++;
-          return REFUSED;
-        }
-        target = evictor.evictFrom(stripe, this.#memory.bucketOf(key.hash));
-        this.#freeDistance = 0;
-      }
-      this.#raiseLimit(stripe, key.hash, this.#freeDistance);
-      const index = (target - stripe) & (BUCKET_WORDS - 1);
-      words[target - index + BUCKET_USED_WORD]! &= ~(1 << index);
-    }
+    const target = slot === 0 ? this.#index.takeFree(stripe, key, this.#evict) : slot;
+    if (target === 0) return this.#refuse(stripe);
     const old = words[target]!;
     // Before anything is taken, which nobody would give back.
     const oldUnit = old === 0 ? 0 : this.#memory.unitOf(old, target);
-    const unit = writeEntry(this.#memory, stripe, key, value, length, expiry);
-    if (expiry !== 0) evictor.noteExpiry(stripe, expiry);
+    const isLogged = isValue && this.log.isWatched(stripe);
+    if (isLogged) this.log.addKey(stripe, LOG_SET, key);
+    const unit = writeEntry(this.#memory, stripe, key, draft);
+    if (draft.expiry !== 0) evictor.noteExpiry(stripe, draft.expiry + draft.staleMs);
     // SYNC map-slot: a reader that finds the unit here sees everything above.
     release(words, target, (key.hash & 0xff000000) | unit);
-    if (old === 0) words[stripe + ENTRY_COUNT_WORD]!++;
-    else freeEntry(this.#memory, stripe, oldUnit);
+    if (old !== 0) freeEntry(this.#memory, stripe, oldUnit);
+    else words[stripe + (isValue ? ENTRY_COUNT_WORD : HIDDEN_COUNT_WORD)]!++;
+    if (isLogged) this.log.publish(stripe);
     return STORED;
+  }
+
+  #refuse(stripe: number): number {
+    this.#words[stripe + REFUSALS_WORD]!++;
+    return REFUSED;
   }
 
   #makeRoom(stripe: number, keep: number, floor: number): boolean {
     const words = this.#words;
-    const evictor = this.#evictor;
+    const { evictor } = this;
     if (!this.#evict) {
       const nextExpiry = this.#memory.nextExpiryOf(stripe);
       if (nextExpiry !== 0 && nextExpiry <= this.#memory.clock.nowMs()) evictor.sweep(stripe, keep);
@@ -258,13 +335,5 @@ export class MapWriter {
       if (!evictor.evictOne(stripe, keep)) return false;
     }
     return true;
-  }
-
-  /** SYNC map-limit: raised before the slot is stored that lies this far from home. */
-  #raiseLimit(stripe: number, hash: number, distance: number): void {
-    const words = this.#words;
-    const home = stripe + STRIPE_HEAD_WORDS + this.#memory.bucketOf(hash) * BUCKET_WORDS;
-    if (load(words, home + BUCKET_LIMIT_WORD) < distance)
-      store(words, home + BUCKET_LIMIT_WORD, distance);
   }
 }

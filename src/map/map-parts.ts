@@ -1,0 +1,45 @@
+/** What one handle of a map works with. */
+import type { WriteGuard } from "../locks/write-guard.ts";
+import type { Placed } from "../segment/placed.ts";
+import type { Segment } from "../segment/segment.ts";
+import type { HashedKey } from "../struct/hashed-key.ts";
+import type { ScratchCodec } from "../struct/scratch-codec.ts";
+import type { Scratch } from "../struct/scratch.ts";
+import type { MapMemory } from "./algorithm/map-memory.ts";
+import type { MapReader } from "./algorithm/map-reader.ts";
+import type { MapDraft } from "./algorithm/map-units.ts";
+import { type MapWriter, STORED, UNEXPECTED } from "./algorithm/map-writer.ts";
+import type { SegmentMapSystem } from "./map-system.ts";
+
+/** The parts of a handle. */
+export interface MapParts<V> {
+  readonly placed: Placed;
+  readonly segment: Segment;
+  readonly memory: MapMemory;
+  readonly system: SegmentMapSystem;
+  readonly codec: ScratchCodec<V>;
+  readonly codecId: string;
+  /** Whether keys are shown as bytes, and not as text. */
+  readonly bytesKeys: boolean;
+  /** The key of the call that is running. */
+  readonly key: HashedKey;
+  /** The key of the entry that an update has locked, while its callback uses other keys. */
+  readonly lockedKey: HashedKey;
+  /** Private memory: the value that was read, and the entry that is about to be written. */
+  readonly found: Scratch;
+  readonly draft: MapDraft;
+  readonly reader: MapReader;
+  readonly writer: MapWriter;
+  readonly guard: WriteGuard;
+}
+
+/**
+ * Why the last write of a handle did or did not store its value: "full": there was no room for it;
+ * "unchanged": the entry was not there that it needs, or was there, or has another version.
+ */
+export type SharedMapOutcome = "stored" | "full" | "unchanged";
+
+/** @returns An outcome of the algorithm, for users. */
+export function outcomeOf(result: number): SharedMapOutcome {
+  return result === STORED ? "stored" : result === UNEXPECTED ? "unchanged" : "full";
+}
