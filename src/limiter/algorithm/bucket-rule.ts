@@ -12,8 +12,10 @@
  *
  * What is read is hostile until it was bounded. A level is between an empty bucket less `limit`
  * points, which is what penalties can take, and a full one. A time that lies further ahead than the
- * window is none, and becomes the present; a nearer one (clocks of time namespaces are rounded, by
- * a tick) is kept, so that nothing is filled in twice.
+ * window is none, and becomes the present, at once in memory too, so that time passes from there. A
+ * nearer one (clocks of time namespaces are rounded, by a tick) is kept, so that nothing is filled
+ * in twice; then what is missing is bounded so that all of it is there after no more than burst
+ * and window.
  */
 import type { LimiterMemory } from "./limiter-memory.ts";
 import { PairedState } from "./paired-state.ts";
@@ -29,6 +31,8 @@ export class BucketRule implements Rule {
   remaining = 0;
   retryTicks = 0;
   resetTicks = 0;
+  /** Whether the state that was read last had a time that cannot be. */
+  #isPulledIn = false;
 
   /** @param window Ticks. */
   constructor(memory: LimiterMemory, limit: number, window: number, burst: number) {
@@ -48,7 +52,10 @@ export class BucketRule implements Rule {
     const state = this.#state;
     this.#read(cell, now);
     const left = state.level - cost * this.#window;
-    if (left < 0) return false;
+    if (left < 0) {
+      if (this.#isPulledIn) state.write(cell, state.time, state.level);
+      return false;
+    }
     state.write(cell, state.time, left);
     return true;
   }
@@ -88,8 +95,10 @@ export class BucketRule implements Rule {
     // Written so that NaN fails each test.
     if (!(level >= this.#least)) level = this.#least;
     if (level > full) level = full;
-    if (!(time <= now + this.#window)) time = now;
-    if (time < now) {
+    this.#isPulledIn = !(time <= now + this.#window);
+    if (this.#isPulledIn) time = now;
+    if (time > now) level = Math.max(level, this.#least + (time - now) * this.#limit);
+    else if (time < now) {
       const gained = (now - time) * this.#limit;
       level = gained >= full - level ? full : level + gained;
       time = now;

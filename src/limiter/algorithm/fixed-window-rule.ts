@@ -4,8 +4,9 @@
  *     time    the window's start, in ticks
  *     level   points that were taken in it; above `limit` after penalties, by `limit` at most
  *
- * A start further ahead than a window is none, and becomes the present. One that lies a little
- * ahead is kept, so that a key is refused for two windows at most.
+ * A start further ahead than a window is none, and becomes the present, at once in memory too, so
+ * that time passes from there. One that lies a little ahead is kept. So a key is refused for two
+ * windows at most.
  */
 import type { LimiterMemory } from "./limiter-memory.ts";
 import { PairedState } from "./paired-state.ts";
@@ -18,6 +19,8 @@ export class FixedWindowRule implements Rule {
   remaining = 0;
   retryTicks = 0;
   resetTicks = 0;
+  /** Whether the state that was read last had a time that cannot be. */
+  #isPulledIn = false;
 
   /** @param window Ticks. */
   constructor(memory: LimiterMemory, limit: number, window: number) {
@@ -33,7 +36,10 @@ export class FixedWindowRule implements Rule {
   take(cell: number, now: number, cost: number): boolean {
     const state = this.#read(cell, now);
     const taken = state.level + cost;
-    if (taken > this.capacity) return false;
+    if (taken > this.capacity) {
+      if (this.#isPulledIn) state.write(cell, state.time, state.level);
+      return false;
+    }
     state.write(cell, state.time, taken);
     return true;
   }
@@ -67,7 +73,8 @@ export class FixedWindowRule implements Rule {
     // Written so that NaN fails each test.
     if (!(level >= 0)) level = this.capacity;
     level = Math.min(Math.ceil(level), 2 * this.capacity);
-    if (!(time <= now + this.#window)) time = now;
+    this.#isPulledIn = !(time <= now + this.#window);
+    if (this.#isPulledIn) time = now;
     // Also when all was given back: the window starts with the first point that is taken.
     if (level === 0 || now - time >= this.#window) {
       time = now;
