@@ -413,7 +413,8 @@ export class RateLimiter implements Disposable {
   }
 
   #checkCost(verb: string, cost: number): void {
-    if ((cost | 0) !== cost || cost < 1 || cost > this.#capacity) this.#refuseCost(verb, cost);
+    const isInteger = typeof cost === "number" && (cost | 0) === cost;
+    if (!isInteger || cost < 1 || cost > this.#capacity) this.#refuseCost(verb, cost);
   }
 
   #refuseCost(verb: string, cost: unknown): void {

@@ -217,7 +217,9 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
         },
       });
       console.log(describeReport(`${algorithm}, killed in ${call}`, report));
-      expect([...left].toSorted((a, b) => a - b)).toEqual([before, after].toSorted((a, b) => a - b));
+      expect([...left].toSorted((a, b) => a - b)).toEqual(
+        [before, after].toSorted((a, b) => a - b),
+      );
     }
   });
 

@@ -178,10 +178,22 @@ const CALLS = fc.array(
       fc.double({ min: 0, max: 0.2, noNaN: true }),
       fc.double({ min: 0, max: 3, noNaN: true }),
     ),
-    call: fc.constantFrom("consume", "consume", "consume", "tryConsume", "penalize", "reward", "peek"),
+    call: fc.constantFrom(
+      "consume",
+      "consume",
+      "consume",
+      "tryConsume",
+      "penalize",
+      "reward",
+      "peek",
+    ),
     /** Points, in parts of the most that there can be. */
     part: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
-    key: fc.constantFrom("a", "b", "a key of more than sixty-four bytes, of which the digest is stored"),
+    key: fc.constantFrom(
+      "a",
+      "b",
+      "a key of more than sixty-four bytes, of which the digest is stored",
+    ),
   }),
   { minLength: 20, maxLength: 60 },
 );
@@ -293,8 +305,7 @@ describe.each(ALGORITHMS)("%s", (algorithm) => {
               model.delete(name);
               if (model.size === keys) model.delete([...model.keys()][0]!);
               model.set(name, taken);
-              const { remaining } =
-                call === "use" ? core.consume(key, 1) : core.penalize(key, 1);
+              const { remaining } = call === "use" ? core.consume(key, 1) : core.penalize(key, 1);
               expect(remaining).toBe(1000 - taken);
             }
             expect(core.size).toBe(model.size);
