@@ -257,8 +257,8 @@ export class RateLimiter implements Disposable {
    *   or cost, or a handle that only reads; LayoutError when the bytes are no limiter; ClosedError.
    */
   consume(key: string | Uint8Array, cost = 1): RateLimiterResult {
-    this.#checkWritable("consume");
-    this.#checkCost("consume", cost);
+    this.#checkWritable("consume from");
+    this.#checkCost("consume from", cost);
     this.#key.set(key);
     return this.#core.consume(this.#key, cost);
   }
@@ -272,8 +272,8 @@ export class RateLimiter implements Disposable {
    * @throws The errors of `consume`.
    */
   tryConsume(key: string | Uint8Array, cost = 1): boolean {
-    this.#checkWritable("consume");
-    this.#checkCost("consume", cost);
+    this.#checkWritable("consume from");
+    this.#checkCost("consume from", cost);
     this.#key.set(key);
     return this.#core.tryConsume(this.#key, cost);
   }
@@ -288,7 +288,7 @@ export class RateLimiter implements Disposable {
    * @throws The errors of `consume`.
    */
   penalize(key: string | Uint8Array, points: number): RateLimiterResult {
-    this.#checkWritable("penalize");
+    this.#checkWritable("penalize a key of");
     checkInteger(`Cannot penalize a key of ${this.#placed.what}`, "points", points, 1, MAX_LIMIT);
     this.#key.set(key);
     return this.#core.penalize(this.#key, points);
@@ -303,7 +303,7 @@ export class RateLimiter implements Disposable {
    * @throws The errors of `consume`.
    */
   reward(key: string | Uint8Array, points: number): RateLimiterResult {
-    this.#checkWritable("reward");
+    this.#checkWritable("reward a key of");
     checkInteger(`Cannot reward a key of ${this.#placed.what}`, "points", points, 1, MAX_LIMIT);
     this.#key.set(key);
     return this.#core.reward(this.#key, points);
@@ -318,7 +318,7 @@ export class RateLimiter implements Disposable {
    */
   peek(key: string | Uint8Array, cost = 1): RateLimiterResult {
     this.#checkWritable("look at a key of");
-    this.#checkCost("look at", cost);
+    this.#checkCost("look at a key of", cost);
     this.#key.set(key);
     return this.#core.peek(this.#key, cost);
   }
