@@ -30,9 +30,8 @@ import {
  *
  * It is exact: whatever the processes do at the same time, and whenever one is killed, no key gets
  * more than its algorithm allows (see `algorithm` in the options). Times are those since the
- * machine's start, which no setting of its clock moves. Every answer comes at once: a call waits
- * only while another process is in the same of up to 64 stripes, which is for less than a
- * microsecond, unless the system takes the processor from it.
+ * machine's start, which no setting of its clock moves. Every answer comes at once: nothing waits
+ * for the limit. A call blocks only while another one is in the same of up to 64 stripes.
  *
  * Its memory is fixed. It remembers at least `keys` keys; if there are more, one that was used
  * longest ago in its stripe is forgotten, and counts as new: then that key can get more, and
