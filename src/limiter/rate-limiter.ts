@@ -51,10 +51,9 @@ import {
  *   windowMs: 60_000,
  *   keys: 10_000,
  * });
- * // The same in each process, all on one port:
+ * // The same in each process of a server; with `reusePort` they share one port, too.
  * const server = Bun.serve({
  *   port: 0,
- *   reusePort: true,
  *   fetch(request, server) {
  *     const result = limiter.consume(server.requestIP(request)?.address ?? "unknown");
  *     const headers = limiter.headers(result);
