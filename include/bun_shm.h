@@ -76,6 +76,7 @@
 #define BUN_SHM_KIND_MAP 7
 #define BUN_SHM_KIND_ATOMICS 8
 #define BUN_SHM_KIND_BROADCAST_BLOCK 9
+#define BUN_SHM_KIND_LIMITER 11
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -632,6 +633,104 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, value_length) == 16, "map_entry.value
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, boot) == 20, "map_entry.boot");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, expiry) == 24, "map_entry.expiry");
 BUN_SHM_ASSERT(offsetof(bun_shm_map_entry, stale) == 32, "map_entry.stale");
+
+/* ---- Rate limiter ---- */
+
+#define BUN_SHM_LIMITER_GCRA 1
+#define BUN_SHM_LIMITER_TOKEN_BUCKET 2
+#define BUN_SHM_LIMITER_SLIDING_WINDOW 3
+#define BUN_SHM_LIMITER_FIXED_WINDOW 4
+
+/* Starts each stripe; buckets (words) and entries follow. The lock's owner writes it. */
+typedef struct bun_shm_limiter_stripe {
+  /* See the lock; 14 words are not used. */
+  uint32_t lock[16];
+  /* First free entry, from 1 on; 0 when there is none. Derived. */
+  uint32_t free_head;
+  /* Entries in use. Derived. */
+  uint32_t entry_count;
+  /* The entry that was used last; 0 when there is none. Derived. */
+  uint32_t newest;
+  /* The entry that goes first; 0 when there is none. Derived. */
+  uint32_t oldest;
+  /* Numbers the uses of entries. Derived. */
+  double uses;
+  /* Calls that were allowed, mod 2^32. */
+  uint32_t allowed;
+  /* Calls that were refused, mod 2^32. */
+  uint32_t refused;
+  /* Keys forgotten while they still owed something, mod 2^32. */
+  uint32_t lost;
+  /* Keys forgotten that owed nothing any more, mod 2^32. */
+  uint32_t expired;
+  /* Rebuilds after an owner died, mod 2^32. */
+  uint32_t repairs;
+  /* The machine's start that all times of the stripe count from. */
+  uint32_t boot;
+  uint8_t reserved_at_112[16];
+} bun_shm_limiter_stripe;
+BUN_SHM_ASSERT(sizeof(bun_shm_limiter_stripe) == 128, "limiter_stripe");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, lock) == 0, "limiter_stripe.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, free_head) == 64, "limiter_stripe.free_head");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, entry_count) == 68, "limiter_stripe.entry_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, newest) == 72, "limiter_stripe.newest");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, oldest) == 76, "limiter_stripe.oldest");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, uses) == 80, "limiter_stripe.uses");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, allowed) == 88, "limiter_stripe.allowed");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, refused) == 92, "limiter_stripe.refused");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, lost) == 96, "limiter_stripe.lost");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, expired) == 100, "limiter_stripe.expired");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, repairs) == 104, "limiter_stripe.repairs");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_stripe, boot) == 108, "limiter_stripe.boot");
+
+/* One key. A sliding window's is followed by its counts (limiter_counts). */
+typedef struct bun_shm_limiter_entry {
+  /* Bytes of the key plus 1; 0 free. Stored with release, last and first. */
+  uint32_t mark;
+  /* HalfSipHash-1-3 of the key. */
+  uint32_t hash;
+  /* The next entry of the bucket, or of the free ones; 0 ends. Derived. */
+  uint32_t next;
+  /* The entry that was used next after it; 0 ends. Derived. */
+  uint32_t newer;
+  /* The entry that was used last before it; 0 ends. Derived. */
+  uint32_t older;
+  /* Bit 0: which state counts. Stored with release, after the state. */
+  uint32_t current;
+  /* The number of its last use. */
+  double used;
+  /* Ticks. A sliding window has `latest` here, a uint32_t. */
+  double time_0;
+  /* See the text. */
+  double level_0;
+  /* The other state. */
+  double time_1;
+  /* The other state. */
+  double level_1;
+  /* The key, filled up with zeros; its SHA-256 if it is longer. */
+  uint32_t key[16];
+} bun_shm_limiter_entry;
+BUN_SHM_ASSERT(sizeof(bun_shm_limiter_entry) == 128, "limiter_entry");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, mark) == 0, "limiter_entry.mark");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, hash) == 4, "limiter_entry.hash");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, next) == 8, "limiter_entry.next");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, newer) == 12, "limiter_entry.newer");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, older) == 16, "limiter_entry.older");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, current) == 20, "limiter_entry.current");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, used) == 24, "limiter_entry.used");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, time_0) == 32, "limiter_entry.time_0");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, level_0) == 40, "limiter_entry.level_0");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, time_1) == 48, "limiter_entry.time_1");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, level_1) == 56, "limiter_entry.level_1");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_entry, key) == 64, "limiter_entry.key");
+
+/* Behind each entry of a sliding window. */
+typedef struct bun_shm_limiter_counts {
+  /* Points that were taken in sub-window i mod 32. */
+  uint32_t counts[32];
+} bun_shm_limiter_counts;
+BUN_SHM_ASSERT(sizeof(bun_shm_limiter_counts) == 128, "limiter_counts");
+BUN_SHM_ASSERT(offsetof(bun_shm_limiter_counts, counts) == 0, "limiter_counts.counts");
 
 /* ---- Shared atomics ---- */
 

@@ -90,6 +90,16 @@ export {
   type PruneReason,
   type PruneResult,
 } from "./operations/prune.ts";
+export { RateLimiter } from "./limiter/rate-limiter.ts";
+export type { RateLimiterResult, RateLimiterStats } from "./limiter/algorithm/limiter-core.ts";
+export type { RateLimiterAlgorithm } from "./limiter/algorithm/limiter-shape.ts";
+export type {
+  RateLimiterCreateOptions,
+  RateLimiterInitOptions,
+  RateLimiterNewOptions,
+  RateLimiterOpenOptions,
+  RateLimiterOptions,
+} from "./limiter/limiter-options.ts";
 export type { RecordHandler } from "./ring/algorithm/core.ts";
 export { RingBuffer } from "./ring/ring-buffer.ts";
 export { RingClaim } from "./ring/ring-claim.ts";

@@ -67,6 +67,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   queues: (await import("./errors/queues.ts")).QUEUES,
   rings: (await import("./errors/rings.ts")).RINGS,
   locks: (await import("./errors/locks.ts")).LOCKS,
+  limiters: (await import("./errors/limiters.ts")).LIMITERS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
   inspection: (await import("./errors/inspection.ts")).INSPECTION,
 };

@@ -12,6 +12,7 @@ import {
   MessageQueue,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -60,6 +61,7 @@ const codec = Point;
 const mpsc = { kind: "mpsc" };
 const broadcast = { kind: "broadcast" };
 const size = 1 << 14;
+const LIMIT = { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 };
 const ENTRIES: readonly Entry[] = [
   {
     ...entry(PortableSegment, "a portable segment", "a portable segment", { size }, {}),
@@ -70,6 +72,7 @@ const ENTRIES: readonly Entry[] = [
   entry(RingBuffer, "ring", "a broadcast ring", { capacity: 1024, ...broadcast }, broadcast),
   entry(SharedRecord, "a record", "a record", { codec }, { codec }),
   entry(SharedMap, "a map", "a map", { codec: codecs.utf8, size }, { codec: codecs.utf8 }),
+  entry(RateLimiter, "a rate limiter", "a rate limiter", LIMIT, {}),
   entry(SharedAtomics, "atomics", "atomics", { words: ["a"] }, {}),
   entry(Mutex, "a mutex", "a mutex", {}, {}),
   entry(RwLock, "a readers-writer lock", "a readers-writer lock", { readers: 4 }, {}),
@@ -269,6 +272,41 @@ describe("over itself with another parameter", () => {
     ["size", SharedMap, map, { ...map, size: size * 2 }, "expected 32768"],
     ["whenFull", SharedMap, map, { ...map, whenFull: "evict" }, "expected evict"],
     ["key", SharedMap, map, { ...map, key: codecs.bytes }, "expected bytes"],
+    [
+      "algorithm",
+      RateLimiter,
+      LIMIT,
+      { ...LIMIT, algorithm: "fixed-window" },
+      "a different algorithm: expected fixed-window at offset 32, found gcra",
+    ],
+    [
+      "limit",
+      RateLimiter,
+      LIMIT,
+      { ...LIMIT, limit: 11 },
+      "a different limit: expected 11 at offset 36, found 10",
+    ],
+    [
+      "windowMs",
+      RateLimiter,
+      LIMIT,
+      { ...LIMIT, windowMs: 11 },
+      "a different windowMs: expected 11 at offset 40, found 1000",
+    ],
+    [
+      "burst",
+      RateLimiter,
+      LIMIT,
+      { ...LIMIT, burst: 11 },
+      "a different burst: expected 11 at offset 44, found 10",
+    ],
+    [
+      "keys",
+      RateLimiter,
+      LIMIT,
+      { ...LIMIT, keys: 11 },
+      "a different keys: expected 11 at offset 48, found 20",
+    ],
     ["words", SharedAtomics, { words: ["a"] }, { words: ["b"] }, '"b"'],
     ["counters", SharedAtomics, { words: ["a"] }, { counters: ["a"] }, '"a"'],
     [

@@ -15,6 +15,7 @@ import {
   MessageQueue,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RemoteError,
   RingBuffer,
   RwLock,
@@ -32,6 +33,8 @@ import {
   struct,
 } from "../src/index.ts";
 import { uniqueName } from "./support/names.ts";
+
+const LIMIT = { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 } as const;
 
 /** A handle, as far as all of them are alike. */
 interface Handle extends Disposable {
@@ -150,6 +153,12 @@ const NOUNS: Readonly<Record<string, Entry>> = {
     create: { size: 2 ** 16, codec: codecs.utf8 },
     open: { codec: codecs.utf8 },
     placed: { init: { size: 2 ** 16, codec: codecs.utf8 }, at: { codec: codecs.utf8 } },
+  },
+  RateLimiter: {
+    noun: noun(RateLimiter),
+    create: LIMIT,
+    placed: { init: LIMIT },
+    facts: ["algorithm", "limit", "windowMs", "burst", "keys"],
   },
   SharedAtomics: {
     noun: noun(SharedAtomics),

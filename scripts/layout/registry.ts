@@ -7,6 +7,7 @@ import * as condition from "../../src/layout/condition-layout.ts";
 import * as event from "../../src/layout/event-layout.ts";
 import * as lease from "../../src/layout/lease-layout.ts";
 import { LOCK_BYTES, type LockByte, PARTICIPANT_CONSTANTS } from "../../src/layout/lock-bytes.ts";
+import * as limiter from "../../src/layout/limiter-layout.ts";
 import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
@@ -170,6 +171,17 @@ export const CHAPTERS: readonly Chapter[] = [
     TEXTS.map,
     [map.MAP_HEAD, map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY],
     pick(map, "VALUE_ENTRY", "LOAD_ENTRY", "ERROR_ENTRY"),
+  ),
+  chapter(
+    "Rate limiter",
+    TEXTS.limiter,
+    [limiter.LIMITER_STRIPE, limiter.LIMITER_ENTRY, limiter.LIMITER_COUNTS],
+    {
+      LIMITER_GCRA: limiter.LIMITER_ALGORITHMS.gcra,
+      LIMITER_TOKEN_BUCKET: limiter.LIMITER_ALGORITHMS["token-bucket"],
+      LIMITER_SLIDING_WINDOW: limiter.LIMITER_ALGORITHMS["sliding-window"],
+      LIMITER_FIXED_WINDOW: limiter.LIMITER_ALGORITHMS["fixed-window"],
+    },
   ),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
   chapter(

@@ -10,6 +10,7 @@ type Topic =
   | "broadcast"
   | "sharedRecord"
   | "map"
+  | "limiter"
   | "atomics"
   | "messageQueue"
   | "locks"
@@ -185,6 +186,24 @@ not fit before its end. The owner raises \`log_reserved\` before it writes the r
 \`log_position\`, and wakes \`changes\` when it has released the lock. A record that begins at the log's start lowers
 \`watched\` by 1, by compare-and-swap. The heir of a dead owner logs 5. A watcher begins under the lock, with a swap of \`watched\` to 2; from then on it does the same
 before each look, and begins again if it finds 0.`,
+
+  limiter: `
+A rate limiter (\`KIND_LIMITER\`) is a row of stripes. Each is a head, a word for each bucket, and its entries, rounded up to 128
+bytes. An entry has 128 bytes; that of a sliding window has 256, with its counts behind the key. The header's parameters are: the algorithm, and log2 of the stripes from bit 8 on; the limit; the milliseconds of
+the window; the burst (0 for windows); the keys that it was made for; the entries of each stripe; and both halves of the hash's seed. The
+buckets are the least power of two from 16 on that is not below the entries.
+
+The hash is HalfSipHash-1-3 of the key. Its low bits choose the stripe, bits 6 and up the bucket. A bucket has the number
+of the first entry of its chain, from 1 on. A key of over 64 bytes is stored as its SHA-256. An entry is in use while \`mark\` is not 0: whoever adds one writes all
+else first, and whoever removes one stores 0 first. Whoever gets a stripe's lock from a dead owner makes again all that is marked as derived: the chains from the hashes, and the order by
+\`used\`. If \`boot\` names another start of the machine, all entries are removed first of all.
+
+Times are whole ticks since the machine's start: microseconds; but milliseconds for a GCRA or token bucket if (limit + burst) * window / ms * 1000
+is above 2^53. W is the window in ticks. A GCRA or a token bucket has at \`time\` the level \`level\`: points times W, at most burst * W and at least -limit * W. Each tick adds
+\`limit\`, and a point takes W. A fixed window begins at \`time\`, and \`level\` points were taken in it. A new state is written to the pair
+that does not count, and then \`current\` is changed. A sliding window has sub-windows of ceil(W / 31) ticks, numbered from
+the machine's start, mod 2^32. Its word \`latest\`, where \`time_0\` begins, is the number of the last one in which something happened: what is before \`latest\` - 31 is 0 before
+\`latest\` is stored. All 32 counts together are at most the limit.`,
 
   atomics: `
 Named words and counters (\`KIND_ATOMICS\`) are a table of names, with 64 bytes for each, rounded up to 128

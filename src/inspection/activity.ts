@@ -7,7 +7,7 @@ import type { Stats } from "../segment/stats.ts";
 export interface Activity extends Stats {
   /** The most that it can hold. */
   readonly capacity?: number;
-  /** Expired entries of a map whose memory was reclaimed. */
+  /** Expired entries of a map or a rate limiter whose memory was reclaimed. */
   readonly expired?: number;
   /** The unit of `depth`, `highWater` and `capacity`. */
   readonly unit?: "bytes" | "messages" | "entries";

@@ -11,6 +11,7 @@ import { ATOMICS_INSPECTOR } from "./kinds/atomics.ts";
 import type { FoundStructure } from "./holders.ts";
 import { headed } from "./kinds/header.ts";
 import type { Inspector } from "./kinds/kind.ts";
+import { LIMITER_INSPECTOR } from "./kinds/limiter.ts";
 import { findLock } from "./kinds/locks.ts";
 import { MAP_INSPECTOR } from "./kinds/map.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
@@ -32,6 +33,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_INSPECTOR],
   [SEGMENT_KINDS.record, RECORD_INSPECTOR],
   [SEGMENT_KINDS.map, MAP_INSPECTOR],
+  [SEGMENT_KINDS.limiter, LIMITER_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
 ]);
 

@@ -16,6 +16,7 @@ import { RingBuffer } from "../ring/ring-buffer.ts";
 import { PortableSegment } from "../segment/portable-segment.ts";
 import { Segment } from "../segment/segment.ts";
 import { SharedAtomics } from "../atomics/shared-atomics.ts";
+import { RateLimiter } from "../limiter/rate-limiter.ts";
 import { SharedMap } from "../map/shared-map.ts";
 import { type Codec, codecs } from "../struct/codec.ts";
 import { FOR_CREATOR, waitUntil } from "../waiting/patience.ts";
@@ -274,6 +275,7 @@ export type AnyObject =
       readonly codec: string;
     }
   | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
+  | { readonly kind: "limiter"; readonly handle: RateLimiter }
   | { readonly kind: "portable"; readonly handle: PortableSegment }
   | { readonly kind: "mutex"; readonly handle: Mutex }
   | { readonly kind: "rw-lock"; readonly handle: RwLock }
@@ -323,6 +325,8 @@ export function openAny(name: string, options: OwnerOptions = {}): AnyObject {
       return openMap(name, options);
     case "atomics":
       return { kind, handle: SharedAtomics.open(name, { owner }) };
+    case "limiter":
+      return { kind, handle: RateLimiter.open(name, { owner }) };
     case "portable":
       return { kind, handle: PortableSegment.open(name, { owner }) };
     case "mutex":

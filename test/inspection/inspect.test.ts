@@ -10,6 +10,7 @@ import {
   Lease,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -50,6 +51,8 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   queue: (name) => MessageQueue.create(name),
   record: (name) => SharedRecord.create(name, { codec: Quote }),
   map: (name) => SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }),
+  limiter: (name) =>
+    RateLimiter.create(name, { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
   portable: (name) => {
     const { segment } = PortableSegment.create(name, { size: 64 });
@@ -270,6 +273,7 @@ describe("openAny", () => {
     ["broadcast-block", RingBuffer as never],
     ["queue", MessageQueue as never],
     ["map", SharedMap as never],
+    ["limiter", RateLimiter as never],
     ["atomics", SharedAtomics as never],
     ["portable", PortableSegment as never],
     ["mutex", Mutex as never],

@@ -10,6 +10,7 @@ import {
   MessageQueue,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -95,6 +96,13 @@ export function keys(): void {
   // @ts-expect-error: only numbers can be added to.
   blobs.increment("hits");
 
+  const limiter = RateLimiter.create("/l", { algorithm: "gcra", limit: 1, windowMs: 1, keys: 1 });
+  const { allowed, remaining } = limiter.consume("k");
+  is<typeof allowed, boolean>();
+  is<typeof remaining, number>();
+  const response = { headers: limiter.headers(limiter.peek(new Uint8Array(2))) };
+  is<typeof response.headers, Record<string, string>>();
+
   const { words, counters } = SharedAtomics.create("/a", { words: ["on"], counters: ["hits"] });
   is<keyof typeof words, "on">();
   is<keyof typeof counters, "hits">();
@@ -155,6 +163,10 @@ export function slips(consumer: ReturnType<RingBuffer["consumer"]>): void {
   Semaphore.create("/x", { valu: 1 });
   // @ts-expect-error: a segment has a size.
   Segment.create("/x");
+  // @ts-expect-error: one of four algorithms.
+  RateLimiter.create("/x", { algorithm: "leaky-bucket", limit: 1, windowMs: 1, keys: 1 });
+  // @ts-expect-error: how many keys there are is for the caller to say.
+  RateLimiter.create("/x", { algorithm: "gcra", limit: 1, windowMs: 1 });
   // @ts-expect-error: words.
   SharedAtomics.create("/x", { word: ["on"] });
   // @ts-expect-error: parties.

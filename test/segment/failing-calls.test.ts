@@ -8,6 +8,7 @@ import {
   Lease,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -36,6 +37,7 @@ interface Handle {
   close(): void;
 }
 
+const LIMIT = { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 } as const;
 const names = { words: ["w"] } as const;
 const codec = struct({ n: "f64" });
 
@@ -55,6 +57,11 @@ const NOUNS: Readonly<Record<string, readonly ((name: string) => Handle)[]>> = {
     (name) => SharedMap.create(name, { size: 2 ** 16, codec: codecs.number }),
     (name) => SharedMap.open(name, { codec: codecs.number }),
     (name) => SharedMap.openOrCreate(name, { size: 2 ** 16, codec: codecs.number }),
+  ],
+  RateLimiter: [
+    (name) => RateLimiter.create(name, LIMIT),
+    (name) => RateLimiter.open(name),
+    (name) => RateLimiter.openOrCreate(name, LIMIT),
   ],
   SharedRecord: [
     (name) => SharedRecord.create(name, { codec }),

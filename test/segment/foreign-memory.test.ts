@@ -14,6 +14,7 @@ import {
   MessageQueue,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -39,6 +40,7 @@ interface Made extends Disposable {
 const arena = Segment.create("memfd:arena", { size: 4096 });
 const mutex = Mutex.init(arena, 0);
 const map = { size: 2 ** 16, codec: codecs.number };
+const LIMIT = { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 } as const;
 const names = { words: ["w"], counters: ["n"] } as const;
 
 /** How each noun is made or found by name. */
@@ -47,6 +49,7 @@ const NOUNS: Readonly<Record<string, (name: string) => Made>> = {
   "mpsc ring": (name) => RingBuffer.openOrCreate(name, { kind: "mpsc", capacity: 4096 }),
   "broadcast ring": (name) => RingBuffer.openOrCreate(name, { kind: "broadcast", capacity: 4096 }),
   map: (name) => SharedMap.openOrCreate(name, map),
+  "rate limiter": (name) => RateLimiter.openOrCreate(name, LIMIT),
   record: (name) => SharedRecord.openOrCreate(name, { codec: struct({ n: "f64" }) }),
   atomics: (name) => SharedAtomics.openOrCreate(name, names),
   mutex: (name) => Mutex.openOrCreate(name),

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   Mutex,
+  RateLimiter,
   RingBuffer,
   Segment,
   Semaphore,
@@ -53,6 +54,18 @@ describe.each([0, 2 ** 31 - 2 ** 20, 2 ** 31, 2 ** 32 - 2 ** 20])("at offset %i"
     expect(SharedMap.at(segment, map.offset, { codec: codecs.utf8 }).get("k")).toBe("v");
     const record = SharedRecord.init(segment, place(), { codec: Point, initial: { x: 2 } });
     expect(SharedRecord.at(segment, record.offset, { codec: Point }).read()).toEqual({ x: 2 });
+  });
+
+  test("a rate limiter", () => {
+    const options = { algorithm: "sliding-window", limit: 2, windowMs: 60_000, keys: 9 } as const;
+    const limiter = RateLimiter.init(segment, place(), options);
+    expect([limiter.tryConsume("k"), limiter.tryConsume("k")]).toEqual([true, true]);
+    const same = RateLimiter.at(segment, limiter.offset, options);
+    expect([same.tryConsume("k"), same.reset("k"), same.tryConsume("k")]).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 
   test.each(["spsc", "mpsc", "broadcast"] as const)("a ring, %s", (kind) => {

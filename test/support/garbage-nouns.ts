@@ -6,6 +6,7 @@ import {
   MessageQueue,
   Mutex,
   PortableSegment,
+  RateLimiter,
   RingBuffer,
   RwLock,
   Segment,
@@ -60,6 +61,13 @@ export function nouns(prefix: string): Record<string, () => Target> {
       { codec: codecs.utf8 },
       { codec: codecs.utf8, size: 16384 },
       ["mode", "key", "whenFull", "entryLength", "unitLength"],
+    ],
+    RateLimiter: [
+      RateLimiter,
+      { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 },
+      {},
+      { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 },
+      ["mode", "burst"],
     ],
     SharedAtomics: [
       SharedAtomics,

@@ -1,5 +1,6 @@
 /** Records, maps, words and counters, ready to be called. */
 import {
+  RateLimiter,
   Segment,
   SharedAtomics,
   SharedCounter,
@@ -83,6 +84,28 @@ export function stateTargets(): Record<string, () => Target> {
       };
     },
   };
+  for (const algorithm of ["gcra", "sliding-window", "fixed-window"] as const) {
+    targets[`limiter by ${algorithm}`] = placed(
+      (segment) => {
+        const options = { algorithm, limit: 10, windowMs: 1000, keys: 20 };
+        const limiter = RateLimiter.init(segment, OFFSET, options);
+        limiter.consume("k");
+        return limiter;
+      },
+      {
+        marks: [],
+        sound: {
+          consume: ["k", 1],
+          tryConsume: ["k", 1],
+          penalize: ["k", 1],
+          reward: ["k", 1],
+          peek: ["k", 1],
+          reset: ["k"],
+          headers: [{ allowed: true, remaining: 1, retryAfterMs: 0, resetMs: 0 }],
+        },
+      },
+    );
+  }
   const maps: Record<string, [object, unknown]> = {
     utf8: [codecs.utf8, "v"],
     bytes: [codecs.bytes, new Uint8Array(2)],

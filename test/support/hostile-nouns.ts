@@ -6,6 +6,7 @@ import {
   MessageQueue,
   type MessageQueueCreateOptions,
   Mutex,
+  RateLimiter,
   RingBuffer,
   type RingConsumer,
   type RingOptions,
@@ -287,6 +288,37 @@ const map = placed(
   },
 );
 
+const LIMIT = { limit: 5, windowMs: 20, keys: 40 };
+function limiter(algorithm: "gcra" | "sliding-window" | "fixed-window"): Noun {
+  const options = { ...LIMIT, algorithm };
+  return placed(
+    RateLimiter.byteLength(options),
+    (segment) => {
+      const made = RateLimiter.init(segment, 0, { ...options, ...AGAIN });
+      for (let at = 0; at < 30; at++) made.consume(`k${at}`);
+      return made;
+    },
+    (segment) => RateLimiter.at(segment, 0),
+    (one) => {
+      let turn = 0;
+      const key = (): string => `k${(turn = (turn * 5 + 7) % 64)}`;
+      return {
+        blocking: {
+          consume: () => one.headers(one.consume(key(), 1 + (turn % one.burst))),
+          tryConsume: () => one.tryConsume(key()),
+          penalize: () => one.penalize(key(), 9),
+          reward: () => one.reward(key(), 9),
+          peek: () => one.peek(key()),
+          reset: () => one.reset(key()),
+          clear: () => turn % 8 === 0 && one.clear(),
+          looks: () => [one.size, one.stats()],
+        },
+        waiting: {},
+      };
+    },
+  );
+}
+
 const Quote = struct({ price: "f64", size: "u32", when: "u64" });
 const QUOTE = { price: 1, size: 2, when: 3n };
 const record = placed(
@@ -491,6 +523,9 @@ export const HOSTILE_NOUNS: Readonly<Record<string, Noun>> = {
   event,
   lease,
   map,
+  "limiter-gcra": limiter("gcra"),
+  "limiter-sliding": limiter("sliding-window"),
+  "limiter-fixed": limiter("fixed-window"),
   record,
   atomics,
   spsc: ring({ kind: "spsc" }),

@@ -14,6 +14,7 @@ export const COUNTS = [
   "map",
   "record",
   "counter",
+  "limiter",
   "word",
   "produced",
   "consumed",

@@ -10,6 +10,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  RateLimiter,
   RingBuffer,
   type RingConsumer,
   type RingProducer,
@@ -106,6 +107,13 @@ const isBusy = (error: unknown): boolean => error instanceof StateError && error
 const DATA_OFFSET = 128;
 const KEYS = 50;
 const TOKENS = 1000;
+/** Far more than is asked for, in a window that does not end. */
+const LIMIT = {
+  algorithm: "fixed-window",
+  limit: 1_000_000_000,
+  windowMs: 2 ** 32 - 1,
+  keys: 20,
+} as const;
 
 /** Locks, and what stands on them. */
 class Holders implements KillGroup {
@@ -128,6 +136,7 @@ class Holders implements KillGroup {
   readonly #texts: SharedMap<string>;
   readonly #record: SharedRecord<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
+  readonly #limiter: RateLimiter;
   readonly #inMutex: Guarded;
   readonly #inRwLock: Guarded;
   readonly #inLease: Guarded;
@@ -171,6 +180,7 @@ class Holders implements KillGroup {
       codec: codecs.number,
     });
     this.#texts = SharedMap.openOrCreate(`${name}-texts`, { size: 2 ** 18, codec: codecs.utf8 });
+    this.#limiter = RateLimiter.openOrCreate(`${name}-limiter`, LIMIT);
     this.#record = SharedRecord.openOrCreate(`${name}-record`, {
       codec: Block,
       initial: blockOf(0),
@@ -276,6 +286,12 @@ class Holders implements KillGroup {
     }
   };
 
+  readonly #limit = (): void => {
+    // Other keys push this one out only if the order of use is wrong.
+    if (this.#limiter.tryConsume("all")) this.#ledger.add("limiter");
+    this.#limiter.tryConsume(`k${Math.floor(this.#random() * LIMIT.keys * 2)}`);
+  };
+
   readonly #lockByte = (): void => {
     using lock = this.#segment.tryLock(7);
     if (lock === undefined) return;
@@ -339,6 +355,7 @@ class Holders implements KillGroup {
     () => this.#write(),
     () => this.#unlessBusy(this.#read),
     this.#keep,
+    this.#limit,
     this.#lockByte,
     this.#stockUp,
     this.#takeStock,
@@ -386,6 +403,7 @@ class Holders implements KillGroup {
       }),
     this.#nest,
     this.#keep,
+    this.#limit,
     this.#lockByte,
     this.#stockUp,
     async () => {
@@ -435,6 +453,7 @@ class Holders implements KillGroup {
       ...between(ledger, "byte lock", this.#inByteLock.changes),
       ...between(ledger, "record", this.#record.version - 1),
       ...between(ledger, "record", this.#record.read()!.seed),
+      ...between(ledger, "limiter", LIMIT.limit - this.#limiter.peek("all").remaining),
       ...between(ledger, "counter", this.#atomics.counters.counter.value),
       ...between(ledger, "word", this.#atomics.words.word.load()),
       ...between(ledger, "produced", this.#stock[0]!),
@@ -473,7 +492,14 @@ class Holders implements KillGroup {
 
   unlink(): void {
     const locks = [this.#mutex, this.#rwLock, this.#lease, this.#changed, this.#stockMutex];
-    const states = [this.#barrier, this.#counts, this.#texts, this.#record, this.#atomics];
+    const states = [
+      this.#barrier,
+      this.#counts,
+      this.#texts,
+      this.#record,
+      this.#atomics,
+      this.#limiter,
+    ];
     const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {
       const { name } = one.segment;
