@@ -33,10 +33,11 @@ export class SystemError extends Error {
  * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
  * - `ENODATA`: it is empty or unfinished, and nobody is making it;
+ * - `ENOSPC`: what it can hold is all in use, and nothing in it becomes free;
  * - `ESTALE`: its name was removed, and may now belong to another object.
  */
 export type StateCode =
-  "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE";
+  "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ENOSPC" | "ESTALE";
 
 /** The state of an object does not allow the call; this package refuses it, and not the kernel. */
 export class StateError extends Error {

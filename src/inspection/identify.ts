@@ -13,6 +13,7 @@ import { headed } from "./kinds/header.ts";
 import type { Inspector } from "./kinds/kind.ts";
 import { findLock } from "./kinds/locks.ts";
 import { MAP_INSPECTOR } from "./kinds/map.ts";
+import { METERS_INSPECTOR } from "./kinds/meters.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
 import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
 import { RECORD_INSPECTOR } from "./kinds/record.ts";
@@ -33,6 +34,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.record, RECORD_INSPECTOR],
   [SEGMENT_KINDS.map, MAP_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
+  [SEGMENT_KINDS.meters, METERS_INSPECTOR],
 ]);
 
 /** The inspector of a structure of which only the header is known. */

@@ -15,6 +15,8 @@ import { MessageQueue } from "../queue/message-queue.ts";
 import { RingBuffer } from "../ring/ring-buffer.ts";
 import { PortableSegment } from "../segment/portable-segment.ts";
 import { Segment } from "../segment/segment.ts";
+import { Meters } from "../meters/meters.ts";
+import type { Metric } from "../meters/metric.ts";
 import { SharedAtomics } from "../atomics/shared-atomics.ts";
 import { SharedMap } from "../map/shared-map.ts";
 import { type Codec, codecs } from "../struct/codec.ts";
@@ -159,10 +161,19 @@ export class InspectedObject implements Disposable {
     return holdersOf({ reader, table }, structuresIn(this.#words(), SEARCHED_LENGTH));
   }
 
-  /** @returns The named words and counters of a set of atomics; else none. @throws ClosedError. */
+  /**
+   * @returns The named words and counters of a set of atomics, or the series of meters; else none.
+   * @throws ClosedError.
+   */
   values(): readonly NamedValue[] {
     const words = this.#words();
     return this.#inspector?.values?.(words) ?? [];
+  }
+
+  /** @returns The metrics of meters; else none. @throws ClosedError. */
+  metrics(): readonly Metric[] {
+    const words = this.#words();
+    return this.#inspector?.metrics?.(words) ?? [];
   }
 
   /** @returns What cannot be right in it, in words; undefined when all is. @throws ClosedError. */
@@ -274,6 +285,7 @@ export type AnyObject =
       readonly codec: string;
     }
   | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
+  | { readonly kind: "meters"; readonly handle: Meters }
   | { readonly kind: "portable"; readonly handle: PortableSegment }
   | { readonly kind: "mutex"; readonly handle: Mutex }
   | { readonly kind: "rw-lock"; readonly handle: RwLock }
@@ -323,6 +335,8 @@ export function openAny(name: string, options: OwnerOptions = {}): AnyObject {
       return openMap(name, options);
     case "atomics":
       return { kind, handle: SharedAtomics.open(name, { owner }) };
+    case "meters":
+      return { kind, handle: Meters.open(name, { owner }) };
     case "portable":
       return { kind, handle: PortableSegment.open(name, { owner }) };
     case "mutex":

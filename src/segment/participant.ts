@@ -82,10 +82,19 @@ export class Participant {
 
   /** Whether the participant of a number lives. @throws SystemError; ClosedError. */
   isAlive(number: number): boolean {
-    if (this.isOwn(number)) return true;
-    const isAlive = isParticipantAlive(this.#descriptor.number, number);
+    return this.isOwn(number) || Participant.lives(this.#what, this.#descriptor, number);
+  }
+
+  /**
+   * Whether the participant of a number lives, for who takes no part.
+   *
+   * @param descriptor Of the object; its own participant is not seen.
+   * @throws SystemError.
+   */
+  static lives(what: string, descriptor: Descriptor, number: number): boolean {
+    const isAlive = isParticipantAlive(descriptor.number, number);
     if (typeof isAlive === "boolean") return isAlive;
-    return failLock(`Cannot look at the participants of ${this.#what}`, isAlive);
+    return failLock(`Cannot look at the participants of ${what}`, isAlive);
   }
 
   /** Whether this thread has a number, through this handle or another. */

@@ -257,6 +257,13 @@ export class Segment {
     return (this.#participant ??= Participant.join(this.#what, this.#lockTarget));
   }
 
+  /** Whether a participant of its locks lives; asks without taking part. @internal */
+  hasParticipant(number: number): boolean {
+    if (this.#participant !== undefined) return this.#participant.isAlive(number);
+    const target = this.#open.lockTarget(false);
+    return target !== undefined && Participant.lives(this.#what, target, number);
+  }
+
   /** What carries the byte locks. @throws ClosedError. */
   get #lockTarget(): Descriptor {
     return this.#open.lockTarget(true)!;
