@@ -9,6 +9,7 @@ import {
   Condition,
   LayoutError,
   Lease,
+  Meters,
   MessageQueue,
   Mutex,
   PortableSegment,
@@ -71,6 +72,7 @@ const ENTRIES: readonly Entry[] = [
   entry(SharedRecord, "a record", "a record", { codec }, { codec }),
   entry(SharedMap, "a map", "a map", { codec: codecs.utf8, size }, { codec: codecs.utf8 }),
   entry(SharedAtomics, "atomics", "atomics", { words: ["a"] }, {}),
+  entry(Meters, "meters", "meters", { size }, {}),
   entry(Mutex, "a mutex", "a mutex", {}, {}),
   entry(RwLock, "a readers-writer lock", "a readers-writer lock", { readers: 4 }, {}),
   entry(Condition, "a condition", "a condition", { mutex }, { mutex }),
@@ -269,6 +271,7 @@ describe("over itself with another parameter", () => {
     ["size", SharedMap, map, { ...map, size: size * 2 }, "expected 32768"],
     ["whenFull", SharedMap, map, { ...map, whenFull: "evict" }, "expected evict"],
     ["key", SharedMap, map, { ...map, key: codecs.bytes }, "expected bytes"],
+    ["size", Meters, { size }, { size: size * 2 }, "a different size: expected 32768"],
     ["words", SharedAtomics, { words: ["a"] }, { words: ["b"] }, '"b"'],
     ["counters", SharedAtomics, { words: ["a"] }, { counters: ["a"] }, '"a"'],
     [

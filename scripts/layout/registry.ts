@@ -9,6 +9,7 @@ import * as lease from "../../src/layout/lease-layout.ts";
 import { LOCK_BYTES, type LockByte, PARTICIPANT_CONSTANTS } from "../../src/layout/lock-bytes.ts";
 import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
+import * as meters from "../../src/layout/meters-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as mutex from "../../src/layout/mutex-layout.ts";
@@ -167,6 +168,16 @@ export const CHAPTERS: readonly Chapter[] = [
   ]),
   chapter("Shared map", TEXTS.map, [map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY]),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
+  chapter(
+    "Meters",
+    TEXTS.meters,
+    [meters.METERS_HEAD, meters.METER_FAMILY, meters.METER_SERIES, meters.METERS_PAGE],
+    {
+      METERS_HEAD_LENGTH: meters.METERS_HEAD_LENGTH,
+      METERS_PAGE_CELLS: meters.PAGE_CELLS,
+      METERS_PAGE_LENGTH: meters.PAGE_LENGTH,
+    },
+  ),
   chapter(
     "Mutex and readers-writer lock",
     TEXTS.locks,

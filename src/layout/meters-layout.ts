@@ -60,9 +60,7 @@ export const FAMILY_HEAD_LENGTH = 32;
 
 export const METER_FAMILY: Layout = {
   name: "meter_family",
-  text:
-    "An entry of the directory: one metric. Behind it the bounds (double), the name, the help, " +
-    "and for each label's name its length (uint16_t) and text; all UTF-8, padded to 8 bytes.",
+  text: "An entry of the directory: one metric. What follows it is said above.",
   length: FAMILY_HEAD_LENGTH,
   fields: [
     u32("length", ENTRY_LENGTH_OFFSET, "Bytes of the whole entry, a multiple of 8."),
@@ -82,9 +80,7 @@ export const SERIES_HEAD_LENGTH = 16;
 
 export const METER_SERIES: Layout = {
   name: "meter_series",
-  text:
-    "An entry of the directory: one set of label values. Behind it each value's length " +
-    "(uint16_t) and text, UTF-8, padded to 8 bytes. A family's first series takes what has no room.",
+  text: "An entry of the directory: one set of label values. What follows it is said above.",
   length: SERIES_HEAD_LENGTH,
   fields: [
     u32("length", ENTRY_LENGTH_OFFSET, "Bytes of the whole entry, a multiple of 8."),

@@ -30,8 +30,8 @@ export class LabelledMeter<M, L extends string> {
    *
    * @param values A value for each label: text, or a finite number.
    * @returns The child; the same one for the same values.
-   * @throws TypeError for a missing or unknown label, or a value that is neither text nor number, or
-   *   for new values when the meters were opened for reading only; RangeError for text with a lone
+   * @throws TypeError for a missing or unknown label, a value that is neither text nor number, and
+   *   new values when the meters were opened for reading only; RangeError for text with a lone
    *   surrogate; ClosedError; LayoutError.
    */
   labels(values: Readonly<Record<L, string | number>>): M {

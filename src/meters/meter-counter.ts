@@ -25,7 +25,9 @@ export class MeterCounter {
    *   meters were opened for reading only.
    */
   add(by = 1): void {
-    if (!(by >= 0 && by < Infinity)) failAmount("Cannot add", by, "a finite number from 0 on");
+    if (typeof by !== "number" || !(by >= 0 && by < Infinity)) {
+      failAmount("Cannot add", by, "a finite number from 0 on");
+    }
     const cells = this.#cells;
     // The length is 0 before the first update, and once the handle is closed.
     if (this.#at < cells.length) cells[this.#at]! += by;
@@ -33,7 +35,6 @@ export class MeterCounter {
   }
 
   #addSlowly(by: number): void {
-    if (typeof by !== "number") failAmount("Cannot add", by, "a finite number from 0 on");
     const at = this.#core.bind(this, this.#series);
     if (at < 0) return;
     this.#at = at;

@@ -6,8 +6,8 @@ import { failAmount } from "./meter-counter.ts";
 import { type MetersCore, NOTHING } from "./meters-core.ts";
 
 /**
- * A number that goes up and down. Each handle has one of its own, and `aggregate` says how they make
- * one number. `Meters.gauge` makes it.
+ * A number that goes up and down. Each handle has one of its own, and `aggregate` says how they
+ * make one number. `Meters.gauge` makes it.
  */
 export class MeterGauge {
   readonly #core: MetersCore;

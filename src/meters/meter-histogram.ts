@@ -99,7 +99,7 @@ export class MeterHistogram {
     return this.#core.pages.histogram(this.#series);
   }
 
-  /** How many values all processes have observed; stale at once. @throws ClosedError; LayoutError. */
+  /** How many values were observed, by all; stale at once. @throws ClosedError; LayoutError. */
   get count(): number {
     return this.#value().count;
   }

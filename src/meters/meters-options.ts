@@ -127,7 +127,7 @@ export function checkPlan(
   plan: MetersPlan,
 ): Readonly<Record<keyof MetersPlan, number>> {
   checkOptions(action, plan, ["series", "processes", "buckets"]);
-  const { series, processes, buckets = 0 } = plan;
+  const { series, processes, buckets = 0 } = Object(plan) as Partial<MetersPlan>;
   const most = MAX_METERS_SIZE;
   return {
     series: checkInteger(action, "series", series, 1, most),

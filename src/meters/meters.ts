@@ -263,6 +263,7 @@ export class Meters implements Disposable {
     options: unknown,
     make: (series: MeterSeries) => M,
   ): MeterOf<M, L> {
+    this.#placed.checkOpen();
     const family = this.#core.family(shapeOf(type, name, options, this.#core.what));
     const known = this.#metrics.get(name);
     if (known !== undefined) return known as MeterOf<M, L>;
@@ -279,8 +280,8 @@ export class Meters implements Disposable {
    * there during the call; a histogram's count is the sum of its buckets, and its `_sum` may lack
    * the values that were being observed.
    *
-   * @returns The families in the order in which they were made, for `prometheusText` too. A family's
-   *   series "other" is left out until it is used.
+   * @returns The families in the order in which they were made, which `prometheusText` takes too. A
+   *   family's series "other" is left out until it is used.
    * @throws ClosedError; LayoutError when the bytes are no meters.
    */
   collect(): Metric[] {

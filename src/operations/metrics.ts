@@ -69,9 +69,10 @@ function add(
 }
 
 /**
- * Measures every structure in shared memory that this user may read, and how full the memory is;
- * the metrics in `Meters` get the name of those as the label `meters`. It only reads bytes, and disturbs nobody. Does not block; the result is stale the moment it is
- * returned. Some counters wrap to 0 at 2^32, which Prometheus takes for a reset.
+ * Measures every structure in shared memory that this user may read, and how full the memory is. It
+ * only reads bytes, and disturbs nobody. Does not block; the result is stale the moment it is
+ * returned. Some counters wrap to 0 at 2^32, which Prometheus takes for a reset. The metrics in
+ * `Meters` are there too, with the name of their meters as the label `meters`.
  *
  * @returns The families that have samples.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).

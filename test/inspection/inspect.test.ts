@@ -13,6 +13,7 @@ import {
   RingBuffer,
   RwLock,
   Segment,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -51,6 +52,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   record: (name) => SharedRecord.create(name, { codec: Quote }),
   map: (name) => SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
+  meters: (name) => Meters.create(name, { size: 2 ** 14 }),
   portable: (name) => {
     const { segment } = PortableSegment.create(name, { size: 64 });
     return segment;
@@ -99,7 +101,7 @@ describe("openObject", () => {
     atomics.unlink();
   });
 
-  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics"] as const)(
+  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics", "meters"] as const)(
     "calls %s damaged whose data ends beyond the object",
     (kind) => {
       const name = uniqueName("damage");
@@ -271,6 +273,7 @@ describe("openAny", () => {
     ["queue", MessageQueue as never],
     ["map", SharedMap as never],
     ["atomics", SharedAtomics as never],
+    ["meters", Meters as never],
     ["portable", PortableSegment as never],
     ["mutex", Mutex as never],
     ["rw-lock", RwLock as never],

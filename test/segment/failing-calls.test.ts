@@ -11,6 +11,7 @@ import {
   RingBuffer,
   RwLock,
   Segment,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -65,6 +66,11 @@ const NOUNS: Readonly<Record<string, readonly ((name: string) => Handle)[]>> = {
     (name) => SharedAtomics.create(name, names),
     (name) => SharedAtomics.open(name, names),
     (name) => SharedAtomics.openOrCreate(name, names),
+  ],
+  Meters: [
+    (name) => Meters.create(name, { size: 2 ** 14 }),
+    (name) => Meters.open(name),
+    (name) => Meters.openOrCreate(name, { size: 2 ** 14 }),
   ],
   Mutex: [Mutex.create, Mutex.open, Mutex.openOrCreate].map((call) => (name: string) => call(name)),
   RwLock: [

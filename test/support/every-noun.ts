@@ -27,6 +27,7 @@ const OPTIONS: Readonly<Record<string, () => readonly [make: object, find: objec
   SharedRecord: () => [{ codec: Quote }, { codec: Quote }],
   SharedMap: () => [{ size: 2 ** 14, codec }, { codec }],
   SharedAtomics: () => [{ words: ["paused"] }, {}],
+  Meters: () => [{ size: 2 ** 14 }, {}],
 };
 
 /** Every exported class that has `openOrCreate`, by its name. */

@@ -15,6 +15,7 @@ export const COUNTS = [
   "record",
   "counter",
   "word",
+  "meter",
   "produced",
   "consumed",
   "sets",

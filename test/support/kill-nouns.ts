@@ -8,6 +8,8 @@ import {
   Barrier,
   Condition,
   Lease,
+  type MeterCounter,
+  Meters,
   MessageQueue,
   Mutex,
   RingBuffer,
@@ -128,6 +130,8 @@ class Holders implements KillGroup {
   readonly #texts: SharedMap<string>;
   readonly #record: SharedRecord<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
+  readonly #meters: Meters;
+  readonly #meter: MeterCounter;
   readonly #inMutex: Guarded;
   readonly #inRwLock: Guarded;
   readonly #inLease: Guarded;
@@ -171,6 +175,8 @@ class Holders implements KillGroup {
       codec: codecs.number,
     });
     this.#texts = SharedMap.openOrCreate(`${name}-texts`, { size: 2 ** 18, codec: codecs.utf8 });
+    this.#meters = Meters.openOrCreate(`${name}-meters`, { size: 2 ** 14 });
+    this.#meter = this.#meters.counter("changes_total", { help: "Changes." });
     this.#record = SharedRecord.openOrCreate(`${name}-record`, {
       codec: Block,
       initial: blockOf(0),
@@ -248,6 +254,8 @@ class Holders implements KillGroup {
       this.#counts.update(`k${Math.floor(this.#random() * KEYS)}`, (count = 0) => {
         this.#atomics.counters.counter.add(1);
         ledger.add("counter");
+        this.#meter.add();
+        ledger.add("meter");
         return count + 1;
       });
       ledger.add("map");
@@ -436,6 +444,7 @@ class Holders implements KillGroup {
       ...between(ledger, "record", this.#record.version - 1),
       ...between(ledger, "record", this.#record.read()!.seed),
       ...between(ledger, "counter", this.#atomics.counters.counter.value),
+      ...between(ledger, "meter", this.#meter.value),
       ...between(ledger, "word", this.#atomics.words.word.load()),
       ...between(ledger, "produced", this.#stock[0]!),
       ...between(ledger, "consumed", this.#stock[1]!),
@@ -473,7 +482,14 @@ class Holders implements KillGroup {
 
   unlink(): void {
     const locks = [this.#mutex, this.#rwLock, this.#lease, this.#changed, this.#stockMutex];
-    const states = [this.#barrier, this.#counts, this.#texts, this.#record, this.#atomics];
+    const states = [
+      this.#barrier,
+      this.#counts,
+      this.#texts,
+      this.#record,
+      this.#atomics,
+      this.#meters,
+    ];
     const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {
       const { name } = one.segment;

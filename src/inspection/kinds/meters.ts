@@ -85,7 +85,7 @@ function activity(words: ObjectWords): Activity {
     const { words: own } = view.memory;
     const full = readCounter(own, OVERFLOWS_WORD, true);
     const lost = readCounter(own, LOST_WORD, true);
-    return { in: counted, depth, full, lost, unit: "entries" };
+    return { in: counted, depth, full, lost, unit: "series" };
   });
 }
 
@@ -135,9 +135,11 @@ function metrics(words: ObjectWords): Metric[] {
 }
 
 function damage(words: ObjectWords): string | undefined {
+  const damaged = headerDamage(words);
+  if (damaged !== undefined) return damaged;
   try {
     copyOf(words).pages.refresh();
-    return headerDamage(words);
+    return undefined;
   } catch (error) {
     if (error instanceof LayoutError) return error.message;
     throw error;

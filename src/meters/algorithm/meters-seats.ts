@@ -11,12 +11,12 @@
  *
  *   take a page  P1  the lock of the meters
  *                P2  page n: seat and block; if it begins a seat, also its lock, and ready = 1
- *                P3  page_count: n -> n + count   (SYNC meters-page: pairs with `pageCount`)
+ *                P3  page_count: n -> n + count  (SYNC meters-page: `MetersPages.begin`)
  *   adopt        A1  the lock of the meters; a seat whose lock no living owner has
  *                A2  ready: -> 0
  *                A3  the seat's lock
  *                A4  the cells of gauges that drop: -> 0
- *                A5  ready: 0 -> 1               (SYNC meters-ready: pairs with `MetersPages.#hasOwner`)
+ *                A5  ready: 0 -> 1               (SYNC meters-ready: `#hasOwner`)
  *   leave        L1  ready: 1 -> 0
  *                L2  the seat's lock
  *
