@@ -91,7 +91,8 @@ export const METER_SERIES: Layout = {
 };
 
 /** Cells of a page, which are doubles. */
-export const PAGE_CELLS = 64;
+export const PAGE_SHIFT = 6;
+export const PAGE_CELLS: number = 1 << PAGE_SHIFT;
 /** Bytes from a page's start. */
 export const PAGE_LOCK_OFFSET = 0;
 export const PAGE_SEAT_OFFSET: number = LOCK_LENGTH;

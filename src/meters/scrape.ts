@@ -88,7 +88,9 @@ export function* textSteps(view: MetersView): Steps<string> {
     const { name, help, type } = family.shape;
     const lines = [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`];
     for (const series of family.list.slice()) {
-      addLines(view, series, lines);
+      // One text a series, so that what is left for the end is little.
+      const text = seriesText(view, series);
+      if (text !== undefined) lines.push(text);
       yield;
     }
     families.push(lines.join("\n"));
@@ -100,24 +102,24 @@ export function* textSteps(view: MetersView): Steps<string> {
   return `${families.join("\n\n")}\n`;
 }
 
-function addLines({ pages }: MetersView, series: MeterSeries, lines: string[]): void {
-  if (pages.isUnused(series)) return;
+/** @returns The lines of a series; undefined when it has no value. */
+function seriesText({ pages }: MetersView, series: MeterSeries): string | undefined {
+  if (pages.isUnused(series)) return undefined;
   const { shape } = series.family;
   const labels = labelsText(series);
   if (shape.type === "histogram") {
-    addBuckets(series.family, labels, pages.histogram(series), lines);
-    return;
+    return bucketsText(series.family, labels, pages.histogram(series));
   }
   const value = shape.type === "counter" ? pages.counter(series) : pages.gauge(series);
-  if (value !== undefined) lines.push(`${shape.name}${inBraces(labels)} ${valueText(value)}`);
+  return value === undefined ? undefined : `${shape.name}${inBraces(labels)} ${valueText(value)}`;
 }
 
-function addBuckets(
+function bucketsText(
   family: MeterFamily,
   labels: string,
   { count, sum, buckets }: HistogramValue,
-  lines: string[],
-): void {
+): string {
+  const lines: string[] = [];
   const { name } = family.shape;
   const rest = labels === "" ? "} " : `,${labels}} `;
   let below = 0;
@@ -127,6 +129,7 @@ function addBuckets(
   }
   lines.push(`${name}_sum${inBraces(labels)} ${valueText(sum)}`);
   lines.push(`${name}_count${inBraces(labels)} ${valueText(count)}`);
+  return lines.join("\n");
 }
 
 const inBraces = (labels: string): string => (labels === "" ? "" : `{${labels}}`);

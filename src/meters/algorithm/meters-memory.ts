@@ -10,6 +10,7 @@ import {
   PAGE_CELLS,
   PAGE_HEAD_LENGTH,
   PAGE_LENGTH,
+  PAGE_SHIFT,
   directoryLimit,
 } from "../../layout/meters-layout.ts";
 import { load, wordsOf } from "../../memory/atomics.ts";
@@ -114,5 +115,5 @@ export function endOfCells(first: number, cellCount: number): number {
  * behind the other, with their heads between them.
  */
 export function cellAt(first: number, cell: number): number {
-  return first + cell + Math.floor(cell / PAGE_CELLS) * GAP_CELLS;
+  return first + cell + (cell >> PAGE_SHIFT) * GAP_CELLS;
 }
