@@ -158,7 +158,8 @@ export function shapeOf(type: MeterType, name: string, options: unknown, what: s
 }
 
 function checkName(action: string, name: unknown): void {
-  if (typeof name !== "string") throw new TypeError(`${action}: its name must be text`);
+  if (typeof name !== "string")
+    throw new TypeError(`${action}: its name must be text, not ${shown(name)}`);
   if (isMeterName(name) && name.length <= MAX_METER_NAME_LENGTH) return;
   const rule = `letters, digits, "_" and ":", at most ${MAX_METER_NAME_LENGTH}, no digit first`;
   throw new RangeError(`${action}: its name must consist of ${rule}`);

@@ -1,5 +1,6 @@
 import { shown } from "../arguments.ts";
 import { readCounter } from "../atomics/algorithm/split-counter.ts";
+import { HEADER_DATA_LENGTH_OFFSET } from "../layout/segment-header.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
@@ -145,7 +146,12 @@ export class Meters implements Disposable {
     checkNewOptions(`Cannot open or create meters ${shown(name)}`, "openOrCreate", options);
     const header = metersHeader(options.size);
     const find = (structure: Structure): Meters => {
-      structure.mustHave("size", 0, structureLength(structure.header), options.size);
+      structure.mustHave(
+        "size",
+        HEADER_DATA_LENGTH_OFFSET,
+        structureLength(structure.header),
+        options.size,
+      );
       return Meters.#of(structure);
     };
     return Structure.openOrCreate(METERS_KIND, name, header, options, Meters.#of, find);

@@ -53,7 +53,7 @@ export function cleanUp(): void {
   for (const cleanup of cleanups.splice(0).toReversed()) cleanup();
 }
 
-function keep<T extends { close(): void }>(made: T): T {
+export function keep<T extends { close(): void }>(made: T): T {
   cleanups.push(() => made.close());
   return made;
 }

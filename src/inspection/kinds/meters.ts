@@ -54,16 +54,22 @@ function copyOf(words: ObjectWords): MetersView {
   return { memory, directory, pages };
 }
 
-/** @returns What a look finds; `otherwise` when the bytes are no meters. */
-function looking<T>(words: ObjectWords, otherwise: T, look: (view: MetersView) => T): T {
+/** @returns What a look finds, or why the bytes are no meters. */
+function tried<T>(words: ObjectWords, look: (view: MetersView) => T): T | LayoutError {
   try {
     const view = copyOf(words);
     view.pages.refresh();
     return look(view);
   } catch (error) {
-    if (error instanceof LayoutError) return otherwise;
+    if (error instanceof LayoutError) return error;
     throw error;
   }
+}
+
+/** @returns What a look finds; `otherwise` when the bytes are no meters. */
+function looking<T>(words: ObjectWords, otherwise: T, look: (view: MetersView) => T): T {
+  const found = tried(words, look);
+  return found instanceof LayoutError ? otherwise : found;
 }
 
 function* seriesOf({ directory, pages }: MetersView): Generator<MeterSeries> {
@@ -135,15 +141,7 @@ function metrics(words: ObjectWords): Metric[] {
 }
 
 function damage(words: ObjectWords): string | undefined {
-  const damaged = headerDamage(words);
-  if (damaged !== undefined) return damaged;
-  try {
-    copyOf(words).pages.refresh();
-    return undefined;
-  } catch (error) {
-    if (error instanceof LayoutError) return error.message;
-    throw error;
-  }
+  return headerDamage(words) ?? tried(words, () => undefined)?.message;
 }
 
 export const METERS_INSPECTOR: Inspector = headed("meters", {

@@ -37,25 +37,25 @@ export class EntryReader {
       // Some decoders refuse memory that is shared, and this is short.
       return decoder.decode(this.#memory.bytes.slice(from, from + length));
     } catch {
-      return this.fail("a text", "UTF-8", "other bytes", from - this.at);
+      return this.wrong("a text", "UTF-8", "other bytes", from - this.at);
     }
   }
 
   /** A text behind its length. */
   counted(most: number): string {
     const length = this.#memory.view.getUint16(this.#take(2), true);
-    return length <= most ? this.text(length) : this.fail("a text", `${most} bytes`, length);
+    return length <= most ? this.text(length) : this.wrong("a text", `${most} bytes`, length);
   }
 
   #take(length: number): number {
     const from = this.#next;
-    if (from + length > this.#end) this.fail("the length of an entry", "more bytes", length);
+    if (from + length > this.#end) this.wrong("the length of an entry", "more bytes", length);
     this.#next = from + length;
     return from;
   }
 
-  fail(which: string, expected: string, found: string | number, offset = 0): never {
-    return this.#memory.fail(which, expected, found, this.at + offset);
+  wrong(which: string, expected: string, found: string | number, offset = 0): never {
+    return this.#memory.wrong(which, expected, found, this.at + offset);
   }
 }
 

@@ -129,7 +129,7 @@ export class MetersDirectory {
     const length = this.#memory.directoryLength();
     if (length === this.#seen) return true;
     if (length < this.#seen) {
-      return this.#memory.fail("its directory", `at least ${this.#seen} bytes`, length, 128);
+      return this.#memory.wrong("its directory", `at least ${this.#seen} bytes`, length, 128);
     }
     for (let read = 0; this.#seen < length; read++) {
       if (read >= most) return false;
@@ -143,7 +143,7 @@ export class MetersDirectory {
     const entry = new EntryReader(this.#memory, at);
     const length = entry.u32(ENTRY_LENGTH_OFFSET);
     if (length < SERIES_HEAD_LENGTH || length > rest || length % 8 !== 0) {
-      entry.fail("the length of an entry", `a multiple of 8 up to ${rest}`, length);
+      entry.wrong("the length of an entry", `a multiple of 8 up to ${rest}`, length);
     }
     const kind = entry.u32(ENTRY_KIND_OFFSET);
     if (kind === SERIES_ENTRY) this.#readSeries(entry, length);
@@ -154,12 +154,12 @@ export class MetersDirectory {
   #readFamily(entry: EntryReader, length: number, kind: number): void {
     const type = METER_TYPES.get(kind);
     if (type === undefined || length < FAMILY_HEAD_LENGTH) {
-      return entry.fail("the kind of an entry", "1, 2, 3 or 4", kind, ENTRY_KIND_OFFSET);
+      return entry.wrong("the kind of an entry", "1, 2, 3 or 4", kind, ENTRY_KIND_OFFSET);
     }
     const count = (offset: number, what: string, least: number, most: number): number => {
       const value = entry.u32(offset);
       if (value >= least && value <= most) return value;
-      return entry.fail(what, `from ${least} to ${most}`, value, offset);
+      return entry.wrong(what, `from ${least} to ${most}`, value, offset);
     };
     const aggregate = count(FAMILY_AGGREGATE_OFFSET, "an aggregate", 0, AGGREGATES.length - 1);
     const drops = count(FAMILY_DROPS_OFFSET, "whether it drops", 0, 1);
@@ -174,12 +174,12 @@ export class MetersDirectory {
     const name = entry.text(nameLength);
     const help = entry.text(helpLength);
     const labels = Array.from({ length: labelCount }, () => entry.counted(MAX_METER_NAME_LENGTH));
-    if (!isMeterName(name)) entry.fail("a metric's name", "a name of Prometheus's", name);
+    if (!isMeterName(name)) entry.wrong("a metric's name", "a name of Prometheus's", name);
     for (const label of labels) {
-      if (!isLabelName(label, type)) entry.fail("a label", "a name of Prometheus's", label);
+      if (!isLabelName(label, type)) entry.wrong("a label", "a name of Prometheus's", label);
     }
-    if (new Set(labels).size < labels.length) entry.fail("labels", "each once", labels.join());
-    if (!areBounds(bounds)) entry.fail("bounds", "finite ones that grow", bounds.join());
+    if (new Set(labels).size < labels.length) entry.wrong("labels", "each once", labels.join());
+    if (!areBounds(bounds)) entry.wrong("bounds", "finite ones that grow", bounds.join());
     this.#addFamily(entry, {
       name,
       help,
@@ -192,7 +192,7 @@ export class MetersDirectory {
   }
 
   #addFamily(entry: EntryReader, shape: MeterShape): void {
-    if (this.rivalOf(shape) !== undefined) entry.fail("a name", "each once", shape.name);
+    if (this.rivalOf(shape) !== undefined) entry.wrong("a name", "each once", shape.name);
     const { at } = entry;
     const family = { shape, at, cellCount: cellCountOf(shape), list: [], byKey: new Map() };
     this.#families.set(shape.name, family);
@@ -204,17 +204,17 @@ export class MetersDirectory {
     const family = this.#byOffset.get(entry.u32(SERIES_FAMILY_OFFSET));
     if (family === undefined) {
       const found = entry.u32(SERIES_FAMILY_OFFSET);
-      return entry.fail("the family of a series", "one before it", found, SERIES_FAMILY_OFFSET);
+      return entry.wrong("the family of a series", "one before it", found, SERIES_FAMILY_OFFSET);
     }
     const expected = placeCells(this.#endOfCells, family.cellCount);
     const cell = entry.u32(SERIES_CELL_OFFSET);
     if (cell !== expected) {
-      entry.fail("the cells of a series", `cell ${expected}`, cell, SERIES_CELL_OFFSET);
+      entry.wrong("the cells of a series", `cell ${expected}`, cell, SERIES_CELL_OFFSET);
     }
     entry.begin(SERIES_HEAD_LENGTH, length);
     const values = family.shape.labels.map(() => entry.counted(MAX_LABEL_VALUE_LENGTH));
     const key = keyOf(values);
-    if (family.byKey.has(key)) entry.fail("label values", "each once", JSON.stringify(values));
+    if (family.byKey.has(key)) entry.wrong("label values", "each once", JSON.stringify(values));
     const series = { family, values, cell };
     family.list.push(series);
     family.byKey.set(key, series);

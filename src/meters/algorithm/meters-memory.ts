@@ -69,18 +69,18 @@ export class MetersMemory {
     const length = load(this.words, DIRECTORY_WORD) >>> 0;
     if (length % 8 === 0 && length <= directoryLimit(this.length)) return length;
     const limit = directoryLimit(this.length);
-    return this.fail("the length of its directory", `at most ${limit}`, length, 128);
+    return this.wrong("the length of its directory", `at most ${limit}`, length, 128);
   }
 
   /** Pages that are taken. @throws LayoutError when there cannot be so many. */
   pageCount(): number {
     const count = load(this.words, PAGES_WORD) >>> 0;
     const most = this.roomForPages(0);
-    return count <= most ? count : this.fail("its count of pages", `at most ${most}`, count, 132);
+    return count <= most ? count : this.wrong("its count of pages", `at most ${most}`, count, 132);
   }
 
   /** @param at Bytes from the start of the data. @throws LayoutError. */
-  fail(which: string, expected: string, found: string | number, at: number): never {
+  wrong(which: string, expected: string, found: string | number, at: number): never {
     throw new LayoutError(`Cannot read ${this.what}: ${which} cannot be`, {
       expected,
       found: String(found),

@@ -70,7 +70,7 @@ export class MetersPages {
   begin(): void {
     const memory = this.#memory;
     const count = memory.pageCount();
-    if (count < this.#seen) memory.fail("its count of pages", `${this.#seen}`, count, 132);
+    if (count < this.#seen) memory.wrong("its count of pages", `${this.#seen}`, count, 132);
     this.#present.clear();
     for (; this.#seen < count; this.#seen++) this.#add(this.#seen);
   }
@@ -81,13 +81,13 @@ export class MetersPages {
     const block = load(memory.words, blockWord(memory, page)) >>> 0;
     const at = memory.pageOffset(page);
     if (seat !== page && !this.#seats.has(seat)) {
-      memory.fail(`the seat of page ${page}`, "one before it", seat, at + 8);
+      memory.wrong(`the seat of page ${page}`, "one before it", seat, at + 8);
     }
     const most = memory.length / 8;
-    if (block > most) memory.fail(`the block of page ${page}`, `up to ${most}`, block, at + 12);
+    if (block > most) memory.wrong(`the block of page ${page}`, `up to ${most}`, block, at + 12);
     const pages = this.#byBlock.get(block) ?? [];
     if (pages.some((each) => each.seat === seat)) {
-      memory.fail(`the block of page ${page}`, "each once in a seat", block, at + 12);
+      memory.wrong(`the block of page ${page}`, "each once in a seat", block, at + 12);
     }
     pages.push({ page, seat });
     this.#byBlock.set(block, pages);
@@ -174,7 +174,7 @@ export class MetersPages {
       const pages = this.#byBlock.get(block + at);
       if (pages?.some((each) => each.seat === seat && each.page === page - at)) continue;
       const offset = this.#memory.pageOffset(page);
-      this.#memory.fail(`page ${page}`, `block ${block + at} behind it`, "another", offset);
+      this.#memory.wrong(`page ${page}`, `block ${block + at} behind it`, "another", offset);
     }
   }
 
