@@ -3,6 +3,7 @@ import { readCounter } from "../atomics/algorithm/split-counter.ts";
 import { HEADER_DATA_LENGTH_OFFSET } from "../layout/segment-header.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
+import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import type { Stats } from "../segment/stats.ts";
@@ -213,7 +214,10 @@ export class Meters implements Disposable {
   }
 
   static #of(this: void, structure: Structure): Meters {
-    return new Meters(structure);
+    const { segment, placed } = structure;
+    if (segment.access === "read") return new Meters(structure);
+    // The gauges of an older load would go on as those of a process that lives.
+    return takePlace(segment, `meters at ${placed.offset}`, () => new Meters(structure));
   }
 
   /**
