@@ -7,6 +7,7 @@ import { takeTurn } from "../waiting/turns.ts";
 import type { MeterFamily, MeterSeries, MetersDirectory } from "./algorithm/meters-directory.ts";
 import { LOST_WORD, type MetersMemory, OVERFLOWS_WORD } from "./algorithm/meters-memory.ts";
 import type { HistogramValue, MetersPages } from "./algorithm/meters-pages.ts";
+import { isDropping } from "./algorithm/meter-shape.ts";
 import { type Metric, type MetricSample, escapeHelp, escapeLabel, valueText } from "./metric.ts";
 
 /** What a scrape reads: the memory of a handle, or a copy. */
@@ -27,6 +28,12 @@ const SHARE_MS = 1;
 function* refreshSteps({ directory, pages }: MetersView): Steps<void> {
   while (!directory.sync(ENTRIES_PER_STEP)) yield;
   pages.begin();
+  if (![...directory.families].some(({ shape }) => isDropping(shape))) return;
+  // The kernel is asked about one owner at a time: there may be hundreds.
+  for (const seat of pages.seats) {
+    pages.hasOwner(seat);
+    yield;
+  }
 }
 
 /** What had no room, as metrics of its own; none while everything had. */

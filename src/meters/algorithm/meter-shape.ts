@@ -43,6 +43,11 @@ export function cellCountOf({ type, aggregate, bounds }: MeterShape): number {
   return type === "gauge" && aggregate === "last" ? 2 : 1;
 }
 
+/** Whether values end with their owner. */
+export function isDropping({ type, whenDead }: MeterShape): boolean {
+  return type === "gauge" && whenDead === "drop";
+}
+
 export const isMeterName = (name: string): boolean => /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name);
 
 /** Names that begin with two underscores are Prometheus's own, and `le` is that of a bucket. */

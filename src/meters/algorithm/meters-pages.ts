@@ -56,6 +56,11 @@ export class MetersPages {
     this.#isAlive = isAlive;
   }
 
+  /** The first pages of all seats. */
+  get seats(): Iterable<number> {
+    return this.#seats;
+  }
+
   /** Seats that were ever taken. */
   get seatCount(): number {
     return this.#seats.size;
@@ -103,8 +108,11 @@ export class MetersPages {
     return this.#memory.pageCells(page) + (cell % PAGE_CELLS);
   }
 
-  /** SYNC meters-ready: whether the seat's gauges are those of a living owner. */
-  #hasOwner(seat: number): boolean {
+  /**
+   * Whether a seat's gauges are those of a living owner. It asks the kernel, once in a scrape. SYNC
+   * meters-ready: the lock's owner is read first, and `ready` then.
+   */
+  hasOwner(seat: number): boolean {
     const known = this.#present.get(seat);
     if (known !== undefined) return known;
     const { words } = this.#memory;
@@ -129,7 +137,7 @@ export class MetersPages {
     let value: number | undefined = aggregate === "sum" ? 0 : undefined;
     let newest = 0;
     for (const { page, seat } of this.#pagesOf(series)) {
-      if (whenDead === "drop" && !this.#hasOwner(seat)) continue;
+      if (whenDead === "drop" && !this.hasOwner(seat)) continue;
       const first = this.#firstCell(series, page);
       const found = cells[first]!;
       if (aggregate === "sum") {

@@ -16,7 +16,7 @@
  *                A2  ready: -> 0
  *                A3  the seat's lock
  *                A4  the cells of gauges that drop: -> 0
- *                A5  ready: 0 -> 1               (SYNC meters-ready: `#hasOwner`)
+ *                A5  ready: 0 -> 1               (SYNC meters-ready: `hasOwner`)
  *   leave        L1  ready: 1 -> 0
  *                L2  the seat's lock
  *
@@ -35,6 +35,7 @@ import {
   PAGE_SEAT_OFFSET,
 } from "../../layout/meters-layout.ts";
 import { load, store } from "../../memory/atomics.ts";
+import { isDropping } from "./meter-shape.ts";
 import type { MeterSeries, MetersDirectory } from "./meters-directory.ts";
 import { type MetersMemory, PAGES_WORD, blocksOf } from "./meters-memory.ts";
 
@@ -168,7 +169,7 @@ export class MetersSeat {
     const { cells } = this.#memory;
     this.#directory.sync();
     for (const { shape, list, cellCount } of this.#directory.families) {
-      if (shape.type !== "gauge" || shape.whenDead === "keep") continue;
+      if (!isDropping(shape)) continue;
       for (const { cell } of list) {
         const page = this.#pages.get(Math.floor(cell / PAGE_CELLS));
         if (page === undefined) continue;
