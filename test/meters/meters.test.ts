@@ -1,5 +1,8 @@
 /** Metrics of several handles, which stand for processes: each has a seat of its own. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   type LabelledMeter,
   type MeterCounter,
@@ -81,6 +84,27 @@ describe("counters", () => {
       worker.terminate();
     }
     expect(counter.value).toBe(2000);
+  });
+
+  test("of a Worker that was terminated stay, and its gauge goes", async () => {
+    const meters = create();
+    const gauge = meters.gauge("g", HELP);
+    const source =
+      `import { Meters } from "${process.cwd()}/src/index.ts";` +
+      `globalThis.meters = Meters.open("${meters.name}");` +
+      `meters.gauge("g", { help: "h" }).set(1);` +
+      `meters.counter("c_total", { help: "h" }).add(7);` +
+      `postMessage("done"); setInterval(() => undefined, 1000);`;
+    for (let round = 1; round <= 2; round++) {
+      const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`);
+      await new Promise((resolve) => worker.addEventListener("message", resolve));
+      expect(gauge.value).toBe(1);
+      worker.terminate();
+      while (gauge.value !== 0) await Bun.sleep(1);
+      expect(meters.counter("c_total", HELP).value).toBe(7 * round);
+    }
+    // The second one took the place of the first.
+    expect(meters.stats().seats).toBe(1);
   });
 
   test("are found inside a segment of the caller's, and end with it", () => {
@@ -467,6 +491,9 @@ describe("a handle that only reads", () => {
     expect(seen.counter("c", HELP).value).toBe(3);
     expect(seen.gauge("g", HELP).value).toBe(4);
     expect(seen.prometheusText()).toBe(meters.prometheusText());
+    using segment = Segment.open(meters.name, { access: "read" });
+    using placed = Meters.at(segment, 0);
+    expect(placed.collect()).toEqual(meters.collect());
     for (const call of [
       () => seen.counter("c", HELP).add(),
       () => seen.gauge("g", HELP).set(1),
@@ -477,6 +504,25 @@ describe("a handle that only reads", () => {
       expect(error.message).toContain("was opened for reading only");
     }
     expect(seen.stats()).toEqual(meters.stats());
+  });
+});
+
+describe("a copy of a file", () => {
+  test("has what was counted, and nobody in it lives", () => {
+    const directory = mkdtempSync(join(tmpdir(), "bun-shm-meters-"));
+    try {
+      using meters = Meters.create(`file:${directory}/meters`, { size: 2 ** 16 });
+      meters.counter("c", HELP).add(5);
+      meters.gauge("g", HELP).set(6);
+      copyFileSync(`${directory}/meters`, `${directory}/copy`);
+      using copy = Meters.open(`file:${directory}/copy`);
+      expect([meters.gauge("g", HELP).value, copy.gauge("g", HELP).value]).toEqual([6, 0]);
+      copy.counter("c", HELP).add(1);
+      expect([meters.counter("c", HELP).value, copy.counter("c", HELP).value]).toEqual([5, 6]);
+      expect(copy.stats().seats).toBe(1);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
 

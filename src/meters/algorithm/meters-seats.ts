@@ -111,6 +111,8 @@ export class MetersSeat {
     if (this.isTaken && count >= this.#tooMany) return NO_ROOM;
     this.#lock.lock();
     try {
+      // What is corrupt is refused before anything is taken.
+      this.#directory.sync();
       if (!this.isTaken) this.#adopt();
       if (!this.#pages.has(block)) this.#takePages(block, count);
     } finally {
@@ -123,7 +125,6 @@ export class MetersSeat {
   #takePages(block: number, count: number): void {
     const memory = this.#memory;
     const taken = memory.pageCount();
-    this.#directory.sync();
     if (taken + count > memory.roomForPages(this.#directory.length)) {
       if (this.isTaken) this.#tooMany = count;
       return;
@@ -167,7 +168,6 @@ export class MetersSeat {
   /** A4. */
   #clearDropped(): void {
     const { cells } = this.#memory;
-    this.#directory.sync();
     for (const { shape, list, cellCount } of this.#directory.families) {
       if (!isDropping(shape)) continue;
       for (const { cell } of list) {
