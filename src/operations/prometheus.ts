@@ -78,8 +78,9 @@ export interface PromClient {
 
 /**
  * Adds the metrics of this machine's shared memory to a prom-client registry; each scrape measures
- * again. A metric that appears in `Meters` later shows from the second scrape on. prom-client is an
- * optional peer: the caller passes it, and this package does not import it. Does not block.
+ * again. A metric that appears in `Meters` later shows from the second scrape on, and one whose name
+ * the registry has itself as `bun_shm_meters:NAME`. prom-client is an optional peer: the caller
+ * passes it, and this package does not import it. Does not block.
  *
  * @param client The module prom-client.
  * @param registry The registry to add to. Default: the client's own.
@@ -154,20 +155,25 @@ class MetersInRegistry {
   take(metric: Metric): void {
     const { name } = metric;
     const isKnown = this.#metrics.has(name);
-    // A metric of that name that the app itself has stays.
-    if (!isKnown && this.#registry?.getSingleMetric(name) !== undefined) return;
     this.#metrics.set(name, metric);
     if (!isKnown) this.#registry?.registerMetric(this.#collected(metric));
   }
 
   #collected({ name, help, type }: Metric): CollectedMetric {
-    const head = { name, help, type, aggregator: "sum" } as const;
-    const values = (): object[] =>
-      this.#metrics.get(name)!.samples.map(({ labels, value, suffix = "" }) => ({
-        metricName: name + suffix,
+    // The app may have a metric of that name, or make one later: both stay.
+    const ownName = `bun_shm_meters:${name}`;
+    const collect = (): object => {
+      const isTaken = this.#registry?.getSingleMetric(name) !== undefined;
+      const shownName = isTaken ? ownName : name;
+      const { samples } = this.#metrics.get(name)!;
+      const values = samples.map(({ labels, value, suffix = "" }) => ({
+        metricName: shownName + suffix,
         labels,
         value,
       }));
-    return { ...head, get: async () => ({ ...head, values: values() }), reset: () => undefined };
+      return { name: shownName, help, type, aggregator: "sum", values };
+    };
+    const get = (): Promise<object> => Promise.resolve(collect());
+    return { name: ownName, help, type, aggregator: "sum", get, reset: () => undefined };
   }
 }

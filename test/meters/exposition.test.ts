@@ -162,6 +162,11 @@ describe("the metrics of the machine", () => {
     expect(text).toContain("# TYPE late_seconds histogram\n");
     expect(text).toContain(`late_seconds_bucket{meters="${meters.name}",le="1"} 0\n`);
     expect(text).toContain(`late_seconds_sum{meters="${meters.name}"} 3\n`);
+    // The app makes a metric of the same name: both are shown.
+    new client.Counter({ name: "early_total", help: "own", registers: [registry] }).inc(7);
+    const both = await registry.metrics();
+    expect(both).toContain("\nearly_total 7\n");
+    expect(both).toContain(`\nbun_shm_meters:early_total{meters="${meters.name}"} 2\n`);
     meters.unlink();
     meters.close();
     expect(await registry.metrics()).not.toContain("early_total{");

@@ -78,9 +78,14 @@ export function difference(
   const fields = ["type", "labels", "bounds", "aggregate", "whenDead"] as const;
   for (const field of fields) {
     const [there, wanted] = [JSON.stringify(found[field]), JSON.stringify(asked[field])];
-    if (there !== wanted) return { field, found: there, asked: wanted };
+    if (there !== wanted) return { field, found: cut(there), asked: cut(wanted) };
   }
   return undefined;
+}
+
+/** As much of a list as a message shows. */
+function cut(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 /** A key that different lists of well-formed texts never share: no text has half a character. */
