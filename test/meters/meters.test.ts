@@ -67,6 +67,18 @@ describe("counters", () => {
     expect(counter.value).toBe(0);
   });
 
+  test("have as many owners as the memory has room for", () => {
+    const count = 200;
+    const meters = create(Meters.byteLength({ series: 1, processes: count }));
+    for (let round = 1; round <= 2; round++) {
+      const all = Array.from({ length: count }, () => Meters.open(meters.name));
+      for (const each of all) each.counter("c_total", HELP).add();
+      expect(meters.counter("c_total", HELP).value).toBe(count * round);
+      for (const each of all) each.close();
+    }
+    expect(meters.stats()).toMatchObject({ seats: count, lost: 0, full: 0 });
+  });
+
   test("in Workers are counted like those of processes", async () => {
     const meters = create();
     const counter = meters.counter("c_total", HELP);
