@@ -78,9 +78,9 @@ export interface PromClient {
 
 /**
  * Adds the metrics of this machine's shared memory to a prom-client registry; each scrape measures
- * again. A metric that appears in `Meters` later shows from the second scrape on, and one whose name
- * the registry has itself as `bun_shm_meters:NAME`. prom-client is an optional peer: the caller
- * passes it, and this package does not import it. Does not block.
+ * again. A metric that appears in `Meters` later shows from the second scrape on, and one whose
+ * name the registry has itself as `bun_shm_meters:NAME`. prom-client is an optional peer: the
+ * caller passes it, and this package does not import it. Does not block.
  *
  * @param client The module prom-client.
  * @param registry The registry to add to. Default: the client's own.
