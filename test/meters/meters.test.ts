@@ -11,8 +11,12 @@ import {
   StateError,
   openObject,
 } from "../../src/index.ts";
+import { accessesPlainly } from "../../src/memory/atomics.ts";
 import { caught } from "../support/caught.ts";
 import { uniqueName } from "../support/names.ts";
+import { testNeeding } from "../support/needs.ts";
+
+const testPlain = testNeeding("plain loads, as on x64", accessesPlainly());
 
 const handles: Meters[] = [];
 afterEach(() => {
@@ -494,7 +498,7 @@ describe("byteLength", () => {
 });
 
 describe("a handle that only reads", () => {
-  test("shows what others count, and refuses to", () => {
+  testPlain("shows what others count, and refuses to", () => {
     const meters = create();
     meters.counter("c", HELP).add(3);
     const gauge = meters.gauge("g", HELP);
