@@ -90,23 +90,25 @@ function addSamples({ pages }: MetersView, series: MeterSeries, samples: MetricS
 /** @returns Prometheus's text, in the form that prom-client gives it. */
 export function* textSteps(view: MetersView): Steps<string> {
   yield* refreshSteps(view);
-  const families: string[] = [];
+  // One text a series, and all of them joined once: so little is left for the last step.
+  const texts: string[] = [];
   for (const family of view.directory.families) {
-    const { name, help, type } = family.shape;
-    const lines = [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`];
+    texts.push(headOf(family.shape));
     for (const series of family.list.slice()) {
-      // One text a series, so that what is left for the end is little.
       const text = seriesText(view, series);
-      if (text !== undefined) lines.push(text);
+      if (text !== undefined) texts.push(text);
       yield;
     }
-    families.push(lines.join("\n"));
+    texts.push("");
   }
-  for (const { name, help, type, samples } of droppedMetrics(view)) {
-    const lines = [`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`];
-    families.push([...lines, ...samples.map(({ value }) => `${name} ${value}`)].join("\n"));
+  for (const metric of droppedMetrics(view)) {
+    texts.push(headOf(metric), ...metric.samples.map(({ value }) => `${metric.name} ${value}`), "");
   }
-  return `${families.join("\n\n")}\n`;
+  return texts.length === 0 ? "\n" : texts.join("\n");
+}
+
+function headOf({ name, help, type }: Pick<Metric, "name" | "help" | "type">): string {
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}`;
 }
 
 /** @returns The lines of a series; undefined when it has no value. */
