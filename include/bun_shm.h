@@ -77,6 +77,7 @@
 #define BUN_SHM_KIND_ATOMICS 8
 #define BUN_SHM_KIND_BROADCAST_BLOCK 9
 #define BUN_SHM_KIND_LIMITER 11
+#define BUN_SHM_KIND_METERS 12
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -759,6 +760,109 @@ typedef struct bun_shm_atomic_cell {
 BUN_SHM_ASSERT(sizeof(bun_shm_atomic_cell) == 128, "atomic_cell");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, low) == 0, "atomic_cell.low");
 BUN_SHM_ASSERT(offsetof(bun_shm_atomic_cell, half) == 4, "atomic_cell.half");
+
+/* ---- Meters ---- */
+
+#define BUN_SHM_METERS_HEAD_LENGTH 512
+#define BUN_SHM_METERS_PAGE_CELLS 64
+#define BUN_SHM_METERS_PAGE_LENGTH 640
+
+/* Starts the data. The directory follows it. */
+typedef struct bun_shm_meters_head {
+  /* Whoever adds entries or pages; see the lock. */
+  uint32_t lock[2];
+  uint8_t reserved_at_8[120];
+  /* Bytes of finished entries; stored with release after them, and only grows. */
+  uint32_t directory_length;
+  /* Pages that are taken; stored with release after their heads, and only grows. */
+  uint32_t page_count;
+  uint8_t reserved_at_136[120];
+  /* How often labels got the series `other`, since there was no room; like an atomic's
+   * counter. */
+  uint32_t overflows[2];
+  /* Updates for which there was no page; likewise. */
+  uint32_t lost[2];
+  uint8_t reserved_at_272[112];
+  /* Counts the settings of gauges that show the last. */
+  uint32_t clock[2];
+  uint8_t reserved_at_392[120];
+} bun_shm_meters_head;
+BUN_SHM_ASSERT(sizeof(bun_shm_meters_head) == 512, "meters_head");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, lock) == 0, "meters_head.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, directory_length) == 128, "meters_head.directory_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, page_count) == 132, "meters_head.page_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, overflows) == 256, "meters_head.overflows");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, lost) == 264, "meters_head.lost");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_head, clock) == 384, "meters_head.clock");
+
+/* An entry of the directory: one metric. What follows it is said above. */
+typedef struct bun_shm_meter_family {
+  /* Bytes of the whole entry, a multiple of 8. */
+  uint32_t length;
+  /* 1 counter, 2 gauge, 3 histogram. */
+  uint32_t kind;
+  /* Of a gauge: 0 sum, 1 max, 2 min, 3 last. */
+  uint32_t aggregate;
+  /* 1 if a gauge's values end with their owner. */
+  uint32_t drops;
+  /* Bytes of the name. */
+  uint32_t name_length;
+  /* Bytes of the help. */
+  uint32_t help_length;
+  /* Labels. */
+  uint32_t label_count;
+  /* Bounds of a histogram's buckets, +Inf not counted. */
+  uint32_t bound_count;
+} bun_shm_meter_family;
+BUN_SHM_ASSERT(sizeof(bun_shm_meter_family) == 32, "meter_family");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, length) == 0, "meter_family.length");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, kind) == 4, "meter_family.kind");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, aggregate) == 8, "meter_family.aggregate");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, drops) == 12, "meter_family.drops");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, name_length) == 16, "meter_family.name_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, help_length) == 20, "meter_family.help_length");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, label_count) == 24, "meter_family.label_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_family, bound_count) == 28, "meter_family.bound_count");
+
+/* An entry of the directory: one set of label values. What follows it is said above. */
+typedef struct bun_shm_meter_series {
+  /* Bytes of the whole entry, a multiple of 8. */
+  uint32_t length;
+  /* 4. */
+  uint32_t kind;
+  /* Where its family lies, in bytes of the directory. */
+  uint32_t family;
+  /* Its first cell: block * 64 + the cell in the block. */
+  uint32_t cell;
+} bun_shm_meter_series;
+BUN_SHM_ASSERT(sizeof(bun_shm_meter_series) == 16, "meter_series");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_series, length) == 0, "meter_series.length");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_series, kind) == 4, "meter_series.kind");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_series, family) == 8, "meter_series.family");
+BUN_SHM_ASSERT(offsetof(bun_shm_meter_series, cell) == 12, "meter_series.cell");
+
+/* One block of cells of one seat. Page n ends n pages before the end of the data. */
+typedef struct bun_shm_meters_page {
+  /* In a seat's first page: the seat's owner; see the lock. */
+  uint32_t lock[2];
+  /* The first page of the seat that it belongs to. */
+  uint32_t seat;
+  /* Which cells these are: those from block * 64 on. */
+  uint32_t block;
+  /* In a seat's first page: 1 once its owner has cleared the gauges that ended with the last. */
+  uint32_t ready;
+  /* Zeros. */
+  uint8_t reserved[108];
+  /* Only the seat's owner writes them, by plain stores of 8 bytes. */
+  double cells[64];
+} bun_shm_meters_page;
+BUN_SHM_ASSERT(sizeof(bun_shm_meters_page) == 640, "meters_page");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, lock) == 0, "meters_page.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, seat) == 8, "meters_page.seat");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, block) == 12, "meters_page.block");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, ready) == 16, "meters_page.ready");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, reserved) == 20, "meters_page.reserved");
+BUN_SHM_ASSERT(offsetof(bun_shm_meters_page, cells) == 128, "meters_page.cells");
 
 /* ---- Mutex and readers-writer lock ---- */
 

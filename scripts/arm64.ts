@@ -17,6 +17,7 @@ const ALONE = [
   "test/locks/rw-lock.test.ts",
   "test/locks/shared-event.test.ts",
   "test/map/shared-map.test.ts",
+  "test/meters/meters.test.ts",
   "test/record/shared-record.test.ts",
   "test/ring/ring-buffer.test.ts",
   "test/segment/segment.test.ts",

@@ -33,11 +33,20 @@ export class SystemError extends Error {
  * - `EDEADLK`: this thread holds it already, and would wait for itself;
  * - `ENOTRECOVERABLE`: an owner died, and the repair of its data failed;
  * - `ENODATA`: it is empty or unfinished, and nobody is making it;
+ * - `ENOSPC`: what it can hold is all in use, and nothing in it becomes free;
  * - `ESTALE`: its name was removed, and may now belong to another object;
  * - `ETIMEDOUT`: it took longer than the caller's `timeoutMs`, where there is no value to return.
  */
 export type StateCode =
-  "EBUSY" | "EEXIST" | "EPERM" | "EDEADLK" | "ENOTRECOVERABLE" | "ENODATA" | "ESTALE" | "ETIMEDOUT";
+  | "EBUSY"
+  | "EEXIST"
+  | "EPERM"
+  | "EDEADLK"
+  | "ENOTRECOVERABLE"
+  | "ENODATA"
+  | "ENOSPC"
+  | "ESTALE"
+  | "ETIMEDOUT";
 
 /** The state of an object does not allow the call; this package refuses it, and not the kernel. */
 export class StateError extends Error {

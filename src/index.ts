@@ -59,7 +59,25 @@ export type {
 } from "./queue/options.ts";
 export { MessageQueue } from "./queue/message-queue.ts";
 export { listSegments, type SegmentInfo } from "./operations/list.ts";
-export { type Metric, metrics, type MetricSample } from "./operations/metrics.ts";
+export { Meters, type MeterOf, type MetersStats } from "./meters/meters.ts";
+export type { MeterAggregate, MeterWhenDead } from "./meters/algorithm/meter-shape.ts";
+export type { LabelledMeter } from "./meters/labelled-meter.ts";
+export type { MeterCounter } from "./meters/meter-counter.ts";
+export type { MeterGauge } from "./meters/meter-gauge.ts";
+export type { MeterHistogram } from "./meters/meter-histogram.ts";
+export type {
+  ExponentialBounds,
+  MeterGaugeOptions,
+  MeterHistogramOptions,
+  MeterOptions,
+  MetersCreateOptions,
+  MetersInitOptions,
+  MetersNewOptions,
+  MetersOpenOptions,
+  MetersPlan,
+} from "./meters/meters-options.ts";
+export type { Metric, MetricSample } from "./meters/metric.ts";
+export { metrics } from "./operations/metrics.ts";
 export {
   PortableSegment,
   type PortableSegmentCreateOptions,

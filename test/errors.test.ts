@@ -69,6 +69,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   locks: (await import("./errors/locks.ts")).LOCKS,
   limiters: (await import("./errors/limiters.ts")).LIMITERS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
+  meters: (await import("./errors/meters.ts")).METERS,
   inspection: (await import("./errors/inspection.ts")).INSPECTION,
 };
 

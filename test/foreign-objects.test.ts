@@ -9,6 +9,7 @@ import {
   Condition,
   LayoutError,
   Lease,
+  Meters,
   MessageQueue,
   Mutex,
   PortableSegment,
@@ -74,6 +75,7 @@ const ENTRIES: readonly Entry[] = [
   entry(SharedMap, "a map", "a map", { codec: codecs.utf8, size }, { codec: codecs.utf8 }),
   entry(RateLimiter, "a rate limiter", "a rate limiter", LIMIT, {}),
   entry(SharedAtomics, "atomics", "atomics", { words: ["a"] }, {}),
+  entry(Meters, "meters", "meters", { size }, {}),
   entry(Mutex, "a mutex", "a mutex", {}, {}),
   entry(RwLock, "a readers-writer lock", "a readers-writer lock", { readers: 4 }, {}),
   entry(Condition, "a condition", "a condition", { mutex }, { mutex }),
@@ -307,6 +309,7 @@ describe("over itself with another parameter", () => {
       { ...LIMIT, keys: 11 },
       "a different keys: expected 11 at offset 48, found 20",
     ],
+    ["size", Meters, { size }, { size: size * 2 }, "a different size: expected 32768"],
     ["words", SharedAtomics, { words: ["a"] }, { words: ["b"] }, '"b"'],
     ["counters", SharedAtomics, { words: ["a"] }, { counters: ["a"] }, '"a"'],
     [

@@ -12,6 +12,7 @@ import {
   Condition,
   LayoutError,
   Lease,
+  Meters,
   MessageQueue,
   Mutex,
   PortableSegment,
@@ -165,6 +166,11 @@ const NOUNS: Readonly<Record<string, Entry>> = {
     create: { words: ["paused"], counters: ["hits"] },
     placed: { init: { words: ["paused"], counters: ["hits"] } },
     facts: ["words", "counters"],
+  },
+  Meters: {
+    noun: noun(Meters),
+    create: { size: 2 ** 14 },
+    placed: { init: { size: 2 ** 14 } },
   },
 };
 
@@ -461,7 +467,7 @@ function isIterator(value: unknown): value is Iterator<unknown> {
 
 describe("names of methods", () => {
   const SRC = join(import.meta.dir, "../src");
-  const SUBJECTS = "{segment,semaphore,queue,ring,locks,struct,record,map,atomics}/*.ts";
+  const SUBJECTS = "{segment,semaphore,queue,ring,locks,struct,record,map,atomics,meters}/*.ts";
   // What index.ts exports nothing of has names of its own.
   const index = readFileSync(join(SRC, "index.ts"), "utf8");
   const sources = [...new Bun.Glob(SUBJECTS).scanSync(SRC)]

@@ -3,7 +3,7 @@ import { type Spread, machine, spreadOf } from "../support/report.ts";
 
 export interface Figure {
   readonly name: string;
-  readonly unit: "ns" | "ratio" | "percent" | "M/s";
+  readonly unit: "ns" | "ms" | "ratio" | "percent" | "M/s";
   readonly median: number;
   readonly min: number;
   readonly max: number;

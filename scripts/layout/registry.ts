@@ -10,6 +10,7 @@ import { LOCK_BYTES, type LockByte, PARTICIPANT_CONSTANTS } from "../../src/layo
 import * as limiter from "../../src/layout/limiter-layout.ts";
 import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
+import * as meters from "../../src/layout/meters-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as mutex from "../../src/layout/mutex-layout.ts";
@@ -184,6 +185,16 @@ export const CHAPTERS: readonly Chapter[] = [
     },
   ),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
+  chapter(
+    "Meters",
+    TEXTS.meters,
+    [meters.METERS_HEAD, meters.METER_FAMILY, meters.METER_SERIES, meters.METERS_PAGE],
+    {
+      METERS_HEAD_LENGTH: meters.METERS_HEAD_LENGTH,
+      METERS_PAGE_CELLS: meters.PAGE_CELLS,
+      METERS_PAGE_LENGTH: meters.PAGE_LENGTH,
+    },
+  ),
   chapter(
     "Mutex and readers-writer lock",
     TEXTS.locks,

@@ -12,6 +12,7 @@ type Topic =
   | "map"
   | "limiter"
   | "atomics"
+  | "meters"
   | "messageQueue"
   | "locks"
   | "meetings";
@@ -212,6 +213,24 @@ bytes, and then one cell of 128 bytes for each. The header's first parameter is 
 A counter's count is h * 2^31 + (\`low\` mod 2^31). Here h is \`half\` if its bit 0 equals bit 31 of
 \`low\`, and otherwise \`half\` + 1: then a step of \`half\` is missing, and whoever sees that makes the step by
 compare-and-swap. An addition is of at most 2^24.`,
+
+  meters: `
+Metrics of a cluster (\`KIND_METERS\`) are \`meters_head\`, then the directory from byte 512 of the data upwards, and the
+pages from its end (a multiple of 128) downwards: page n lies at end - (n + 1) * 640. The directory takes at most half of the data after the head.
+
+Whoever adds something holds the lock in the head. An entry is written behind the finished ones, and then
+\`directory_length\` is stored with release; a family and its first series are added together. A family's name must be unique, also with the \`_bucket\`, \`_sum\` and \`_count\` of histograms.
+Behind the head of a family come its bounds (double), the name, the help, and for each label the length of its name (uint16_t) and the name; behind that of a
+series, for each label the length of the value (uint16_t) and the value. Texts are UTF-8, and entries are padded with zeros to 8 bytes. The values of a family's first series are all \`other\`: it takes what has no room.
+Cells are numbered over all series, in the order of the directory: a series begins behind the one before, or at the next multiple of 64 if it would cross
+that; one of more than 64 cells begins at such a multiple, and the next one behind it does too. A counter has one cell; a
+gauge one, and a second one for the stamp if it shows the last; a histogram its sum, its largest value, and its buckets, not cumulative.
+
+A page has the 64 cells of one block for one seat. It is filled in under the lock, and then \`page_count\` is stored with
+release. The blocks of one series are taken together, the last one first, so that they lie one behind the other. A seat begins with the page whose \`seat\` is its own number, and belongs to whoever holds
+the lock at the start of that page. Only the owner writes the cells, by plain stores of 8 bytes. A new owner first looks for a seat whose owner is dead or has left, under the lock of
+the head: it stores 0 in \`ready\`, takes the seat's lock, clears the cells of gauges that drop, stores 1 in \`ready\`, and goes on from the other values. A
+reader adds up the cells of all seats. It counts a gauge that drops only where the owner lives and \`ready\` is 1. A cell of a gauge or of a largest value that holds +0 was never set; a zero that is set is -0.`,
 
   messageQueue: `
 This is the textbook queue, byte for byte: the struct in shared memory at \`/messagequeue\`, and the named

@@ -28,7 +28,7 @@ const ANSWERS = {
   semaphores: true,
   locks: [10, true, "last", 3],
   leases: "app",
-  state: [1, ["ada"], [2, 1], 42, "ab", [1, 2]],
+  state: [1, ["ada"], [2, 1, 3], 42, "ab", [1, 2]],
   operations: true,
   errors: ["ENOENT", "ClosedError"],
 };

@@ -10,5 +10,5 @@ export interface Activity extends Stats {
   /** Expired entries of a map or a rate limiter whose memory was reclaimed. */
   readonly expired?: number;
   /** The unit of `depth`, `highWater` and `capacity`. */
-  readonly unit?: "bytes" | "messages" | "entries";
+  readonly unit?: "bytes" | "messages" | "entries" | "series";
 }

@@ -14,6 +14,7 @@ import type { Inspector } from "./kinds/kind.ts";
 import { LIMITER_INSPECTOR } from "./kinds/limiter.ts";
 import { findLock } from "./kinds/locks.ts";
 import { MAP_INSPECTOR } from "./kinds/map.ts";
+import { METERS_INSPECTOR } from "./kinds/meters.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
 import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
 import { RECORD_INSPECTOR } from "./kinds/record.ts";
@@ -35,6 +36,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.map, MAP_INSPECTOR],
   [SEGMENT_KINDS.limiter, LIMITER_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
+  [SEGMENT_KINDS.meters, METERS_INSPECTOR],
 ]);
 
 /** The inspector of a structure of which only the header is known. */

@@ -11,6 +11,8 @@ import { Lease } from "../locks/lease.ts";
 import { Mutex } from "../locks/mutex.ts";
 import { RwLock } from "../locks/rw-lock.ts";
 import { SharedEvent } from "../locks/shared-event.ts";
+import { Meters } from "../meters/meters.ts";
+import type { Metric } from "../meters/metric.ts";
 import { MessageQueue } from "../queue/message-queue.ts";
 import { RingBuffer } from "../ring/ring-buffer.ts";
 import { PortableSegment } from "../segment/portable-segment.ts";
@@ -160,10 +162,19 @@ export class InspectedObject implements Disposable {
     return holdersOf({ reader, table }, structuresIn(this.#words(), SEARCHED_LENGTH));
   }
 
-  /** @returns The named words and counters of a set of atomics; else none. @throws ClosedError. */
+  /**
+   * @returns The named words and counters of a set of atomics, or the series of meters; else none.
+   * @throws ClosedError.
+   */
   values(): readonly NamedValue[] {
     const words = this.#words();
     return this.#inspector?.values?.(words) ?? [];
+  }
+
+  /** @returns The metrics of meters; else none. @throws ClosedError. */
+  metrics(): readonly Metric[] {
+    const words = this.#words();
+    return this.#inspector?.metrics?.(words) ?? [];
   }
 
   /** @returns What cannot be right in it, in words; undefined when all is. @throws ClosedError. */
@@ -276,6 +287,7 @@ export type AnyObject =
     }
   | { readonly kind: "atomics"; readonly handle: SharedAtomics<string, string> }
   | { readonly kind: "limiter"; readonly handle: RateLimiter }
+  | { readonly kind: "meters"; readonly handle: Meters }
   | { readonly kind: "portable"; readonly handle: PortableSegment }
   | { readonly kind: "mutex"; readonly handle: Mutex }
   | { readonly kind: "rw-lock"; readonly handle: RwLock }
@@ -327,6 +339,8 @@ export function openAny(name: string, options: OwnerOptions = {}): AnyObject {
       return { kind, handle: SharedAtomics.open(name, { owner }) };
     case "limiter":
       return { kind, handle: RateLimiter.open(name, { owner }) };
+    case "meters":
+      return { kind, handle: Meters.open(name, { owner }) };
     case "portable":
       return { kind, handle: PortableSegment.open(name, { owner }) };
     case "mutex":

@@ -48,6 +48,11 @@ export class ObjectWords {
     return value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0;
   }
 
+  /** @returns Whether a participant of its locks lives; undefined when that cannot be seen. */
+  isAlive(participant: number): boolean | undefined {
+    return this.#reader.isAlive(participant);
+  }
+
   /** @returns A copy of bytes, read again; fewer when the object ends early. */
   bytes(offset: number, length: number): Uint8Array {
     return this.#reader.read(this.base + offset, length);

@@ -55,6 +55,7 @@ export const SEGMENT_KINDS = {
   atomics: 8,
   broadcastBlock: 9,
   limiter: 11,
+  meters: 12,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {
@@ -113,6 +114,7 @@ const KIND_NAMES: Readonly<Record<number, string>> = {
   [SEGMENT_KINDS.atomics]: "atomics",
   [SEGMENT_KINDS.broadcastBlock]: "a broadcast ring that blocks",
   [SEGMENT_KINDS.limiter]: "a rate limiter",
+  [SEGMENT_KINDS.meters]: "meters",
 };
 
 /** What a header says of its structure. Offsets count from the structure's start. */

@@ -1,30 +1,17 @@
 import type { Activity } from "../inspection/activity.ts";
+import type { Metric, MetricSample } from "../meters/metric.ts";
 import { fileSystemInfo } from "../inspection/file-system.ts";
 import { forEachStructure } from "./activities.ts";
 import { objectDirectory } from "./room.ts";
 import { unlisted } from "./unlisted.ts";
 import { type ObjectUsage, usage } from "./usage.ts";
 
-/** One measured value, and the labels of what it belongs to. */
-export interface MetricSample {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** One family of metrics, in Prometheus's sense. */
-export interface Metric {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "gauge" | "counter";
-  readonly samples: readonly MetricSample[];
-}
-
 type Labels = Readonly<Record<string, string>>;
 
 /** The name, meaning and labels of a family of metrics. */
 export interface MetricFamily {
   readonly name: string;
-  readonly type: Metric["type"];
+  readonly type: "gauge" | "counter";
   readonly labels: readonly string[];
   readonly help: string;
 }
@@ -61,7 +48,7 @@ const FAMILIES = {
   expired_total: ["counter", ["name", "kind"], "Entries of a map whose time was over."],
   atomic_value: ["gauge", ["name", "key"], "Value of a named word or counter of atomics."],
   repaired_total: ["counter", ["name", "kind"], "Repairs after a process died."],
-} as const satisfies Record<string, readonly [Metric["type"], readonly string[], string]>;
+} as const satisfies Record<string, readonly [MetricFamily["type"], readonly string[], string]>;
 
 /** Every family that `metrics` can return. @internal */
 export const METRIC_FAMILIES: readonly MetricFamily[] = Object.entries(FAMILIES).map(
@@ -84,7 +71,8 @@ function add(
 /**
  * Measures every structure in shared memory that this user may read, and how full the memory is. It
  * only reads bytes, and disturbs nobody. Does not block; the result is stale the moment it is
- * returned. Some counters wrap to 0 at 2^32, which Prometheus takes for a reset.
+ * returned. Some counters wrap to 0 at 2^32, which Prometheus takes for a reset. The metrics in
+ * `Meters` are there too, with the name of their meters as the label `meters`.
  *
  * @returns The families that have samples.
  * @throws UnsupportedError where the system does not show its objects (macOS, FreeBSD).
@@ -106,8 +94,13 @@ export function metrics(): Metric[] {
     ["directory", 0],
   ]);
   for (const object of objects) addObject(samples, object);
+  const meters: MetersMetrics = new Map();
   forEachStructure(objects, ({ name, kind }, inspected) => {
     addActivity(samples, { name, kind }, inspected.activity());
+    if (kind === "meters") {
+      for (const metric of inspected.metrics()) addMetric(meters, name, metric);
+      return;
+    }
     // A damaged table of names may have one twice, which no scraper takes.
     const values = new Map(inspected.values().map((each) => [each.name, each.value]));
     for (const [key, value] of values) add(samples, "atomic_value", { name, key }, value);
@@ -117,10 +110,38 @@ export function metrics(): Metric[] {
   for (const [kind, used] of unlistedBytes) {
     add(samples, "filesystem_unlisted_bytes", { directory, kind }, used);
   }
-  return METRIC_FAMILIES.flatMap(({ name, help, type }) => {
+  const own = METRIC_FAMILIES.flatMap(({ name, help, type }): Metric[] => {
     const found = samples.get(name);
     return found === undefined ? [] : [{ name, help, type, samples: found }];
   });
+  return [...own, ...meters.values()];
+}
+
+type MetersMetrics = Map<string, Metric & { readonly samples: MetricSample[] }>;
+
+/** What this package's own metrics are named; nobody's meters add to them. */
+const OWN_PREFIX = "bun_shm_";
+
+/** Adds a metric of meters, with the name of the meters as one more label. */
+function addMetric(meters: MetersMetrics, from: string, metric: Metric): void {
+  const { name, help, type } = metric;
+  const known = meters.get(name) ?? { name, help, type, samples: [] };
+  // Prometheus takes no metric of two types; that of the first object counts.
+  if (name.startsWith(OWN_PREFIX) || known.type !== type) return;
+  meters.set(name, known);
+  for (const { labels, ...rest } of metric.samples) {
+    known.samples.push({ ...rest, labels: { meters: from, ...exported(labels) } });
+  }
+}
+
+/** The labels, of which one that is called `meters` gets the name that Prometheus gives such. */
+function exported(labels: Labels): Labels {
+  if (labels["meters"] === undefined) return labels;
+  const renamed = Object.entries(labels).map(([key, text]) => [
+    /^(?:exported_)*meters$/.test(key) ? `exported_${key}` : key,
+    text,
+  ]);
+  return Object.fromEntries(renamed) as Labels;
 }
 
 function addObject(samples: Samples, object: ObjectUsage): void {

@@ -1,9 +1,10 @@
 import { checkFunction, shown, visible } from "../arguments.ts";
-import { METRIC_FAMILIES, type Metric, metrics } from "./metrics.ts";
+import { type Metric, escapeHelp, escapeLabel, valueText } from "../meters/metric.ts";
+import { quietly } from "../segment/quietly.ts";
+import { METRIC_FAMILIES, metrics } from "./metrics.ts";
 
-const escapeHelp = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 // Names are somebody else's, and the format has no escapes for what a terminal obeys.
-const escapeLabel = (text: string): string => escapeHelp(visible(text)).replaceAll('"', '\\"');
+const visibleLabel = (text: string): string => escapeLabel(visible(text));
 
 /** The content type of `prometheusText`, for an HTTP answer. */
 export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -11,7 +12,8 @@ export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Does not block.
  *
- * @param families What `metrics` returned. Default: all of this machine's shared memory, now.
+ * @param families What `metrics` or the `collect` of `Meters` returned. Default: all of this
+ *   machine's shared memory, now.
  * @returns The text, which ends with a line end.
  * @throws TypeError when `families` is no array; the errors of `metrics`.
  *
@@ -43,9 +45,10 @@ export function prometheusText(families: readonly Metric[] = metrics()): string 
       );
     }
     lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
-    for (const { labels, value } of samples) {
-      const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
-      lines.push(`${name}{${pairs.join(",")}} ${value}`);
+    for (const { labels, value, suffix = "" } of samples) {
+      const pairs = Object.entries(labels).map(([key, text]) => `${key}="${visibleLabel(text)}"`);
+      const braces = pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+      lines.push(`${name}${suffix}${braces} ${valueText(value)}`);
     }
   }
   return `${lines.join("\n")}\n`;
@@ -75,8 +78,9 @@ export interface PromClient {
 
 /**
  * Adds the metrics of this machine's shared memory to a prom-client registry; each scrape measures
- * again. prom-client is an optional peer: the caller passes it, and this package does not import
- * it. Does not block.
+ * again. A metric that appears in `Meters` later shows from the second scrape on, and one whose
+ * name the registry has itself as `bun_shm_meters:NAME`. prom-client is an optional peer: the
+ * caller passes it, and this package does not import it. Does not block.
  *
  * @param client The module prom-client.
  * @param registry The registry to add to. Default: the client's own.
@@ -94,21 +98,82 @@ export function registerMetrics(client: PromClient, registry?: unknown): void {
     const found = (Object(client) as Partial<PromClient>)[type];
     checkFunction("Cannot register metrics", `${type} of the client`, found);
   }
+  const target = registry ?? client.register;
   const registered = new Map<string, PromMetric>();
+  const meters = new MetersInRegistry(target);
   const fill = (): void => {
     for (const metric of registered.values()) metric.reset();
-    for (const { name, samples } of metrics()) {
-      for (const { labels, value } of samples) registered.get(name)?.inc({ ...labels }, value);
+    meters.begin();
+    for (const metric of metrics()) {
+      const own = registered.get(metric.name);
+      if (own === undefined) meters.take(metric);
+      else for (const { labels, value } of metric.samples) own.inc({ ...labels }, value);
     }
   };
   for (const { name, help, type, labels } of METRIC_FAMILIES) {
     const Family = type === "gauge" ? client.Gauge : client.Counter;
     // The first metric measures for all: a registry collects in the order of registration.
     const collect = registered.size === 0 ? { collect: fill } : {};
-    const registers = [registry ?? client.register] as never[];
+    const registers = [target] as never[];
     registered.set(
       name,
       new Family({ name, help, labelNames: [...labels], registers, ...collect }),
     );
+  }
+  // What fails now fails again in the first scrape, which says so.
+  quietly(fill);
+}
+
+/** What a registry asks of a metric that is not made by prom-client. */
+interface CollectedMetric extends Omit<Metric, "samples"> {
+  readonly aggregator: "sum";
+  get(): Promise<object>;
+  reset(): void;
+}
+
+interface PromRegistry {
+  registerMetric(metric: CollectedMetric): void;
+  getSingleMetric(name: string): unknown;
+}
+
+/** The metrics of `Meters` in a registry: which ones there are shows only while they are read. */
+class MetersInRegistry {
+  readonly #registry: PromRegistry | undefined;
+  readonly #metrics = new Map<string, Metric>();
+
+  constructor(registry: unknown) {
+    const { registerMetric, getSingleMetric } = Object(registry) as Partial<PromRegistry>;
+    const isOne = typeof registerMetric === "function" && typeof getSingleMetric === "function";
+    this.#registry = isOne ? (registry as PromRegistry) : undefined;
+  }
+
+  /** Begins a scrape: what it does not find has no samples. */
+  begin(): void {
+    for (const [name, metric] of this.#metrics) this.#metrics.set(name, { ...metric, samples: [] });
+  }
+
+  take(metric: Metric): void {
+    const { name } = metric;
+    const isKnown = this.#metrics.has(name);
+    this.#metrics.set(name, metric);
+    if (!isKnown) this.#registry?.registerMetric(this.#collected(metric));
+  }
+
+  #collected({ name, help, type }: Metric): CollectedMetric {
+    // The app may have a metric of that name, or make one later: both stay.
+    const ownName = `bun_shm_meters:${name}`;
+    const collect = (): object => {
+      const isTaken = this.#registry?.getSingleMetric(name) !== undefined;
+      const shownName = isTaken ? ownName : name;
+      const { samples } = this.#metrics.get(name)!;
+      const values = samples.map(({ labels, value, suffix = "" }) => ({
+        metricName: shownName + suffix,
+        labels,
+        value,
+      }));
+      return { name: shownName, help, type, aggregator: "sum", values };
+    };
+    const get = (): Promise<object> => Promise.resolve(collect());
+    return { name: ownName, help, type, aggregator: "sum", get, reset: () => undefined };
   }
 }

@@ -82,10 +82,25 @@ export class Participant {
 
   /** Whether the participant of a number lives. @throws SystemError; ClosedError. */
   isAlive(number: number): boolean {
-    if (this.isOwn(number)) return true;
-    const isAlive = isParticipantAlive(this.#descriptor.number, number);
+    return this.isOwn(number) || Participant.#asks(this.#what, this.#descriptor, number);
+  }
+
+  /**
+   * Whether the participant of a number lives, for who may take no part.
+   *
+   * @param descriptor Of the object; undefined while nobody can take part.
+   * @throws SystemError; ClosedError.
+   */
+  static lives(what: string, descriptor: Descriptor | undefined, number: number): boolean {
+    if (descriptor === undefined || !Number.isSafeInteger(number)) return false;
+    // The kernel does not show a lock to its own holder.
+    return own.get(number) === objectOf(descriptor.number) || this.#asks(what, descriptor, number);
+  }
+
+  static #asks(what: string, descriptor: Descriptor, number: number): boolean {
+    const isAlive = isParticipantAlive(descriptor.number, number);
     if (typeof isAlive === "boolean") return isAlive;
-    return failLock(`Cannot look at the participants of ${this.#what}`, isAlive);
+    return failLock(`Cannot look at the participants of ${what}`, isAlive);
   }
 
   /** Whether this thread has a number, through this handle or another. */

@@ -254,12 +254,12 @@ export class Segment {
 
   /** This handle as one that takes part in the locks of the object. @internal */
   get participant(): Participant {
-    return (this.#participant ??= Participant.join(this.#what, this.#lockTarget));
+    return (this.#participant ??= Participant.join(this.#what, this.#open.lockTarget(true)!));
   }
 
-  /** What carries the byte locks. @throws ClosedError. */
-  get #lockTarget(): Descriptor {
-    return this.#open.lockTarget(true)!;
+  /** Whether a participant of its locks lives; asks without taking part. @internal */
+  hasParticipant(number: number): boolean {
+    return Participant.lives(this.#what, this.#open.lockTarget(false), number);
   }
 
   /** Tells its object from all others, also before a restart. @throws ClosedError. @internal */
@@ -445,7 +445,7 @@ export class Segment {
    */
   tryLock(index: number): ByteLock | undefined {
     checkByte(this.#what, index);
-    return ByteLock.tryAcquire(this.#what, this.#lockTarget, index, this.#locks);
+    return ByteLock.tryAcquire(this.#what, this.#open.lockTarget(true)!, index, this.#locks);
   }
 
   /**

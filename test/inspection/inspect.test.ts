@@ -14,6 +14,7 @@ import {
   RingBuffer,
   RwLock,
   Segment,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -54,6 +55,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   limiter: (name) =>
     RateLimiter.create(name, { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
+  meters: (name) => Meters.create(name, { size: 2 ** 14 }),
   portable: (name) => {
     const { segment } = PortableSegment.create(name, { size: 64 });
     return segment;
@@ -102,7 +104,7 @@ describe("openObject", () => {
     atomics.unlink();
   });
 
-  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics"] as const)(
+  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics", "meters"] as const)(
     "calls %s damaged whose data ends beyond the object",
     (kind) => {
       const name = uniqueName("damage");
@@ -275,6 +277,7 @@ describe("openAny", () => {
     ["map", SharedMap as never],
     ["limiter", RateLimiter as never],
     ["atomics", SharedAtomics as never],
+    ["meters", Meters as never],
     ["portable", PortableSegment as never],
     ["mutex", Mutex as never],
     ["rw-lock", RwLock as never],

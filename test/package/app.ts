@@ -22,6 +22,7 @@ import {
   RwLock,
   Segment,
   Semaphore,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -188,6 +189,14 @@ function state(name: string): readonly unknown[] {
   atomics.words.paused.store(1);
   const counted = [atomics.counters.requests.value, atomics.words.paused.load()];
   atomics.unlink();
+
+  using meters = Meters.create(name, { size: 2 ** 14 });
+  meters
+    .counter("c_total", { help: "h", labels: ["of"] })
+    .labels({ of: "app" })
+    .add(3);
+  counted.push(Number(meters.prometheusText().split(" ").at(-1)));
+  meters.unlink();
 
   using portable = PortableSegment.create(name, { size: 4096 });
   portable.data[0] = 42;

@@ -15,6 +15,7 @@ import {
   RwLock,
   Segment,
   Semaphore,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -106,6 +107,18 @@ export function keys(): void {
   const { words, counters } = SharedAtomics.create("/a", { words: ["on"], counters: ["hits"] });
   is<keyof typeof words, "on">();
   is<keyof typeof counters, "hits">();
+
+  const meters = Meters.open("/meters");
+  meters.counter("c", { help: "h" }).add(1);
+  const labelled = meters.counter("c", { help: "h", labels: ["route", "status"] });
+  labelled.labels({ route: "/", status: 200 }).add();
+  meters.histogram("h", { help: "h", bounds: [1] }).observe(1);
+  // @ts-expect-error: one with labels has nothing to add to.
+  labelled.add(1);
+  // @ts-expect-error: a label is missing.
+  labelled.labels({ route: "/" });
+  // @ts-expect-error: a histogram has bounds, or says how they grow.
+  meters.histogram("h", { help: "h" });
 }
 
 /** Whatever is held or open ends with its block. */

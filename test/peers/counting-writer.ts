@@ -1,5 +1,5 @@
 /** Counts to its last argument in a record, a map or atomics, at full speed: WHAT NAME COUNT. */
-import { SharedAtomics, SharedMap, SharedRecord, codecs, struct } from "../../src/index.ts";
+import { Meters, SharedAtomics, SharedMap, SharedRecord, codecs, struct } from "../../src/index.ts";
 
 const [what, name = "", countText] = process.argv.slice(2);
 const COUNT = Number(countText);
@@ -8,6 +8,15 @@ function countInRecord(): void {
   const record = SharedRecord.open(name, { codec: struct({ n: "f64" }) });
   const value = { n: 0 };
   while (value.n++ < COUNT) record.write(value);
+}
+
+function countInMeters(): void {
+  const counter = Meters.open(name).counter("n", { help: "h" });
+  for (let n = 1; n <= COUNT; n++) {
+    counter.add();
+    // Additions alone are done before a reader that has to share its core has seen a thousand.
+    if (n % 8 === 0 && counter.value !== n) throw new Error(`It is not ${n}`);
+  }
 }
 
 function countInMap(): void {
@@ -25,4 +34,5 @@ function countInAtomics(): void {
 
 if (what === "record") countInRecord();
 else if (what === "map") countInMap();
+else if (what === "meters") countInMeters();
 else countInAtomics();

@@ -12,6 +12,7 @@ import {
   RingBuffer,
   RwLock,
   Segment,
+  Meters,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -72,6 +73,11 @@ const NOUNS: Readonly<Record<string, readonly ((name: string) => Handle)[]>> = {
     (name) => SharedAtomics.create(name, names),
     (name) => SharedAtomics.open(name, names),
     (name) => SharedAtomics.openOrCreate(name, names),
+  ],
+  Meters: [
+    (name) => Meters.create(name, { size: 2 ** 14 }),
+    (name) => Meters.open(name),
+    (name) => Meters.openOrCreate(name, { size: 2 ** 14 }),
   ],
   Mutex: [Mutex.create, Mutex.open, Mutex.openOrCreate].map((call) => (name: string) => call(name)),
   RwLock: [

@@ -6,6 +6,7 @@ import {
   RingBuffer,
   Segment,
   Semaphore,
+  Meters,
   SharedAtomics,
   SharedCounter,
   SharedEvent,
@@ -38,6 +39,10 @@ describe.each([0, 2 ** 31 - 2 ** 20, 2 ** 31, 2 ** 32 - 2 ** 20])("at offset %i"
     const counter = SharedCounter.at(segment, place());
     counter.add(5);
     expect([word.load(), counter.value]).toEqual([8, 5]);
+    const meters = Meters.init(segment, place(), { size: 2 ** 14 });
+    meters.counter("n", { help: "h" }).add(5);
+    expect(Meters.at(segment, meters.offset).counter("n", { help: "h" }).value).toBe(5);
+
     const atomics = SharedAtomics.init(segment, place(), { words: ["a"], counters: ["b"] });
     atomics.words.a.store(3);
     atomics.counters.b.add(4);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import {
   RingBuffer,
   Segment,
+  Meters,
   SharedAtomics,
   SharedMap,
   SharedRecord,
@@ -44,7 +45,7 @@ function reader<T extends Disposable & { readonly segment: Segment }>(
   return Object.assign(handle, { count });
 }
 
-const NOUNS: Record<"record" | "map" | "evicting map" | "atomics", Counting> = {
+const NOUNS: Record<"record" | "map" | "evicting map" | "atomics" | "meters", Counting> = {
   record: {
     make: (at) => SharedRecord.create(at, { codec: Point, initial: { n: 0 } }),
     read(at) {
@@ -72,6 +73,18 @@ const NOUNS: Record<"record" | "map" | "evicting map" | "atomics", Counting> = {
       const atomics = SharedAtomics.open(at, { ...ATOMICS, ...READ });
       const { words, counters } = atomics;
       return reader(atomics, () => Math.min(words.n.load(), counters.count.value));
+    },
+  },
+  meters: {
+    make(at) {
+      const meters = Meters.create(at, { size: 2 ** 16 });
+      meters.counter("n", { help: "h" });
+      return meters;
+    },
+    read(at) {
+      const meters = Meters.open(at, READ);
+      const counter = meters.counter("n", { help: "h" });
+      return reader(meters, () => counter.value);
     },
   },
 };

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { codecs, Lease, MessageQueue, RingBuffer } from "../../src/index.ts";
+import { codecs, Lease, MessageQueue, Meters, RingBuffer } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { BUN, WATCHDOG_MS } from "../support/process.ts";
 
@@ -12,7 +12,7 @@ const LOADS = 4;
 
 /** A program that takes every place that only one can have, each time that it is loaded. */
 const program = (name: string, load: number): string => `
-import { Lease, MessageQueue, RingBuffer, codecs } from ${JSON.stringify(SOURCE)};
+import { Lease, MessageQueue, Meters, RingBuffer, codecs } from ${JSON.stringify(SOURCE)};
 
 const say = (...what: unknown[]) => console.log("load ${load}:", ...what);
 const follow = async (what: string, values: AsyncIterable<unknown>) => {
@@ -43,6 +43,11 @@ queue.tryEnqueue("message ${load}");
 const term = Lease.openOrCreate("${name}-lease").tryAcquire();
 say("lease", term !== undefined);
 term?.ended.then((how) => say("lease", how));
+
+const meters = Meters.openOrCreate("${name}-meters", { size: 16384 });
+const loads = meters.gauge("loads", { help: "Of which the older ones are no more." });
+loads.set(1);
+say("meters", loads.value, meters.stats().seats);
 
 globalThis.kept ??= RingBuffer.openOrCreate("${name}-kept").producer();
 say("kept", globalThis.kept.tryWrite(new Uint8Array(8)));
@@ -113,6 +118,7 @@ test("a newer load takes what older ones have, and leaves what an app keeps", as
     }
     const lines = linesOf(last);
     expect(lines).toContain(`load ${last}: lease true`);
+    expect(lines).toContain(`load ${last}: meters 1 1`);
     expect(lines).toContain(`load ${last}: kept true`);
     for (const what of ["queue", "mpsc"]) {
       const expected = Array.from({ length: 50 }, (_, at) => `load ${last}: ${what} after ${at}`);
@@ -124,6 +130,7 @@ test("a newer load takes what older ones have, and leaves what an app keeps", as
     rmSync(directory, { recursive: true });
     for (const kind of ["ring", "mpsc", "broadcast", "kept"]) RingBuffer.unlink(`${name}-${kind}`);
     MessageQueue.unlink(`${name}-queue`);
+    Meters.unlink(`${name}-meters`);
     Lease.unlink(`${name}-lease`);
   }
 });

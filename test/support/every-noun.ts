@@ -28,6 +28,7 @@ const OPTIONS: Readonly<Record<string, () => readonly [make: object, find: objec
   SharedMap: () => [{ size: 2 ** 14, codec }, { codec }],
   RateLimiter: () => [{ algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 }, {}],
   SharedAtomics: () => [{ words: ["paused"] }, {}],
+  Meters: () => [{ size: 2 ** 14 }, {}],
 };
 
 /** Every exported class that has `openOrCreate`, by its name. */

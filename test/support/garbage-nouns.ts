@@ -3,6 +3,7 @@ import {
   Barrier,
   Condition,
   Lease,
+  Meters,
   MessageQueue,
   Mutex,
   PortableSegment,
@@ -76,6 +77,7 @@ export function nouns(prefix: string): Record<string, () => Target> {
       { words: ["a"] },
       ["mode"],
     ],
+    Meters: [Meters, { size: 16384 }, {}, { size: 16384 }, ["mode"]],
     Mutex: [
       Mutex,
       { onOwnerDied: () => undefined },

@@ -1,6 +1,7 @@
 /** Records, maps, words and counters, ready to be called. */
 import {
   RateLimiter,
+  Meters,
   Segment,
   SharedAtomics,
   SharedCounter,
@@ -20,6 +21,17 @@ import {
   placed,
   type Target,
 } from "./garbage-target.ts";
+
+const HELP = { help: "h" } as const;
+
+/** A metric of meters. */
+function metered(make: (meters: Meters) => object, sound: Target["sound"]): () => Target {
+  return () => {
+    const segment = Segment.create("memfd:garbage", { size: 1 << 15 });
+    const meters = Meters.init(segment, OFFSET, { size: 16384 });
+    return { on: make(meters), segment, sound: sound!, end: end(meters, segment) };
+  };
+}
 
 /** Those, by name. */
 export function stateTargets(): Record<string, () => Target> {
@@ -47,6 +59,32 @@ export function stateTargets(): Record<string, () => Target> {
       },
     ),
     atomics: placed((segment) => SharedAtomics.init(segment, OFFSET, { words: ["a"] }), {}),
+    meters: placed((segment) => Meters.init(segment, OFFSET, { size: 16384 }), {
+      sound: {
+        counter: ["c_total", { help: "h", labels: ["route"] }],
+        gauge: ["g", { help: "h", aggregate: "max", whenDead: "keep" }],
+        histogram: ["h", { help: "h", bounds: [1, 2] }],
+      },
+      options: {
+        counter: ["labels"],
+        gauge: ["labels", "aggregate", "whenDead"],
+        histogram: ["labels", "bounds", "exponential"],
+      },
+    }),
+    "meters' counter": metered((meters) => meters.counter("c", HELP), { add: [1] }),
+    "meters' gauge": metered((meters) => meters.gauge("g", HELP), {
+      add: [1],
+      sub: [1],
+      set: [1],
+    }),
+    "meters' histogram": metered((meters) => meters.histogram("h", { ...HELP, bounds: [1] }), {
+      observe: [1],
+      time: [() => 1],
+      percentile: [50],
+    }),
+    "meters' labels": metered((meters) => meters.counter("c", { ...HELP, labels: ["route"] }), {
+      labels: [{ route: "/" }],
+    }),
     word: () => {
       const segment = Segment.create("memfd:garbage", { size: 4096 });
       const on = SharedWord.at(segment, 4);

@@ -3,6 +3,7 @@ import {
   Barrier,
   Condition,
   Lease,
+  Meters,
   MessageQueue,
   type MessageQueueCreateOptions,
   Mutex,
@@ -364,6 +365,46 @@ const atomics = placed(
   },
 );
 
+const METERS = { size: 1 << 14 };
+const meters = placed(
+  Meters.byteLength(METERS),
+  (segment) => {
+    const made = Meters.init(segment, 0, { ...METERS, ...AGAIN });
+    made
+      .counter("c_total", { help: "h", labels: ["a"] })
+      .labels({ a: "x" })
+      .add();
+    made.gauge("g", { help: "h" }).set(1);
+    made.histogram("h", { help: "h", bounds: [1, 2] }).observe(1);
+    return made;
+  },
+  (segment) => Meters.at(segment, 0),
+  (one) => {
+    let turn = 0;
+    const labels = ["a"] as const;
+    return {
+      blocking: {
+        count: () =>
+          one
+            .counter("c_total", { help: "h", labels })
+            .labels({ a: turn++ % 50 })
+            .add(),
+        set: () => one.gauge("g", { help: "h" }).set(turn),
+        observe: () => one.histogram("h", { help: "h", bounds: [1, 2] }).observe(1),
+        read: () => one.histogram("h", { help: "h", bounds: [1, 2] }).percentile(50),
+        make: () => one.counter(`made${turn++ % 20}`, { help: "h" }).value,
+        collect: () => one.collect().length,
+        text: () => one.prometheusText().length,
+        stats: () => one.stats(),
+      },
+      waiting: {
+        collectAsync: () => one.collectAsync(),
+        textAsync: () => one.prometheusTextAsync(),
+      },
+    };
+  },
+);
+
 const CAPACITY = 1024;
 function ring(kind: RingOptions<Uint8Array>): Noun {
   const options = { capacity: CAPACITY, ...kind };
@@ -528,6 +569,7 @@ export const HOSTILE_NOUNS: Readonly<Record<string, Noun>> = {
   "limiter-fixed": limiter("fixed-window"),
   record,
   atomics,
+  meters,
   spsc: ring({ kind: "spsc" }),
   mpsc: ring({ kind: "mpsc" }),
   broadcast: ring({ kind: "broadcast" }),

@@ -16,6 +16,7 @@ export const COUNTS = [
   "counter",
   "limiter",
   "word",
+  "meter",
   "produced",
   "consumed",
   "sets",
@@ -35,7 +36,7 @@ export type Count = (typeof COUNTS)[number];
 
 const DEAD = COUNTS.length;
 /** The counts, whether it was killed, and one word for each channel of messages. */
-const WORDS = 32;
+const WORDS = 64;
 const FIRST_CHANNEL = DEAD + 1;
 export const CHANNELS = [
   "segment queue",

@@ -8,6 +8,8 @@ import {
   Barrier,
   Condition,
   Lease,
+  type MeterCounter,
+  Meters,
   MessageQueue,
   Mutex,
   RateLimiter,
@@ -137,6 +139,8 @@ class Holders implements KillGroup {
   readonly #record: SharedRecord<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
   readonly #limiter: RateLimiter;
+  readonly #meters: Meters;
+  readonly #meter: MeterCounter;
   readonly #inMutex: Guarded;
   readonly #inRwLock: Guarded;
   readonly #inLease: Guarded;
@@ -181,6 +185,8 @@ class Holders implements KillGroup {
     });
     this.#texts = SharedMap.openOrCreate(`${name}-texts`, { size: 2 ** 18, codec: codecs.utf8 });
     this.#limiter = RateLimiter.openOrCreate(`${name}-limiter`, LIMIT);
+    this.#meters = Meters.openOrCreate(`${name}-meters`, { size: 2 ** 14 });
+    this.#meter = this.#meters.counter("changes_total", { help: "Changes." });
     this.#record = SharedRecord.openOrCreate(`${name}-record`, {
       codec: Block,
       initial: blockOf(0),
@@ -258,6 +264,8 @@ class Holders implements KillGroup {
       this.#counts.update(`k${Math.floor(this.#random() * KEYS)}`, (count = 0) => {
         this.#atomics.counters.counter.add(1);
         ledger.add("counter");
+        this.#meter.add();
+        ledger.add("meter");
         return count + 1;
       });
       ledger.add("map");
@@ -455,6 +463,7 @@ class Holders implements KillGroup {
       ...between(ledger, "record", this.#record.read()!.seed),
       ...between(ledger, "limiter", LIMIT.limit - this.#limiter.peek("all").remaining),
       ...between(ledger, "counter", this.#atomics.counters.counter.value),
+      ...between(ledger, "meter", this.#meter.value),
       ...between(ledger, "word", this.#atomics.words.word.load()),
       ...between(ledger, "produced", this.#stock[0]!),
       ...between(ledger, "consumed", this.#stock[1]!),
@@ -499,6 +508,7 @@ class Holders implements KillGroup {
       this.#record,
       this.#atomics,
       this.#limiter,
+      this.#meters,
     ];
     const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {

@@ -66,6 +66,15 @@ function heldText({ role, pid, command, state, since }: Holder): string {
   return `${role}: ${who}${states[state]}${how}`;
 }
 
+/** @returns A named value: `sent = 3`, and of a histogram its count, mean and percentiles. */
+function valueText({ name, value, details }: NamedValue): string {
+  if (details === undefined) return `${name} = ${value}`;
+  const rest = Object.entries(details).map(([key, each]) => `${key} ${numberText(each)}`);
+  return `${name} = ${value} (${rest.join(", ")})`;
+}
+
+const numberText = (value: number): string => String(Number(value.toPrecision(4)));
+
 function line(label: string, text: string): void {
   print(`${paint("bold", label.padEnd(12))}${visible(text)}`);
 }
@@ -91,7 +100,7 @@ function printDescription(described: Description): void {
   if (roles?.length === 0) line("held", "no role");
   for (const each of described.semaphores ?? []) line("semaphore", `${each.name} = ${each.value}`);
   if (damage !== undefined) line("damage", damage);
-  for (const { name, value } of described.values ?? []) line("value", `${name} = ${value}`);
+  for (const value of described.values ?? []) line("value", valueText(value));
   for (const [name, count] of Object.entries(described.activity ?? {})) line(name, String(count));
 }
 

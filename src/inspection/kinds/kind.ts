@@ -1,5 +1,6 @@
 /** The kinds of objects, and how one kind of structure is inspected. */
 import type { Layout } from "../../layout/description.ts";
+import type { Metric } from "../../meters/metric.ts";
 import type { Activity } from "../activity.ts";
 import type { ObjectWords } from "../object-words.ts";
 
@@ -15,6 +16,7 @@ export type ObjectKind =
   | "map"
   | "limiter"
   | "atomics"
+  | "meters"
   | "portable"
   | "mutex"
   | "rw-lock"
@@ -46,6 +48,7 @@ export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   map: "a map",
   limiter: "a rate limiter",
   atomics: "a set of atomics",
+  meters: "meters",
   portable: "a portable segment",
   mutex: "a mutex",
   "rw-lock": "a readers-writer lock",
@@ -80,8 +83,11 @@ export interface LockPlace {
 /** What inspectors tell of a named value in an object. */
 export interface NamedValue {
   readonly name: string;
-  readonly kind: "word" | "counter";
+  readonly kind: "word" | "counter" | "gauge" | "histogram";
+  /** Of a histogram, how many values it has observed. */
   readonly value: number;
+  /** Of a histogram: the mean, percentiles, and the largest value. */
+  readonly details?: Readonly<Record<string, number>>;
 }
 
 /** Reads objects of one kind of structure. It changes nothing in them, and trusts no number. */
@@ -99,6 +105,8 @@ export interface Inspector {
   since?(words: ObjectWords): number;
   /** @returns The named values in an object. */
   values?(words: ObjectWords): readonly NamedValue[];
+  /** @returns The metrics in an object. */
+  metrics?(words: ObjectWords): readonly Metric[];
   /** @returns What cannot be right in an object; undefined when all is. */
   damage(words: ObjectWords): string | undefined;
 }
