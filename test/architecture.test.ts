@@ -19,7 +19,7 @@ const STOREYS: readonly (readonly string[])[] = [
   ["index", "cli"],
   ["operations"],
   ["inspection"],
-  ["queue", "ring", "locks", "record", "map", "atomics"],
+  ["queue", "ring", "locks", "record", "map", "table", "atomics"],
   ["semaphore", "struct"],
   ["segment"],
   // To make an object is to wait for others that make it too: these stand above `waiting`.
@@ -36,6 +36,7 @@ const STOREYS: readonly (readonly string[])[] = [
 const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
   record: ["locks"],
   map: ["locks"],
+  table: ["locks"],
   ring: ["locks"],
   queue: ["locks"],
   arguments: ["errors"],

@@ -54,6 +54,7 @@ export const SEGMENT_KINDS = {
   map: 7,
   atomics: 8,
   broadcastBlock: 9,
+  table: 10,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {
@@ -111,6 +112,7 @@ const KIND_NAMES: Readonly<Record<number, string>> = {
   [SEGMENT_KINDS.map]: "a map",
   [SEGMENT_KINDS.atomics]: "atomics",
   [SEGMENT_KINDS.broadcastBlock]: "a broadcast ring that blocks",
+  [SEGMENT_KINDS.table]: "a table",
 };
 
 /** What a header says of its structure. Offsets count from the structure's start. */

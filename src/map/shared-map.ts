@@ -8,6 +8,7 @@ import { Structure } from "../segment/structure.ts";
 import { codecs } from "../struct/codec.ts";
 import { type ScratchCodec, scratchForm } from "../struct/scratch-codec.ts";
 import { Scratch } from "../struct/scratch.ts";
+import { formOf, missingFields } from "../struct/struct.ts";
 import { HashedKey } from "../struct/hashed-key.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
@@ -64,6 +65,11 @@ const KEPT = -1;
  * ```
  */
 export class SharedMap<V, K extends SharedMapKey = string> implements Disposable {
+  /**
+   * The fields of the struct that the map's values do not hold, since the map was made before the
+   * struct had them: they read as their defaults, and take no other value. Mostly none.
+   */
+  readonly missingFields: readonly string[];
   readonly #placed: Placed;
   readonly #memory: MapMemory;
   readonly #codec: ScratchCodec<V>;
@@ -80,12 +86,14 @@ export class SharedMap<V, K extends SharedMapKey = string> implements Disposable
 
   private constructor(structure: Structure, options: SharedMapOptions<V, K>) {
     Structure.check(structure, "SharedMap");
-    const { codec, key } = options;
-    const { placed, segment, dataOffset } = structure;
+    const { key } = options;
+    const { placed, segment, dataOffset, header } = structure;
+    const codec = formOf(options.codec, header.codec ?? "") ?? options.codec;
     const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
     const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
     const hold = segment.holds.register(this, `a lock of ${structure.what}`, segment.mapping);
     this.#placed = placed;
+    this.missingFields = missingFields(options.codec, codec);
     this.#guard = new WriteGuard(placed, hold);
     this.#memory = memory;
     this.#codec = scratchForm(codec);
