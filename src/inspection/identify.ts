@@ -16,6 +16,7 @@ import { MAP_INSPECTOR } from "./kinds/map.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
 import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
 import { RECORD_INSPECTOR } from "./kinds/record.ts";
+import { TABLE_INSPECTOR } from "./kinds/table.ts";
 import {
   BROADCAST_BLOCK_INSPECTOR,
   BROADCAST_INSPECTOR,
@@ -31,6 +32,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.broadcast, BROADCAST_INSPECTOR],
   [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_INSPECTOR],
   [SEGMENT_KINDS.record, RECORD_INSPECTOR],
+  [SEGMENT_KINDS.table, TABLE_INSPECTOR],
   [SEGMENT_KINDS.map, MAP_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
 ]);

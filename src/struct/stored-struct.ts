@@ -27,7 +27,7 @@ export function writeDeclaration(structure: Structure, at: number, codec: Struct
   new TextEncoder().encodeInto(codec.signature, target);
 }
 
-/** @returns The declaration that is kept; undefined when it is not the one that the id stands for. */
+/** @returns The declaration that is kept; undefined when the id stands for another one. */
 function readDeclaration({ segment, dataOffset, header }: Structure, at: number, length: number) {
   if (length === 0 || length > MAX_LENGTH || at + length > header.dataLength) return undefined;
   const start = dataOffset + at;

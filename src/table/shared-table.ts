@@ -1,12 +1,5 @@
-import {
-  checkOneOf,
-  checkSyncAnswer,
-  checkSyncFunction,
-  checkInteger,
-  shown,
-} from "../arguments.ts";
-import { TABLE_NAMES_LOCK_OFFSET, TABLE_WAIT_POINT_OFFSET } from "../layout/table-layout.ts";
-import { OwnedLock } from "../locks/owned-lock.ts";
+import { checkSyncAnswer, checkSyncFunction, checkInteger, shown } from "../arguments.ts";
+import { TABLE_WAIT_POINT_OFFSET } from "../layout/table-layout.ts";
 import { WriteGuard } from "../locks/write-guard.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
@@ -20,11 +13,9 @@ import {
   type StructView,
   missingFields,
 } from "../struct/struct.ts";
-import { isTurnDue, takeTurn } from "../waiting/turns.ts";
-import { checkWait } from "../waiting/wait-options.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
 import { TableRows } from "./algorithm/table-rows.ts";
-import { TableWatch } from "./algorithm/table-watch.ts";
+import { changesOf } from "./table-changes.ts";
 import { TableColumns } from "./table-columns.ts";
 import { TABLE_KIND, type TableNumbers, readTable, tableHeader } from "./table-header.ts";
 import { TableLocks } from "./table-locks.ts";
@@ -43,17 +34,14 @@ import {
   checkNewOptions,
 } from "./table-options.ts";
 
-/** Rows of a batch of changes, or less than a block more. */
-const BATCH_ROWS = 4096;
-
 /**
  * Many rows of one struct in shared memory, each of which readers copy whole without a lock.
  *
  * Any number of processes read and write it. Readers never wait, and hold nobody up. Writers of the
- * same row, or of rows that lie together, take turns by one of up to 64 robust mutexes, each for the
- * length of a copy. What is read was the newest value of its row during the call, and may be stale
- * when it is used; two rows that are read one after the other need not be of one instant. A row
- * takes its struct's bytes twice and 16 more, rounded up to 64.
+ * same row, or of rows that lie together, take turns by one of up to 64 robust mutexes, each for
+ * the length of a copy. What is read was the newest value of its row during the call, and may be
+ * stale when it is used; two rows that are read one after the other need not be of one instant. A
+ * row takes its struct's bytes twice and 16 more, rounded up to 64.
  *
  * What a crash leaves: a writer killed at any instant leaves the value before its write, or the one
  * after it, and all other rows untouched. Readers notice nothing, watchers see what was published,
@@ -85,7 +73,7 @@ export class SharedTable<S extends Schema> implements Disposable {
   readonly #count: number;
   readonly #rows: TableRows;
   readonly #locks: TableLocks;
-  readonly #names: RowNames | undefined;
+  readonly #names: RowNames;
   readonly #waitPoint: WaitPoint;
   readonly #columns: TableColumns<S>;
   readonly #guard: WriteGuard;
@@ -107,14 +95,7 @@ export class SharedTable<S extends Schema> implements Disposable {
     this.#count = shape.rows;
     this.#rows = new TableRows(segment.buffer, dataOffset, shape);
     this.#locks = new TableLocks(structure, this.#rows);
-    if (shape.nameLength > 0) {
-      const lock = new OwnedLock(
-        segment,
-        dataOffset + TABLE_NAMES_LOCK_OFFSET,
-        `the names of ${what}`,
-      );
-      this.#names = new RowNames(this.#rows, dataOffset, seeds, lock);
-    }
+    this.#names = new RowNames(structure, this.#rows, seeds);
     this.#waitPoint = new WaitPoint(segment, dataOffset + TABLE_WAIT_POINT_OFFSET);
     this.#columns = new TableColumns(this.#rows, codec, form);
     this.#guard = new WriteGuard(
@@ -208,8 +189,8 @@ export class SharedTable<S extends Schema> implements Disposable {
   }
 
   /**
-   * Finds a table inside the caller's segment. Blocks while its maker lives and is at work, for half
-   * a minute at most.
+   * Finds a table inside the caller's segment. Blocks while its maker lives and is at work, for
+   * half a minute at most.
    *
    * @param offset Bytes from the segment's start; a multiple of 128.
    * @returns A handle; closing it leaves the segment open.
@@ -280,8 +261,8 @@ export class SharedTable<S extends Schema> implements Disposable {
   }
 
   /**
-   * The fields that the table does not hold, since it was made before the struct had them: they read
-   * as their defaults, and take no other value. Mostly none.
+   * The fields that the table does not hold, since it was made before the struct had them: they
+   * read as their defaults, and take no other value. Mostly none.
    */
   get missingFields(): readonly string[] {
     return missingFields(this.codec, this.#form);
@@ -345,8 +326,8 @@ export class SharedTable<S extends Schema> implements Disposable {
    * that shares the lock, and never for readers.
    *
    * @returns The version of the value.
-   * @throws RangeError, TypeError for a value that does not fit, or a row that there is not; nothing
-   *   is published then.
+   * @throws RangeError, TypeError for a value that does not fit, or a row that there is not;
+   *   nothing is published then.
    * @throws StateError EDEADLK in a callback of this handle's `update`; ClosedError.
    */
   write(row: number, value: StructValue<S>): number {
@@ -414,8 +395,8 @@ export class SharedTable<S extends Schema> implements Disposable {
   }
 
   /**
-   * Reads one scalar field of all rows. Each element is of one complete version of its row, and is 0
-   * before the row's first write. Never blocks.
+   * Reads one scalar field of all rows. Each element is of one complete version of its row, and is
+   * 0 before the row's first write. Never blocks.
    *
    * @param name The field.
    * @returns A new typed array of the field's type, with an element for each row; of 0 and 1 for a
@@ -442,8 +423,8 @@ export class SharedTable<S extends Schema> implements Disposable {
   }
 
   /**
-   * Finds the row of a name, and gives the next free row to a name that has none. Blocks this thread
-   * while another process names a row; a name that is known is found without a lock.
+   * Finds the row of a name, and gives the next free row to a name that has none. Blocks this
+   * thread while another process names a row; a name that is known is found without a lock.
    *
    * Rows are given in their order from 0, each once: names are never taken away, and exactly one of
    * several callers at the same time gives a name its row. A process killed meanwhile leaves the
@@ -456,11 +437,11 @@ export class SharedTable<S extends Schema> implements Disposable {
    *   StateError EDEADLK in a callback of this handle's `update`; LayoutError; ClosedError.
    */
   rowOf(name: string): number | undefined {
-    const names = this.#mustHaveNames();
-    const row = names.find(name);
+    this.#placed.checkOpen();
+    const row = this.#names.find(name);
     if (row !== undefined || this.segment.access === "read") return row;
     this.#guard.check("name a row of");
-    return names.assign();
+    return this.#names.assign();
   }
 
   /**
@@ -468,7 +449,8 @@ export class SharedTable<S extends Schema> implements Disposable {
    * @returns The row; undefined when no row has the name. @throws The errors of `rowOf`.
    */
   findRow(name: string): number | undefined {
-    return this.#mustHaveNames().find(name);
+    this.#placed.checkOpen();
+    return this.#names.find(name);
   }
 
   /**
@@ -477,7 +459,7 @@ export class SharedTable<S extends Schema> implements Disposable {
    */
   nameOf(row: number): string | undefined {
     this.#check(row, "look at");
-    return this.#mustHaveNames().nameOf(row);
+    return this.#names.nameOf(row);
   }
 
   /**
@@ -485,7 +467,8 @@ export class SharedTable<S extends Schema> implements Disposable {
    * @returns The names by row: that of row 0 comes first. @throws The errors of `rowOf`.
    */
   names(): string[] {
-    return this.#mustHaveNames().all();
+    this.#placed.checkOpen();
+    return this.#names.all();
   }
 
   /** @returns What the table has counted since it was made. Never blocks. @throws ClosedError. */
@@ -497,8 +480,8 @@ export class SharedTable<S extends Schema> implements Disposable {
 
   /**
    * Yields the rows that changed, and waits in the event loop for more: in batches of up to some
-   * four thousand, without order, each row once however often it was written. The first batches have
-   * all rows that were written before. Any number of processes may watch; none of them costs a
+   * four thousand, without order, each row once however often it was written. The first batches
+   * have all rows that were written before. Any number of processes may watch; none of them costs a
    * writer more than a load while it is awake.
    *
    * What a step finds costs a look at the counters of up to 64 groups of rows, at the blocks of
@@ -511,35 +494,10 @@ export class SharedTable<S extends Schema> implements Disposable {
    */
   changes(options: SharedTableChangesOptions = {}): AsyncGenerator<number[], void, void> {
     this.#placed.checkOpen();
-    const action = `Cannot watch ${this.#placed.what}`;
-    checkWait(action, options, ["signal", "ref", "from"]);
-    const { from = "beginning", signal, ref } = options;
-    checkOneOf(action, "from", from, ["beginning", "now"]);
-    const watch = new TableWatch(this.#rows);
-    if (from === "now") watch.look([], Number.POSITIVE_INFINITY);
-    return this.#changes(watch, { signal, ref });
-  }
-
-  async *#changes(
-    watch: TableWatch,
-    options: Pick<SharedTableChangesOptions, "signal" | "ref">,
-  ): AsyncGenerator<number[], void, void> {
-    for (;;) {
-      this.#placed.checkOpen();
-      const found: number[] = [];
-      const look = (): boolean => {
-        watch.look(found, BATCH_ROWS);
-        return found.length > 0;
-      };
-      if (look()) {
-        if (isTurnDue()) await takeTurn();
-      } else {
-        await this.#waitPoint.waitAsync(look, options);
-      }
-      options.signal?.throwIfAborted();
-      this.#placed.checkOpen();
-      if (found.length > 0) yield found;
-    }
+    return changesOf(
+      { placed: this.#placed, rows: this.#rows, waitPoint: this.#waitPoint },
+      options,
+    );
   }
 
   /** Every read of a row begins with it. */
@@ -551,13 +509,6 @@ export class SharedTable<S extends Schema> implements Disposable {
   #refuseRow(row: unknown, verb: string): void {
     const action = `Cannot ${verb} a row of ${this.#placed.what}`;
     checkInteger(action, "its number", row, 0, this.#count - 1);
-  }
-
-  #mustHaveNames(): RowNames {
-    this.#placed.checkOpen();
-    if (this.#names !== undefined) return this.#names;
-    const way = "it was made without { names: true }";
-    throw new TypeError(`Cannot find rows of ${this.#placed.what} by name: ${way}`);
   }
 
   /**

@@ -13,6 +13,7 @@ export type ObjectKind =
   | "queue"
   | "record"
   | "map"
+  | "table"
   | "atomics"
   | "portable"
   | "mutex"
@@ -43,6 +44,7 @@ export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   queue: "a message queue",
   record: "a record",
   map: "a map",
+  table: "a table",
   atomics: "a set of atomics",
   portable: "a portable segment",
   mutex: "a mutex",

@@ -17,12 +17,12 @@
  * that a killed process was about to name is named by the next one: nothing leaks.
  *
  * Only the newest name can be missing in the index, between N4 and N5 or after a death there, since
- * the next assignment begins with N1. So a look finds all names that were given before it began: the
- * newest one by F3, and the others in the index, where they were before `count` grew further (SYNC
- * table-name: F1 pairs with N4).
+ * the next assignment begins with N1. So a look finds all names that were given before it began:
+ * the newest one by F3, and the others in the index, where they were before `count` grew further
+ * (SYNC table-name: F1 pairs with N4).
  *
- * The index has room for twice as many rows, so that a look ends at an empty word soon. A full index
- * (hostile bytes) ends it after all words.
+ * The index has room for twice as many rows, so that a look ends at an empty word soon. A full
+ * index (hostile bytes) ends it after all words.
  */
 import { LayoutError } from "../../errors.ts";
 import {

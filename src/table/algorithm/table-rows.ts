@@ -25,8 +25,9 @@
  *
  * A writer killed before W5 leaves the row as it was: no reader looks at a value that `latest` does
  * not name, and the next write begins with the same one. Killed from W1 to W6 it leaves an odd
- * counter, which watchers do not count as seen: so they find what was published in W5, whoever comes
- * next. The next holder of the lock, which learns of the death, makes such counters even (`repair`).
+ * counter, which watchers do not count as seen: so they find what was published in W5, whoever
+ * comes next. The next holder of the lock, which learns of the death, makes such counters even
+ * (`repair`).
  */
 import { LayoutError } from "../../errors.ts";
 import {

@@ -20,7 +20,7 @@ import {
 /** The most stripes of a table. */
 export const MAX_STRIPES = 64;
 const MAX_BLOCK_ROWS = 64;
-/** Rows begin at a multiple of this, so that a value of 64 bytes takes 192, and no line is shared. */
+/** Rows begin at a multiple of this: one of 64 bytes takes 192, and rows share no line. */
 const ROW_ALIGNMENT = 64;
 
 /** The most rows of a table: with the smallest ones it has 4 GiB. */

@@ -8,9 +8,9 @@
  * and makes the counter even (W1, W2, W5, W6 of table-rows.ts). A look that read the stripe's count
  * before W2 looks at the stripe again, since it finds another count next time. A look that read it
  * after W2 then finds the counter odd, or as W6 or a later write left it (SYNC table-stripe: the
- * count is read before the counters). If it is even, and new, W5 came before, and the look finds the
- * row. If it is odd, W5 may come later: the look finds what is there, but does not count the block
- * as seen, and remembers that the stripe has something pending. A writer that dies leaves the
+ * count is read before the counters). If it is even, and new, W5 came before, and the look finds
+ * the row. If it is odd, W5 may come later: the look finds what is there, but does not count the
+ * block as seen, and remembers that the stripe has something pending. A writer that dies leaves the
  * counter odd, and so the stripe is looked at again and again until a repair makes it even.
  *
  * What is read is hostile: every word is only compared. Counters and versions are numbers mod 2^32:
