@@ -68,6 +68,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   rings: (await import("./errors/rings.ts")).RINGS,
   locks: (await import("./errors/locks.ts")).LOCKS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
+  tables: (await import("./errors/tables.ts")).TABLES,
   inspection: (await import("./errors/inspection.ts")).INSPECTION,
 };
 

@@ -151,7 +151,7 @@ The producer holds the lock \`producer_role\`.`,
   sharedRecord: `
 A shared record holds the latest value of a struct (\`KIND_RECORD\`). Its slots begin at offset 384 of the data; each one is
 \`version\`, 4 bytes of padding and the value, rounded up to a multiple of 128. Version v lies in
-slot v mod the number of slots. The header's parameters are the number of slots, the bytes of the struct, and the bytes of the struct's declaration in C, which is kept behind the slots (ASCII, filled up to 8 bytes with zeros; 0 bytes: not kept), so that an opener can say in which field its own struct differs. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
+slot v mod the number of slots. The header's parameters are the number of slots, the bytes of the struct, and the bytes of the struct's declaration in C, which is kept behind the slots (ASCII, filled up to 128 bytes with zeros; 0 bytes: not kept), so that an opener can say in which field its own struct differs. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
 digits.
 
 The writer, which holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value
@@ -174,7 +174,7 @@ A watcher compares \`writes\` of the stripes, then the counters of a stripe's bl
 does not count a block as seen while the counter is odd: so a writer that died between two steps hides nothing. Whoever
 takes a stripe's lock from a dead writer makes the odd counters of the stripe even.
 
-The names are an index (words, as many as the least power of two of at least twice the rows: 0, or a row + 1) and then one \`table_name\` with room for the longest name for each row, rounded up to 8 bytes.
+The names are an index (words, as many as the least power of two of at least twice the rows: 0, or a row + 1) and then one \`table_name\` with room for the longest name for each row, rounded up to 8 bytes, and all of them to 128.
 The index is an open hash table by the name's hash, with steps of one. A name is given by whoever holds \`names_lock\`: it first puts the newest name into the index if it is
 not there, writes the name of row \`name_count\`, raises \`name_count\`, and puts the row into the index. So a name below \`name_count\` never changes, and
 only the newest one can be missing in the index.`,

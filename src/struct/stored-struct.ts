@@ -11,10 +11,13 @@ import { type Schema, type Struct, codecName, formOf, structId } from "./struct.
 /** A longer declaration is not kept. */
 const MAX_LENGTH = 2 ** 16;
 
+/** Structures lie at multiples of this, and many lie one behind the other. */
+const ALIGNMENT = 128;
+
 /** @returns The bytes of a struct's declaration, as they are kept. */
 export function declarationLength({ signature }: Struct<Schema>): number {
   const { length } = signature;
-  return length > MAX_LENGTH ? 0 : (length + 7) & ~7;
+  return length > MAX_LENGTH ? 0 : Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 }
 
 /** Keeps a struct's declaration. @param at Bytes from the start of the structure's data. */

@@ -332,7 +332,8 @@ export class SharedTable<S extends Schema> implements Disposable {
    */
   write(row: number, value: StructValue<S>): number {
     this.#guard.check("write to");
-    if (row >>> 0 !== row || row >= this.#count) this.#refuseRow(row, "write to");
+    if (typeof row !== "number" || row >>> 0 !== row || row >= this.#count)
+      this.#refuseRow(row, "write to");
     // Encoded outside the lock: what throws here has touched nothing. A getter of the value may
     // have closed this handle. To encode in place would save a copy of 64 bytes, 4 ns, and would
     // run the getters under the lock.
@@ -358,7 +359,8 @@ export class SharedTable<S extends Schema> implements Disposable {
    */
   update(row: number, fn: (value: StructValue<S> | undefined) => StructValue<S>): number {
     this.#guard.check("update");
-    if (row >>> 0 !== row || row >= this.#count) this.#refuseRow(row, "update");
+    if (typeof row !== "number" || row >>> 0 !== row || row >= this.#count)
+      this.#refuseRow(row, "update");
     const action = `Cannot update ${this.#placed.what}`;
     checkSyncFunction(action, "its callback", fn);
     const stripe = this.#rows.stripeOf(row);
@@ -503,7 +505,8 @@ export class SharedTable<S extends Schema> implements Disposable {
   /** Every read of a row begins with it. */
   #check(row: number, verb: string): void {
     this.#placed.checkOpen();
-    if (row >>> 0 !== row || row >= this.#count) this.#refuseRow(row, verb);
+    if (typeof row !== "number" || row >>> 0 !== row || row >= this.#count)
+      this.#refuseRow(row, verb);
   }
 
   #refuseRow(row: unknown, verb: string): void {

@@ -17,6 +17,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   UnsupportedError,
   codecs,
   openAny,
@@ -49,6 +50,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
     RingBuffer.create(name, { capacity: 4096, kind: "broadcast", policy: "block" }),
   queue: (name) => MessageQueue.create(name),
   record: (name) => SharedRecord.create(name, { codec: Quote }),
+  table: (name) => SharedTable.create(name, { codec: Quote, rows: 10 }),
   map: (name) => SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }),
   atomics: (name) => SharedAtomics.create(name, { words: ["state"], counters: ["requests"] }),
   portable: (name) => {
@@ -99,7 +101,7 @@ describe("openObject", () => {
     atomics.unlink();
   });
 
-  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics"] as const)(
+  test.each(["ring", "mpsc-ring", "broadcast", "record", "table", "map", "atomics"] as const)(
     "calls %s damaged whose data ends beyond the object",
     (kind) => {
       const name = uniqueName("damage");

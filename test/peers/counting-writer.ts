@@ -1,5 +1,12 @@
-/** Counts to its last argument in a record, a map or atomics, at full speed: WHAT NAME COUNT. */
-import { SharedAtomics, SharedMap, SharedRecord, codecs, struct } from "../../src/index.ts";
+/** Counts to its last argument in a record, a table, a map or atomics, at full speed: WHAT NAME COUNT. */
+import {
+  SharedAtomics,
+  SharedMap,
+  SharedRecord,
+  SharedTable,
+  codecs,
+  struct,
+} from "../../src/index.ts";
 
 const [what, name = "", countText] = process.argv.slice(2);
 const COUNT = Number(countText);
@@ -8,6 +15,12 @@ function countInRecord(): void {
   const record = SharedRecord.open(name, { codec: struct({ n: "f64" }) });
   const value = { n: 0 };
   while (value.n++ < COUNT) record.write(value);
+}
+
+function countInTable(): void {
+  const table = SharedTable.open(name, { codec: struct({ n: "f64" }) });
+  const value = { n: 0 };
+  while (value.n++ < COUNT) table.write(0, value);
 }
 
 function countInMap(): void {
@@ -24,5 +37,6 @@ function countInAtomics(): void {
 }
 
 if (what === "record") countInRecord();
+else if (what === "table") countInTable();
 else if (what === "map") countInMap();
 else countInAtomics();

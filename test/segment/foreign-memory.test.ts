@@ -21,6 +21,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -48,6 +49,7 @@ const NOUNS: Readonly<Record<string, (name: string) => Made>> = {
   "broadcast ring": (name) => RingBuffer.openOrCreate(name, { kind: "broadcast", capacity: 4096 }),
   map: (name) => SharedMap.openOrCreate(name, map),
   record: (name) => SharedRecord.openOrCreate(name, { codec: struct({ n: "f64" }) }),
+  table: (name) => SharedTable.openOrCreate(name, { codec: struct({ n: "f64" }), rows: 5 }),
   atomics: (name) => SharedAtomics.openOrCreate(name, names),
   mutex: (name) => Mutex.openOrCreate(name),
   "readers-writer lock": (name) => RwLock.openOrCreate(name, { readers: 4 }),

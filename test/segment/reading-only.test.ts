@@ -7,6 +7,7 @@ import {
   SharedAtomics,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -44,12 +45,27 @@ function reader<T extends Disposable & { readonly segment: Segment }>(
   return Object.assign(handle, { count });
 }
 
-const NOUNS: Record<"record" | "map" | "evicting map" | "atomics", Counting> = {
+const NOUNS: Record<"record" | "table" | "map" | "evicting map" | "atomics", Counting> = {
   record: {
     make: (at) => SharedRecord.create(at, { codec: Point, initial: { n: 0 } }),
     read(at) {
       const record = SharedRecord.open(at, { codec: Point, ...READ });
       return reader(record, () => record.peek()!.n);
+    },
+  },
+  table: {
+    make(at) {
+      const table = SharedTable.create(at, { codec: Point, rows: 4, names: true });
+      table.write(table.rowOf("n")!, { n: 0 });
+      return table;
+    },
+    read(at) {
+      const table = SharedTable.open(at, { codec: Point, ...READ });
+      const ns = new Float64Array(4);
+      let look = 0;
+      return reader(table, () =>
+        (look ^= 1) === 0 ? table.view(0)!.n : table.columnInto("n", ns)[table.findRow("n")!]!,
+      );
     },
   },
   map: {
@@ -139,6 +155,10 @@ describe("a structure that is only read", () => {
     using ownRecord = SharedRecord.create(record, { codec: Point, initial: { n: 1 } });
     using ownMap = SharedMap.create(map, { size: 2 ** 17, codec: codecs.number });
     using ownAtomics = SharedAtomics.create(atomics, ATOMICS);
+    const table = name();
+    using ownTable = SharedTable.create(table, { codec: Point, rows: 4, names: true });
+    ownTable.write(ownTable.rowOf("n")!, { n: 1 });
+    using seenTable = SharedTable.open(table, { codec: Point, ...READ });
     ownMap.set("n", 1);
     using seenRecord = SharedRecord.open(record, { codec: Point, ...READ });
     using seenMap = SharedMap.open(map, { codec: codecs.number, ...READ });
@@ -165,14 +185,22 @@ describe("a structure that is only read", () => {
       ]),
       () => seenAtomics.counters["count"]!.add(),
       () => counter.add(),
+      () => seenTable.write(0, { n: 2 }),
+      () => seenTable.update(0, () => ({ n: 2 })),
       () => SharedRecord.init(seenMap.segment, 0, { codec: Point, overwrite: true }),
     ];
     for (const change of changes) expect(change).toThrow(TypeError);
     for (const change of changes) expect(change).toThrow("opened for reading only");
     expect([ownRecord.version, ownRecord.read()]).toEqual([1, { n: 1 }]);
+    expect([ownTable.version(0), ownTable.read(0)]).toEqual([1, { n: 1 }]);
+    expect([seenTable.rowOf("n"), seenTable.rowOf("m"), ownTable.names()]).toEqual([
+      0,
+      undefined,
+      ["n"],
+    ]);
     expect([...ownMap]).toEqual([["n", 1]]);
     expect([ownAtomics.words.n.load(), ownAtomics.counters.count.value]).toEqual([0, 0]);
-    for (const { segment: seen } of [seenRecord, seenMap, seenAtomics]) {
+    for (const { segment: seen } of [seenRecord, seenTable, seenMap, seenAtomics]) {
       expect(copiedBytes(seen)).toBe(0);
     }
   });
@@ -205,6 +233,20 @@ describe("a structure that is only read", () => {
     const closed = seen.waitChangedAsync();
     seen.close();
     expect(closed).rejects.toThrow("it is closed");
+  });
+
+  test.skipIf(!isPlain)(title("watches the rows of a table"), async () => {
+    const at = name();
+    using own = SharedTable.create(at, { codec: Point, rows: 1000 });
+    using seen = SharedTable.open(at, { codec: Point, ...READ });
+    const changes = seen.changes();
+    for (const row of [7, 999, 0]) {
+      own.write(row, { n: row });
+      expect(await changes.next()).toEqual({ done: false, value: [row] });
+      expect(seen.read(row)).toEqual({ n: row });
+    }
+    expect(copiedBytes(seen.segment)).toBe(0);
+    await changes.return();
   });
 
   test("a ring shows what it counts, and gives no roles", () => {

@@ -25,6 +25,7 @@ const OPTIONS: Readonly<Record<string, () => readonly [make: object, find: objec
   SharedEvent: () => [{ reset: "manual" }, {}],
   Barrier: () => [{ parties: 2 }, {}],
   SharedRecord: () => [{ codec: Quote }, { codec: Quote }],
+  SharedTable: () => [{ codec: Quote, rows: 10 }, { codec: Quote }],
   SharedMap: () => [{ size: 2 ** 14, codec }, { codec }],
   SharedAtomics: () => [{ words: ["paused"] }, {}],
 };

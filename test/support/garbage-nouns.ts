@@ -14,6 +14,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   SystemVSemaphore,
   codecs,
 } from "../../src/index.ts";
@@ -53,6 +54,13 @@ export function nouns(prefix: string): Record<string, () => Target> {
       { codec: Quote },
       { codec: Quote },
       ["mode", "initial", "slots"],
+    ],
+    SharedTable: [
+      SharedTable,
+      { codec: Quote, rows: 4, names: true },
+      { codec: Quote },
+      { codec: Quote, rows: 4, names: true },
+      ["mode"],
     ],
     SharedMap: [
       SharedMap,

@@ -83,7 +83,7 @@ export function placesOf(shape: TableShape): TablePlaces {
   const indexWords = nameLength === 0 ? 0 : powerOfTwoFrom(rows * 2);
   const names = index + indexWords * 4;
   const nameStride = nameLength === 0 ? 0 : Math.ceil((NAME_BYTES_OFFSET + nameLength) / 8) * 8;
-  const end = Math.ceil((names + rows * nameStride) / 8) * 8;
+  const end = Math.ceil((names + rows * nameStride) / 128) * 128;
   return {
     stripes: TABLE_STRIPES_OFFSET,
     counters,
