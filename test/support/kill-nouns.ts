@@ -20,6 +20,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   StateError,
   SystemVSemaphore,
   type WaitOptions,
@@ -106,6 +107,7 @@ const isBusy = (error: unknown): boolean => error instanceof StateError && error
 const DATA_OFFSET = 128;
 const KEYS = 50;
 const TOKENS = 1000;
+const ROWS = 6;
 
 /** Locks, and what stands on them. */
 class Holders implements KillGroup {
@@ -127,6 +129,7 @@ class Holders implements KillGroup {
   readonly #counts: SharedMap<number>;
   readonly #texts: SharedMap<string>;
   readonly #record: SharedRecord<(typeof Block)["schema"]>;
+  readonly #table: SharedTable<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
   readonly #inMutex: Guarded;
   readonly #inRwLock: Guarded;
@@ -174,6 +177,11 @@ class Holders implements KillGroup {
     this.#record = SharedRecord.openOrCreate(`${name}-record`, {
       codec: Block,
       initial: blockOf(0),
+    });
+    this.#table = SharedTable.openOrCreate(`${name}-table`, {
+      codec: Block,
+      rows: ROWS,
+      names: true,
     });
     const data = new Int32Array(segment.buffer, DATA_OFFSET, 1024);
     const area = (at: number): Int32Array => data.subarray(at * 32, at * 32 + 32);
@@ -276,6 +284,16 @@ class Holders implements KillGroup {
     }
   };
 
+  readonly #fill = (): void => {
+    const row = this.#table.rowOf(`n${Math.floor(this.#random() * ROWS)}`)!;
+    this.#table.update(row, (block = blockOf(0)) => {
+      checkBlock(block);
+      return blockOf(block.seed + 1);
+    });
+    this.#ledger.add("table");
+    for (const block of this.#table.snapshot().values()) checkBlock(block);
+  };
+
   readonly #lockByte = (): void => {
     using lock = this.#segment.tryLock(7);
     if (lock === undefined) return;
@@ -339,6 +357,7 @@ class Holders implements KillGroup {
     () => this.#write(),
     () => this.#unlessBusy(this.#read),
     this.#keep,
+    this.#fill,
     this.#lockByte,
     this.#stockUp,
     this.#takeStock,
@@ -386,6 +405,7 @@ class Holders implements KillGroup {
       }),
     this.#nest,
     this.#keep,
+    this.#fill,
     this.#lockByte,
     this.#stockUp,
     async () => {
@@ -440,6 +460,21 @@ class Holders implements KillGroup {
       ...between(ledger, "produced", this.#stock[0]!),
       ...between(ledger, "consumed", this.#stock[1]!),
     );
+    const seeds = [...this.#table.snapshot().values()].map(
+      (block) => (checkBlock(block), block.seed),
+    );
+    const versions = Array.from({ length: ROWS }, (_, row) => this.#table.version(row));
+    const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+    faults.push(
+      ...between(ledger, "table", sum(seeds)),
+      ...between(ledger, "table", sum(versions)),
+    );
+    const names = this.#table.names();
+    must(new Set(names).size === names.length, `names are there twice: ${names}`);
+    must(
+      names.every((name, row) => this.#table.findRow(name) === row),
+      `names have other rows: ${names}`,
+    );
     let counted = 0;
     for (const count of this.#counts.values()) counted += count;
     faults.push(...between(ledger, "map", counted));
@@ -473,7 +508,14 @@ class Holders implements KillGroup {
 
   unlink(): void {
     const locks = [this.#mutex, this.#rwLock, this.#lease, this.#changed, this.#stockMutex];
-    const states = [this.#barrier, this.#counts, this.#texts, this.#record, this.#atomics];
+    const states = [
+      this.#barrier,
+      this.#counts,
+      this.#texts,
+      this.#record,
+      this.#table,
+      this.#atomics,
+    ];
     const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {
       const { name } = one.segment;

@@ -20,29 +20,41 @@ import { STRIPE_LENGTH, STRIPE_WRITES_OFFSET } from "../../layout/table-layout.t
 import { load } from "../../memory/atomics.ts";
 import type { TableRows } from "./table-rows.ts";
 
-/** What one watcher has seen. */
+/** What one watcher has seen: the words of each level. */
+export interface Seen {
+  readonly versions: Int32Array;
+  readonly counters: Int32Array;
+  readonly writes: Int32Array;
+  /** 1 for a stripe with blocks that are looked at again, whatever its count. */
+  readonly pending: Uint8Array;
+}
+
+function nothingOf({ shape, places }: TableRows): Seen {
+  const { rows, stripeCount } = shape;
+  return {
+    versions: new Int32Array(rows),
+    counters: new Int32Array(stripeCount * places.counterStride),
+    writes: new Int32Array(stripeCount),
+    // The first look is at all blocks, since the count of a stripe may be 0 again.
+    pending: new Uint8Array(stripeCount).fill(1),
+  };
+}
+
+/** One watcher. */
 export class TableWatch {
   readonly #rows: TableRows;
-  /** The versions of the rows. */
-  readonly #versions: Int32Array;
-  readonly #counters: Int32Array;
-  readonly #writes: Int32Array;
-  /** 1 for a stripe with blocks that are looked at again, whatever its count. */
-  readonly #pending: Uint8Array;
+  readonly #seen: Seen;
   /** Blocks of each stripe. */
   readonly #blocks: Int32Array;
   /** Where the next look begins: a stripe, and which of its blocks. */
   #stripe = 0;
   #block = 0;
 
-  constructor(rows: TableRows) {
+  /** @param seen What it has seen before, which it changes. Default: nothing. */
+  constructor(rows: TableRows, seen: Seen = nothingOf(rows)) {
     const { stripeCount, rows: count, blockRows } = rows.shape;
     this.#rows = rows;
-    this.#versions = new Int32Array(count);
-    this.#counters = new Int32Array(stripeCount * rows.places.counterStride);
-    this.#writes = new Int32Array(stripeCount);
-    // The first look is at all blocks, since the count of a stripe may be 0 again.
-    this.#pending = new Uint8Array(stripeCount).fill(1);
+    this.#seen = seen;
     const blocks = Math.ceil(count / blockRows);
     this.#blocks = Int32Array.from({ length: stripeCount }, (_, stripe) =>
       Math.ceil((blocks - stripe) / stripeCount),
@@ -57,14 +69,15 @@ export class TableWatch {
    */
   look(found: number[], most: number): void {
     const { words, stripes, stripeMask } = this.#rows;
+    const seen = this.#seen;
     // The first stripe comes a second time, for the blocks before those where the look began.
     for (let turn = 0; turn <= stripeMask + 1; turn++) {
       const stripe = this.#stripe;
       // SYNC table-stripe
       const writes = load(words, stripes + (stripe * STRIPE_LENGTH + STRIPE_WRITES_OFFSET) / 4);
-      if (writes !== this.#writes[stripe] || this.#pending[stripe] !== 0) {
+      if (writes !== seen.writes[stripe] || seen.pending[stripe] !== 0) {
         if (!this.#lookAt(stripe, found, most)) return;
-        this.#writes[stripe] = writes;
+        seen.writes[stripe] = writes;
       }
       this.#stripe = (stripe + 1) & stripeMask;
       this.#block = 0;
@@ -74,28 +87,29 @@ export class TableWatch {
   /** Looks at a stripe from `#block` on. @returns Whether it came to the end. */
   #lookAt(stripe: number, found: number[], most: number): boolean {
     const { words, counters, places } = this.#rows;
+    const seen = this.#seen;
     const start = stripe * places.counterStride;
     const end = this.#blocks[stripe]!;
     // Blocks before the first one of this look may have changed since.
     let isPending = this.#block > 0;
     for (let block = this.#block; block < end; block++) {
       const counter = load(words, counters + start + block);
-      if (counter === this.#counters[start + block]) continue;
+      if (counter === seen.counters[start + block]) continue;
       this.#lookAtRows((block << this.#rows.stripeShift) + stripe, found);
-      if ((counter & 1) === 0) this.#counters[start + block] = counter;
+      if ((counter & 1) === 0) seen.counters[start + block] = counter;
       else isPending = true;
       if (found.length < most) continue;
       this.#block = block + 1;
-      this.#pending[stripe] = 1;
+      seen.pending[stripe] = 1;
       return false;
     }
-    this.#pending[stripe] = isPending ? 1 : 0;
+    seen.pending[stripe] = isPending ? 1 : 0;
     return true;
   }
 
   #lookAtRows(block: number, found: number[]): void {
     const rows = this.#rows;
-    const versions = this.#versions;
+    const { versions } = this.#seen;
     const { blockRows, rows: count } = rows.shape;
     const end = Math.min((block + 1) * blockRows, count);
     for (let row = block * blockRows; row < end; row++) {
