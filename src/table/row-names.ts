@@ -38,13 +38,14 @@ export class RowNames {
   /** @returns The name's row; undefined when it has none. @throws RangeError, TypeError. */
   find(name: unknown): number | undefined {
     this.#mustExist();
-    const action = `Cannot find a row of ${this.#what} by ${shown(name)}`;
-    if (typeof name !== "string") throw new TypeError(`${action}: a name is text`);
+    if (typeof name !== "string") {
+      throw new TypeError(`Cannot find a row of ${this.#what} by ${shown(name)}: a name is text`);
+    }
     this.#key.set(name);
     const { length } = this.#key;
     if (length === 0 || length > this.#nameLength) {
       const rule = `a name has 1 to ${this.#nameLength} bytes of UTF-8, and this has ${length}`;
-      throw new RangeError(`${action}: ${rule}`);
+      throw new RangeError(`Cannot find a row of ${this.#what} by ${shown(name)}: ${rule}`);
     }
     const row = this.#names.find(this.#key);
     return row === NO_ROW ? undefined : row;
