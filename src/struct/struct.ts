@@ -317,14 +317,18 @@ export function struct<const S extends Schema>(
   checkOptions("Cannot make a struct", options, ["defaults"]);
   const defaults = encodeDefaults(members, byteLength, options.defaults);
   const type = makeStruct(schema, layout);
-  const known = new Map<string, () => object>([[type.id, () => type]]);
+  const known = new Map<string, () => object>();
   for (let held = members.length - 1; held >= defaults.first; held--) {
     const older = layOutFirst(members, held);
     let form: object | undefined;
     // Compiled where it is met, which is seldom.
     known.set(structId(declare(older, "")), () => (form ??= makeOlder(schema, older, defaults)));
   }
-  forms.set(type, known);
+  // Last, so that no shorter form whose hash is the same takes its place.
+  forms.set(
+    type,
+    known.set(type.id, () => type),
+  );
   return type;
 }
 

@@ -60,7 +60,7 @@ export function nouns(prefix: string): Record<string, () => Target> {
       { codec: Quote, rows: 4, names: true },
       { codec: Quote },
       { codec: Quote, rows: 4, names: true },
-      ["mode"],
+      ["mode", "names"],
     ],
     SharedMap: [
       SharedMap,
