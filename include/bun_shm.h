@@ -78,6 +78,7 @@
 #define BUN_SHM_KIND_BROADCAST_BLOCK 9
 #define BUN_SHM_KIND_LIMITER 11
 #define BUN_SHM_KIND_METERS 12
+#define BUN_SHM_KIND_TABLE 10
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -520,6 +521,64 @@ typedef struct bun_shm_shared_record_slot {
 } bun_shm_shared_record_slot;
 BUN_SHM_ASSERT(sizeof(bun_shm_shared_record_slot) == 8, "shared_record_slot");
 BUN_SHM_ASSERT(offsetof(bun_shm_shared_record_slot, version) == 0, "shared_record_slot.version");
+
+/* ---- Shared table ---- */
+
+/* Starts a table's data. The stripes follow. */
+typedef struct bun_shm_table {
+  /* A wait point, woken after each write. */
+  uint32_t changed[32];
+  /* Who gives names to rows. */
+  uint32_t names_lock[2];
+  uint8_t reserved_at_136[56];
+  /* Rows that have a name: the first ones. Stored with release after the name. */
+  uint32_t name_count;
+  uint8_t reserved_at_196[60];
+} bun_shm_table;
+BUN_SHM_ASSERT(sizeof(bun_shm_table) == 256, "table");
+BUN_SHM_ASSERT(offsetof(bun_shm_table, changed) == 0, "table.changed");
+BUN_SHM_ASSERT(offsetof(bun_shm_table, names_lock) == 128, "table.names_lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_table, name_count) == 192, "table.name_count");
+
+/* One for the writers of the blocks whose number, modulo the number of stripes, is its own. */
+typedef struct bun_shm_table_stripe {
+  /* The writers' lock: see the lock. */
+  uint32_t lock[2];
+  uint8_t reserved_at_8[56];
+  /* Writes begun, mod 2^32. Raised after the block's counter became odd. SYNC table-stripe. */
+  uint32_t writes;
+  /* Locks that were taken from a dead writer, mod 2^32. */
+  uint32_t repairs;
+  uint8_t reserved_at_72[56];
+} bun_shm_table_stripe;
+BUN_SHM_ASSERT(sizeof(bun_shm_table_stripe) == 128, "table_stripe");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_stripe, lock) == 0, "table_stripe.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_stripe, writes) == 64, "table_stripe.writes");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_stripe, repairs) == 68, "table_stripe.repairs");
+
+/* Starts a row; its two values follow. Version v lies in value v mod 2. */
+typedef struct bun_shm_table_row {
+  /* The newest version, 0 before the first. The writer, after the value. SYNC
+   * table-published. */
+  uint32_t latest;
+  /* The version that each value is of; 0 while it is written. SYNC table-slot. */
+  uint32_t versions[2];
+  uint8_t reserved_at_12[4];
+} bun_shm_table_row;
+BUN_SHM_ASSERT(sizeof(bun_shm_table_row) == 16, "table_row");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_row, latest) == 0, "table_row.latest");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_row, versions) == 4, "table_row.versions");
+
+/* Starts a row's name; its bytes follow, filled up to a word with zeros. It never changes. */
+typedef struct bun_shm_table_name {
+  /* HalfSipHash-1-3 of the name. */
+  uint32_t hash;
+  /* Bytes of UTF-8. */
+  uint32_t length;
+} bun_shm_table_name;
+BUN_SHM_ASSERT(sizeof(bun_shm_table_name) == 8, "table_name");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_name, hash) == 0, "table_name.hash");
+BUN_SHM_ASSERT(offsetof(bun_shm_table_name, length) == 4, "table_name.length");
 
 /* ---- Shared map ---- */
 

@@ -198,6 +198,19 @@ export type {
   SharedRecordOptions,
   WaitChangedOptions,
 } from "./record/record-options.ts";
+export { SharedTable } from "./table/shared-table.ts";
+export type {
+  Column,
+  ColumnArrays,
+  ColumnName,
+  SharedTableChangesOptions,
+  SharedTableCreateOptions,
+  SharedTableInitOptions,
+  SharedTableNewOptions,
+  SharedTableOpenOptions,
+  SharedTableOptions,
+  SharedTableStats,
+} from "./table/table-options.ts";
 export type { ArrayView } from "./struct/field-block.ts";
 export type { Scalar, StructField } from "./struct/field.ts";
 export {
@@ -212,6 +225,7 @@ export {
   type Struct,
   struct,
   type StructMember,
+  type StructOptions,
   type StructValue,
   type StructView,
 } from "./struct/struct.ts";

@@ -19,7 +19,7 @@ const STOREYS: readonly (readonly string[])[] = [
   ["index", "cli"],
   ["operations"],
   ["inspection"],
-  ["queue", "ring", "locks", "record", "map", "atomics", "limiter", "meters"],
+  ["queue", "ring", "locks", "record", "table", "map", "atomics", "limiter", "meters"],
   ["semaphore", "struct"],
   ["segment"],
   // To make an object is to wait for others that make it too: these stand above `waiting`.
@@ -38,6 +38,7 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
   map: ["locks"],
   limiter: ["locks"],
   meters: ["locks", "atomics"],
+  table: ["locks"],
   ring: ["locks"],
   queue: ["locks"],
   arguments: ["errors"],

@@ -70,6 +70,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   limiters: (await import("./errors/limiters.ts")).LIMITERS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
   meters: (await import("./errors/meters.ts")).METERS,
+  tables: (await import("./errors/tables.ts")).TABLES,
   inspection: (await import("./errors/inspection.ts")).INSPECTION,
 };
 

@@ -26,6 +26,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   StateError,
   SystemError,
   SystemVSemaphore,
@@ -147,13 +148,21 @@ const NOUNS: Readonly<Record<string, Entry>> = {
     create: { codec: Quote },
     open: { codec: Quote },
     placed: { init: { codec: Quote }, at: { codec: Quote } },
-    facts: ["codec"],
+    facts: ["codec", "missingFields"],
+  },
+  SharedTable: {
+    noun: noun(SharedTable),
+    create: { codec: Quote, rows: 10 },
+    open: { codec: Quote },
+    placed: { init: { codec: Quote, rows: 10 }, at: { codec: Quote } },
+    facts: ["codec", "missingFields", "rows"],
   },
   SharedMap: {
     noun: noun(SharedMap),
     create: { size: 2 ** 16, codec: codecs.utf8 },
     open: { codec: codecs.utf8 },
     placed: { init: { size: 2 ** 16, codec: codecs.utf8 }, at: { codec: codecs.utf8 } },
+    facts: ["missingFields"],
   },
   RateLimiter: {
     noun: noun(RateLimiter),
@@ -467,7 +476,8 @@ function isIterator(value: unknown): value is Iterator<unknown> {
 
 describe("names of methods", () => {
   const SRC = join(import.meta.dir, "../src");
-  const SUBJECTS = "{segment,semaphore,queue,ring,locks,struct,record,map,atomics,meters}/*.ts";
+  const SUBJECTS =
+    "{segment,semaphore,queue,ring,locks,struct,record,table,map,atomics,limiter,meters}/*.ts";
   // What index.ts exports nothing of has names of its own.
   const index = readFileSync(join(SRC, "index.ts"), "utf8");
   const sources = [...new Bun.Glob(SUBJECTS).scanSync(SRC)]

@@ -16,6 +16,7 @@ import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as mutex from "../../src/layout/mutex-layout.ts";
 import * as record from "../../src/layout/record-descriptor.ts";
 import * as sharedRecord from "../../src/layout/shared-record-layout.ts";
+import * as table from "../../src/layout/table-layout.ts";
 import * as ring from "../../src/layout/ring-layout.ts";
 import * as rwLock from "../../src/layout/rw-lock-layout.ts";
 import * as making from "../../src/layout/making.ts";
@@ -166,6 +167,12 @@ export const CHAPTERS: readonly Chapter[] = [
   chapter("Shared record", TEXTS.sharedRecord, [
     sharedRecord.SHARED_RECORD,
     sharedRecord.SHARED_RECORD_SLOT,
+  ]),
+  chapter("Shared table", TEXTS.table, [
+    table.TABLE,
+    table.TABLE_STRIPE,
+    table.TABLE_ROW,
+    table.TABLE_NAME,
   ]),
   chapter(
     "Shared map",

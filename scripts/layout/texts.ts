@@ -11,6 +11,7 @@ type Topic =
   | "sharedRecord"
   | "map"
   | "limiter"
+  | "table"
   | "atomics"
   | "meters"
   | "messageQueue"
@@ -152,13 +153,33 @@ The producer holds the lock \`producer_role\`.`,
   sharedRecord: `
 A shared record holds the latest value of a struct (\`KIND_RECORD\`). Its slots begin at offset 384 of the data; each one is
 \`version\`, 4 bytes of padding and the value, rounded up to a multiple of 128. Version v lies in
-slot v mod the number of slots. The header's parameters are the number of slots and the bytes of the struct. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
+slot v mod the number of slots. The header's parameters are the number of slots, the bytes of the struct, and the bytes of the struct's declaration in C, which is kept behind the slots (ASCII, filled up to 128 bytes with zeros; 0 bytes: not kept), so that an opener can say in which field its own struct differs. The codec is \`struct:\` and FNV-1a of the struct's declaration in C, in 8 hexadecimal
 digits.
 
 The writer, which holds the lock, stores 0 into the version of slot \`latest\` + 1, copies the value
 in, stores the version, and then stores \`latest\`. A reader loads \`latest\`, and keeps its copy of that
 slot if the slot's version was the same before and after. A writer that dies leaves the newest
 value as it was, and a slot that the next writer begins again.`,
+
+  table: `
+A table is many rows of one struct (\`KIND_TABLE\`). Its data are \`table\`; the stripes; the counters of the blocks;
+the rows, each \`table_row\` and room for two values of its struct (each rounded up to 8 bytes), rounded up to 64 bytes; the names, if it has any;
+and the struct's declaration in C, as a record keeps it. The header's parameters are the rows, the bytes of the struct, the rows of a block, the number of stripes
+(both powers of two), the bytes of the longest name (0: no names), both halves of the seed of the names' hash, and the bytes of the declaration.
+
+Row r belongs to block r / (rows of a block), and block b to stripe b mod the number of stripes. A block has a counter: those of a stripe lie together, in the order of their blocks,
+rounded up to 128 bytes. A writer holds the lock of the row's stripe. It makes the block's counter odd, raises \`writes\` of the
+stripe, stores 0 into the version of the older value, copies the value in, stores its version and then \`latest\`, and makes the counter even, above all that it was (but never 0). A reader loads
+\`latest\`, and keeps its copy of that value if the value's version was \`latest\` before and after. The version after 2^32 - 1 is 2.
+
+A watcher compares \`writes\` of the stripes, then the counters of a stripe's blocks, then \`latest\` of a block's rows with its own copies. It
+does not count a block as seen while the counter is odd: so a writer that died between two steps hides nothing. Whoever
+takes a stripe's lock from a dead writer makes the odd counters of the stripe even.
+
+The names are an index (words, as many as the least power of two of at least twice the rows: 0, or a row + 1) and then one \`table_name\` with room for the longest name for each row, rounded up to 8 bytes, and all of them to 128.
+The index is an open hash table by the name's hash, with steps of one. A name is given by whoever holds \`names_lock\`: it first puts the newest name into the index if it is
+not there, writes the name of row \`name_count\`, raises \`name_count\`, and puts the row into the index. So a name below \`name_count\` never changes, and
+only the newest one can be missing in the index.`,
 
   map: `
 A hash map (\`KIND_MAP\`) is two wait points and a row of stripes. Each is a head, its buckets, its units and its log,

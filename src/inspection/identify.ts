@@ -18,6 +18,7 @@ import { METERS_INSPECTOR } from "./kinds/meters.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
 import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
 import { RECORD_INSPECTOR } from "./kinds/record.ts";
+import { TABLE_INSPECTOR } from "./kinds/table.ts";
 import {
   BROADCAST_BLOCK_INSPECTOR,
   BROADCAST_INSPECTOR,
@@ -33,6 +34,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.broadcast, BROADCAST_INSPECTOR],
   [SEGMENT_KINDS.broadcastBlock, BROADCAST_BLOCK_INSPECTOR],
   [SEGMENT_KINDS.record, RECORD_INSPECTOR],
+  [SEGMENT_KINDS.table, TABLE_INSPECTOR],
   [SEGMENT_KINDS.map, MAP_INSPECTOR],
   [SEGMENT_KINDS.limiter, LIMITER_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],

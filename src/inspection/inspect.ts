@@ -298,13 +298,16 @@ export type AnyObject =
       readonly kind: "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
       readonly handle: RingBuffer;
     }
-  | { readonly kind: "raw" | "record" | "condition" | "unknown"; readonly handle: Segment };
+  | {
+      readonly kind: "raw" | "record" | "table" | "condition" | "unknown";
+      readonly handle: Segment;
+    };
 
 /**
  * Finds out what an object is, and opens it as that: as a ring, a queue, a map, a lock … Raw memory
- * is opened as a `Segment`, and so are the kinds that take more than a name to open: a record (its
- * struct) and a condition (its mutex). Blocks for about a second while the object begins with
- * zeros, since another process may be making a structure there.
+ * is opened as a `Segment`, and so are the kinds that take more than a name to open: a record
+ * and a table (their struct), and a condition (its mutex). Blocks for about a second while the
+ * object begins with zeros, since another process may be making a structure there.
  *
  * @param name The object's name, as `Segment.open` takes it.
  * @returns The kind, and a handle to close.

@@ -56,6 +56,7 @@ export const SEGMENT_KINDS = {
   broadcastBlock: 9,
   limiter: 11,
   meters: 12,
+  table: 10,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {
@@ -115,6 +116,7 @@ const KIND_NAMES: Readonly<Record<number, string>> = {
   [SEGMENT_KINDS.broadcastBlock]: "a broadcast ring that blocks",
   [SEGMENT_KINDS.limiter]: "a rate limiter",
   [SEGMENT_KINDS.meters]: "meters",
+  [SEGMENT_KINDS.table]: "a table",
 };
 
 /** What a header says of its structure. Offsets count from the structure's start. */

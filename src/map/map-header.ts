@@ -23,7 +23,7 @@ import {
   structureLength,
 } from "../segment/structure.ts";
 import { codecs } from "../struct/codec.ts";
-import { codecName } from "../struct/struct.ts";
+import { codecName, formOf } from "../struct/struct.ts";
 import { type MapShape, isShape, mapLength, planMap } from "./algorithm/map-shape.ts";
 import { type SharedMapKey, type SharedMapNewOptions, lengthsOf } from "./map-options.ts";
 
@@ -109,7 +109,9 @@ export function checkFoundMap<V, K extends SharedMapKey>(
   asked: Partial<SharedMapNewOptions<V, K>> & Pick<SharedMapNewOptions<V, K>, "codec">,
 ): void {
   const { codec, key = codecs.utf8, whenFull, size, entryLength, unitLength } = asked;
-  structure.mustHaveCodec(codec.id, codecName(codec));
+  if (formOf(codec, structure.header.codec ?? "") === undefined) {
+    structure.mustHaveCodec(codec.id, codecName(codec));
+  }
   const { shape, evicts, hasBytesKeys } = readMap(structure);
   if (key !== codecs.raw) {
     structure.mustHave("kind of keys", FLAGS_OFFSET, hasBytesKeys ? "bytes" : "utf8", key.id);

@@ -4,10 +4,11 @@ import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure } from "../segment/structure.ts";
-import { codecs } from "../struct/codec.ts";
+import { type Codec, codecs } from "../struct/codec.ts";
 import { HashedKey } from "../struct/hashed-key.ts";
 import { scratchForm } from "../struct/scratch-codec.ts";
 import { Scratch } from "../struct/scratch.ts";
+import { formOf, missingFields } from "../struct/struct.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { MapMemory } from "./algorithm/map-memory.ts";
 import { MapReader } from "./algorithm/map-reader.ts";
@@ -35,13 +36,18 @@ import { type SharedMapRestored, atOnce, inTurns, snapshotSteps } from "./map-sn
 import { SegmentMapSystem } from "./map-system.ts";
 import { MapWrites } from "./map-writes.ts";
 
+/** @returns The form of a codec in which the values of a map are: an older one of a struct. */
+function formIn<V>({ header }: Structure, codec: Codec<V>): Codec<V> {
+  return formOf(codec, header.codec ?? "") ?? codec;
+}
+
 /** @returns What a new handle works with. */
 function partsOf<V, K extends SharedMapKey>(
   structure: Structure,
   options: SharedMapOptions<V, K>,
 ): MapParts<V> {
   Structure.check(structure, "SharedMap");
-  const { codec, key } = options;
+  const codec = formIn(structure, options.codec);
   const { placed, segment, dataOffset, what } = structure;
   const { shape, seeds, evicts, hasBytesKeys } = readMap(structure);
   const memory = new MapMemory(segment.buffer, dataOffset, shape, bootClock());
@@ -57,7 +63,7 @@ function partsOf<V, K extends SharedMapKey>(
     system,
     codec: scratchForm(codec),
     codecId: codec.id,
-    bytesKeys: hasBytesKeys || (key as unknown) === codecs.raw,
+    bytesKeys: hasBytesKeys || (options.key as unknown) === codecs.raw,
     key: newKey(),
     lockedKey: newKey(),
     found,
@@ -101,6 +107,11 @@ export class SharedMap<V, K extends SharedMapKey = string>
   extends MapWrites<V, K>
   implements Disposable
 {
+  /**
+   * The fields of the struct that the map's values do not hold, since the map was made before the
+   * struct had them: they read as their defaults, and take no other value. Mostly none.
+   */
+  readonly missingFields: readonly string[];
   readonly #parts: MapParts<V>;
   readonly #local: MapLocal<V> | undefined;
   #flights: MapFlights<V, K> | undefined;
@@ -109,6 +120,7 @@ export class SharedMap<V, K extends SharedMapKey = string>
     const parts = partsOf(structure, options);
     const local = options.local && new MapLocal(parts, options.local);
     super(parts, local);
+    this.missingFields = missingFields(options.codec, formIn(structure, options.codec));
     this.#parts = parts;
     this.#local = local;
   }

@@ -5,7 +5,8 @@ import { HEADER_PARAMETERS_OFFSET, SEGMENT_KINDS } from "../layout/segment-heade
 import { SHARED_RECORD, SHARED_RECORD_SLOT } from "../layout/shared-record-layout.ts";
 import { accessesPlainly } from "../memory/atomics.ts";
 import type { NewHeader, Structure, StructureKind } from "../segment/structure.ts";
-import { type Schema, type Struct, codecName } from "../struct/struct.ts";
+import { declarationLength, findForm } from "../struct/stored-struct.ts";
+import type { Schema, Struct } from "../struct/struct.ts";
 import { recordLength } from "./algorithm/record-slots.ts";
 
 const HASH = layoutHash(SHARED_RECORD, SHARED_RECORD_SLOT);
@@ -27,13 +28,14 @@ export function valueLength({ byteLength }: Struct<Schema>): number {
   return (byteLength + 7) & ~7;
 }
 
-/** @returns The header of a new record. */
+/** @returns The header of a new record. The declaration of its struct follows the slots. */
 export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
+  const declared = declarationLength(codec);
   return {
     kind: SEGMENT_KINDS.record,
     layoutHash: HASH,
-    dataLength: recordLength(valueLength(codec), slots),
-    parameters: [slots, codec.byteLength],
+    dataLength: recordLength(valueLength(codec), slots) + declared,
+    parameters: [slots, codec.byteLength, declared],
     codec: codec.id,
   };
 }
@@ -42,25 +44,27 @@ export function recordHeader(codec: Struct<Schema>, slots: number): NewHeader {
  * Checks the header of a record that was found.
  *
  * @param asked The count of slots that the caller wants; undefined for any.
- * @returns The count of slots.
+ * @returns The count of slots, and the form of the struct for the values in them.
  * @throws LayoutError when the header makes no record, or differs from what the caller wants.
  */
-export function checkFoundRecord(
+export function checkFoundRecord<S extends Schema>(
   structure: Structure,
-  codec: Struct<Schema>,
+  codec: Struct<S>,
   asked: number | undefined,
-): number {
-  structure.mustHaveCodec(codec.id, codecName(codec));
+): { readonly slots: number; readonly form: Struct<S> } {
   const { dataLength, parameters = [] } = structure.header;
-  const [slots = 0, byteLength = 0] = parameters;
+  const [slots = 0, byteLength = 0, declared = 0] = parameters;
+  const form = findForm(structure, codec, dataLength - declared, declared);
   structure.mustHave("count of slots", HEADER_PARAMETERS_OFFSET, slots, asked);
   structure.mustHave(
     "length of the struct",
     HEADER_PARAMETERS_OFFSET + 4,
     byteLength,
-    codec.byteLength,
+    form.byteLength,
   );
-  if (isSlotCount(slots) && dataLength === recordLength(valueLength(codec), slots)) return slots;
+  if (isSlotCount(slots) && dataLength === recordLength(valueLength(form), slots) + declared) {
+    return { slots, form };
+  }
   throw new LayoutError(`Cannot open ${structure.what}: its slots make no record`, {
     expected: "2 to 256 slots that fill its bytes",
     found: `${slots} in ${dataLength} bytes`,

@@ -9,7 +9,14 @@ import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
-import type { Schema, Struct, StructValue, StructView } from "../struct/struct.ts";
+import { declarationLength, writeDeclaration } from "../struct/stored-struct.ts";
+import {
+  type Schema,
+  type Struct,
+  type StructValue,
+  type StructView,
+  missingFields,
+} from "../struct/struct.ts";
 import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   ASYNC_WAIT_OPTIONS,
@@ -63,6 +70,8 @@ const DEFAULT_SLOT_COUNT = 8;
 export class SharedRecord<S extends Schema> implements Disposable {
   /** The struct whose value the record holds. */
   readonly codec: Struct<S>;
+  /** The form of the struct for the values that lie here. */
+  readonly #form: Struct<S>;
   readonly #placed: Placed;
   readonly #slotCount: number;
   readonly #slots: RecordSlots;
@@ -75,13 +84,14 @@ export class SharedRecord<S extends Schema> implements Disposable {
   #accessor: StructView<S> | undefined;
   readonly #guard: WriteGuard;
 
-  private constructor(structure: Structure, codec: Struct<S>, slotCount: number) {
+  private constructor(structure: Structure, codec: Struct<S>, form: Struct<S>, slotCount: number) {
     Structure.check(structure, "SharedRecord");
     const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
+    this.#form = form;
     this.#placed = placed;
     this.#slotCount = slotCount;
-    const length = valueLength(codec);
+    const length = valueLength(form);
     this.#slots = new RecordSlots(segment.buffer, dataOffset, length, slotCount);
     const lockName = `the lock of ${what}`;
     const hold = segment.holds.register(this, lockName, segment.mapping);
@@ -211,7 +221,8 @@ export class SharedRecord<S extends Schema> implements Disposable {
     // Encoded before anything is made: what throws here has touched nothing.
     const first = initial === undefined ? undefined : codec.encode(initial);
     const fill = (structure: Structure): SharedRecord<S> => {
-      const record = new SharedRecord(structure, codec, slots);
+      writeDeclaration(structure, structure.header.dataLength - declarationLength(codec), codec);
+      const record = new SharedRecord(structure, codec, codec, slots);
       if (first !== undefined) record.#publish(first);
       return record;
     };
@@ -220,8 +231,10 @@ export class SharedRecord<S extends Schema> implements Disposable {
 
   /** @returns The function that makes a handle of a record that was found. */
   static #finder<S extends Schema>({ codec, slots }: SharedRecordNewOptions<S>) {
-    return (structure: Structure): SharedRecord<S> =>
-      new SharedRecord(structure, codec, checkFoundRecord(structure, codec, slots));
+    return (structure: Structure): SharedRecord<S> => {
+      const found = checkFoundRecord(structure, codec, slots);
+      return new SharedRecord(structure, codec, found.form, found.slots);
+    };
   }
 
   /** The segment's name. */
@@ -250,6 +263,14 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
+   * The fields that the record does not hold, since it was made before the struct had them: they
+   * read as their defaults, and take no other value. Mostly none.
+   */
+  get missingFields(): readonly string[] {
+    return missingFields(this.codec, this.#form);
+  }
+
+  /**
    * The number of writes mod 2^32; 0 means never written, and later counts leave 0 out. Never
    * blocks; stale the moment it is returned. @throws ClosedError.
    */
@@ -271,7 +292,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
    */
   read(): StructValue<S> | undefined {
     this.#placed.checkOpen();
-    return this.#slots.read() === 0 ? undefined : this.codec.read(this.#readView, 0);
+    return this.#slots.read() === 0 ? undefined : this.#form.read(this.#readView, 0);
   }
 
   /**
@@ -284,7 +305,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   readInto(target: StructValue<S>): boolean {
     this.#placed.checkOpen();
     if (this.#slots.read() === 0) return false;
-    this.codec.readInto(this.#readView, 0, target);
+    this.#form.readInto(this.#readView, 0, target);
     return true;
   }
 
@@ -299,7 +320,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
   peek(): StructView<S> | undefined {
     this.#placed.checkOpen();
     if (this.#slots.read() === 0) return undefined;
-    return (this.#accessor ??= this.codec.at(this.#readView, 0));
+    return (this.#accessor ??= this.#form.at(this.#readView, 0));
   }
 
   /**
@@ -314,7 +335,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#guard.check("write to");
     // Encoded outside the lock: what throws here has touched nothing. A getter of the value may
     // have closed this handle.
-    this.codec.write(this.#view, 0, value);
+    this.#form.write(this.#view, 0, value);
     this.#placed.checkOpen();
     return this.#publish(this.#bytes);
   }
@@ -347,7 +368,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
     try {
       const value = fn(this.read());
       checkSyncAnswer(action, value);
-      this.codec.write(this.#view, 0, value);
+      this.#form.write(this.#view, 0, value);
       version = this.#slots.write(this.#bytes);
     } finally {
       this.#guard.end();
@@ -430,7 +451,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
       this.#placed.checkOpen();
       const version = this.#slots.read();
       since = version >>> 0;
-      if (version !== 0) yield this.codec.read(this.#readView, 0);
+      if (version !== 0) yield this.#form.read(this.#readView, 0);
     }
   }
 

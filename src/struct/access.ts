@@ -165,6 +165,7 @@ function live({ name, offset, kind }: Member): PropertyDescriptor {
   return {
     get(this: Cursor & { [key]?: Cursor }) {
       const cursor = (this[key] ??= kind.cursor!(this[VIEW]));
+      if (kind.isAbsent) return cursor;
       cursor[VIEW] = this[VIEW];
       cursor[BASE] = this[BASE] + offset;
       return cursor;

@@ -61,6 +61,8 @@ export interface FieldKind<T> extends Omit<StructField<T>, typeof VALUE> {
   take?(value: unknown): unknown;
   /** Only a scalar has it. */
   readonly code?: FieldCode;
+  /** Whether it lies in no memory that views show: its cursors stay where they are. */
+  readonly isAbsent?: true;
   /**
    * Makes the live view that an accessor shows in the place of a value; only where there is one.
    */

@@ -1,9 +1,10 @@
 /** struct: a schema of fixed-size fields with C's layout, over any DataView. */
-import { checkBytes, checkInteger, shown } from "../arguments.ts";
+import { checkBytes, checkInteger, checkOptions, shown } from "../arguments.ts";
 import { fnv1a } from "../layout/hash.ts";
 import { type Member, compileAccess } from "./access.ts";
 import type { Codec } from "./codec.ts";
 import { type ArrayView, arrayField, bytesField, utf8Field } from "./field-block.ts";
+import { type Defaults, absentMember, encodeDefaults } from "./defaults.ts";
 import {
   BASE,
   type Cursor,
@@ -158,6 +159,15 @@ export interface Struct<S extends Schema>
   toC(name: string): string;
 }
 
+/** What a struct has besides its fields. */
+export interface StructOptions<S extends Schema> {
+  /**
+   * Values of the last fields, by name, for what was made before the struct had them. Every field
+   * after the first one that has a default needs one too. Default: none.
+   */
+  readonly defaults?: Partial<NoInfer<StructValue<S>>> | undefined;
+}
+
 /** The values of a struct type: `type Quote = Infer<typeof Quote>`. */
 export type Infer<T> = T extends Struct<infer S> ? StructValue<S> : never;
 
@@ -180,28 +190,70 @@ function kindOf(name: string, type: unknown): FieldKind<unknown> {
   );
 }
 
-function layOut(schema: Schema): { members: Member[]; byteLength: number; alignment: number } {
+interface StructLayout {
+  readonly members: readonly Member[];
+  /** How many of the members lie in memory: the first ones. */
+  readonly held: number;
+  readonly byteLength: number;
+  readonly alignment: number;
+}
+
+function layOut(schema: Schema): StructLayout {
   if (typeof schema !== "object" || schema === null) {
     throw new TypeError(`Cannot make a struct of ${shown(schema)}: it must be { name: type, … }`);
   }
   let offset = 0;
-  let alignment = 1;
   const members = Object.entries(schema).map(([name, type]): Member => {
     // Integer-like keys would come first wherever they stand, and C takes only identifiers.
     if (!IDENTIFIER.test(name) || name === "__proto__") {
       throw new TypeError(`Cannot name a field ${shown(name)}: C takes [A-Za-z_0-9] only`);
     }
     const kind = kindOf(name, type);
-    alignment = Math.max(alignment, kind.alignment);
     const at = align(offset, kind.alignment);
     offset = at + kind.byteLength;
     return { name, offset: at, kind };
   });
   if (members.length === 0) throw new TypeError("Cannot make a struct without fields");
-  return { members, byteLength: align(offset, alignment), alignment };
+  return layOutFirst(members, members.length);
+}
+
+/** @returns The layout of the struct that has only the first `held` of these members. */
+function layOutFirst(members: readonly Member[], held: number): StructLayout {
+  const alignment = Math.max(...members.slice(0, held).map(({ kind }) => kind.alignment));
+  const { offset, kind } = members[held - 1]!;
+  return { members, held, byteLength: align(offset + kind.byteLength, alignment), alignment };
+}
+
+function declare({ members, held }: StructLayout, name: string): string {
+  const lines = members.slice(0, held).map((each) => `${each.kind.cType(each.name)};`);
+  return `struct {\n${lines.join("\n").replaceAll(/^/gm, "  ")}\n} ${name}`;
+}
+
+/** @returns The id of every struct whose layout has this declaration. */
+export function structId(signature: string): string {
+  return `struct:${fnv1a(signature).toString(16).padStart(8, "0")}`;
 }
 
 const structs = new WeakSet<object>();
+
+/** The forms of a struct, by id: its own, and those from before its last fields. */
+const forms = new WeakMap<object, Map<string, () => object>>();
+
+/**
+ * @param id Of the struct that something was made with.
+ * @returns The struct for values that lie there: itself; the form without its last fields, which
+ *   shows their defaults; or undefined when neither fits.
+ */
+export function formOf<C extends object>(codec: C, id: string): C | undefined {
+  return forms.get(codec)?.get(id)?.() as C | undefined;
+}
+
+/** @returns The names of the fields of a struct that a form of it does not hold. */
+export function missingFields(codec: object, form: object): readonly string[] {
+  if (codec === form || !structs.has(codec)) return [];
+  const names = (codec as Struct<Schema>).fields.map(({ name }) => name);
+  return names.slice((form as Struct<Schema>).fields.length);
+}
 
 /** @throws TypeError when a codec is no struct. */
 export function checkStruct(action: string, codec: unknown): asserts codec is Struct<Schema> {
@@ -234,9 +286,15 @@ function checkPlace(view: unknown, offset: unknown): void {
  * Nothing here is atomic: in shared memory, use it inside a SharedRecord, a SharedMap or a record
  * of a ring, or under a Mutex.
  *
+ * A struct may grow: append fields, and give each a default. The grown struct still opens records,
+ * tables and maps that were made with the shorter one; there the new fields read as their defaults,
+ * and writing another value is a RangeError.
+ *
  * @param schema The fields' names and types, in the order in which they lie in memory.
  * @returns The struct type.
- * @throws TypeError for an unknown type, a name that C does not take, or no field at all.
+ * @throws TypeError for an unknown type, a name that C does not take, no field at all, or a default
+ *   of a field that others without one follow; TypeError, RangeError for a default that does not
+ *   fit.
  * @example
  * ```ts
  * const levels = arrayOf("f32", 4);
@@ -250,8 +308,40 @@ function checkPlace(view: unknown, offset: unknown): void {
  * console.log(quote.size, quote.levels.get(3), Quote.toC("Quote"));
  * ```
  */
-export function struct<const S extends Schema>(schema: S): Struct<S> {
-  const { members, byteLength, alignment } = layOut(schema);
+export function struct<const S extends Schema>(
+  schema: S,
+  options: StructOptions<S> = {},
+): Struct<S> {
+  const layout = layOut(schema);
+  const { members, byteLength } = layout;
+  checkOptions("Cannot make a struct", options, ["defaults"]);
+  const defaults = encodeDefaults(members, byteLength, options.defaults);
+  const type = makeStruct(schema, layout);
+  const known = new Map<string, () => object>();
+  for (let held = members.length - 1; held >= defaults.first; held--) {
+    const older = layOutFirst(members, held);
+    let form: object | undefined;
+    // Compiled where it is met, which is seldom.
+    known.set(structId(declare(older, "")), () => (form ??= makeOlder(schema, older, defaults)));
+  }
+  // Last, so that no shorter form whose hash is the same takes its place.
+  forms.set(
+    type,
+    known.set(type.id, () => type),
+  );
+  return type;
+}
+
+/** @returns A struct with the same values, whose last fields are not in memory. */
+function makeOlder<S extends Schema>(schema: S, layout: StructLayout, defaults: Defaults) {
+  const members = layout.members.map((member, at) =>
+    at < layout.held ? member : absentMember(member, defaults.view),
+  );
+  return makeStruct(schema, { ...layout, members });
+}
+
+function makeStruct<S extends Schema>(schema: S, layout: StructLayout): Struct<S> {
+  const { members, held, byteLength, alignment } = layout;
   const access = compileAccess(members, byteLength);
 
   class Accessor implements Cursor {
@@ -266,23 +356,19 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
     Object.defineProperty(Accessor.prototype, members[at]!.name, { ...property, enumerable: true });
   }
 
-  const declare = (name: string): string => {
-    const lines = members.map((each) => `${each.kind.cType(each.name)};`).join("\n");
-    return `struct {\n${lines.replaceAll(/^/gm, "  ")}\n} ${name}`;
-  };
-  const signature = declare("");
+  const signature = declare(layout, "");
   type Value = StructValue<S>;
   const { get, put, misfit, take, readInto, write } = access;
 
   const made: Omit<Struct<S>, keyof StructField<Value>> & FieldKind<Value> = {
     schema,
-    fields: members.map(({ name, offset, kind }) => {
+    fields: members.slice(0, held).map(({ name, offset, kind }) => {
       return { name, offset, byteLength: kind.byteLength, alignment: kind.alignment };
     }),
     byteLength,
     alignment,
     signature,
-    id: `struct:${fnv1a(signature).toString(16).padStart(8, "0")}`,
+    id: structId(signature),
     encode(value) {
       const bytes = new Uint8Array(new ArrayBuffer(byteLength));
       write(new DataView(bytes.buffer), 0, value);
@@ -314,11 +400,12 @@ export function struct<const S extends Schema>(schema: S): Struct<S> {
       return accessor;
     },
     toC(name) {
-      if (typeof name === "string" && IDENTIFIER.test(name)) return `typedef ${declare(name)};\n`;
+      if (typeof name === "string" && IDENTIFIER.test(name))
+        return `typedef ${declare(layout, name)};\n`;
       const message = `Cannot name a struct ${shown(name)}: C takes [A-Za-z_0-9] only`;
       throw new (typeof name === "string" ? RangeError : TypeError)(message);
     },
-    cType: declare,
+    cType: (name) => declare(layout, name),
     get: (view, base) => get(view, base) as Value,
     put,
     misfit,

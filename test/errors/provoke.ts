@@ -17,6 +17,7 @@ import {
   SharedAtomics,
   SharedMap,
   SharedRecord,
+  SharedTable,
   type Struct,
   type StructField,
   type SystemVSemaphore,
@@ -269,6 +270,10 @@ export function nameless(name: string): Lease {
 
 export function record(name: string): SharedRecord<PointSchema> {
   return keep(SharedRecord.create(name, { codec: Point }));
+}
+
+export function table(name: string): SharedTable<PointSchema> {
+  return keep(SharedTable.create(name, { codec: Point, rows: 4, names: 8 }));
 }
 
 export function map(name: string): SharedMap<string> {

@@ -140,7 +140,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
       SharedRecord.open(record(name).segment.name, { codec: struct({ y: "f32" }) }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open record "NAME": it has a different codec: expected struct:45874d02 (struct { float y; }) at offset 64, found struct:ff69e0c7',
+    text: 'Cannot open record "NAME": it has a field "x" ("double x") in the place of "float y": expected struct:45874d02 (struct { float y; }) at offset 64, found struct:ff69e0c7',
   },
   {
     provoke: (name) => record(name).write({ x: 1, label: "too long for it" }),
@@ -631,7 +631,7 @@ export const STRUCTURES: readonly ErrorRow[] = [
       SharedRecord.open(poked(record(name).segment, 32, 16).name, { codec: Point }),
     error: "LayoutError",
     code: "ELAYOUT",
-    text: 'Cannot open record "NAME": its slots make no record: expected 2 to 256 slots that fill its bytes at offset 32, found 16 in 1408 bytes',
+    text: 'Cannot open record "NAME": its slots make no record: expected 2 to 256 slots that fill its bytes at offset 32, found 16 in 1536 bytes',
   },
   {
     provoke: () => SharedWord.at(any({}), 0),

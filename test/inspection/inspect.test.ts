@@ -19,6 +19,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   UnsupportedError,
   codecs,
   openAny,
@@ -51,6 +52,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
     RingBuffer.create(name, { capacity: 4096, kind: "broadcast", policy: "block" }),
   queue: (name) => MessageQueue.create(name),
   record: (name) => SharedRecord.create(name, { codec: Quote }),
+  table: (name) => SharedTable.create(name, { codec: Quote, rows: 10 }),
   map: (name) => SharedMap.create(name, { size: 1 << 16, codec: codecs.json() }),
   limiter: (name) =>
     RateLimiter.create(name, { algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 }),
@@ -104,22 +106,28 @@ describe("openObject", () => {
     atomics.unlink();
   });
 
-  test.each(["ring", "mpsc-ring", "broadcast", "record", "map", "atomics", "meters"] as const)(
-    "calls %s damaged whose data ends beyond the object",
-    (kind) => {
-      const name = uniqueName("damage");
-      using made = MAKERS[kind]!(name);
-      using segment = Segment.open(name);
-      segment.view.setUint32(28, 2 ** 20, true);
-      using object = openObject(name);
-      const offset = segment.view.getUint32(24, true);
-      const ends = `its data ends at ${offset + 2 ** 20}, and the object at ${segment.size}`;
-      expect(object.damage()).toBe(ends);
-      expect(object.fields().length).toBeGreaterThan(0);
-      object.activity();
-      made.unlink?.();
-    },
-  );
+  test.each([
+    "ring",
+    "mpsc-ring",
+    "broadcast",
+    "record",
+    "table",
+    "map",
+    "atomics",
+    "meters",
+  ] as const)("calls %s damaged whose data ends beyond the object", (kind) => {
+    const name = uniqueName("damage");
+    using made = MAKERS[kind]!(name);
+    using segment = Segment.open(name);
+    segment.view.setUint32(28, 2 ** 20, true);
+    using object = openObject(name);
+    const offset = segment.view.getUint32(24, true);
+    const ends = `its data ends at ${offset + 2 ** 20}, and the object at ${segment.size}`;
+    expect(object.damage()).toBe(ends);
+    expect(object.fields().length).toBeGreaterThan(0);
+    object.activity();
+    made.unlink?.();
+  });
 
   test("knows a header of a version to come, and too short a one as raw memory", () => {
     const name = uniqueName("later");

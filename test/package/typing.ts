@@ -20,6 +20,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   type Struct,
   type StructField,
   SystemVSemaphore,
@@ -82,6 +83,21 @@ export async function values(): Promise<void> {
   const inline = struct({ price: "f64", symbol: charArray(8) });
   const read = SharedRecord.open("/q", { codec: inline }).read();
   is<typeof read, { price: number; symbol: string } | undefined>();
+
+  const table = SharedTable.openOrCreate("/t", { codec: inline, rows: 5, names: true });
+  for await (const rows of table.changes({ from: "now" })) is<typeof rows, number[]>();
+  const row = table.rowOf("a");
+  is<typeof row, number | undefined>();
+  const prices = table.columnInto("price", table.column("price"));
+  is<typeof prices, Float64Array>();
+  // @ts-expect-error: only scalar fields are columns.
+  table.column("symbol");
+  // @ts-expect-error: the array has another type.
+  table.columnInto("price", new Uint8Array(5));
+  const grown = struct({ price: "f64", venue: "u32" }, { defaults: { venue: 0 } });
+  is<ReturnType<typeof grown.read>, { price: number; venue: number }>();
+  // @ts-expect-error: a default has its field's type.
+  struct({ price: "f64", venue: "u32" }, { defaults: { venue: "x" } });
 }
 
 /** Keys and names are typed too. */

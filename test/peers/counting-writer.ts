@@ -1,5 +1,13 @@
-/** Counts to its last argument in a record, a map or atomics, at full speed: WHAT NAME COUNT. */
-import { Meters, SharedAtomics, SharedMap, SharedRecord, codecs, struct } from "../../src/index.ts";
+/** Counts to its last argument in a structure, at full speed: WHAT NAME COUNT. */
+import {
+  Meters,
+  SharedAtomics,
+  SharedMap,
+  SharedRecord,
+  SharedTable,
+  codecs,
+  struct,
+} from "../../src/index.ts";
 
 const [what, name = "", countText] = process.argv.slice(2);
 const COUNT = Number(countText);
@@ -19,6 +27,12 @@ function countInMeters(): void {
   }
 }
 
+function countInTable(): void {
+  const table = SharedTable.open(name, { codec: struct({ n: "f64" }) });
+  const value = { n: 0 };
+  while (value.n++ < COUNT) table.write(0, value);
+}
+
 function countInMap(): void {
   const map = SharedMap.open(name, { codec: codecs.number });
   for (let n = 1; n <= COUNT; n++) map.set("n", n);
@@ -33,6 +47,7 @@ function countInAtomics(): void {
 }
 
 if (what === "record") countInRecord();
+else if (what === "table") countInTable();
 else if (what === "map") countInMap();
 else if (what === "meters") countInMeters();
 else countInAtomics();

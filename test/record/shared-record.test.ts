@@ -173,7 +173,7 @@ describe("SharedRecord", () => {
 
   test("two lie next to each other, each by itself", () => {
     const length = SharedRecord.byteLength({ codec: Quote, slots: 4 });
-    expect([length, length % 128]).toEqual([128 + 384 + 4 * 128, 0]);
+    expect([length, length % 128]).toEqual([128 + 384 + 4 * 128 + 128, 0]);
     using segment = Segment.create("memfd:records", { size: 3 * length });
     using one = SharedRecord.init(segment, 0, { codec: Quote, slots: 4, initial: quote(1) });
     using two = SharedRecord.init(segment, length, { codec: Quote, slots: 4, initial: quote(2) });
@@ -237,8 +237,9 @@ describe("SharedRecord", () => {
     expect(slots.message).toContain("different count of slots: expected 8 at offset 32, found 4");
     const other = struct({ price: "f64", size: "u32", symbol: charArray(5) });
     expect(caught(() => SharedRecord.open(at, { codec: other })).message).toBe(
-      `Cannot open record "${at}": it has a different codec: expected ${other.id} (struct { ` +
-        `double price; uint32_t size; char symbol[5]; }) at offset 64, found ${Quote.id}`,
+      `Cannot open record "${at}": its field "symbol" is "char symbol[4]", not "char symbol[5]": ` +
+        `expected ${other.id} (struct { double price; uint32_t size; char symbol[5]; }) at offset ` +
+        `64, found ${Quote.id}`,
     );
   });
 

@@ -17,6 +17,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -68,6 +69,11 @@ const NOUNS: Readonly<Record<string, readonly ((name: string) => Handle)[]>> = {
     (name) => SharedRecord.create(name, { codec }),
     (name) => SharedRecord.open(name, { codec }),
     (name) => SharedRecord.openOrCreate(name, { codec }),
+  ],
+  SharedTable: [
+    (name) => SharedTable.create(name, { codec, rows: 5 }),
+    (name) => SharedTable.open(name, { codec }),
+    (name) => SharedTable.openOrCreate(name, { codec, rows: 5 }),
   ],
   SharedAtomics: [
     (name) => SharedAtomics.create(name, names),

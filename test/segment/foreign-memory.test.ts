@@ -23,6 +23,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -52,6 +53,7 @@ const NOUNS: Readonly<Record<string, (name: string) => Made>> = {
   map: (name) => SharedMap.openOrCreate(name, map),
   "rate limiter": (name) => RateLimiter.openOrCreate(name, LIMIT),
   record: (name) => SharedRecord.openOrCreate(name, { codec: struct({ n: "f64" }) }),
+  table: (name) => SharedTable.openOrCreate(name, { codec: struct({ n: "f64" }), rows: 5 }),
   atomics: (name) => SharedAtomics.openOrCreate(name, names),
   meters: (name) => Meters.openOrCreate(name, { size: 2 ** 14 }),
   mutex: (name) => Mutex.openOrCreate(name),

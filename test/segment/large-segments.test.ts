@@ -12,6 +12,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   SharedWord,
   codecs,
   struct,
@@ -59,6 +60,19 @@ describe.each([0, 2 ** 31 - 2 ** 20, 2 ** 31, 2 ** 32 - 2 ** 20])("at offset %i"
     expect(SharedMap.at(segment, map.offset, { codec: codecs.utf8 }).get("k")).toBe("v");
     const record = SharedRecord.init(segment, place(), { codec: Point, initial: { x: 2 } });
     expect(SharedRecord.at(segment, record.offset, { codec: Point }).read()).toEqual({ x: 2 });
+  });
+
+  test("a table", async () => {
+    const options = { codec: Point, rows: 100, names: true } as const;
+    const table = SharedTable.init(segment, place(), options);
+    const row = table.rowOf("a")!;
+    table.write(row, { x: 2 });
+    const same = SharedTable.at(segment, table.offset, { codec: Point });
+    expect([same.read(row), same.nameOf(row), same.column("x")[row]]).toEqual([{ x: 2 }, "a", 2]);
+    for await (const rows of same.changes()) {
+      expect(rows).toEqual([row]);
+      break;
+    }
   });
 
   test("a rate limiter", () => {

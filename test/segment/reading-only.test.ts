@@ -8,6 +8,7 @@ import {
   SharedAtomics,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -45,49 +46,66 @@ function reader<T extends Disposable & { readonly segment: Segment }>(
   return Object.assign(handle, { count });
 }
 
-const NOUNS: Record<"record" | "map" | "evicting map" | "atomics" | "meters", Counting> = {
-  record: {
-    make: (at) => SharedRecord.create(at, { codec: Point, initial: { n: 0 } }),
-    read(at) {
-      const record = SharedRecord.open(at, { codec: Point, ...READ });
-      return reader(record, () => record.peek()!.n);
+const NOUNS: Record<"record" | "table" | "map" | "evicting map" | "atomics" | "meters", Counting> =
+  {
+    record: {
+      make: (at) => SharedRecord.create(at, { codec: Point, initial: { n: 0 } }),
+      read(at) {
+        const record = SharedRecord.open(at, { codec: Point, ...READ });
+        return reader(record, () => record.peek()!.n);
+      },
     },
-  },
-  map: {
-    make: (at) => SharedMap.create(at, { size: 2 ** 17, codec: codecs.number }),
-    read(at) {
-      const map = SharedMap.open(at, { codec: codecs.number, ...READ });
-      return reader(map, () => map.get("n") ?? 0);
+    table: {
+      make(at) {
+        const table = SharedTable.create(at, { codec: Point, rows: 4, names: true });
+        table.write(table.rowOf("n")!, { n: 0 });
+        return table;
+      },
+      read(at) {
+        const table = SharedTable.open(at, { codec: Point, ...READ });
+        const ns = new Float64Array(4);
+        let look = 0;
+        return reader(table, () =>
+          (look ^= 1) === 0 ? table.view(0)!.n : table.columnInto("n", ns)[table.findRow("n")!]!,
+        );
+      },
     },
-  },
-  "evicting map": {
-    make: (at) => SharedMap.create(at, { size: 2 ** 17, codec: codecs.number, whenFull: "evict" }),
-    read(at) {
-      const map = SharedMap.open(at, { codec: codecs.number, ...READ });
-      return reader(map, () => map.get("n") ?? 0);
+    map: {
+      make: (at) => SharedMap.create(at, { size: 2 ** 17, codec: codecs.number }),
+      read(at) {
+        const map = SharedMap.open(at, { codec: codecs.number, ...READ });
+        return reader(map, () => map.get("n") ?? 0);
+      },
     },
-  },
-  atomics: {
-    make: (at) => SharedAtomics.create(at, ATOMICS),
-    read(at) {
-      const atomics = SharedAtomics.open(at, { ...ATOMICS, ...READ });
-      const { words, counters } = atomics;
-      return reader(atomics, () => Math.min(words.n.load(), counters.count.value));
+    "evicting map": {
+      make: (at) =>
+        SharedMap.create(at, { size: 2 ** 17, codec: codecs.number, whenFull: "evict" }),
+      read(at) {
+        const map = SharedMap.open(at, { codec: codecs.number, ...READ });
+        return reader(map, () => map.get("n") ?? 0);
+      },
     },
-  },
-  meters: {
-    make(at) {
-      const meters = Meters.create(at, { size: 2 ** 16 });
-      meters.counter("n", { help: "h" });
-      return meters;
+    atomics: {
+      make: (at) => SharedAtomics.create(at, ATOMICS),
+      read(at) {
+        const atomics = SharedAtomics.open(at, { ...ATOMICS, ...READ });
+        const { words, counters } = atomics;
+        return reader(atomics, () => Math.min(words.n.load(), counters.count.value));
+      },
     },
-    read(at) {
-      const meters = Meters.open(at, READ);
-      const counter = meters.counter("n", { help: "h" });
-      return reader(meters, () => counter.value);
+    meters: {
+      make(at) {
+        const meters = Meters.create(at, { size: 2 ** 16 });
+        meters.counter("n", { help: "h" });
+        return meters;
+      },
+      read(at) {
+        const meters = Meters.open(at, READ);
+        const counter = meters.counter("n", { help: "h" });
+        return reader(meters, () => counter.value);
+      },
     },
-  },
-};
+  };
 
 /** How many bytes of a segment's pages this process has copied, as the kernel says. */
 function copiedBytes(segment: Segment): number {
@@ -152,6 +170,10 @@ describe("a structure that is only read", () => {
     using ownRecord = SharedRecord.create(record, { codec: Point, initial: { n: 1 } });
     using ownMap = SharedMap.create(map, { size: 2 ** 17, codec: codecs.number });
     using ownAtomics = SharedAtomics.create(atomics, ATOMICS);
+    const table = name();
+    using ownTable = SharedTable.create(table, { codec: Point, rows: 4, names: true });
+    ownTable.write(ownTable.rowOf("n")!, { n: 1 });
+    using seenTable = SharedTable.open(table, { codec: Point, ...READ });
     ownMap.set("n", 1);
     using seenRecord = SharedRecord.open(record, { codec: Point, ...READ });
     using seenMap = SharedMap.open(map, { codec: codecs.number, ...READ });
@@ -178,14 +200,22 @@ describe("a structure that is only read", () => {
       ]),
       () => seenAtomics.counters["count"]!.add(),
       () => counter.add(),
+      () => seenTable.write(0, { n: 2 }),
+      () => seenTable.update(0, () => ({ n: 2 })),
       () => SharedRecord.init(seenMap.segment, 0, { codec: Point, overwrite: true }),
     ];
     for (const change of changes) expect(change).toThrow(TypeError);
     for (const change of changes) expect(change).toThrow("opened for reading only");
     expect([ownRecord.version, ownRecord.read()]).toEqual([1, { n: 1 }]);
+    expect([ownTable.version(0), ownTable.read(0)]).toEqual([1, { n: 1 }]);
+    expect([seenTable.rowOf("n"), seenTable.rowOf("m"), ownTable.names()]).toEqual([
+      0,
+      undefined,
+      ["n"],
+    ]);
     expect([...ownMap]).toEqual([["n", 1]]);
     expect([ownAtomics.words.n.load(), ownAtomics.counters.count.value]).toEqual([0, 0]);
-    for (const { segment: seen } of [seenRecord, seenMap, seenAtomics]) {
+    for (const { segment: seen } of [seenRecord, seenTable, seenMap, seenAtomics]) {
       expect(copiedBytes(seen)).toBe(0);
     }
   });
@@ -218,6 +248,20 @@ describe("a structure that is only read", () => {
     const closed = seen.waitChangedAsync();
     seen.close();
     expect(closed).rejects.toThrow("it is closed");
+  });
+
+  test.skipIf(!isPlain)(title("watches the rows of a table"), async () => {
+    const at = name();
+    using own = SharedTable.create(at, { codec: Point, rows: 1000 });
+    using seen = SharedTable.open(at, { codec: Point, ...READ });
+    const changes = seen.changes();
+    for (const row of [7, 999, 0]) {
+      own.write(row, { n: row });
+      expect(await changes.next()).toEqual({ done: false, value: [row] });
+      expect(seen.read(row)).toEqual({ n: row });
+    }
+    expect(copiedBytes(seen.segment)).toBe(0);
+    await changes.return();
   });
 
   test("a ring shows what it counts, and gives no roles", () => {

@@ -25,6 +25,7 @@ const OPTIONS: Readonly<Record<string, () => readonly [make: object, find: objec
   SharedEvent: () => [{ reset: "manual" }, {}],
   Barrier: () => [{ parties: 2 }, {}],
   SharedRecord: () => [{ codec: Quote }, { codec: Quote }],
+  SharedTable: () => [{ codec: Quote, rows: 10 }, { codec: Quote }],
   SharedMap: () => [{ size: 2 ** 14, codec }, { codec }],
   RateLimiter: () => [{ algorithm: "gcra", limit: 10, windowMs: 1000, keys: 20 }, {}],
   SharedAtomics: () => [{ words: ["paused"] }, {}],

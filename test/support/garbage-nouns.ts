@@ -16,6 +16,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   SystemVSemaphore,
   codecs,
 } from "../../src/index.ts";
@@ -55,6 +56,13 @@ export function nouns(prefix: string): Record<string, () => Target> {
       { codec: Quote },
       { codec: Quote },
       ["mode", "initial", "slots"],
+    ],
+    SharedTable: [
+      SharedTable,
+      { codec: Quote, rows: 4, names: true },
+      { codec: Quote },
+      { codec: Quote, rows: 4, names: true },
+      ["mode", "names"],
     ],
     SharedMap: [
       SharedMap,

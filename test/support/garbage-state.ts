@@ -7,6 +7,7 @@ import {
   SharedCounter,
   SharedMap,
   SharedRecord,
+  SharedTable,
   SharedWord,
   codecs,
 } from "../../src/index.ts";
@@ -54,6 +55,34 @@ export function stateTargets(): Record<string, () => Target> {
           waitChanged: ["since", ...ASYNC],
           waitChangedAsync: ["since", ...ASYNC],
           values: WAITS,
+          write: ["price", "size", "on", "big", "label", "key", "levels", "inner"],
+        },
+      },
+    ),
+    table: placed(
+      (segment) => {
+        const table = SharedTable.init(segment, OFFSET, { codec: Q, rows: 3, names: true });
+        table.write(1, quote() as never);
+        table.rowOf("b");
+        return table;
+      },
+      {
+        sound: {
+          read: [1],
+          readInto: [1, {}],
+          view: [1],
+          version: [1],
+          write: [1, quote()],
+          update: [1, update],
+          column: ["price"],
+          columnInto: ["price", new Float64Array(3)],
+          rowOf: ["a"],
+          findRow: ["a"],
+          nameOf: [0],
+          changes: [{}],
+        },
+        options: {
+          changes: [...WAITS, "from"],
           write: ["price", "size", "on", "big", "label", "key", "levels", "inner"],
         },
       },

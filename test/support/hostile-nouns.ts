@@ -19,6 +19,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   codecs,
   struct,
 } from "../../src/index.ts";
@@ -30,6 +31,7 @@ import {
   QUEUE_HEADER_LENGTH,
   bookOffset,
 } from "../../src/layout/message-queue-layout.ts";
+import { planTable, placesOf } from "../../src/table/algorithm/table-shape.ts";
 import { SHARED_RECORD_SLOTS_OFFSET } from "../../src/layout/shared-record-layout.ts";
 
 /** How long a call of a victim may wait, in ms. */
@@ -344,6 +346,44 @@ const record = placed(
   128 + SHARED_RECORD_SLOTS_OFFSET,
 );
 
+const TABLE = { codec: Quote, rows: 20, names: 8 } as const;
+const table = placed(
+  SharedTable.byteLength(TABLE),
+  (segment) => SharedTable.init(segment, 0, { ...AGAIN, ...TABLE }),
+  (segment) => SharedTable.at(segment, 0, { codec: Quote }),
+  (one, victim) => {
+    const target = { ...QUOTE };
+    const prices = new Float64Array(20);
+    let row = victim;
+    const next = (): number => (row = (row + 7) % 20);
+    const changes = one.changes();
+    return {
+      blocking: {
+        write: () => one.write(next(), QUOTE),
+        read: () => one.read(next()),
+        readInto: () => one.readInto(next(), target),
+        view: () => one.view(next())?.price,
+        update: () => one.update(next(), (old) => old ?? QUOTE),
+        snapshot: () => one.snapshot(),
+        column: () => one.columnInto("price", prices),
+        rowOf: () => one.rowOf(`n${next()}`),
+        names: () => [one.findRow("n1"), one.nameOf(next()), one.names()],
+        looks: () => [one.version(next()), one.stats()],
+      },
+      waiting: {
+        changes: async () => {
+          one.write(next(), QUOTE);
+          const step = await changes.next();
+          if (!step.done && step.value.some((at) => !(at >= 0 && at < 20))) {
+            throw new Error(`Rows ${step.value} are none`);
+          }
+        },
+      },
+    };
+  },
+  128 + placesOf(planTable(20, 24, 8)).rows,
+);
+
 const NAMES = { words: ["a", "b"], counters: ["c"] } as const;
 const atomics = placed(
   SharedAtomics.byteLength(NAMES),
@@ -568,6 +608,7 @@ export const HOSTILE_NOUNS: Readonly<Record<string, Noun>> = {
   "limiter-sliding": limiter("sliding-window"),
   "limiter-fixed": limiter("fixed-window"),
   record,
+  table,
   atomics,
   meters,
   spsc: ring({ kind: "spsc" }),

@@ -13,6 +13,7 @@ export const COUNTS = [
   "byte lock",
   "map",
   "record",
+  "table",
   "counter",
   "limiter",
   "word",

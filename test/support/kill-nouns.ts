@@ -23,6 +23,7 @@ import {
   SharedEvent,
   SharedMap,
   SharedRecord,
+  SharedTable,
   StateError,
   SystemVSemaphore,
   type WaitOptions,
@@ -116,6 +117,7 @@ const LIMIT = {
   windowMs: 2 ** 32 - 1,
   keys: 20,
 } as const;
+const ROWS = 6;
 
 /** Locks, and what stands on them. */
 class Holders implements KillGroup {
@@ -137,6 +139,7 @@ class Holders implements KillGroup {
   readonly #counts: SharedMap<number>;
   readonly #texts: SharedMap<string>;
   readonly #record: SharedRecord<(typeof Block)["schema"]>;
+  readonly #table: SharedTable<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
   readonly #limiter: RateLimiter;
   readonly #meters: Meters;
@@ -190,6 +193,11 @@ class Holders implements KillGroup {
     this.#record = SharedRecord.openOrCreate(`${name}-record`, {
       codec: Block,
       initial: blockOf(0),
+    });
+    this.#table = SharedTable.openOrCreate(`${name}-table`, {
+      codec: Block,
+      rows: ROWS,
+      names: true,
     });
     const data = new Int32Array(segment.buffer, DATA_OFFSET, 1024);
     const area = (at: number): Int32Array => data.subarray(at * 32, at * 32 + 32);
@@ -300,6 +308,16 @@ class Holders implements KillGroup {
     this.#limiter.tryConsume(`k${Math.floor(this.#random() * LIMIT.keys * 2)}`);
   };
 
+  readonly #fill = (): void => {
+    const row = this.#table.rowOf(`n${Math.floor(this.#random() * ROWS)}`)!;
+    this.#table.update(row, (block = blockOf(0)) => {
+      checkBlock(block);
+      return blockOf(block.seed + 1);
+    });
+    this.#ledger.add("table");
+    for (const block of this.#table.snapshot().values()) checkBlock(block);
+  };
+
   readonly #lockByte = (): void => {
     using lock = this.#segment.tryLock(7);
     if (lock === undefined) return;
@@ -364,6 +382,7 @@ class Holders implements KillGroup {
     () => this.#unlessBusy(this.#read),
     this.#keep,
     this.#limit,
+    this.#fill,
     this.#lockByte,
     this.#stockUp,
     this.#takeStock,
@@ -412,6 +431,7 @@ class Holders implements KillGroup {
     this.#nest,
     this.#keep,
     this.#limit,
+    this.#fill,
     this.#lockByte,
     this.#stockUp,
     async () => {
@@ -468,6 +488,21 @@ class Holders implements KillGroup {
       ...between(ledger, "produced", this.#stock[0]!),
       ...between(ledger, "consumed", this.#stock[1]!),
     );
+    const seeds = [...this.#table.snapshot().values()].map(
+      (block) => (checkBlock(block), block.seed),
+    );
+    const versions = Array.from({ length: ROWS }, (_, row) => this.#table.version(row));
+    const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+    faults.push(
+      ...between(ledger, "table", sum(seeds)),
+      ...between(ledger, "table", sum(versions)),
+    );
+    const names = this.#table.names();
+    must(new Set(names).size === names.length, `names are there twice: ${names}`);
+    must(
+      names.every((name, row) => this.#table.findRow(name) === row),
+      `names have other rows: ${names}`,
+    );
     let counted = 0;
     for (const count of this.#counts.values()) counted += count;
     faults.push(...between(ledger, "map", counted));
@@ -509,6 +544,8 @@ class Holders implements KillGroup {
       this.#atomics,
       this.#limiter,
       this.#meters,
+      this.#table,
+      this.#atomics,
     ];
     const placed = [this.#event, ...locks, ...states];
     for (const one of placed) {

@@ -15,6 +15,7 @@ export type ObjectKind =
   | "record"
   | "map"
   | "limiter"
+  | "table"
   | "atomics"
   | "meters"
   | "portable"
@@ -47,6 +48,7 @@ export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   record: "a record",
   map: "a map",
   limiter: "a rate limiter",
+  table: "a table",
   atomics: "a set of atomics",
   meters: "meters",
   portable: "a portable segment",
