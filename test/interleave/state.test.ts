@@ -153,4 +153,27 @@ describe("record", () => {
     });
     console.log(`record, killed: ${schedules} schedules`);
   });
+
+  test("nor does one that is killed where the versions begin again", () => {
+    const slots = new RecordSlots(buffer, 0, LENGTH, SLOTS);
+    const words = new Int32Array(buffer);
+    new Uint8Array(buffer).fill(0);
+    slots.write(new Uint8Array(LENGTH).fill(3));
+    // As if that had been write 2^32 - 1, whose slot is the same one.
+    for (const [at, word] of words.entries()) if (word === 1) words[at] = -1;
+    expect([slots.read(), slots.copy[0]]).toEqual([-1, 3]);
+    const seen = new Set<number>();
+    explore({
+      buffer,
+      participants: { dying: writer(9, 1) },
+      kill: ["dying"],
+      check() {
+        const left = new RecordSlots(buffer.slice(0), 0, LENGTH, SLOTS);
+        expect(left.read()).not.toBe(0);
+        expect(new Set(left.copy).size).toBe(1);
+        seen.add(left.copy[0]!);
+      },
+    });
+    expect([...seen].sort()).toEqual([3, 9]);
+  });
 });

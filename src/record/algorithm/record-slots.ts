@@ -115,8 +115,8 @@ export class RecordSlots {
    */
   write(value: Uint8Array): number {
     const words = this.#words;
-    // The version after -1 is 2: 0 means that nothing was written, and with two slots, 1 lies in the
-    // slot of -1, which readers need until the new one is published.
+    // The version after -1 is 2: 0 means that nothing was written, and 1 may lie in the slot of -1,
+    // which readers need until the new one is published.
     const version = (load(words, this.#latest) + 1) | 0 || 2;
     const slot = version & this.#mask;
     const versionIndex = this.#versions[slot]!;
