@@ -1,6 +1,8 @@
 /** What a handle of a map reads. */
 import { checkBytes, checkIterable } from "../arguments.ts";
+import { LIST_ENTRY } from "../layout/map-layout.ts";
 import type { Segment } from "../segment/segment.ts";
+import { lengthIn } from "./algorithm/map-lists.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
 import { MapEntries, type SharedMapKeysOptions } from "./map-entries.ts";
@@ -157,6 +159,17 @@ export abstract class MapReads<V, K extends SharedMapKey> {
     if (reader.expiry === 0) return Number.POSITIVE_INFINITY;
     const left = reader.expiry - memory.clock.nowMs();
     return left > 0 ? left : undefined;
+  }
+
+  /**
+   * Asks how long the list under a key is; see `pushLeft`. Never blocks; stale at once.
+   * @returns Its number of values; 0 when there is no list. @throws The errors of `get`.
+   */
+  listLength(key: K | string): number {
+    const { placed, key: hashed, reader, found } = this.#parts;
+    placed.checkOpen();
+    hashed.set(key);
+    return reader.read(hashed, true, LIST_ENTRY) === ABSENT ? 0 : lengthIn(found);
   }
 
   /**
