@@ -260,6 +260,9 @@ export class SharedMap<V, K extends SharedMapKey = string>
    * a second. Whoever writes or removes the key meanwhile is right: what is loaded is returned, and
    * not stored. So it is if the map is full and refuses. A loader must not ask for its own key.
    *
+   * Where the value is mostly there, `map.get(key) ?? (await map.getOrSet(key, load))` spares the
+   * `await`, which costs more than a `get`.
+   *
    * @param load Returns the value, or a promise of it. It gets the key, and a context: `signal` is
    *   aborted when all calls of this handle have given up, and the load with them; `stale` is the
    *   expired value, if there is one.
@@ -275,9 +278,9 @@ export class SharedMap<V, K extends SharedMapKey = string>
     options?: SharedMapLoadOptions,
   ): Promise<V> {
     const value = this.get(key);
+    // Without an `await` in it, this costs little more than that of the caller.
     if (value === undefined) return this.#load(key, load, options);
-    if (isTurnDue()) await takeTurn();
-    return value;
+    return isTurnDue() ? afterTurn(value) : value;
   }
 
   #load(
@@ -392,4 +395,10 @@ export class SharedMap<V, K extends SharedMapKey = string>
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Lets the event loop turn. @returns The value. */
+async function afterTurn<V>(value: V): Promise<V> {
+  await takeTurn();
+  return value;
 }
