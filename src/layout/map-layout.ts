@@ -3,7 +3,7 @@
  *
  * Offsets are in 32-bit words, as the code uses them; the descriptions say them in bytes.
  */
-import { type Layout, u32 } from "./description.ts";
+import { type Layout, u32, wordFields } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 /** Bytes from a map's data to each of its wait points, and to its first stripe. */
@@ -119,18 +119,6 @@ export const MAP_BYTES_KEYS = 2;
 /** Bytes of the longest key. */
 export const MAX_KEY_LENGTH = 1024;
 
-type Fields = Layout["fields"];
-type Described = readonly [name: string, word: number, text: string, count?: number | "double"];
-
-const words = (...described: Described[]): Fields =>
-  described.map(([name, word, text, count]) => ({
-    name,
-    type: count === "double" ? "double" : "uint32_t",
-    offset: word * 4,
-    text,
-    ...(typeof count === "number" ? { count } : {}),
-  }));
-
 export const MAP_HEAD: Layout = {
   name: "map_head",
   text: "Starts a map's data; the stripes follow.",
@@ -145,7 +133,7 @@ export const MAP_STRIPE: Layout = {
   name: "map_stripe",
   text: "Starts each stripe of a map; buckets, units and log follow. The lock's owner writes it.",
   length: STRIPE_HEAD_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["lock", 0, "See the lock; 13 words are not used.", 15],
     ["hidden_count", HIDDEN_COUNT_WORD, "Entries that are no values. Derived."],
     ["free_head", FREE_HEAD_WORD, "First free unit; 0 when there is none. Derived."],
@@ -174,7 +162,7 @@ export const MAP_BUCKET: Layout = {
   name: "map_bucket",
   text: "14 slots of the index. A slot is tag << 24 | unit, 0 when empty.",
   length: BUCKET_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["slots", 0, "Stored with release by the stripe's writer. SYNC map-slot.", BUCKET_SLOTS],
     [
       "used",
@@ -189,7 +177,7 @@ export const MAP_ENTRY: Layout = {
   name: "map_entry",
   text: "Starts an entry's first unit; the others have only its first two words.",
   length: FIRST_HEAD_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["sequence", SEQUENCE_WORD, "Raised when the entry is freed. SYNC map-sequence."],
     ["next", NEXT_WORD, "The next unit of the chain or of the free list; 0 ends it."],
     ["hash", HASH_WORD, "HalfSipHash-1-3 of the key; of a list's element, the following one."],

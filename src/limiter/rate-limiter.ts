@@ -1,4 +1,5 @@
 import { checkInteger, shown } from "../arguments.ts";
+import { OwnedStripeLocks } from "../locks/stripe-locks.ts";
 import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
@@ -14,7 +15,6 @@ import { MAX_LIMIT, type Policy, hasBucket } from "./algorithm/limiter-shape.ts"
 import { rateLimitFields } from "./http-fields.ts";
 import { LIMITER_KIND, checkFoundLimiter, limiterHeader, readLimiter } from "./limiter-header.ts";
 import { LimiterKey } from "./limiter-key.ts";
-import { LimiterLocks } from "./limiter-locks.ts";
 import {
   type RateLimiterCreateOptions,
   type RateLimiterInitOptions,
@@ -82,7 +82,12 @@ export class RateLimiter implements Disposable {
     const { policy, shape, keys, seeds } = readLimiter(structure);
     const memory = new LimiterMemory(segment.buffer, dataOffset, shape, bootClock());
     this.#placed = placed;
-    this.#core = new LimiterCore(memory, policy, new LimiterLocks(structure, memory));
+    const locks = new OwnedStripeLocks(structure, {
+      offset: memory.start * 4,
+      stride: memory.stride * 4,
+      count: memory.stripeCount,
+    });
+    this.#core = new LimiterCore(memory, policy, locks);
     this.#key = new LimiterKey(seeds[0] | 0, seeds[1] | 0);
     this.#policy = policy;
     this.#keys = keys;
