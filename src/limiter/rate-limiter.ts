@@ -4,6 +4,7 @@ import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import {
   LimiterCore,
@@ -67,7 +68,7 @@ import {
  * limiter.unlink();
  * ```
  */
-export class RateLimiter implements Disposable {
+export class RateLimiter extends StructureHandle {
   readonly #placed: Placed;
   readonly #core: LimiterCore;
   readonly #key: LimiterKey;
@@ -78,6 +79,7 @@ export class RateLimiter implements Disposable {
 
   private constructor(structure: Structure) {
     Structure.check(structure, "RateLimiter");
+    super(structure.placed);
     const { placed, segment, dataOffset } = structure;
     const { policy, shape, keys, seeds } = readLimiter(structure);
     const memory = new LimiterMemory(segment.buffer, dataOffset, shape, bootClock());
@@ -143,11 +145,6 @@ export class RateLimiter implements Disposable {
     );
   }
 
-  /** Removes a limiter's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
-  }
-
   /**
    * Makes a limiter inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
@@ -197,31 +194,6 @@ export class RateLimiter implements Disposable {
       checkFoundLimiter(structure, options);
       return new RateLimiter(structure);
     };
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the limiter lies. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the limiter. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the limiter. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
   }
 
   /** How requests are counted. */
@@ -379,31 +351,11 @@ export class RateLimiter implements Disposable {
   }
 
   /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this limiter's segment.
-   * @returns Whether this call removed it. @throws ClosedError; `RateLimiter.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#placed.unlink();
-  }
-
-  /**
    * Closes this handle, and the segment if this handle opened it. What was counted stays. Does
    * nothing when called again.
    */
   close(): void {
     this.#placed.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #checkWritable(verb: string): void {

@@ -1,7 +1,7 @@
 /** What a handle of a map reads. */
 import { checkBytes, checkIterable } from "../arguments.ts";
 import { LIST_ENTRY } from "../layout/map-layout.ts";
-import type { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { lengthIn } from "./algorithm/map-lists.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
@@ -11,41 +11,17 @@ import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 
 /** The part of `SharedMap` that reads. */
-export abstract class MapReads<V, K extends SharedMapKey> {
+export abstract class MapReads<V, K extends SharedMapKey> extends StructureHandle {
   readonly #parts: MapParts<V>;
   readonly #entries: MapEntries<V, K>;
   readonly #local: MapLocal<V> | undefined;
 
   /** @internal */
   constructor(parts: MapParts<V>, local: MapLocal<V> | undefined) {
+    super(parts.placed);
     this.#parts = parts;
     this.#entries = new MapEntries(parts);
     this.#local = local;
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#parts.placed.name;
-  }
-
-  /** The segment in which the map lies. */
-  get segment(): Segment {
-    return this.#parts.placed.segment;
-  }
-
-  /** Bytes from the segment's start to the map. */
-  get offset(): number {
-    return this.#parts.placed.offset;
-  }
-
-  /** Whether this handle made the map. */
-  get created(): boolean {
-    return this.#parts.placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#parts.placed.closed;
   }
 
   /**
