@@ -85,6 +85,9 @@ export {
 } from "./segment/portable-segment.ts";
 export { Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
 export type { LockHandle } from "./locks/handle.ts";
+export type { MapReads } from "./map/map-reads.ts";
+export type { MapWrites } from "./map/map-writes.ts";
+export type { StructureHandle } from "./segment/structure-handle.ts";
 export type { PageOptions } from "./memory/pages.ts";
 export type { OwnerOptions } from "./memory/objects/owner.ts";
 export type {
@@ -239,5 +242,5 @@ export { type ObjectUsage, usage, type UsageOptions } from "./operations/usage.t
 export { HeldGuard } from "./locks/guard.ts";
 export type { Stats } from "./segment/stats.ts";
 export type { AsyncWaitOptions, WaitOptions } from "./waiting/wait-options.ts";
-export type { AbortSignalLike } from "./waiting/abort-signal.ts";
+export type { AbortSignalLike, GivenAbortSignal } from "./waiting/abort-signal.ts";
 export type { WaitStrategy } from "./waiting/wait-point.ts";

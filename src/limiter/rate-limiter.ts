@@ -12,7 +12,12 @@ import {
   type RateLimiterStats,
 } from "./algorithm/limiter-core.ts";
 import { LimiterMemory } from "./algorithm/limiter-memory.ts";
-import { MAX_LIMIT, type Policy, hasBucket } from "./algorithm/limiter-shape.ts";
+import {
+  MAX_LIMIT,
+  type Policy,
+  type RateLimiterAlgorithm,
+  hasBucket,
+} from "./algorithm/limiter-shape.ts";
 import { rateLimitFields } from "./http-fields.ts";
 import { LIMITER_KIND, checkFoundLimiter, limiterHeader, readLimiter } from "./limiter-header.ts";
 import { LimiterKey } from "./limiter-key.ts";
@@ -197,7 +202,7 @@ export class RateLimiter extends StructureHandle {
   }
 
   /** How requests are counted. */
-  get algorithm(): Policy["algorithm"] {
+  get algorithm(): RateLimiterAlgorithm {
     return this.#policy.algorithm;
   }
 

@@ -1,5 +1,5 @@
 /** What changed in a map, for one that watches it. */
-import { checkBytes, checkIterable, checkOptions } from "../arguments.ts";
+import { checkIterable, checkOptions } from "../arguments.ts";
 import { LOG_DELETED, LOG_EVICTED, LOG_EXPIRED } from "../layout/map-layout.ts";
 import { Scratch } from "../struct/scratch.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
@@ -7,6 +7,7 @@ import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import { checkWait } from "../waiting/wait-options.ts";
 import { type LogSink, MapLogReader } from "./algorithm/map-log.ts";
 import { ABSENT, MapReader } from "./algorithm/map-reader.ts";
+import { bytesOf } from "./map-key-bytes.ts";
 import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 
@@ -41,13 +42,6 @@ export interface SharedMapChangesOptions<K extends SharedMapKey = string> {
 
 const CHANGES_OPTIONS: readonly string[] = ["signal", "ref", "keys", "prefix"];
 
-/** @returns The bytes of a key, or of the beginning of one. @throws TypeError. */
-export function bytesOf(action: string, what: string, key: unknown): Buffer {
-  if (typeof key === "string") return Buffer.from(key);
-  checkBytes(action, what, key);
-  return Buffer.from(key);
-}
-
 const REASONS: Readonly<Record<number, "deleted" | "expired" | "evicted">> = {
   [LOG_DELETED]: "deleted",
   [LOG_EXPIRED]: "expired",
@@ -67,6 +61,7 @@ export class MapChanges<V, K extends SharedMapKey> implements LogSink {
   /** What was found and not told yet: each key, as its bytes, once, and what was logged last. */
   readonly #pending = new Map<string, number>();
   #hasSkipped = false;
+  readonly #most: number;
 
   constructor(parts: MapParts<V>, options: SharedMapChangesOptions<K>) {
     const action = `Cannot watch ${parts.placed.what}`;
@@ -85,6 +80,8 @@ export class MapChanges<V, K extends SharedMapKey> implements LogSink {
     this.#options = { signal, ref };
     this.#log = new MapLogReader(parts.memory);
     this.#reader = new MapReader(parts.memory, this.#found, false);
+    // A record takes two words, or more.
+    this.#most = (parts.memory.logWords >> 1) * (parts.memory.stripeMask + 1);
     for (let index = 0; index <= parts.memory.stripeMask; index++) this.#begin(index);
   }
 
@@ -104,10 +101,13 @@ export class MapChanges<V, K extends SharedMapKey> implements LogSink {
     // The key goes to the end, so that none is told before an older change of another key.
     this.#pending.delete(id);
     this.#pending.set(id, what);
+    // As many as all logs hold: a loop that is further behind has to look at everything again.
+    if (this.#pending.size > this.#most) this.skipped();
   }
 
   skipped(): void {
     this.#hasSkipped = true;
+    this.#pending.clear();
   }
 
   /** Looks at all logs. @returns Whether there is anything to tell. */
@@ -116,7 +116,7 @@ export class MapChanges<V, K extends SharedMapKey> implements LogSink {
     for (let index = 0; index <= memory.stripeMask; index++) {
       if (this.#log.read(index, this)) {
         this.#begin(index);
-        this.#hasSkipped = true;
+        this.skipped();
       } else if (unasked && this.#log.isUnfinished(index)) {
         // Its writer may be dead: then whoever takes the lock says so in the log.
         this.#parts.writer.unlock(this.#lockOf(index));
@@ -134,7 +134,10 @@ export class MapChanges<V, K extends SharedMapKey> implements LogSink {
   async *tell(): AsyncGenerator<SharedMapChange<V, K>, void, void> {
     const { placed, system } = this.#parts;
     const { signal } = this.#options;
-    const ready = (unasked?: boolean): boolean => this.#look(unasked);
+    const ready = (unasked?: boolean): boolean => {
+      placed.checkOpen();
+      return this.#look(unasked);
+    };
     for (;;) {
       signal?.throwIfAborted();
       placed.checkOpen();

@@ -2,7 +2,7 @@
 import { checkOptions } from "../arguments.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { slotsOf } from "./algorithm/map-stats.ts";
-import { bytesOf } from "./map-changes.ts";
+import { bytesOf } from "./map-key-bytes.ts";
 import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 

@@ -7,15 +7,18 @@ import { Scratch } from "../struct/scratch.ts";
 import { decodeError, encodeError } from "../struct/shared-error.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import { MAX_TIMER_MS } from "../waiting/limits.ts";
+import { isTurnDue, takeTurn } from "../waiting/turns.ts";
 import {
   type Claim,
   FAILED,
+  IS_LIST,
   LOADED,
   MINE,
   MapLoads,
   NO_ROOM,
   OTHERS,
 } from "./algorithm/map-loads.ts";
+import { LONG_AGO } from "./algorithm/map-memory.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { MapDraft } from "./algorithm/map-units.ts";
 import { type SharedMapLoadOptions, type SharedMapLoader, checkLoad } from "./map-load-options.ts";
@@ -74,23 +77,34 @@ export class MapFlights<V, K extends SharedMapKey> {
     const id = idOf(key);
     const { staleMs = 0, timeoutMs, signal } = options;
     const stale = staleMs === 0 ? NONE : this.#readStale(key, staleMs);
-    let flight = this.#flights.get(id);
+    let flight = this.#flightOf(id, key);
     if (flight === undefined) {
       const number = (loadNumber = (loadNumber + 1) | 0);
       const claim = this.#claim(key, number);
       if (claim === LOADED) {
         const value = this.#read(key);
-        if (value !== NONE) return value;
+        if (value !== NONE) return inTime(value);
       }
       // While another process loads, or after a failure, the old value does.
-      if (stale !== NONE && (claim === FAILED || claim === OTHERS)) return stale;
-      const own = typeof key === "string" ? key : (key.slice() as K);
+      if (stale !== NONE && (claim === FAILED || claim === OTHERS)) return inTime(stale);
+      const own = typeof key === "string" ? key : (Uint8Array.from(key) as unknown as K);
       const context = { signal: new AbortController(), stale: stale === NONE ? undefined : stale };
       flight = this.#start({ id, key: own, number }, claim, context, loader, options);
-      // Nobody waits for what is loaded behind an old value, so this does. It is told of nothing.
-      if (stale !== NONE) this.#join(flight, timeoutMs, undefined).catch(() => undefined);
+      const started = flight;
+      // Behind an old value nobody waits, but the time counts.
+      if (stale !== NONE)
+        this.#until(flight, timeoutMs, undefined).catch(() => this.#leave(started));
     }
-    return stale === NONE ? this.#join(flight, timeoutMs, signal) : stale;
+    return stale === NONE ? this.#join(flight, timeoutMs, signal) : inTime(stale);
+  }
+
+  /** @returns The flight of a key, unless its load was ended, by a write of the key. */
+  #flightOf(id: string, key: SharedMapKey): Flight<V> | undefined {
+    const flight = this.#flights.get(id);
+    if (flight?.isMine !== true) return flight;
+    const { number: participant } = this.#parts.segment.participant;
+    const isOver = this.#loads.isOver(this.#hashed(key), participant, flight.number, false);
+    return isOver ? undefined : flight;
   }
 
   /** Ends all loads of this handle, which is about to be closed. */
@@ -107,7 +121,8 @@ export class MapFlights<V, K extends SharedMapKey> {
     const { reader, memory, codec, found } = this.#parts;
     const length = reader.readExpired(this.#hashed(key));
     if (length === ABSENT || reader.expiry === 0) return NONE;
-    if (reader.expiry + staleMs <= memory.clock.nowMs()) return NONE;
+    const isOver = reader.expiry === LONG_AGO || reader.expiry + staleMs <= memory.clock.nowMs();
+    if (isOver) return NONE;
     return codec.decode(found, 0, length);
   }
 
@@ -165,18 +180,22 @@ export class MapFlights<V, K extends SharedMapKey> {
       flight.isMine = claim === MINE;
       if (claim === MINE || claim === NO_ROOM) return this.#bring(flight, load, options);
       if (claim === FAILED) throw this.#foundError();
+      if (claim === IS_LIST) this.#refuseList(flight.key);
       if (claim === LOADED) {
         const value = this.#read(flight.key);
         if (value !== NONE) return value;
       } else await this.#waitForOthers(flight);
+      if (isTurnDue()) await takeTurn();
       this.#parts.placed.checkOpen();
     }
   }
 
   async #waitForOthers({ key, abort }: Flight<V>): Promise<void> {
     const { loader, loadNumber: number } = this.#loads;
-    const isOver = (asks = false): boolean =>
-      this.#loads.isOver(this.#hashed(key), loader, number, asks);
+    const isOver = (asks = false): boolean => {
+      this.#parts.placed.checkOpen();
+      return this.#loads.isOver(this.#hashed(key), loader, number, asks);
+    };
     await this.#parts.system.loads.waitAsync(isOver, { signal: abort.signal });
   }
 
@@ -186,7 +205,7 @@ export class MapFlights<V, K extends SharedMapKey> {
     load: Load<V>,
     { ttlMs, staleMs, errorTtlMs }: SharedMapLoadOptions,
   ): Promise<V> {
-    const { codec, draft, placed } = this.#parts;
+    const { codec, draft, placed, writer } = this.#parts;
     const { signal } = flight.abort;
     try {
       const value = await orAborted(load, signal);
@@ -199,11 +218,12 @@ export class MapFlights<V, K extends SharedMapKey> {
       // All get what others will read, since a codec need not return what it was given.
       return codec.decode(draft.value, 0, length);
     } catch (error) {
-      if (errorTtlMs !== undefined && !signal.aborted) {
+      if (errorTtlMs !== undefined && !signal.aborted && !placed.closed) {
         const failure = this.#failure;
         failure.length = encodeError(error, failure.value);
         failure.expiry = expiryIn(errorTtlMs);
-        this.#finish(flight, failure);
+        // A small map may not hold it; what the loader threw is what its callers get.
+        if (writer.fits(this.#hashed(flight.key), failure)) this.#finish(flight, failure);
       }
       throw error;
     } finally {
@@ -231,11 +251,25 @@ export class MapFlights<V, K extends SharedMapKey> {
     try {
       return await this.#until(flight, timeoutMs, signal);
     } finally {
-      if (--flight.callers === 0 && !flight.isDone) {
-        this.#end(flight);
-        flight.abort.abort();
-      }
+      flight.callers--;
+      this.#leave(flight);
+      // What a loader brings at once, or an error that is shared, needs no turn of its own.
+      if (isTurnDue()) await takeTurn();
     }
+  }
+
+  /** Gives a flight up that is not over, and for which nobody waits. */
+  #leave(flight: Flight<V>): void {
+    if (flight.callers > 0 || flight.isDone) return;
+    this.#end(flight);
+    // Before the user's code hears of it, which may close the map.
+    this.#finish(flight);
+    flight.abort.abort();
+  }
+
+  #refuseList(key: SharedMapKey): never {
+    const action = `Cannot load ${shown(key)} of ${this.#parts.placed.what}`;
+    throw new StateError("EEXIST", `${action}: the key has a list. Delete it first`);
   }
 
   #until(
@@ -251,6 +285,8 @@ export class MapFlights<V, K extends SharedMapKey> {
       reject(new StateError("ETIMEDOUT", `${action}: its load took over ${timeoutMs} ms`));
     };
     signal?.addEventListener("abort", aborted, { once: true });
+    // The loader, which has begun, may have aborted it.
+    if (signal?.aborted === true) aborted();
     const isLong = timeoutMs === undefined || timeoutMs > MAX_TIMER_MS;
     const timer = isLong ? undefined : setTimeout(late, timeoutMs);
     result.then(resolve, reject);
@@ -261,6 +297,12 @@ export class MapFlights<V, K extends SharedMapKey> {
     promise.then(leave, leave);
     return promise;
   }
+}
+
+/** Lets the event loop turn when it is due. @returns The value. */
+async function inTime<V>(value: V): Promise<V> {
+  if (isTurnDue()) await takeTurn();
+  return value;
 }
 
 /** @returns A text that no other key of a map has. Text and its bytes may have one each. */
@@ -279,6 +321,7 @@ function orAborted<T>(load: () => T | PromiseLike<T>, signal: AbortSignal): Prom
   } catch (error) {
     reject(error);
   }
+  if (signal.aborted) aborted();
   const leave = (): void => signal.removeEventListener("abort", aborted);
   promise.then(leave, leave);
   return promise;

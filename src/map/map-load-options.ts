@@ -1,5 +1,5 @@
 /** How a value is loaded that is not there. */
-import type { AbortSignalLike } from "../waiting/abort-signal.ts";
+import type { AbortSignalLike, GivenAbortSignal } from "../waiting/abort-signal.ts";
 import { checkWait } from "../waiting/wait-options.ts";
 import type { SharedMapKey } from "./map-options.ts";
 import { type SharedMapSetOptions, checkMs, checkTimes } from "./map-times.ts";
@@ -7,7 +7,7 @@ import { type SharedMapSetOptions, checkMs, checkTimes } from "./map-times.ts";
 /** What a loader learns. */
 export interface SharedMapLoadContext<V> {
   /** Is aborted when nobody in this process waits for the value any more. */
-  readonly signal: AbortSignal;
+  readonly signal: GivenAbortSignal;
   /** The expired value that the key still has, if any. */
   readonly stale: V | undefined;
 }

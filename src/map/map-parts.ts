@@ -18,7 +18,9 @@ export interface MapParts<V> {
   readonly memory: MapMemory;
   readonly system: SegmentMapSystem;
   readonly codec: ScratchCodec<V>;
+  /** The codec and the form of keys that the map was made with. */
   readonly codecId: string;
+  readonly hasBytesKeys: boolean;
   /** Whether keys are shown as bytes, and not as text. */
   readonly bytesKeys: boolean;
   /** The key of the call that is running. */

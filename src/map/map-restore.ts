@@ -54,6 +54,7 @@ function* readSnapshot<V>(
   try {
     const check = new Input(file, action);
     for (const entry of check.entries(parts)) if (entry === undefined) yield;
+    parts.placed.checkOpen();
     const input = new Input(file, action);
     const counts = { stored: 0, full: 0, expired: 0 };
     for (const entry of input.entries(parts)) {
@@ -125,7 +126,7 @@ class Input {
       const [expiry, staleMs] = [numbers.readDoubleLE(4), numbers.readUInt32LE(12)];
       const payload = this.#take(keyLength + length);
       const key = payload.subarray(0, keyLength);
-      this.#check(parts.bytesKeys || isUtf8(key), "a key of UTF-8", "other bytes");
+      this.#check(parts.hasBytesKeys || isUtf8(key), "a key of UTF-8", "other bytes");
       this.#check(expiry >= 0, "a time of 0 or more", expiry);
       yield { key, value: payload.subarray(keyLength), expiry, staleMs };
       count++;
@@ -140,7 +141,7 @@ class Input {
     this.#check(found === sum, `the checksum ${sum}`, found);
   }
 
-  #readHead<V>({ codecId, bytesKeys }: MapParts<V>): void {
+  #readHead<V>({ codecId, hasBytesKeys }: MapParts<V>): void {
     const start = this.#take(SNAPSHOT_START_LENGTH);
     const magic = start.toString("latin1", 0, 8);
     this.#check(magic === SNAPSHOT_MAGIC, `the magic "${SNAPSHOT_MAGIC}"`, shown(magic));
@@ -155,7 +156,7 @@ class Input {
     this.#check(isHead, "a head with boot, bootMs and wallMs", shown(text));
     const isCodec = codec === codecId || codec === "" || codecId === "";
     this.#check(isCodec, `the codec "${codecId}"`, shown(codec));
-    this.#check(keys === "utf8" || bytesKeys, 'keys of "utf8"', shown(keys));
+    this.#check(keys === "utf8" || hasBytesKeys, 'keys of "utf8"', shown(keys));
   }
 
   /** @returns The next bytes. @throws LayoutError when the file ends before. */

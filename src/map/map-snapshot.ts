@@ -9,6 +9,7 @@
  * Words are little-endian. Times are in ms since the machine's start; in another run of the machine
  * the wall clock of the snapshot says how much of them has passed.
  */
+import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { Scratch } from "../struct/scratch.ts";
 import { takeTurn } from "../waiting/turns.ts";
@@ -33,6 +34,9 @@ export const SNAPSHOT_ENTRY_LENGTH = 20;
 export const SNAPSHOT_END = 0xffffffff;
 /** Bytes that are read or written at once. */
 export const SNAPSHOT_PIECE_LENGTH: number = 2 ** 16;
+
+/** Slots that are looked at in one step. */
+const SLOTS_PER_STEP = 4096;
 
 /** What a snapshot says of itself. */
 export interface SnapshotHead {
@@ -77,7 +81,8 @@ function* writeSnapshot<V>(
   action: string,
   path: string,
 ): Generator<void, number, void> {
-  const unfinished = `${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const name = `.bun-shm-${process.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const unfinished = join(dirname(path), name);
   const file = SnapshotFile.create(action, unfinished);
   let isWhole = false;
   try {
@@ -98,8 +103,9 @@ function* writeEntries<V>(parts: MapParts<V>, file: SnapshotFile): Generator<voi
   const output = new Output(file);
   output.start(headOf(parts));
   let count = 0;
+  let looks = 0;
   for (const [stripe, slot] of slotsOf(memory)) {
-    if (output.isDue) {
+    if (output.isDue || ++looks % SLOTS_PER_STEP === 0) {
       output.flush();
       yield;
       placed.checkOpen();
@@ -114,9 +120,9 @@ function* writeEntries<V>(parts: MapParts<V>, file: SnapshotFile): Generator<voi
   return count;
 }
 
-function headOf<V>({ memory, codecId, bytesKeys }: MapParts<V>): SnapshotHead {
+function headOf<V>({ memory, codecId, hasBytesKeys }: MapParts<V>): SnapshotHead {
   const { boot, nowMs } = memory.clock;
-  const keys = bytesKeys ? "bytes" : "utf8";
+  const keys = hasBytesKeys ? "bytes" : "utf8";
   return { codec: codecId, keys, boot, bootMs: nowMs(), wallMs: Date.now() };
 }
 

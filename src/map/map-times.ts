@@ -9,8 +9,9 @@ export interface SharedMapSetOptions {
    */
   readonly ttlMs?: number | undefined;
   /**
-   * Milliseconds for which an expired entry is kept: `getStale` finds it, and `getOrSet` answers
-   * with it while one process loads the value again. At most 2^32 - 1. Default 0.
+   * Milliseconds for which an expired entry is kept: `getStale` finds it, and a `getOrSet` with a
+   * `staleMs` of its own answers with it while one process loads the value again. At most 2^32 - 1.
+   * Default 0.
    */
   readonly staleMs?: number | undefined;
 }

@@ -1,14 +1,12 @@
 /** Writes that depend on what is there: the stripe's lock is held from the read to the write. */
-import { checkSyncAnswer } from "../arguments.ts";
+import { checkSyncAnswer, shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
 import { LOG_DELETED, LOG_EXPIRED } from "../layout/map-layout.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { LOAD_AND_ERROR, STORED } from "./algorithm/map-writer.ts";
 import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 import { type Increment, KEPT, type Times, numberOf } from "./map-times.ts";
-
-/** @returns Whether the entry that was read keeps its times. */
-const keepsTimes = ({ expiry }: Times): boolean => expiry === KEPT;
 
 /**
  * Replaces a value by what `fn` makes of it, which is undefined to remove it.
@@ -32,7 +30,10 @@ export function updateEntry<V>(
   try {
     const slot = writer.find(stripe, locked);
     const length = slot === 0 ? ABSENT : reader.readAt(locked, stripe, slot);
-    const { expiry, staleMs } = keepsTimes(old) ? reader : old;
+    if (slot === 0 && writer.hasList(stripe, locked)) refuseList(parts, key);
+    const keeps = old.expiry === KEPT;
+    const expiry = keeps ? reader.expiry : old.expiry;
+    const staleMs = old.staleMs === KEPT ? (keeps ? reader.staleMs : 0) : old.staleMs;
     const value = fn(length === ABSENT ? undefined : codec.decode(found, 0, length));
     checkSyncAnswer(`Cannot update ${placed.what}`, value);
     if (value === undefined) {
@@ -42,13 +43,18 @@ export function updateEntry<V>(
     }
     draft.length = codec.encode(value, draft.value);
     draft.expiry = length === ABSENT ? fresh : expiry;
-    draft.staleMs = length === ABSENT ? old.staleMs : staleMs;
+    draft.staleMs = length === ABSENT ? Math.max(old.staleMs, 0) : staleMs;
     writer.measure(locked, draft);
     return writer.putValue(stripe, slot, locked, draft);
   } finally {
     guard.end();
     writer.unlock(locked.hash);
   }
+}
+
+function refuseList<V>({ placed }: MapParts<V>, key: SharedMapKey): never {
+  const action = `Cannot update ${shown(key)} of ${placed.what}`;
+  throw new StateError("EEXIST", `${action}: the key has a list. Delete it first`);
 }
 
 /** Adds to a number. @returns The sum; undefined when the map is full and refuses. */
@@ -61,6 +67,6 @@ export function incrementEntry(
   let sum = 0;
   const add = (old: number | undefined): number =>
     (sum = (old === undefined ? initial : numberOf(old)) + by);
-  const times = { expiry, staleMs: 0 };
+  const times = { expiry, staleMs: KEPT };
   return updateEntry(parts, key, add, times, initialExpiry) === STORED ? sum : undefined;
 }

@@ -175,7 +175,7 @@ export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K
     guard.check("write to");
     let taken: V | undefined;
     const take = (value: V | undefined): undefined => void (taken = value);
-    updateEntry(this.#parts, key, take, { expiry: KEPT, staleMs: 0 }, 0);
+    updateEntry(this.#parts, key, take, { expiry: KEPT, staleMs: KEPT }, 0);
     return taken;
   }
 
@@ -215,7 +215,7 @@ export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K
     guard.check("update");
     // Checked outside the lock: what throws here has touched nothing.
     const expiry = expiryOf(options, KEPT);
-    const times = { expiry, staleMs: options?.staleMs ?? 0 };
+    const times = { expiry, staleMs: options?.staleMs ?? KEPT };
     return this.#ended(updateEntry(this.#parts, key, fn, times, expiry === KEPT ? 0 : expiry));
   }
 
@@ -258,9 +258,10 @@ export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K
   /**
    * Adds a value to the left end of the list under a key, which is made if there is none. Lists are
    * apart from values: `get`, `keys` and snapshots do not see them; `set` replaces a list, `delete`
-   * removes it, `touch` gives it a time to live. A list lies in one stripe of the map (`stats()`
-   * says how many there are), and a full map that evicts evicts a list whole. Blocks like `set`. A
-   * process that is killed meanwhile has added the value, or has not.
+   * removes it, `touch` gives it a time to live, and what needs an absent key does not find one. A
+   * list lies in one stripe of the map (`stats()` says how many there are), and a full map that
+   * evicts evicts a list whole. Blocks like `set`. A process that is killed meanwhile has added the
+   * value, or has not.
    *
    * @returns The new length; undefined when the map is full and refuses.
    * @throws The errors of `set`; StateError EEXIST when the key has a value.

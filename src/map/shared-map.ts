@@ -62,7 +62,8 @@ function partsOf<V, K extends SharedMapKey>(
     memory,
     system,
     codec: scratchForm(codec),
-    codecId: codec.id,
+    codecId: structure.header.codec ?? "",
+    hasBytesKeys,
     bytesKeys: hasBytesKeys || (options.key as unknown) === codecs.raw,
     key: newKey(),
     lockedKey: newKey(),
@@ -250,7 +251,9 @@ export class SharedMap<V, K extends SharedMapKey = string> extends MapWrites<V, 
    * rejects the calls of its process, and with `errorTtlMs` those of all; without it, the next
    * process that waits loads. If a process dies while it loads, another one loads within a tenth of
    * a second. Whoever writes or removes the key meanwhile is right: what is loaded is returned, and
-   * not stored. So it is if the map is full and refuses. A loader must not ask for its own key.
+   * not stored. So it is if the map is full and refuses; where not even the load has room, each
+   * process loads for itself. A loader must not ask for its own key. To find out who loads, a call
+   * takes the stripe's lock, and so blocks like `set`.
    *
    * Where the value is mostly there, `map.get(key) ?? (await map.getOrSet(key, load))` spares the
    * `await`, which costs more than a `get`.

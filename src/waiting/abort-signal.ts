@@ -9,3 +9,13 @@ export interface AbortSignalLike {
   addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
   removeEventListener(type: "abort", listener: () => void): void;
 }
+
+/**
+ * The signal that is handed to the user: the AbortSignal of whatever declarations the user's
+ * program is compiled with, so that `fetch` takes it, and our part of it where there are none.
+ */
+export type GivenAbortSignal = typeof globalThis extends {
+  AbortSignal: { prototype: infer Signal };
+}
+  ? Signal
+  : AbortSignalLike;

@@ -65,6 +65,26 @@ export const STRUCTURES: readonly ErrorRow[] = [
     text: 'Cannot add to the list "key" of map "NAME": the key has a value. Delete it first',
   },
   {
+    provoke: (name) => {
+      const one = map(name);
+      one.pushLeft("key", "element");
+      return one.update("key", () => "value");
+    },
+    error: "StateError",
+    code: "EEXIST",
+    text: 'Cannot update "key" of map "NAME": the key has a list. Delete it first',
+  },
+  {
+    provoke: (name) => {
+      const one = map(name);
+      one.pushLeft("key", "element");
+      return one.getOrSet("key", () => "value");
+    },
+    error: "StateError",
+    code: "EEXIST",
+    text: 'Cannot load "key" of map "NAME": the key has a list. Delete it first',
+  },
+  {
     provoke: (name) => map(name).touch("key", 0),
     error: "RangeError",
     text: "Cannot touch an entry: its ttlMs must be a number above 0, not 0",

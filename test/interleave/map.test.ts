@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import {
+  ENTRY_COUNT_WORD,
   FREE_COUNT_WORD,
   HIDDEN_COUNT_WORD,
   LOG_POSITION_WORD,
@@ -239,6 +240,51 @@ describe("map", () => {
     });
     console.log(`map, killed: ${schedules} schedules, ${states} states`);
     expect([...outcomes].sort()).toEqual(["a", "b"]);
+  });
+
+  test("killed at any instant of a clearing, a writer leaves only entries that are found", () => {
+    const SHAPE_OF_TWO: MapShape = { ...SHAPE, bucketCount: 2 };
+    const large = new ArrayBuffer(mapLength(SHAPE_OF_TWO) + 128);
+    const all = new Int32Array(large);
+    const at = mapLength(SHAPE_OF_TWO) >> 2;
+    const open = (turn?: Turn, memoryOf = large): MapWriter => {
+      const memory = new MapMemory(memoryOf, 0, SHAPE_OF_TWO, CLOCK);
+      const lockOf = (): boolean => {
+        if (turn === undefined) return new Int32Array(memoryOf)[at] === 1;
+        lock(turn);
+        store(all, at, 1);
+        return false;
+      };
+      const unlock = (): void => void (turn !== undefined && store(all, at, 0));
+      const system = { isAlive: () => true, wakeWatchers() {}, wakeLoads() {} };
+      return new MapWriter(memory, { ...system, lock: lockOf, unlock }, false);
+    };
+    const memory = new MapMemory(large, 0, SHAPE_OF_TWO, CLOCK);
+    rebuild(memory, memory.start);
+    const keys = ["a", "b", "c", "d"];
+    const writer = open();
+    for (const name of keys) {
+      // Away from home: as if its home were full.
+      const home = memory.bucketOf(keyOf(name).hash);
+      const slots = memory.start + STRIPE_HEAD_WORDS + home * 16;
+      const before = all.slice(slots, slots + 14);
+      all.fill(0x1000001, slots, slots + 14);
+      expect(writer.set(keyOf(name), draftOf(name, SHORT), ANYTHING)).toBe(STORED);
+      all.set(before, slots);
+    }
+    explore({
+      buffer: large,
+      participants: { dying: { run: (turn) => open(turn).clear() } },
+      kill: ["dying"],
+      check() {
+        const copy = large.slice(0);
+        const repaired = open(undefined, copy);
+        repaired.delete(keyOf("nothing"));
+        const words = new Int32Array(copy);
+        const found = keys.filter((name) => repaired.find(memory.start, keyOf(name)) !== 0);
+        expect(words[memory.start + ENTRY_COUNT_WORD]).toBe(found.length);
+      },
+    });
   });
 
   test("a reader at an entry that a dead writer took out is not misled by its repair", () => {

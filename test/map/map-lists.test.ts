@@ -40,7 +40,7 @@ describe("lists", () => {
     map.set("v", "x");
     expect(caught(() => map.pushLeft("v", "a"))).toMatchObject({ code: "EEXIST" });
     expect([map.get("v"), map.popLeft("v"), map.listLength("v")]).toEqual(["x", undefined, 0]);
-    expect([map.getAndDelete("l"), map.update("l", () => undefined)]).toEqual([undefined, true]);
+    expect(caught(() => map.getAndDelete("l"))).toMatchObject({ code: "EEXIST" });
     expect(map.listLength("l")).toBe(1);
     map.set("l", "value");
     expect([map.get("l"), map.listLength("l")]).toEqual(["value", 0]);
@@ -96,10 +96,29 @@ describe("lists", () => {
     expect([small.listLength("cold"), small.listLength("hot")]).toEqual([0, 20]);
   });
 
-  test("do not get in the way of a load of the same key", async () => {
+  test("are not taken for an absent key", async () => {
     map.pushLeft("k", "a");
-    expect(await map.getOrSet("k", () => "loaded")).toBe("loaded");
-    expect([map.get("k"), map.listLength("k")]).toEqual(["loaded", 0]);
+    expect([map.setIfAbsent("k", "x"), map.compareAndSet("k", 0, "x")]).toEqual([false, false]);
+    expect(map.lastOutcome).toBe("unchanged");
+    const list = { code: "EEXIST" };
+    expect(caught(() => map.update("k", () => "x"))).toMatchObject(list);
+    expect(await map.getOrSet("k", () => "x").catch((e: unknown) => e)).toMatchObject(list);
+    expect(map.listLength("k")).toBe(1);
+  });
+
+  test("end a load of the key, and the value that has expired", async () => {
+    let finish: (text: string) => void = () => undefined;
+    const call = map.getOrSet("k", () => new Promise<string>((resolve) => (finish = resolve)));
+    expect(map.pushRight("k", "element")).toBe(1);
+    finish("loaded");
+    expect([await call, map.get("k"), map.popLeft("k")]).toEqual(["loaded", undefined, "element"]);
+    map.set("old", "x", { ttlMs: 1e-6, staleMs: 60_000 });
+    map.pushLeft("old", "element");
+    expect([map.getStale("old"), map.touch("old", 1000), map.delete("old")]).toEqual([
+      undefined,
+      true,
+      true,
+    ]);
   });
 
   test("behave like arrays, whatever is called", () => {

@@ -107,6 +107,11 @@ export function keys(): void {
   const blobs = SharedMap.create("/m", { size, codec: codecs.utf8, key: codecs.bytes });
   for (const key of blobs.keys()) is<typeof key, Uint8Array>();
   texts.increment("hits");
+  const loaded = texts.getOrSet("k", async (key, { signal, stale }) => {
+    is<[typeof key, typeof stale], [string, number | undefined]>();
+    return signal.aborted ? 0 : 1;
+  });
+  is<typeof loaded, Promise<number>>();
   blobs.get(new Uint8Array(2));
   // @ts-expect-error: `keys` could not give back what is no text.
   texts.get(new Uint8Array(2));

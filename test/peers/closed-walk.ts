@@ -5,9 +5,15 @@
  */
 // Before the package: it replaces the constructors of errors.
 import { endOf, fault, judge, membersOf } from "../support/faults.ts";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ClosedError, RingBuffer, Segment } from "../../src/index.ts";
 import type { Target } from "../support/garbage-target.ts";
 import { targets } from "../support/garbage-targets.ts";
+
+// What takes a path may write a file there.
+process.chdir(mkdtempSync(join(tmpdir(), "bun-shm-test-")));
 
 const [prefix = "/bun-shm-closed"] = process.argv.slice(2);
 

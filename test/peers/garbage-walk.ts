@@ -5,11 +5,16 @@
  */
 // Before the package: it replaces the constructors of errors.
 import { endOf, fault, judge, membersOf } from "../support/faults.ts";
-import { readdirSync, writeSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as api from "../../src/index.ts";
 import { GARBAGE } from "../support/garbage.ts";
 import type { Target } from "../support/garbage-target.ts";
 import { targets } from "../support/garbage-targets.ts";
+
+// What takes a path may write a file there.
+process.chdir(mkdtempSync(join(tmpdir(), "bun-shm-test-")));
 
 const [prefix = "/bun-shm-garbage", show = ""] = process.argv.slice(2);
 const isShown = show === "accepted";

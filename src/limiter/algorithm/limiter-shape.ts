@@ -13,13 +13,12 @@
  */
 import {
   ENTRY_WORDS,
-  LIMITER_ALGORITHMS,
   SLIDING_ENTRY_WORDS,
   STRIPE_HEAD_WORDS,
 } from "../../layout/limiter-layout.ts";
 
 /** How requests are counted. */
-export type RateLimiterAlgorithm = keyof typeof LIMITER_ALGORITHMS;
+export type RateLimiterAlgorithm = "gcra" | "token-bucket" | "sliding-window" | "fixed-window";
 
 /** What is allowed. */
 export interface Policy {

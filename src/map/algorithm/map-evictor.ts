@@ -36,8 +36,6 @@ import { freeElements, freeEntry } from "./map-units.ts";
 
 /** The least time between two sweeps of a stripe for expired entries, in ms. */
 const SWEEP_PERIOD_MS = 100;
-/** How often a sweep looks whether those that load a value live, in ms. */
-const LOADER_LOOK_MS = 1000;
 
 /** Removes entries of a stripe whose lock the caller holds. */
 export class MapEvictor {
@@ -77,17 +75,25 @@ export class MapEvictor {
 
   /** Whether an entry says that a living participant loads a value. */
   #isLoading(stripe: number, slot: number): boolean {
-    const words = this.#words;
-    const first = this.#memory.firstOf(stripe, this.#memory.unitOf(words[slot]!, slot));
-    if ((words[first + KEY_WORD]! & ~KEY_LENGTH_MASK) !== LOAD_ENTRY) return false;
+    const first = this.#memory.firstOf(stripe, this.#memory.unitOf(this.#words[slot]!, slot));
+    return this.#isLoad(first) && !this.#isDeadLoad(stripe, first);
+  }
+
+  #isLoad(first: number): boolean {
+    return (this.#words[first + KEY_WORD]! & ~KEY_LENGTH_MASK) === LOAD_ENTRY;
+  }
+
+  #isDeadLoad(stripe: number, first: number): boolean {
+    if (!this.#isLoad(first)) return false;
     const loader = this.#memory.wordOfValue(stripe, first, LOADER_WORD);
-    return loader > 0 && this.#isAlive(this.#words[loader]!);
+    return loader === 0 || !this.#isAlive(this.#words[loader]!);
   }
 
   #evict(stripe: number, slot: number): void {
-    const values = this.#words[stripe + ENTRY_COUNT_WORD]!;
+    const first = this.#memory.firstOf(stripe, this.#memory.unitOf(this.#words[slot]!, slot));
+    const sort = this.#words[first + KEY_WORD]! & ~KEY_LENGTH_MASK;
     this.remove(stripe, slot, LOG_EVICTED);
-    if (this.#words[stripe + ENTRY_COUNT_WORD] === values) return;
+    if (sort !== VALUE_ENTRY && sort !== LIST_ENTRY) return;
     this.#words[stripe + EVICTIONS_WORD]!++;
     this.evicted++;
   }
@@ -155,19 +161,36 @@ export class MapEvictor {
 
   /** Sweeps if something has expired and the last sweep is long enough ago. */
   sweepNowAndThen(stripe: number, nextExpiry: number, keep: number): void {
-    const now = this.#memory.clock.nowMs();
+    if (nextExpiry <= this.#memory.clock.nowMs() && this.#isDue(stripe)) this.sweep(stripe, keep);
+  }
+
+  #isDue(stripe: number): boolean {
     const last = this.#memory.floats[(stripe + LAST_SWEEP_WORD) >> 1]!;
-    if (nextExpiry <= now && Math.abs(now - last) >= SWEEP_PERIOD_MS) this.sweep(stripe, keep);
+    return Math.abs(this.#memory.clock.nowMs() - last) >= SWEEP_PERIOD_MS;
+  }
+
+  /** Makes room where nothing is evicted: of what has expired, and now and then of dead loads. */
+  sweepForRoom(stripe: number, keep: number): void {
+    const nextExpiry = this.#memory.nextExpiryOf(stripe);
+    const asks = this.#words[stripe + HIDDEN_COUNT_WORD] !== 0 && this.#isDue(stripe);
+    const isOver = nextExpiry !== 0 && nextExpiry <= this.#memory.clock.nowMs();
+    if (asks || isOver) this.sweep(stripe, keep, Number.POSITIVE_INFINITY, asks);
   }
 
   /**
    * Removes every entry whose time is over, except the one at `keep`, which is about to be
-   * replaced, and loads.
+   * replaced.
    *
    * @param limit The most that are removed.
+   * @param asks Whether to ask the kernel who loads, and to remove the loads of the dead too.
    * @returns How many values were removed.
    */
-  sweep(stripe: number, keep: number, limit: number = Number.POSITIVE_INFINITY): number {
+  sweep(
+    stripe: number,
+    keep: number,
+    limit: number = Number.POSITIVE_INFINITY,
+    asks = false,
+  ): number {
     const memory = this.#memory;
     const { floats } = memory;
     const words = this.#words;
@@ -179,16 +202,19 @@ export class MapEvictor {
       for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
         const reference = words[slot]!;
         if (reference === 0) continue;
-        let end = memory.endOf(memory.firstOf(stripe, memory.unitOf(reference, slot)));
+        const first = memory.firstOf(stripe, memory.unitOf(reference, slot));
+        if (asks && this.#isDeadLoad(stripe, first)) {
+          this.remove(stripe, slot, LOG_EXPIRED);
+          continue;
+        }
+        const end = memory.endOf(first);
         if (end === 0) continue;
         if (end <= now && slot !== keep) {
-          if (!this.#isLoading(stripe, slot)) {
-            if (values - words[stripe + ENTRY_COUNT_WORD]! >= limit)
-              return this.#swept(stripe, values);
-            this.remove(stripe, slot, LOG_EXPIRED);
-            continue;
+          if (values - words[stripe + ENTRY_COUNT_WORD]! >= limit) {
+            return this.#swept(stripe, values);
           }
-          end = now + LOADER_LOOK_MS;
+          this.remove(stripe, slot, LOG_EXPIRED);
+          continue;
         }
         if (next === 0 || end < next) next = end;
       }

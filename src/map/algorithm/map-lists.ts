@@ -39,7 +39,7 @@ import { type MapMemory, copyOut } from "./map-memory.ts";
 import { ABSENT } from "./map-reader.ts";
 import { longestEntry } from "./map-shape.ts";
 import { MapDraft, freeEntry, writeEntry } from "./map-units.ts";
-import { type MapWriter, REFUSED, STORED } from "./map-writer.ts";
+import { LOAD_AND_ERROR, type MapWriter, REFUSED, STORED } from "./map-writer.ts";
 
 /** What a push returns in the place of a length: the key has a value. */
 export const IS_VALUE = -1;
@@ -80,6 +80,8 @@ export class MapLists {
       writer.evictor.evicted = 0;
       const value = writer.find(stripe, key);
       if (value !== 0 && !writer.isExpired(stripe, value)) return IS_VALUE;
+      // What is loaded now is older than the list.
+      writer.removeAt(stripe, value, key, LOG_EXPIRED, LOAD_AND_ERROR);
       const slot = this.#open(stripe, key);
       const units = draft.units + (slot === 0 ? this.#list.units : 0);
       if (!writer.hasRoom(stripe, slot, units, true)) return writer.refuse(stripe);

@@ -24,6 +24,7 @@ import {
   LOAD_NUMBER_WORD,
   LOAD_WORDS,
   VALUE_ENTRY,
+  VALUE_LENGTH_WORD,
 } from "../../layout/map-layout.ts";
 import type { HashedKey } from "../../struct/hashed-key.ts";
 import { Scratch } from "../../struct/scratch.ts";
@@ -51,6 +52,8 @@ export const MINE = 2;
 export const OTHERS = 3;
 /** The caller may load, but has no room to say so. */
 export const NO_ROOM = 4;
+/** The key has a list. */
+export const IS_LIST = 5;
 
 /** Claims and ends loads for one handle. */
 export class MapLoads {
@@ -98,8 +101,10 @@ export class MapLoads {
     writer.measure(key, draft);
     const stripe = writer.lock(key.hash);
     try {
+      writer.evictor.evicted = 0;
       const slot = writer.find(stripe, key);
       if (slot !== 0 && !writer.isExpired(stripe, slot)) return LOADED;
+      if (writer.hasList(stripe, key)) return IS_LIST;
       const failed = writer.find(stripe, key, ERROR_ENTRY);
       if (failed !== 0) {
         this.errorLength = this.#reader.readAt(key, stripe, failed, ERROR_ENTRY);
@@ -107,8 +112,6 @@ export class MapLoads {
       }
       const load = writer.find(stripe, key, LOAD_ENTRY);
       if (load !== 0 && this.#joins(stripe, load)) return OTHERS;
-      // As if it had expired: so those who sweep the stripe look whether the loader lives.
-      draft.expiry = this.#memory.clock.nowMs();
       return writer.put(stripe, load, key, draft) === STORED ? MINE : NO_ROOM;
     } finally {
       writer.unlock(key.hash);
@@ -123,7 +126,9 @@ export class MapLoads {
     this.loader = words[at(LOADER_WORD)]!;
     this.loadNumber = words[at(LOAD_NUMBER_WORD)]!;
     const awaited = at(LOAD_AWAITED_WORD);
-    if (awaited === 0 || !this.#isAlive(this.loader)) return false;
+    // Such a load would be over for all who look, and under way for all who claim.
+    const isWhole = awaited !== 0 && words[first + VALUE_LENGTH_WORD] === LOAD_WORDS * 4;
+    if (!isWhole || !this.#isAlive(this.loader)) return false;
     words[awaited] = 1;
     return true;
   }
@@ -134,7 +139,7 @@ export class MapLoads {
    */
   isOver(key: HashedKey, loader: number, number: number, asks: boolean): boolean {
     if (this.#reader.read(key, false) !== ABSENT) return true;
-    if (this.#reader.readExpired(key, LOAD_ENTRY) !== LOAD_WORDS * 4) return true;
+    if (this.#reader.read(key, true, LOAD_ENTRY) !== LOAD_WORDS * 4) return true;
     const { words } = this.#found;
     if (words[LOADER_WORD] !== loader || words[LOAD_NUMBER_WORD] !== number) return true;
     return asks && !this.#isAlive(loader);

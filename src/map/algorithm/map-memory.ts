@@ -24,7 +24,7 @@ import { FixedBytes } from "../../memory/fixed-bytes.ts";
 import { type MapShape, logWords, stripeWords } from "./map-shape.ts";
 
 /** A time that has passed, by any clock. */
-const LONG_AGO: number = Number.MIN_VALUE;
+export const LONG_AGO: number = Number.MIN_VALUE;
 
 /** The words of a map in a buffer. Its other numbers are private copies, which were checked. */
 export class MapMemory {
@@ -97,7 +97,8 @@ export class MapMemory {
    */
   endOf(first: number): number {
     const expiry = this.expiryOf(first);
-    return expiry === 0 ? 0 : expiry + (this.words[first + STALE_WORD]! >>> 0);
+    if (expiry === 0 || expiry === LONG_AGO) return expiry;
+    return expiry + (this.words[first + STALE_WORD]! >>> 0);
   }
 
   /** @returns When the next entry of a stripe may go; 0: never. */

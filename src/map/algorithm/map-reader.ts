@@ -102,10 +102,10 @@ export class MapReader {
   }
 
   /** Copies a key's value to the scratch like `read`, also one that has expired. */
-  readExpired(key: HashedKey, sort: number = VALUE_ENTRY): number {
+  readExpired(key: HashedKey): number {
     this.#takesExpired = true;
     try {
-      return this.read(key, true, sort);
+      return this.read(key);
     } finally {
       this.#takesExpired = false;
     }

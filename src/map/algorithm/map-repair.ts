@@ -55,6 +55,7 @@ export function rebuild(memory: MapMemory, stripe: number): void {
         continue;
       }
       const first = units + (reference & 0xffffff) * unitWords;
+      raiseLimit(memory, stripe, bucket, words[first + HASH_WORD]!);
       if (words[first + KEY_WORD]! <= KEY_LENGTH_MASK) values++;
       else hidden++;
       const end = memory.endOf(first);
@@ -79,6 +80,14 @@ export function rebuild(memory: MapMemory, stripe: number): void {
   memory.floats[(stripe + NEXT_EXPIRY_WORD) >> 1] = nextExpiry;
   words[stripe + STRIPE_BOOT_WORD] = memory.clock.boot;
   memory.floats[(stripe + LAST_SWEEP_WORD) >> 1] = 0;
+}
+
+/** Lets an entry be found that lies in a bucket: whoever died may have lowered its home's limit. */
+function raiseLimit(memory: MapMemory, stripe: number, bucket: number, hash: number): void {
+  const home = memory.bucketOf(hash);
+  const word = stripe + STRIPE_HEAD_WORDS + home * BUCKET_WORDS + BUCKET_LIMIT_WORD;
+  const distance = (bucket - home) & memory.bucketMask;
+  if (load(memory.words, word) < distance) store(memory.words, word, distance);
 }
 
 /** @returns Whether a slot refers to a whole entry, within reach of its home. Marks its units. */

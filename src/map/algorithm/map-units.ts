@@ -128,7 +128,8 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
 export function freeElements(memory: MapMemory, stripe: number, list: number): void {
   const { words } = memory;
   let element = memory.stateOf(stripe, list, LIST_FIRST_WORD);
-  for (let left = memory.stateOf(stripe, list, LIST_COUNT_WORD); left > 0; left--) {
+  const count = Math.min(memory.stateOf(stripe, list, LIST_COUNT_WORD), memory.unitCount);
+  for (let left = count; left > 0; left--) {
     const unit = memory.elementOf(element, list);
     element = words[memory.firstOf(stripe, unit) + FOLLOWING_WORD]!;
     freeEntry(memory, stripe, unit);

@@ -133,6 +133,8 @@ export class MapWriter {
     this.measure(key, draft);
     const stripe = this.lock(key.hash);
     try {
+      this.evictor.evicted = 0;
+      if (expected === NOTHING && this.hasList(stripe, key)) return UNEXPECTED;
       const slot = this.find(stripe, key);
       if (expected !== ANYTHING && !this.#isExpected(stripe, slot, expected)) return UNEXPECTED;
       return this.putValue(stripe, slot, key, draft);
@@ -193,7 +195,11 @@ export class MapWriter {
           for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
             if (words[slot] !== 0) store(words, slot, 0);
           }
-          // Readers that still use the old limit find empty slots.
+        }
+        // After all slots: whoever dies before leaves entries that are found. Readers that still
+        // use the old limits find empty slots.
+        for (let bucket = 0; bucket <= bucketMask; bucket++) {
+          const start = stripe + STRIPE_HEAD_WORDS + bucket * BUCKET_WORDS;
           store(words, start + BUCKET_LIMIT_WORD, 0);
         }
         if (words[stripe + HIDDEN_COUNT_WORD] !== 0) this.#endedLoad = true;
@@ -211,7 +217,7 @@ export class MapWriter {
     for (let index = 0; index <= this.#memory.stripeMask && removed < limit; index++) {
       const stripe = this.lock(index);
       try {
-        removed += this.evictor.sweep(stripe, 0, limit - removed);
+        removed += this.evictor.sweep(stripe, 0, limit - removed, true);
       } finally {
         this.unlock(index);
       }
@@ -240,6 +246,13 @@ export class MapWriter {
   /** @returns The index of the slot of a key's entry, or 0. */
   find(stripe: number, key: HashedKey, sort: number = VALUE_ENTRY): number {
     return this.#index.find(stripe, key, sort);
+  }
+
+  /** Whether a key has a valid list. */
+  hasList(stripe: number, key: HashedKey): boolean {
+    if (this.#words[stripe + HIDDEN_COUNT_WORD] === 0) return false;
+    const slot = this.find(stripe, key, LIST_ENTRY);
+    return slot !== 0 && !this.isExpired(stripe, slot);
   }
 
   /** @returns The index of the slot of a key's value or list, or 0. */
@@ -323,7 +336,8 @@ export class MapWriter {
     const nextExpiry = this.#memory.nextExpiryOf(stripe);
     if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
     const isValue = draft.sort === VALUE_ENTRY;
-    if (!this.hasRoom(stripe, slot, units, slot === 0 && isValue)) return this.refuse(stripe);
+    const isNew = slot === 0 && draft.sort !== LOAD_ENTRY;
+    if (!this.hasRoom(stripe, slot, units, isNew)) return this.refuse(stripe);
     const target = slot === 0 ? this.#index.takeFree(stripe, key, this.#evict) : slot;
     if (target === 0) return this.refuse(stripe);
     const old = words[target]!;
@@ -369,8 +383,7 @@ export class MapWriter {
     const words = this.#words;
     const { evictor } = this;
     if (!this.#evict) {
-      const nextExpiry = this.#memory.nextExpiryOf(stripe);
-      if (nextExpiry !== 0 && nextExpiry <= this.#memory.clock.nowMs()) evictor.sweep(stripe, keep);
+      evictor.sweepForRoom(stripe, keep);
       return words[stripe + FREE_COUNT_WORD]! >= floor;
     }
     while (words[stripe + FREE_COUNT_WORD]! < floor) {
