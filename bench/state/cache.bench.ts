@@ -9,10 +9,11 @@
 import { type Codec, RateLimiter, SharedMap, codecs } from "../../src/index.ts";
 import { type Target, showTargets } from "../support/targets.ts";
 import { type AsyncVariant, measureInTurnsAsync } from "../support/turns.ts";
-import { finish, heading, note, reportSpread } from "./measure.ts";
+import { compare, finish, heading, reportSpread } from "./measure.ts";
 import { openLru, openRedis } from "./peers.ts";
 
-const TURNS = 9;
+/** Short rounds and many, so that what else runs on the machine falls into few of them. */
+const TURNS = 31;
 const COUNT = 10_000;
 const keys: string[] = Array.from({ length: COUNT }, (_, at) => `user:${at}`);
 const bytes: Uint8Array = new Uint8Array(64).fill(7);
@@ -35,19 +36,19 @@ function reads<V>(
   const load = (): V => value;
   return {
     get: {
-      count: COUNT * 10,
+      count: COUNT,
       run(count) {
         for (let at = 0; at < count; at++) map.get(keys[at % COUNT]!);
       },
     },
     awaited: {
-      count: COUNT * 10,
+      count: COUNT,
       async run(count) {
         for (let at = 0; at < count; at++) await map.get(keys[at % COUNT]!);
       },
     },
     getOrSet: {
-      count: COUNT * 10,
+      count: COUNT,
       async run(count) {
         for (let at = 0; at < count; at++) await map.getOrSet(keys[at % COUNT]!, load);
       },
@@ -86,7 +87,7 @@ async function peers(): Promise<void> {
     keys: COUNT,
   });
   const sync = (call: (key: string) => unknown): AsyncVariant => ({
-    count: COUNT * 5,
+    count: COUNT,
     run(count) {
       for (let at = 0; at < count; at++) call(keys[at % COUNT]!);
     },
@@ -104,10 +105,10 @@ async function peers(): Promise<void> {
     },
     TURNS,
   );
-  reportSpread("SharedMap.get", "ns", here.times.get);
+  const get = reportSpread("SharedMap.get", "ns", here.times.get);
   reportSpread("SharedMap.get, local", "ns", here.times.local);
   reportSpread("SharedMap.set", "ns", here.times.set);
-  reportSpread("RateLimiter.tryConsume", "ns", here.times.tryConsume);
+  const tryConsume = reportSpread("RateLimiter.tryConsume", "ns", here.times.tryConsume);
   if (lru) reportSpread("lru-cache get, with a ttl, of one process", "ns", here.times.lru);
 
   const redis = await openRedis();
@@ -119,7 +120,7 @@ async function peers(): Promise<void> {
   const text = JSON.stringify(user);
   await Promise.all(keys.map((key) => client.set(key, text)));
   const each = (call: (key: string) => Promise<unknown>): AsyncVariant => ({
-    count: 2000,
+    count: 500,
     async run(count) {
       for (let at = 0; at < count; at++) await call(keys[at]!);
     },
@@ -134,7 +135,7 @@ async function peers(): Promise<void> {
         return (await Promise.all([count, expiry]))[0] <= 1000;
       }),
       many: {
-        count: 2000,
+        count: 500,
         async run(count) {
           await Promise.all(keys.slice(0, count).map((key) => client.get(key)));
         },
@@ -142,20 +143,16 @@ async function peers(): Promise<void> {
     },
     TURNS,
   );
-  reportSpread("Redis GET and JSON.parse, one by one", "ns", there.times.get);
-  reportSpread("Redis GET, 2000 at once, each", "ns", there.times.many);
+  const redisGet = reportSpread("Redis GET and JSON.parse, one by one", "ns", there.times.get);
+  reportSpread("Redis GET, 500 at once, each", "ns", there.times.many);
   reportSpread("Redis SET, one by one", "ns", there.times.set);
-  reportSpread("Redis INCR and PEXPIRE NX at once, one by one", "ns", there.times.limit);
-  note(`get is ${factor(there.times.get, here.times.get)} times as fast as Redis one by one,`);
-  note(`tryConsume ${factor(there.times.limit, here.times.tryConsume)} times`);
+  const redisLimit = reportSpread("Redis INCR and PEXPIRE NX, one by one", "ns", there.times.limit);
+  compare("get, × faster than Redis, one by one", redisGet, get);
+  compare("tryConsume, × faster than Redis, one by one", redisLimit, tryConsume);
   await redis.close();
 }
 
-function factor(theirs: { median: number }, ours: { median: number }): string {
-  return (theirs.median / ours.median).toFixed(0);
-}
-
-heading(`A key that is there, of ${COUNT} short keys`);
+heading(`A key that is there, of ${COUNT} short keys; ${TURNS} rounds in turns`);
 for (const isLocal of [false, true]) {
   await hits("64 bytes", codecs.bytes, bytes, isLocal);
   await hits("JSON", codecs.json<typeof user>(), user, isLocal);
