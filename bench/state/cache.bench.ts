@@ -152,11 +152,11 @@ async function peers(): Promise<void> {
   await redis.close();
 }
 
-heading(`A key that is there, of ${COUNT} short keys; ${TURNS} rounds in turns`);
+heading(`A key that is there, of ${COUNT} short keys`);
 for (const isLocal of [false, true]) {
   await hits("64 bytes", codecs.bytes, bytes, isLocal);
   await hits("JSON", codecs.json<typeof user>(), user, isLocal);
 }
 await peers();
-finish(skipped);
+finish(skipped, TURNS);
 showTargets(targets, !process.argv.includes("--json"));
