@@ -585,6 +585,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_table_name, length) == 4, "table_name.length");
 #define BUN_SHM_VALUE_ENTRY 0
 #define BUN_SHM_LOAD_ENTRY 65536
 #define BUN_SHM_ERROR_ENTRY 131072
+#define BUN_SHM_LIST_ENTRY 0x00030000u
 
 /* Starts a map's data; the stripes follow. */
 typedef struct bun_shm_map_head {
@@ -601,7 +602,7 @@ BUN_SHM_ASSERT(offsetof(bun_shm_map_head, changes) == 128, "map_head.changes");
 typedef struct bun_shm_map_stripe {
   /* See the lock; 13 words are not used. */
   uint32_t lock[15];
-  /* Entries that are no values: loads, errors. Derived. */
+  /* Entries that are no values. Derived. */
   uint32_t hidden_count;
   /* First free unit; 0 when there is none. Derived. */
   uint32_t free_head;
@@ -670,13 +671,13 @@ typedef struct bun_shm_map_entry {
   uint32_t sequence;
   /* The next unit of the chain or of the free list; 0 ends it. */
   uint32_t next;
-  /* HalfSipHash-1-3 of the key. */
+  /* HalfSipHash-1-3 of the key; of a list's element, the following one. */
   uint32_t hash;
-  /* Bytes of the key; 1 << 16: a load, 2 << 16: an error. */
+  /* Bytes of the key; above 16 bits: 1 a load, 2 an error, 3 a list. */
   uint32_t key;
   /* Bytes. */
   uint32_t value_length;
-  /* The machine's start that the expiry counts from. */
+  /* The machine's start of the expiry; of an element, the one before. */
   uint32_t boot;
   /* Ms since the machine's start; 0 never. Changed in place. */
   double expiry;

@@ -178,7 +178,7 @@ export const CHAPTERS: readonly Chapter[] = [
     "Shared map",
     TEXTS.map,
     [map.MAP_HEAD, map.MAP_STRIPE, map.MAP_BUCKET, map.MAP_ENTRY],
-    pick(map, "VALUE_ENTRY", "LOAD_ENTRY", "ERROR_ENTRY"),
+    pick(map, "VALUE_ENTRY", "LOAD_ENTRY", "ERROR_ENTRY", "LIST_ENTRY"),
   ),
   chapter(
     "Rate limiter",

@@ -199,7 +199,9 @@ owner rebuilds all fields that are marked as derived, and raises the sequence of
 
 Beside its value, a key may have entries that are hidden: a load, which is 3 words (the loader's number as a participant, the loader's number for
 it, and 1 when others wait), and an error, which is JSON. Whoever stores or removes the value removes both, under the lock, and wakes
-\`loads\` if others wait. A load counts while its participant lives. An entry may go when \`stale\` ms have passed since its \`expiry\`; nobody
+\`loads\` if others wait. In the place of a value it may have a list, which is hidden too: a word that is 0 or 1, and two states of 3 words, of which
+that word says which counts: the units where the first and the last element begin, and the number of elements. An element is a chain like an entry without a key; in the place of
+\`hash\` and \`boot\` are the units of its neighbours, which count only between the ends. The owner changes the other state, and then the word. A load counts while its participant lives. An entry may go when \`stale\` ms have passed since its \`expiry\`; nobody
 evicts a load that counts.
 
 While \`watched\` is not 0, each change is logged by the lock's owner: a word, what << 16 | bytes of the key, and the key, filled up to 4

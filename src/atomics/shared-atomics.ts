@@ -8,6 +8,7 @@ import {
   type StructureOpenOptions,
 } from "../segment/placed-options.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import {
   ATOMICS_KIND,
@@ -59,7 +60,7 @@ const NAMES: readonly string[] = ["words", "counters"];
 export class SharedAtomics<
   W extends string = string,
   C extends string = string,
-> implements Disposable {
+> extends StructureHandle {
   /** The words by name. Once this handle is closed, they throw a ClosedError. */
   readonly words: Readonly<Record<W, SharedWord>>;
   /** The counters by name. Once this handle is closed, they throw a ClosedError. */
@@ -69,6 +70,7 @@ export class SharedAtomics<
 
   private constructor(structure: Structure, names: readonly Named[]) {
     Structure.check(structure, "SharedAtomics");
+    super(structure.placed);
     const start = structure.dataOffset + cellsOffset(names.length);
     const cells = new Cells(structure.what, structure.segment);
     const words: Record<string, SharedWord> = {};
@@ -140,11 +142,6 @@ export class SharedAtomics<
     return Structure.openOrCreate(ATOMICS_KIND, name, header, options, fill, find);
   }
 
-  /** Removes a segment's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
-  }
-
   /**
    * Makes words and counters, all 0, inside the caller's segment. Blocks for half a minute at most,
    * while another process makes some there.
@@ -207,47 +204,6 @@ export class SharedAtomics<
     };
   }
 
-  /** The segment's name. */
-  get name(): string {
-    return this.#structure.placed.name;
-  }
-
-  /** The segment in which they lie. */
-  get segment(): Segment {
-    return this.#structure.segment;
-  }
-
-  /** Bytes from the segment's start to them. */
-  get offset(): number {
-    return this.#structure.placed.offset;
-  }
-
-  /** Whether this handle made them. */
-  get created(): boolean {
-    return this.#structure.placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#structure.placed.closed;
-  }
-
-  /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#structure.placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this segment.
-   * @returns Whether this call removed it. @throws ClosedError; `SharedAtomics.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#structure.placed.unlink();
-  }
-
   /**
    * Closes this handle with its words and counters, and the segment if this handle opened it. The
    * values stay. Does nothing when called again.
@@ -255,10 +211,6 @@ export class SharedAtomics<
   close(): void {
     this.#structure.placed.close();
     this.#cells.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 

@@ -43,6 +43,20 @@ export function u32(name: string, offset: number, text: string, count?: number):
   return { name, type: "uint32_t", offset, text, ...(count === undefined ? {} : { count }) };
 }
 
+/** A word of a structure: its name, its index, its text, and how many; or that it is an f64. */
+type DescribedWord = readonly [name: string, word: number, text: string, count?: number | "double"];
+
+/** @returns Fields whose places are told in words of 32 bits. */
+export function wordFields(...described: DescribedWord[]): Field[] {
+  return described.map(([name, word, text, count]) => ({
+    name,
+    type: count === "double" ? "double" : "uint32_t",
+    offset: word * 4,
+    text,
+    ...(typeof count === "number" ? { count } : {}),
+  }));
+}
+
 /** @returns A field of bytes. */
 export function bytes(name: string, offset: number, count: number, text: string): Field {
   return { name, type: "uint8_t", offset, count, text };

@@ -4,7 +4,7 @@
  *
  * Offsets are in 32-bit words, as the code uses them; the descriptions say them in bytes.
  */
-import type { Layout } from "./description.ts";
+import { type Layout, wordFields } from "./description.ts";
 
 /** The algorithms; a number is never used again for another one. */
 export const LIMITER_ALGORITHMS = {
@@ -67,23 +67,11 @@ export const SUB_WINDOWS = 32;
 /** Bytes of the longest key that is stored as it is; of a longer one it is the SHA-256. */
 export const MAX_STORED_KEY_LENGTH = 64;
 
-type Fields = Layout["fields"];
-type Described = readonly [name: string, word: number, text: string, count?: number | "double"];
-
-const words = (...described: Described[]): Fields =>
-  described.map(([name, word, text, count]) => ({
-    name,
-    type: count === "double" ? "double" : "uint32_t",
-    offset: word * 4,
-    text,
-    ...(typeof count === "number" ? { count } : {}),
-  }));
-
 export const LIMITER_STRIPE: Layout = {
   name: "limiter_stripe",
   text: "Starts each stripe; buckets (words) and entries follow. The lock's owner writes it.",
   length: STRIPE_HEAD_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["lock", 0, "See the lock; 14 words are not used.", 16],
     ["free_head", FREE_HEAD_WORD, "First free entry, from 1 on; 0 when there is none. Derived."],
     ["entry_count", ENTRY_COUNT_WORD, "Entries in use. Derived."],
@@ -103,7 +91,7 @@ export const LIMITER_ENTRY: Layout = {
   name: "limiter_entry",
   text: "One key. A sliding window's is followed by its counts (limiter_counts).",
   length: ENTRY_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["mark", MARK_WORD, "Bytes of the key plus 1; 0 free. Stored with release, last and first."],
     ["hash", HASH_WORD, "HalfSipHash-1-3 of the key."],
     ["next", NEXT_WORD, "The next entry of the bucket, or of the free ones; 0 ends. Derived."],
@@ -123,5 +111,5 @@ export const LIMITER_COUNTS: Layout = {
   name: "limiter_counts",
   text: "Behind each entry of a sliding window.",
   length: SUB_WINDOWS * 4,
-  fields: words(["counts", 0, "Points that were taken in sub-window i mod 32.", SUB_WINDOWS]),
+  fields: wordFields(["counts", 0, "Points that were taken in sub-window i mod 32.", SUB_WINDOWS]),
 };

@@ -3,7 +3,7 @@
  *
  * Offsets are in 32-bit words, as the code uses them; the descriptions say them in bytes.
  */
-import { type Layout, u32 } from "./description.ts";
+import { type Layout, u32, wordFields } from "./description.ts";
 import { WAIT_POINT_LENGTH } from "./wait-point-layout.ts";
 
 /** Bytes from a map's data to each of its wait points, and to its first stripe. */
@@ -90,11 +90,25 @@ export const VALUE_ENTRY = 0;
 export const LOAD_ENTRY = 0x10000;
 /** The last load failed: the error, as JSON. */
 export const ERROR_ENTRY = 0x20000;
+/** A list: which of its two states counts, and both of them. */
+export const LIST_ENTRY = 0x30000;
 /** The words of a load's value. */
 export const LOADER_WORD = 0;
 export const LOAD_NUMBER_WORD = 1;
 export const LOAD_AWAITED_WORD = 2;
 export const LOAD_WORDS = 3;
+/** The words of a list's value: 0 or 1, and the two states. */
+export const LIST_CURRENT_WORD = 0;
+export const LIST_STATES_WORD = 1;
+export const LIST_STATE_WORDS = 3;
+export const LIST_WORDS = 7;
+/** The words of a state: the units where the first and the last element begin, and their number. */
+export const LIST_FIRST_WORD = 0;
+export const LIST_LAST_WORD = 1;
+export const LIST_COUNT_WORD = 2;
+/** Words of an element, which is an entry without a key that no slot refers to: its neighbours. */
+export const FOLLOWING_WORD: number = HASH_WORD;
+export const PRECEDING_WORD: number = BOOT_WORD;
 
 /** The index of the flags among the parameters of a map's header. */
 export const MAP_FLAGS_PARAMETER = 6;
@@ -104,18 +118,6 @@ export const MAP_BYTES_KEYS = 2;
 
 /** Bytes of the longest key. */
 export const MAX_KEY_LENGTH = 1024;
-
-type Fields = Layout["fields"];
-type Described = readonly [name: string, word: number, text: string, count?: number | "double"];
-
-const words = (...described: Described[]): Fields =>
-  described.map(([name, word, text, count]) => ({
-    name,
-    type: count === "double" ? "double" : "uint32_t",
-    offset: word * 4,
-    text,
-    ...(typeof count === "number" ? { count } : {}),
-  }));
 
 export const MAP_HEAD: Layout = {
   name: "map_head",
@@ -131,9 +133,9 @@ export const MAP_STRIPE: Layout = {
   name: "map_stripe",
   text: "Starts each stripe of a map; buckets, units and log follow. The lock's owner writes it.",
   length: STRIPE_HEAD_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["lock", 0, "See the lock; 13 words are not used.", 15],
-    ["hidden_count", HIDDEN_COUNT_WORD, "Entries that are no values: loads, errors. Derived."],
+    ["hidden_count", HIDDEN_COUNT_WORD, "Entries that are no values. Derived."],
     ["free_head", FREE_HEAD_WORD, "First free unit; 0 when there is none. Derived."],
     ["free_count", FREE_COUNT_WORD, "Free units. Derived."],
     ["entry_count", ENTRY_COUNT_WORD, "Values, including expired ones. Derived."],
@@ -160,7 +162,7 @@ export const MAP_BUCKET: Layout = {
   name: "map_bucket",
   text: "14 slots of the index. A slot is tag << 24 | unit, 0 when empty.",
   length: BUCKET_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["slots", 0, "Stored with release by the stripe's writer. SYNC map-slot.", BUCKET_SLOTS],
     [
       "used",
@@ -175,13 +177,13 @@ export const MAP_ENTRY: Layout = {
   name: "map_entry",
   text: "Starts an entry's first unit; the others have only its first two words.",
   length: FIRST_HEAD_WORDS * 4,
-  fields: words(
+  fields: wordFields(
     ["sequence", SEQUENCE_WORD, "Raised when the entry is freed. SYNC map-sequence."],
     ["next", NEXT_WORD, "The next unit of the chain or of the free list; 0 ends it."],
-    ["hash", HASH_WORD, "HalfSipHash-1-3 of the key."],
-    ["key", KEY_WORD, "Bytes of the key; 1 << 16: a load, 2 << 16: an error."],
+    ["hash", HASH_WORD, "HalfSipHash-1-3 of the key; of a list's element, the following one."],
+    ["key", KEY_WORD, "Bytes of the key; above 16 bits: 1 a load, 2 an error, 3 a list."],
     ["value_length", VALUE_LENGTH_WORD, "Bytes."],
-    ["boot", BOOT_WORD, "The machine's start that the expiry counts from."],
+    ["boot", BOOT_WORD, "The machine's start of the expiry; of an element, the one before."],
     ["expiry", EXPIRY_WORD, "Ms since the machine's start; 0 never. Changed in place.", "double"],
     ["stale", STALE_WORD, "Ms for which it is kept when it has expired."],
   ),

@@ -1,8 +1,10 @@
 import { checkInteger, shown } from "../arguments.ts";
+import { OwnedStripeLocks } from "../locks/stripe-locks.ts";
 import { bootClock } from "../memory/boot.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import {
   LimiterCore,
@@ -14,7 +16,6 @@ import { MAX_LIMIT, type Policy, hasBucket } from "./algorithm/limiter-shape.ts"
 import { rateLimitFields } from "./http-fields.ts";
 import { LIMITER_KIND, checkFoundLimiter, limiterHeader, readLimiter } from "./limiter-header.ts";
 import { LimiterKey } from "./limiter-key.ts";
-import { LimiterLocks } from "./limiter-locks.ts";
 import {
   type RateLimiterCreateOptions,
   type RateLimiterInitOptions,
@@ -67,7 +68,7 @@ import {
  * limiter.unlink();
  * ```
  */
-export class RateLimiter implements Disposable {
+export class RateLimiter extends StructureHandle {
   readonly #placed: Placed;
   readonly #core: LimiterCore;
   readonly #key: LimiterKey;
@@ -78,11 +79,17 @@ export class RateLimiter implements Disposable {
 
   private constructor(structure: Structure) {
     Structure.check(structure, "RateLimiter");
+    super(structure.placed);
     const { placed, segment, dataOffset } = structure;
     const { policy, shape, keys, seeds } = readLimiter(structure);
     const memory = new LimiterMemory(segment.buffer, dataOffset, shape, bootClock());
     this.#placed = placed;
-    this.#core = new LimiterCore(memory, policy, new LimiterLocks(structure, memory));
+    const locks = new OwnedStripeLocks(structure, {
+      offset: memory.start * 4,
+      stride: memory.stride * 4,
+      count: memory.stripeCount,
+    });
+    this.#core = new LimiterCore(memory, policy, locks);
     this.#key = new LimiterKey(seeds[0] | 0, seeds[1] | 0);
     this.#policy = policy;
     this.#keys = keys;
@@ -138,11 +145,6 @@ export class RateLimiter implements Disposable {
     );
   }
 
-  /** Removes a limiter's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
-  }
-
   /**
    * Makes a limiter inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
@@ -192,31 +194,6 @@ export class RateLimiter implements Disposable {
       checkFoundLimiter(structure, options);
       return new RateLimiter(structure);
     };
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the limiter lies. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the limiter. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the limiter. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
   }
 
   /** How requests are counted. */
@@ -374,31 +351,11 @@ export class RateLimiter implements Disposable {
   }
 
   /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this limiter's segment.
-   * @returns Whether this call removed it. @throws ClosedError; `RateLimiter.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#placed.unlink();
-  }
-
-  /**
    * Closes this handle, and the segment if this handle opened it. What was counted stays. Does
    * nothing when called again.
    */
   close(): void {
     this.#placed.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #checkWritable(verb: string): void {

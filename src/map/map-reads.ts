@@ -1,6 +1,8 @@
 /** What a handle of a map reads. */
 import { checkBytes, checkIterable } from "../arguments.ts";
-import type { Segment } from "../segment/segment.ts";
+import { LIST_ENTRY } from "../layout/map-layout.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
+import { lengthIn } from "./algorithm/map-lists.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { type SharedMapStats, mapSize, mapStats } from "./algorithm/map-stats.ts";
 import { MapEntries, type SharedMapKeysOptions } from "./map-entries.ts";
@@ -9,41 +11,17 @@ import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 
 /** The part of `SharedMap` that reads. */
-export abstract class MapReads<V, K extends SharedMapKey> {
+export abstract class MapReads<V, K extends SharedMapKey> extends StructureHandle {
   readonly #parts: MapParts<V>;
   readonly #entries: MapEntries<V, K>;
   readonly #local: MapLocal<V> | undefined;
 
   /** @internal */
   constructor(parts: MapParts<V>, local: MapLocal<V> | undefined) {
+    super(parts.placed);
     this.#parts = parts;
     this.#entries = new MapEntries(parts);
     this.#local = local;
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#parts.placed.name;
-  }
-
-  /** The segment in which the map lies. */
-  get segment(): Segment {
-    return this.#parts.placed.segment;
-  }
-
-  /** Bytes from the segment's start to the map. */
-  get offset(): number {
-    return this.#parts.placed.offset;
-  }
-
-  /** Whether this handle made the map. */
-  get created(): boolean {
-    return this.#parts.placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#parts.placed.closed;
   }
 
   /**
@@ -157,6 +135,17 @@ export abstract class MapReads<V, K extends SharedMapKey> {
     if (reader.expiry === 0) return Number.POSITIVE_INFINITY;
     const left = reader.expiry - memory.clock.nowMs();
     return left > 0 ? left : undefined;
+  }
+
+  /**
+   * Asks how long the list under a key is; see `pushLeft`. Never blocks; stale at once.
+   * @returns Its number of values; 0 when there is no list. @throws The errors of `get`.
+   */
+  listLength(key: K | string): number {
+    const { placed, key: hashed, reader, found } = this.#parts;
+    placed.checkOpen();
+    hashed.set(key);
+    return reader.read(hashed, true, LIST_ENTRY) === ABSENT ? 0 : lengthIn(found);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What the algorithm of a map asks of the system: locks, lives, and wakes. */
 import { CHANGES_WAIT_OFFSET, LOADS_WAIT_OFFSET, MAP_HEAD_LENGTH } from "../layout/map-layout.ts";
-import { OwnedLock } from "../locks/owned-lock.ts";
+import { OwnedStripeLocks } from "../locks/stripe-locks.ts";
 import type { Segment } from "../segment/segment.ts";
 import type { Structure } from "../segment/structure.ts";
 import { WaitPoint } from "../waiting/wait-point.ts";
@@ -8,29 +8,22 @@ import type { MapMemory } from "./algorithm/map-memory.ts";
 import type { MapSystem } from "./algorithm/map-writer.ts";
 
 /** The system, as one handle of a map uses it. */
-export class SegmentMapSystem implements MapSystem {
+export class SegmentMapSystem extends OwnedStripeLocks implements MapSystem {
   /** Where those wait who wait for somebody else's load, and those who watch. */
   readonly loads: WaitPoint;
   readonly changes: WaitPoint;
   readonly #segment: Segment;
-  readonly #locks: readonly OwnedLock[];
 
-  constructor({ segment, dataOffset, what }: Structure, memory: MapMemory) {
-    this.#segment = segment;
-    this.#locks = Array.from({ length: memory.stripeMask + 1 }, (_, stripe) => {
-      const offset = dataOffset + MAP_HEAD_LENGTH + stripe * memory.stride * 4;
-      return new OwnedLock(segment, offset, `stripe ${stripe} of ${what}`);
+  constructor(structure: Structure, memory: MapMemory) {
+    const { segment, dataOffset } = structure;
+    super(structure, {
+      offset: dataOffset + MAP_HEAD_LENGTH,
+      stride: memory.stride * 4,
+      count: memory.stripeMask + 1,
     });
+    this.#segment = segment;
     this.loads = new WaitPoint(segment, dataOffset + LOADS_WAIT_OFFSET, { forHolder: true });
     this.changes = new WaitPoint(segment, dataOffset + CHANGES_WAIT_OFFSET);
-  }
-
-  lock(stripe: number): boolean {
-    return this.#locks[stripe]!.lock();
-  }
-
-  unlock(stripe: number): void {
-    this.#locks[stripe]!.unlock();
   }
 
   isAlive(participant: number): boolean {

@@ -2,7 +2,7 @@
 import { checkSyncAnswer } from "../arguments.ts";
 import { LOG_DELETED, LOG_EXPIRED } from "../layout/map-layout.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
-import { STORED } from "./algorithm/map-writer.ts";
+import { LOAD_AND_ERROR, STORED } from "./algorithm/map-writer.ts";
 import type { SharedMapKey } from "./map-options.ts";
 import type { MapParts } from "./map-parts.ts";
 import { type Increment, KEPT, type Times, numberOf } from "./map-times.ts";
@@ -37,7 +37,7 @@ export function updateEntry<V>(
     checkSyncAnswer(`Cannot update ${placed.what}`, value);
     if (value === undefined) {
       const what = length === ABSENT ? LOG_EXPIRED : LOG_DELETED;
-      writer.removeValue(stripe, slot, locked, what);
+      writer.removeAt(stripe, slot, locked, what, LOAD_AND_ERROR);
       return STORED;
     }
     draft.length = codec.encode(value, draft.value);

@@ -1,5 +1,8 @@
 /** What a handle of a map writes. */
 import { checkInteger, checkIterable, checkSyncFunction, shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
+import { IS_VALUE, MapLists } from "./algorithm/map-lists.ts";
+import { ABSENT } from "./algorithm/map-reader.ts";
 import { ANYTHING, NOTHING, PRESENT, REFUSED, STORED } from "./algorithm/map-writer.ts";
 import type { MapLocal } from "./map-local.ts";
 import type { SharedMapKey } from "./map-options.ts";
@@ -19,12 +22,14 @@ import { incrementEntry, updateEntry } from "./map-updates.ts";
 /** The part of `SharedMap` that writes. */
 export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K> {
   readonly #parts: MapParts<V>;
+  readonly #lists: MapLists;
   #outcome: number = STORED;
 
   /** @internal */
   constructor(parts: MapParts<V>, local: MapLocal<V> | undefined) {
     super(parts, local);
     this.#parts = parts;
+    this.#lists = new MapLists(parts.memory, parts.writer);
   }
 
   /**
@@ -248,6 +253,65 @@ export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K
     this.#parts.guard.check("write to");
     checkInteger("Cannot flush expired entries", "the limit", limit, 1);
     return this.#parts.writer.flushExpired(limit);
+  }
+
+  /**
+   * Adds a value to the left end of the list under a key, which is made if there is none. Lists are
+   * apart from values: `get`, `keys` and snapshots do not see them; `set` replaces a list, `delete`
+   * removes it, `touch` gives it a time to live. A list lies in one stripe of the map (`stats()`
+   * says how many there are), and a full map that evicts evicts a list whole. Blocks like `set`. A
+   * process that is killed meanwhile has added the value, or has not.
+   *
+   * @returns The new length; undefined when the map is full and refuses.
+   * @throws The errors of `set`; StateError EEXIST when the key has a value.
+   */
+  pushLeft(key: K | string, value: V): number | undefined {
+    return this.#push(key, value, true);
+  }
+
+  /** Adds a value to the right end of a list, like `pushLeft`. */
+  pushRight(key: K | string, value: V): number | undefined {
+    return this.#push(key, value, false);
+  }
+
+  #push(key: SharedMapKey, value: V, atLeft: boolean): number | undefined {
+    const { placed, guard, codec, key: hashed, draft } = this.#parts;
+    guard.check("write to");
+    draft.length = codec.encode(value, draft.value);
+    placed.checkOpen();
+    hashed.setNew(key);
+    const length = this.#lists.push(hashed, draft, atLeft);
+    if (length === IS_VALUE) {
+      const action = `Cannot add to the list ${shown(key)} of ${placed.what}`;
+      throw new StateError("EEXIST", `${action}: the key has a value. Delete it first`);
+    }
+    this.#ended(length === REFUSED ? REFUSED : STORED);
+    return length === REFUSED ? undefined : length;
+  }
+
+  /**
+   * Removes the value at the left end of a list, so that exactly one of several callers gets it. An
+   * empty list is removed. Blocks like `set`. A process that is killed meanwhile has removed the
+   * value, and so lost it, or has not.
+   *
+   * @returns The value; undefined when there is no list.
+   * @throws The errors of `set`; the codec's error, with the value removed.
+   */
+  popLeft(key: K | string): V | undefined {
+    return this.#pop(key, true);
+  }
+
+  /** Removes the value at the right end of a list, like `popLeft`. */
+  popRight(key: K | string): V | undefined {
+    return this.#pop(key, false);
+  }
+
+  #pop(key: SharedMapKey, atLeft: boolean): V | undefined {
+    const { guard, key: hashed, found, codec } = this.#parts;
+    guard.check("write to");
+    hashed.set(key);
+    const length = this.#lists.pop(hashed, found, atLeft);
+    return length === ABSENT ? undefined : codec.decode(found, 0, length);
   }
 
   /**

@@ -103,10 +103,7 @@ function partsOf<V, K extends SharedMapKey>(
  * sessions.unlink();
  * ```
  */
-export class SharedMap<V, K extends SharedMapKey = string>
-  extends MapWrites<V, K>
-  implements Disposable
-{
+export class SharedMap<V, K extends SharedMapKey = string> extends MapWrites<V, K> {
   /**
    * The fields of the struct that the map's values do not hold, since the map was made before the
    * struct had them: they read as their defaults, and take no other value. Mostly none.
@@ -175,11 +172,6 @@ export class SharedMap<V, K extends SharedMapKey = string>
     checkNewOptions(`Cannot open or create map ${shown(name)}`, "openOrCreate", options);
     const [fill, find] = [SharedMap.#filler(options), SharedMap.#finder(options)];
     return Structure.openOrCreate(MAP_KIND, name, mapHeader(options), options, fill, find);
-  }
-
-  /** Removes a map's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
   }
 
   /**
@@ -260,6 +252,9 @@ export class SharedMap<V, K extends SharedMapKey = string>
    * a second. Whoever writes or removes the key meanwhile is right: what is loaded is returned, and
    * not stored. So it is if the map is full and refuses. A loader must not ask for its own key.
    *
+   * Where the value is mostly there, `map.get(key) ?? (await map.getOrSet(key, load))` spares the
+   * `await`, which costs more than a `get`.
+   *
    * @param load Returns the value, or a promise of it. It gets the key, and a context: `signal` is
    *   aborted when all calls of this handle have given up, and the load with them; `stale` is the
    *   expired value, if there is one.
@@ -275,9 +270,9 @@ export class SharedMap<V, K extends SharedMapKey = string>
     options?: SharedMapLoadOptions,
   ): Promise<V> {
     const value = this.get(key);
+    // Without an `await` in it, this costs little more than that of the caller.
     if (value === undefined) return this.#load(key, load, options);
-    if (isTurnDue()) await takeTurn();
-    return value;
+    return isTurnDue() ? afterTurn(value) : value;
   }
 
   #load(
@@ -358,22 +353,6 @@ export class SharedMap<V, K extends SharedMapKey = string>
   }
 
   /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#parts.placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this map's segment.
-   * @returns Whether this call removed it. @throws ClosedError; `SharedMap.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#parts.placed.unlink();
-  }
-
-  /**
    * Closes this handle, and the segment if this handle opened it. The entries stay; calls that wait
    * are rejected with ClosedError, and loads are given up. Does nothing when called again.
    * @throws StateError EBUSY in a callback of `update`.
@@ -388,8 +367,10 @@ export class SharedMap<V, K extends SharedMapKey = string>
     placed.close();
     this.#local?.clear();
   }
+}
 
-  [Symbol.dispose](): void {
-    this.close();
-  }
+/** Lets the event loop turn. @returns The value. */
+async function afterTurn<V>(value: V): Promise<V> {
+  await takeTurn();
+  return value;
 }

@@ -5,6 +5,7 @@ import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { takePlace } from "../segment/reload.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import type { Stats } from "../segment/stats.ts";
 import type { MeterType } from "./algorithm/meter-shape.ts";
@@ -93,7 +94,7 @@ export interface MetersStats extends Required<Pick<Stats, "depth" | "full" | "lo
  * meters.unlink();
  * ```
  */
-export class Meters implements Disposable {
+export class Meters extends StructureHandle {
   readonly #placed: Placed;
   readonly #core: MetersCore;
   /** The metrics that this handle has handed out, by name. */
@@ -101,6 +102,7 @@ export class Meters implements Disposable {
 
   private constructor(structure: Structure) {
     Structure.check(structure, "Meters");
+    super(structure.placed);
     this.#placed = structure.placed;
     this.#core = new MetersCore(structure);
   }
@@ -156,11 +158,6 @@ export class Meters implements Disposable {
       return Meters.#of(structure);
     };
     return Structure.openOrCreate(METERS_KIND, name, header, options, Meters.#of, find);
-  }
-
-  /** Removes the name of meters; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
   }
 
   /**
@@ -351,47 +348,6 @@ export class Meters implements Disposable {
     };
   }
 
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the meters lie. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the meters. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the meters. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
-  }
-
-  /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this segment.
-   * @returns Whether this call removed it. @throws ClosedError; `Meters.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#placed.unlink();
-  }
-
   /**
    * Closes this handle with its metrics, and the segment if this handle opened it. What it counted
    * stays, and the next new handle goes on from it; its gauges go or stay like those of the dead.
@@ -400,9 +356,5 @@ export class Meters implements Disposable {
   close(): void {
     this.#core.close();
     this.#placed.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

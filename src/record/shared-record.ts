@@ -8,6 +8,7 @@ import { WriteGuard } from "../locks/write-guard.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import { declarationLength, writeDeclaration } from "../struct/stored-struct.ts";
 import {
@@ -67,7 +68,7 @@ const DEFAULT_SLOT_COUNT = 8;
  * quotes.unlink();
  * ```
  */
-export class SharedRecord<S extends Schema> implements Disposable {
+export class SharedRecord<S extends Schema> extends StructureHandle {
   /** The struct whose value the record holds. */
   readonly codec: Struct<S>;
   /** The form of the struct for the values that lie here. */
@@ -86,6 +87,7 @@ export class SharedRecord<S extends Schema> implements Disposable {
 
   private constructor(structure: Structure, codec: Struct<S>, form: Struct<S>, slotCount: number) {
     Structure.check(structure, "SharedRecord");
+    super(structure.placed);
     const { placed, segment, dataOffset, what } = structure;
     this.codec = codec;
     this.#form = form;
@@ -163,11 +165,6 @@ export class SharedRecord<S extends Schema> implements Disposable {
     );
   }
 
-  /** Removes a record's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
-  }
-
   /**
    * Makes a record inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
@@ -235,31 +232,6 @@ export class SharedRecord<S extends Schema> implements Disposable {
       const found = checkFoundRecord(structure, codec, slots);
       return new SharedRecord(structure, codec, found.form, found.slots);
     };
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the record lies. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the record. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the record. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
   }
 
   /**
@@ -456,22 +428,6 @@ export class SharedRecord<S extends Schema> implements Disposable {
   }
 
   /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this record's segment.
-   * @returns Whether this call removed it. @throws ClosedError; `SharedRecord.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#placed.unlink();
-  }
-
-  /**
    * Closes this handle, and the segment if this handle opened it. The value stays; async waits of
    * this handle end with ClosedError. Does nothing when called again.
    * @throws StateError EBUSY in a callback of `update`.
@@ -480,9 +436,5 @@ export class SharedRecord<S extends Schema> implements Disposable {
     this.#guard.mayClose();
     if (!this.closed) this.#waitPoint.endWaits();
     this.#placed.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

@@ -4,6 +4,7 @@ import { WriteGuard } from "../locks/write-guard.ts";
 import type { OwnerOptions } from "../memory/objects/owner.ts";
 import type { Placed } from "../segment/placed.ts";
 import { Segment } from "../segment/segment.ts";
+import { StructureHandle } from "../segment/structure-handle.ts";
 import { Structure, structureLength } from "../segment/structure.ts";
 import { declarationLength, writeDeclaration } from "../struct/stored-struct.ts";
 import {
@@ -65,7 +66,7 @@ import {
  * quotes.unlink();
  * ```
  */
-export class SharedTable<S extends Schema> implements Disposable {
+export class SharedTable<S extends Schema> extends StructureHandle {
   /** The struct of which each row holds a value. */
   readonly codec: Struct<S>;
   readonly #form: Struct<S>;
@@ -87,6 +88,7 @@ export class SharedTable<S extends Schema> implements Disposable {
 
   private constructor(structure: Structure, codec: Struct<S>, numbers: TableNumbers<S>) {
     Structure.check(structure, "SharedTable");
+    super(structure.placed);
     const { placed, segment, dataOffset, what } = structure;
     const { form, shape, seeds } = numbers;
     this.codec = codec;
@@ -162,11 +164,6 @@ export class SharedTable<S extends Schema> implements Disposable {
     return Structure.openOrCreate(TABLE_KIND, name, header, options, fill, find);
   }
 
-  /** Removes a table's name; open handles go on working. @returns Whether there was one. */
-  static unlink(name: string): boolean {
-    return Segment.unlink(name);
-  }
-
   /**
    * Makes a table inside the caller's segment. Blocks for half a minute at most, while another
    * process makes one there.
@@ -228,31 +225,6 @@ export class SharedTable<S extends Schema> implements Disposable {
   ) {
     return (structure: Structure): SharedTable<S> =>
       new SharedTable(structure, options.codec, readTable(structure, options));
-  }
-
-  /** The segment's name. */
-  get name(): string {
-    return this.#placed.name;
-  }
-
-  /** The segment in which the table lies. */
-  get segment(): Segment {
-    return this.#placed.segment;
-  }
-
-  /** Bytes from the segment's start to the table. */
-  get offset(): number {
-    return this.#placed.offset;
-  }
-
-  /** Whether this handle made the table. */
-  get created(): boolean {
-    return this.#placed.created;
-  }
-
-  /** Whether this handle or its segment was closed, or the segment was mapped again. */
-  get closed(): boolean {
-    return this.#placed.closed;
   }
 
   /** How many rows there are. */
@@ -515,22 +487,6 @@ export class SharedTable<S extends Schema> implements Disposable {
   }
 
   /**
-   * Whether the name no longer stands for this object: it was removed, or belongs to a newer one.
-   * Asks the kernel; stale the moment it returns. @throws ClosedError; SystemError EACCES.
-   */
-  get unlinked(): boolean {
-    return this.#placed.unlinked;
-  }
-
-  /**
-   * Removes the segment's name, if the name still stands for this table's segment.
-   * @returns Whether this call removed it. @throws ClosedError; `SharedTable.unlink` works then.
-   */
-  unlink(): boolean {
-    return this.#placed.unlink();
-  }
-
-  /**
    * Closes this handle, and the segment if this handle opened it. The rows stay; iterators of this
    * handle end with ClosedError. Does nothing when called again.
    * @throws StateError EBUSY in a callback of `update`.
@@ -539,9 +495,5 @@ export class SharedTable<S extends Schema> implements Disposable {
     this.#guard.mayClose();
     if (!this.closed) this.#waitPoint.endWaits();
     this.#placed.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

@@ -55,6 +55,16 @@ export const STRUCTURES: readonly ErrorRow[] = [
     text: 'Cannot write to map "NAME": each entry must be [key, value], not "key"',
   },
   {
+    provoke: (name) => {
+      const one = map(name);
+      one.set("key", "value");
+      return one.pushLeft("key", "element");
+    },
+    error: "StateError",
+    code: "EEXIST",
+    text: 'Cannot add to the list "key" of map "NAME": the key has a value. Delete it first',
+  },
+  {
     provoke: (name) => map(name).touch("key", 0),
     error: "RangeError",
     text: "Cannot touch an entry: its ttlMs must be a number above 0, not 0",

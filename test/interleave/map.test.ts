@@ -12,6 +12,7 @@ import {
   STRIPE_HEAD_WORDS,
   WATCHED_WORD,
 } from "../../src/layout/map-layout.ts";
+import { MapLists } from "../../src/map/algorithm/map-lists.ts";
 import { LOADED, MINE, MapLoads, OTHERS } from "../../src/map/algorithm/map-loads.ts";
 import { MapLogReader } from "../../src/map/algorithm/map-log.ts";
 import { MapMemory } from "../../src/map/algorithm/map-memory.ts";
@@ -403,6 +404,86 @@ describe("map", () => {
       });
       console.log(`map, load ended: ${schedules} schedules, ${states} states`);
       expect([...seen].sort()).toEqual(["a", "absent"]);
+    });
+  });
+
+  describe("lists", () => {
+    /** Pushes (a letter, to the right; with "<" before it, to the left) and pops (">" and "<"). */
+    const calls = (all: readonly string[]) => ({
+      run(turn: Turn): void {
+        const map = turn.atomically(() => handle(turn));
+        const lists = turn.atomically(() => new MapLists(map.memory, map.writer));
+        for (const call of all) {
+          map.phase = call;
+          turn.note(callOf(map, lists, call));
+        }
+      },
+    });
+    const callOf = ({ found }: Handle, lists: MapLists, call: string): number | string => {
+      const atLeft = call[0] === "<";
+      const letter = call.at(-1)!;
+      if (letter !== "<" && letter !== ">") {
+        return lists.push(keyOf("l"), draftOf(letter, SHORT), atLeft);
+      }
+      const length = lists.pop(keyOf("l"), found, atLeft);
+      return length === ABSENT ? "none" : String.fromCharCode(found.bytes[0]!);
+    };
+    /** What is in the list in the end, after which all units are free. */
+    const left = (): string => {
+      const map = handle(undefined, buffer.slice(0));
+      const lists = new MapLists(map.memory, map.writer);
+      let all = "";
+      for (;;) {
+        const letter = callOf(map, lists, "<");
+        if (letter === "none") break;
+        all += String(letter);
+      }
+      expect(map.memory.words[STRIPE + FREE_COUNT_WORD]).toBe(7);
+      return all;
+    };
+    const fill = (letters: string): void => {
+      prepare({});
+      const map = handle();
+      const lists = new MapLists(map.memory, map.writer);
+      for (const letter of letters) callOf(map, lists, letter);
+    };
+
+    test.each([
+      ["a", "b", "ab"],
+      ["a", "<b", "ba"],
+      ["a", "<", ""],
+      ["", "a", "a"],
+      ["abc", "<", "bc"],
+      ["abc", ">", "ab"],
+      ["abc", "d", "abcd"],
+      ["abc", "<d", "dabc"],
+    ])(
+      "of %p, killed at any instant of %p, is left what was or what will be",
+      (was, call, will) => {
+        fill(was);
+        const seen = new Set<string>();
+        explore({
+          buffer,
+          participants: { dying: calls([call]) },
+          kill: ["dying"],
+          check: () => void seen.add(left()),
+        });
+        expect([...seen].sort()).toEqual([was, will].sort());
+      },
+    );
+
+    test("two that push and pop get each element once", () => {
+      fill("a");
+      const { schedules } = explore({
+        buffer,
+        participants: { one: calls(["b", "<"]), two: calls(["<", ">"]) },
+        check({ notes }) {
+          const got = [...notes["one"]!, ...notes["two"]!].map(String);
+          const letters = got.filter((note) => /^[ab]$/.test(note));
+          expect([...letters, ...left()].sort()).toEqual(["a", "b"]);
+        },
+      });
+      console.log(`map, lists: ${schedules} schedules`);
     });
   });
 

@@ -1,8 +1,8 @@
 /** getOrSet: in one process, and in several that are killed. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { ClosedError, Segment, SharedAtomics, SharedMap, codecs } from "../../src/index.ts";
+import { ClosedError, Segment, SharedMap, codecs } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
-import { type Child, finished, spawnBun } from "../support/process.ts";
+import { finished, spawnBun } from "../support/process.ts";
 
 interface Page {
   readonly text: string;
@@ -319,21 +319,16 @@ test("bad arguments are refused, also where the value is there", async () => {
   expect(await reader.getOrSet("k", never)).toEqual({ text: "x" });
 });
 
-describe("processes", () => {
-  /** The children count their loads, and say how each key came out. */
-  const start = (atomics: string, keys: number): Child =>
-    spawnBun("test/peers/map-loader.ts", name, atomics, String(keys), "5");
-
-  test("of eight, one loads each key", async () => {
-    const keys = 60;
-    const counts = uniqueName("counts");
-    const words = Array.from({ length: keys }, (_, at) => `k${at}`);
-    using atomics = SharedAtomics.create(counts, { words });
-    const children = Array.from({ length: 8 }, () => start(counts, keys));
-    for (const child of children) {
-      expect(await finished(child)).toMatchObject({ exitCode: 0, stderr: "" });
-    }
-    expect(words.map((word) => atomics.words[word]!.load())).toEqual(words.map(() => 1));
-    atomics.unlink();
-  });
+test("of eight processes, one loads each key", async () => {
+  const keys = 60;
+  const counts = uniqueName("counts");
+  using begun = SharedMap.create(counts, { size: SIZE, codec: codecs.number });
+  const children = Array.from({ length: 8 }, () =>
+    spawnBun("test/peers/map-loader.ts", name, counts, String(keys), "5"),
+  );
+  for (const child of children) {
+    expect(await finished(child)).toMatchObject({ exitCode: 0, stderr: "" });
+  }
+  expect([...begun.values()]).toEqual(Array.from({ length: keys }, () => 1));
+  begun.unlink();
 });

@@ -56,11 +56,11 @@ describe("snapshot", () => {
 
   test("what has expired meanwhile does not come back", async () => {
     using map = newMap();
-    map.set("short", "x", { ttlMs: 10 });
-    map.set("kept", "x", { ttlMs: 10, staleMs: 60_000 });
+    map.set("short", "x", { ttlMs: 1000 });
+    map.set("kept", "x", { ttlMs: 1000, staleMs: 60_000 });
     map.set("long", "x");
-    map.snapshot(path);
-    await Bun.sleep(20);
+    expect(map.snapshot(path)).toBe(3);
+    await Bun.sleep(1010);
     using other = newMap();
     expect(other.restore(path)).toEqual({ stored: 2, full: 0, expired: 1 });
     expect(other.getStale("kept")).toEqual({ value: "x", stale: true });

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import { Mutex, Segment, SharedMap, SharedRecord, codecs, struct } from "../../src/index.ts";
 import { AWAITED, NUMBER_SHIFT } from "../../src/layout/lock-layout.ts";
+import { MAP_HEAD_LENGTH } from "../../src/layout/map-layout.ts";
 import { SEGMENT_HEADER_LENGTH } from "../../src/layout/segment-header.ts";
 import { SHARED_RECORD_LOCK_OFFSET } from "../../src/layout/shared-record-layout.ts";
 import { type LockRange, findLockRange } from "../../src/libc/fcntl.ts";
@@ -78,7 +79,7 @@ describe("numbers that no participant has", () => {
       initial: { count: 0 },
     });
     const words = new Int32Array(map.segment.buffer);
-    const stripe = SEGMENT_HEADER_LENGTH >> 2;
+    const stripe = (SEGMENT_HEADER_LENGTH + MAP_HEAD_LENGTH) >> 2;
     const writers = (SEGMENT_HEADER_LENGTH + SHARED_RECORD_LOCK_OFFSET) >> 2;
     const recordWords = new Int32Array(record.segment.buffer);
     for (const [at, value] of values.entries()) {

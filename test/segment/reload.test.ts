@@ -48,6 +48,8 @@ const meters = Meters.openOrCreate("${name}-meters", { size: 16384 });
 const loads = meters.gauge("loads", { help: "Of which the older ones are no more." });
 loads.set(1);
 say("meters", loads.value, meters.stats().seats);
+// A handle that a load forgets ends when it is collected, and that may be later.
+setInterval(() => meters.closed, 1e6).unref();
 
 globalThis.kept ??= RingBuffer.openOrCreate("${name}-kept").producer();
 say("kept", globalThis.kept.tryWrite(new Uint8Array(8)));

@@ -274,6 +274,13 @@ const map = placed(
         stale: () => [one.getStale(key()), one.ttl(key())],
         flushExpired: () => one.flushExpired(),
         keys: () => [...one.keys({ prefix: "k1" })].length,
+        push: () => {
+          const list = `l${turn % 5}`;
+          if (turn % 2 === 0) one.pushLeft(list, { turn, text: "x".repeat(turn * 3) });
+          else one.pushRight(list, { turn });
+        },
+        pop: () => [one.popLeft(`l${turn % 5}`), one.popRight(`l${turn % 3}`)],
+        listLength: () => one.listLength(`l${turn % 5}`),
         looks: () => [one.size, one.stats()],
       },
       waiting: {

@@ -18,6 +18,7 @@ import {
   KEY_LENGTH_MASK,
   KEY_WORD,
   LAST_SWEEP_WORD,
+  LIST_ENTRY,
   LOADER_WORD,
   LOAD_ENTRY,
   LOG_EVICTED,
@@ -26,11 +27,12 @@ import {
   BUCKET_SLOTS,
   STRIPE_BOOT_WORD,
   STRIPE_HEAD_WORDS,
+  VALUE_ENTRY,
 } from "../../layout/map-layout.ts";
 import { store } from "../../memory/atomics.ts";
 import type { MapLog } from "./map-log.ts";
 import type { MapMemory } from "./map-memory.ts";
-import { freeEntry } from "./map-units.ts";
+import { freeElements, freeEntry } from "./map-units.ts";
 
 /** The least time between two sweeps of a stripe for expired entries, in ms. */
 const SWEEP_PERIOD_MS = 100;
@@ -62,11 +64,13 @@ export class MapEvictor {
     const words = this.#words;
     const unit = this.#memory.unitOf(words[slot]!, slot);
     const first = this.#memory.firstOf(stripe, unit);
-    const isValue = words[first + KEY_WORD]! <= KEY_LENGTH_MASK;
+    const sort = words[first + KEY_WORD]! & ~KEY_LENGTH_MASK;
+    const isValue = sort === VALUE_ENTRY;
     const isLogged = isValue && this.#log.isWatched(stripe);
     if (isLogged) this.#log.addEntry(stripe, what, first);
     store(words, slot, 0);
     words[stripe + (isValue ? ENTRY_COUNT_WORD : HIDDEN_COUNT_WORD)]!--;
+    if (sort === LIST_ENTRY) freeElements(this.#memory, stripe, first);
     freeEntry(this.#memory, stripe, unit);
     if (isLogged) this.#log.publish(stripe);
   }

@@ -30,7 +30,14 @@ import { Scratch } from "../../struct/scratch.ts";
 import type { MapMemory } from "./map-memory.ts";
 import { ABSENT, type MapReader } from "./map-reader.ts";
 import { MapDraft } from "./map-units.ts";
-import { type MapWriter, REFUSED, STORED, UNEXPECTED } from "./map-writer.ts";
+import {
+  EVERYTHING,
+  LOAD_ALONE,
+  type MapWriter,
+  REFUSED,
+  STORED,
+  UNEXPECTED,
+} from "./map-writer.ts";
 
 /** How a claim ended. */
 export type Claim = number;
@@ -150,7 +157,7 @@ export class MapLoads {
         const slot = writer.find(stripe, key, draft.sort);
         outcome = writer.put(stripe, slot, key, draft);
       }
-      writer.endLoad(stripe, key, draft?.sort !== VALUE_ENTRY);
+      writer.endLoad(stripe, key, draft?.sort === VALUE_ENTRY ? EVERYTHING : LOAD_ALONE);
       return outcome;
     } finally {
       writer.unlock(key.hash);

@@ -5,6 +5,9 @@ import {
   EXPIRY_WORD,
   KEY_LENGTH_MASK,
   KEY_WORD,
+  LIST_CURRENT_WORD,
+  LIST_STATES_WORD,
+  LIST_STATE_WORDS,
   NEXT_EXPIRY_WORD,
   NEXT_WORD,
   MAP_HEAD_LENGTH,
@@ -136,6 +139,22 @@ export class MapMemory {
   unitOf(reference: number, slot: number): number {
     const unit = reference & 0xffffff;
     if (unit === 0 || unit >= this.unitCount) this.corrupt("a slot", slot);
+    return unit;
+  }
+
+  /**
+   * @param list The index of the first word of a list's entry.
+   * @returns What a word of its state says that counts.
+   */
+  stateOf(stripe: number, list: number, word: number): number {
+    const current = this.words[this.wordOfValue(stripe, list, LIST_CURRENT_WORD)]! & 1;
+    const at = LIST_STATES_WORD + current * LIST_STATE_WORDS + word;
+    return this.words[this.wordOfValue(stripe, list, at)]!;
+  }
+
+  /** @returns A unit that a list's word says is an element. @throws LayoutError when it is none. */
+  elementOf(unit: number, list: number): number {
+    if (unit <= 0 || unit >= this.unitCount) this.corrupt("a list", list);
     return unit;
   }
 

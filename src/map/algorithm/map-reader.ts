@@ -19,10 +19,10 @@ import {
   BUCKET_LIMIT_WORD,
   BUCKET_USED_WORD,
   BUCKET_WORDS,
-  ERROR_ENTRY,
   HASH_WORD,
   KEY_LENGTH_MASK,
   KEY_WORD,
+  LIST_ENTRY,
   LOAD_ENTRY,
   MAX_KEY_LENGTH,
   MAX_PROBE_DISTANCE,
@@ -289,7 +289,7 @@ export class MapReader {
       const sort = keyWord - keyLength;
       if (sort !== VALUE_ENTRY || keyLength > MAX_KEY_LENGTH) {
         if (load(words, first + SEQUENCE_WORD) !== sequence) continue;
-        if (sort === LOAD_ENTRY || sort === ERROR_ENTRY) return ABSENT;
+        if (sort >= LOAD_ENTRY && sort <= LIST_ENTRY) return ABSENT;
         return memory.corrupt("a key's length", first + KEY_WORD);
       }
       const length = this.#copy(units, first, 0, (keyLength + 3) >> 2, sequence);

@@ -3,6 +3,7 @@ import {
   BUCKET_LIMIT_WORD,
   BUCKET_WORDS,
   ENTRY_COUNT_WORD,
+  FOLLOWING_WORD,
   FREE_COUNT_WORD,
   FREE_HEAD_WORD,
   HAND_WORD,
@@ -11,6 +12,9 @@ import {
   KEY_LENGTH_MASK,
   KEY_WORD,
   LAST_SWEEP_WORD,
+  LIST_COUNT_WORD,
+  LIST_ENTRY,
+  LIST_FIRST_WORD,
   NEXT_WORD,
   NEXT_EXPIRY_WORD,
   MAX_PROBE_DISTANCE,
@@ -85,27 +89,57 @@ function isEntry(
   reference: number,
   marks: Uint8Array,
 ): boolean {
-  const { words, unitCount, unitWords } = memory;
-  const units = stripe + memory.unitsOffset;
-  const chain: number[] = [];
-  let unit = reference & 0xffffff;
+  const { words, unitCount } = memory;
+  const unit = reference & 0xffffff;
   if (unit === 0 || unit >= unitCount) return false;
-  const first = units + unit * unitWords;
+  const first = memory.firstOf(stripe, unit);
   const hash = words[first + HASH_WORD]!;
   const distance = (bucket - memory.bucketOf(hash)) & memory.bucketMask;
   if (hash >>> 24 !== reference >>> 24 || distance > MAX_PROBE_DISTANCE) return false;
   if (memory.stripeOf(hash) !== stripe) return false;
-  const count = entryUnits(memory, first);
-  if (count > unitCount) return false;
-  for (;;) {
-    if (marks[unit] !== 0) break;
-    marks[unit] = 1;
-    chain.push(unit);
-    const next = words[units + unit * unitWords + NEXT_WORD]!;
-    if (chain.length === count) return true;
-    if (next <= 0 || next >= unitCount) break;
-    unit = next;
+  const chain: number[] = [];
+  const isList = (words[first + KEY_WORD]! & ~KEY_LENGTH_MASK) === LIST_ENTRY;
+  if (markChain(memory, stripe, unit, marks, chain)) {
+    if (!isList || markElements(memory, stripe, first, marks, chain)) return true;
   }
   for (const marked of chain) marks[marked] = 0;
   return false;
+}
+
+/** Marks the units of a chain. @returns Whether it is whole, and nothing else has its units. */
+function markChain(
+  memory: MapMemory,
+  stripe: number,
+  first: number,
+  marks: Uint8Array,
+  chain: number[],
+): boolean {
+  const { words, unitCount } = memory;
+  const count = entryUnits(memory, memory.firstOf(stripe, first));
+  if (count > unitCount) return false;
+  for (let unit = first, done = 1; ; done++) {
+    if (unit <= 0 || unit >= unitCount || marks[unit] !== 0) return false;
+    marks[unit] = 1;
+    chain.push(unit);
+    if (done === count) return true;
+    unit = words[memory.firstOf(stripe, unit) + NEXT_WORD]!;
+  }
+}
+
+/** Marks the elements of a list. @returns Whether they are whole. */
+function markElements(
+  memory: MapMemory,
+  stripe: number,
+  list: number,
+  marks: Uint8Array,
+  chain: number[],
+): boolean {
+  const { words, unitCount } = memory;
+  let element = memory.stateOf(stripe, list, LIST_FIRST_WORD);
+  for (let left = memory.stateOf(stripe, list, LIST_COUNT_WORD); left > 0; left--) {
+    if (element <= 0 || element >= unitCount) return false;
+    if (!markChain(memory, stripe, element, marks, chain)) return false;
+    element = words[memory.firstOf(stripe, element) + FOLLOWING_WORD]!;
+  }
+  return true;
 }

@@ -3,11 +3,14 @@ import {
   BOOT_WORD,
   EXPIRY_WORD,
   FIRST_HEAD_WORDS,
+  FOLLOWING_WORD,
   FREE_COUNT_WORD,
   FREE_HEAD_WORD,
   HASH_WORD,
   KEY_LENGTH_MASK,
   KEY_WORD,
+  LIST_COUNT_WORD,
+  LIST_FIRST_WORD,
   NEXT_WORD,
   OTHER_HEAD_WORDS,
   SEQUENCE_WORD,
@@ -38,7 +41,7 @@ export class MapDraft {
   readonly value: Scratch;
   /** Bytes of the value. */
   length = 0;
-  /** VALUE_ENTRY, LOAD_ENTRY or ERROR_ENTRY. */
+  /** VALUE_ENTRY or another one. */
   sort: number = VALUE_ENTRY;
   /** When it expires, by the map's clock; 0: never. */
   expiry = 0;
@@ -118,6 +121,17 @@ export function freeEntry(memory: MapMemory, stripe: number, first: number): voi
     if (next <= 0 || next >= unitCount) memory.corrupt("a chain of units", cell + NEXT_WORD);
     unit = next;
     cell = units + next * unitWords;
+  }
+}
+
+/** Frees the elements of a list that no slot refers to any more. */
+export function freeElements(memory: MapMemory, stripe: number, list: number): void {
+  const { words } = memory;
+  let element = memory.stateOf(stripe, list, LIST_FIRST_WORD);
+  for (let left = memory.stateOf(stripe, list, LIST_COUNT_WORD); left > 0; left--) {
+    const unit = memory.elementOf(element, list);
+    element = words[memory.firstOf(stripe, unit) + FOLLOWING_WORD]!;
+    freeEntry(memory, stripe, unit);
   }
 }
 

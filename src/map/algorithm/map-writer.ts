@@ -12,6 +12,7 @@ import {
   BOOT_WORD,
   BUCKET_LIMIT_WORD,
   BUCKET_SLOTS,
+  BUCKET_USED_WORD,
   BUCKET_WORDS,
   ENTRY_COUNT_WORD,
   ERROR_ENTRY,
@@ -19,6 +20,7 @@ import {
   FREE_COUNT_WORD,
   HIDDEN_COUNT_WORD,
   LOAD_AWAITED_WORD,
+  LIST_ENTRY,
   LOAD_ENTRY,
   LOG_DELETED,
   LOG_EXPIRED,
@@ -63,6 +65,12 @@ export const UNEXPECTED = -1;
 export const ANYTHING = -2;
 export const PRESENT = -1;
 export const NOTHING = 0;
+
+/** What goes with a load of a key when that ends. */
+export const LOAD_ALONE: readonly number[] = [];
+export const LOAD_AND_ERROR: readonly number[] = [ERROR_ENTRY];
+/** For a new value, or none: a key has no list beside its value. */
+export const EVERYTHING: readonly number[] = [ERROR_ENTRY, LIST_ENTRY];
 
 /** Changes a map. */
 export class MapWriter {
@@ -143,9 +151,9 @@ export class MapWriter {
   delete(key: HashedKey): boolean {
     const stripe = this.lock(key.hash);
     try {
-      const slot = this.find(stripe, key);
+      const slot = this.findAny(stripe, key);
       const isThere = slot !== 0 && !this.isExpired(stripe, slot);
-      this.removeValue(stripe, slot, key, isThere ? LOG_DELETED : LOG_EXPIRED);
+      this.removeAt(stripe, slot, key, isThere ? LOG_DELETED : LOG_EXPIRED, EVERYTHING);
       return isThere;
     } finally {
       this.unlock(key.hash);
@@ -156,7 +164,7 @@ export class MapWriter {
   touch(key: HashedKey, expiry: number): boolean {
     const stripe = this.lock(key.hash);
     try {
-      const slot = this.find(stripe, key);
+      const slot = this.findAny(stripe, key);
       if (slot === 0 || this.isExpired(stripe, slot)) return false;
       const { words, floats, clock } = this.#memory;
       const first = this.firstAt(stripe, slot);
@@ -234,6 +242,13 @@ export class MapWriter {
     return this.#index.find(stripe, key, sort);
   }
 
+  /** @returns The index of the slot of a key's value or list, or 0. */
+  findAny(stripe: number, key: HashedKey): number {
+    const slot = this.find(stripe, key);
+    if (slot !== 0 || this.#words[stripe + HIDDEN_COUNT_WORD] === 0) return slot;
+    return this.find(stripe, key, LIST_ENTRY);
+  }
+
   /** @returns The index of the first word of the entry of a slot. */
   firstAt(stripe: number, slot: number): number {
     return this.#memory.firstOf(stripe, this.#memory.unitOf(this.#words[slot]!, slot));
@@ -255,29 +270,40 @@ export class MapWriter {
   putValue(stripe: number, slot: number, key: HashedKey, draft: MapDraft): number {
     this.evictor.evicted = 0;
     const outcome = this.put(stripe, slot, key, draft);
-    if (outcome === STORED) this.endLoad(stripe, key);
+    if (outcome === STORED) this.endLoad(stripe, key, EVERYTHING);
     return outcome;
   }
 
-  /** Removes the value at a slot, if that is not 0, and ends a load of the key. */
-  removeValue(stripe: number, slot: number, key: HashedKey, what: number): void {
+  /**
+   * Removes the value or list at a slot, if that is not 0, and ends a load of the key.
+   * @param others As `endLoad` takes them.
+   */
+  removeAt(
+    stripe: number,
+    slot: number,
+    key: HashedKey,
+    what: number,
+    others: readonly number[],
+  ): void {
     if (slot !== 0) this.evictor.remove(stripe, slot, what);
-    this.endLoad(stripe, key);
+    this.endLoad(stripe, key, others);
   }
 
   /**
-   * Removes what says that somebody loads the key's value, or that this failed.
-   * @param keepsError Whether only the former.
+   * Removes what a key has beside its value: the load, and the other entries of these sorts.
+   * @param others LOAD_ALONE, LOAD_AND_ERROR or EVERYTHING.
    */
-  endLoad(stripe: number, key: HashedKey, keepsError = false): void {
+  endLoad(stripe: number, key: HashedKey, others: readonly number[]): void {
     if (this.#words[stripe + HIDDEN_COUNT_WORD] === 0) return;
     const load = this.find(stripe, key, LOAD_ENTRY);
     if (load !== 0) {
       this.#endedLoad ||= this.#isAwaited(stripe, load);
       this.evictor.remove(stripe, load, LOG_DELETED);
     }
-    const failed = keepsError ? 0 : this.find(stripe, key, ERROR_ENTRY);
-    if (failed !== 0) this.evictor.remove(stripe, failed, LOG_DELETED);
+    for (const sort of others) {
+      const slot = this.find(stripe, key, sort);
+      if (slot !== 0) this.evictor.remove(stripe, slot, LOG_DELETED);
+    }
   }
 
   #isAwaited(stripe: number, slot: number): boolean {
@@ -297,12 +323,9 @@ export class MapWriter {
     const nextExpiry = this.#memory.nextExpiryOf(stripe);
     if (nextExpiry !== 0) evictor.sweepNowAndThen(stripe, nextExpiry, slot);
     const isValue = draft.sort === VALUE_ENTRY;
-    const floor = slot === 0 && isValue ? this.#reserve + units : units;
-    if (words[stripe + FREE_COUNT_WORD]! < floor && !this.#makeRoom(stripe, slot, floor)) {
-      return this.#refuse(stripe);
-    }
+    if (!this.hasRoom(stripe, slot, units, slot === 0 && isValue)) return this.refuse(stripe);
     const target = slot === 0 ? this.#index.takeFree(stripe, key, this.#evict) : slot;
-    if (target === 0) return this.#refuse(stripe);
+    if (target === 0) return this.refuse(stripe);
     const old = words[target]!;
     // Before anything is taken, which nobody would give back.
     const oldUnit = old === 0 ? 0 : this.#memory.unitOf(old, target);
@@ -318,9 +341,28 @@ export class MapWriter {
     return STORED;
   }
 
-  #refuse(stripe: number): number {
+  /** Notes that the entry of a slot was used, for the eviction. */
+  mark(slot: number): void {
+    const index = slot & (BUCKET_WORDS - 1);
+    this.#words[slot - index + BUCKET_USED_WORD]! |= 1 << index;
+  }
+
+  /** Counts a write that found no room. */
+  refuse(stripe: number): number {
     this.#words[stripe + REFUSALS_WORD]!++;
     return REFUSED;
+  }
+
+  /**
+   * Whether there are free units, or room could be made for them.
+   *
+   * @param keep The index of a slot whose entry stays, or 0.
+   * @param isNew Whether it is more than a new value in the place of an old one.
+   */
+  hasRoom(stripe: number, keep: number, units: number, isNew: boolean): boolean {
+    const floor = isNew ? this.#reserve + units : units;
+    const free = this.#words[stripe + FREE_COUNT_WORD]!;
+    return free >= floor || this.#makeRoom(stripe, keep, floor);
   }
 
   #makeRoom(stripe: number, keep: number, floor: number): boolean {
