@@ -32,7 +32,7 @@ function mapOf<V>(codec: Codec<V>, value: V, isLocal: boolean): SharedMap<V> {
 function reads<V>(
   map: SharedMap<V>,
   value: V,
-): Record<"get" | "awaited" | "getOrSet", AsyncVariant> {
+): Record<"get" | "awaited" | "getOrSet" | "first", AsyncVariant> {
   const load = (): V => value;
   return {
     get: {
@@ -53,6 +53,15 @@ function reads<V>(
         for (let at = 0; at < count; at++) await map.getOrSet(keys[at % COUNT]!, load);
       },
     },
+    first: {
+      count: COUNT,
+      async run(count) {
+        for (let at = 0; at < count; at++) {
+          const key = keys[at % COUNT]!;
+          void (map.get(key) ?? (await map.getOrSet(key, load)));
+        }
+      },
+    },
   };
 }
 
@@ -63,9 +72,11 @@ async function hits<V>(what: string, codec: Codec<V>, value: V, isLocal: boolean
   reportSpread(`${label}: get`, "ns", times.get);
   reportSpread(`${label}: get, whose value is awaited`, "ns", times.awaited);
   reportSpread(`${label}: getOrSet, awaited`, "ns", times.getOrSet);
+  reportSpread(`${label}: get ?? await getOrSet`, "ns", times.first);
   reportSpread(`${label}: awaited get / get`, "ratio", ratios.awaited);
   reportSpread(`${label}: getOrSet / get`, "ratio", ratios.getOrSet);
-  // A promise alone costs more than a local get, which the awaited get shows.
+  reportSpread(`${label}: (get ?? await getOrSet) / get`, "ratio", ratios.first);
+  // No promise can reach it beside a local get, which the awaited get shows.
   if (isLocal) return;
   targets.push({
     what: `getOrSet of a key that is there / get, ${what}`,
