@@ -54,10 +54,14 @@ class Run {
     }
   }
 
-  /** Reads documents that nobody has read, each by four clients at once, and one that all read. */
+  /**
+   * Reads documents that nobody has read, each by four clients at once, and one that all read; then
+   * the same again, which are there.
+   */
   async reader(number: number): Promise<void> {
-    for (const id of COLD.filter((_, at) => at % READERS === number)) {
-      if (this.isOver) return;
+    const documents = COLD.filter((_, at) => at % READERS === number);
+    for (let turn = 0; !this.isOver; turn++) {
+      const id = documents[turn % documents.length]!;
       const clients = [0, 1, 2, 3].map((at) => `reader-${id}-${at}`);
       await Promise.all(clients.map((client) => this.read(id, client)));
       await this.read(HOT, `reader-${id}-hot`);
