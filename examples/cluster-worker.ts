@@ -1,57 +1,59 @@
 /** One process of cluster.ts: answers requests from what all of them share. */
-import { SharedAtomics, SharedMap, codecs } from "bun-shm";
+import { SharedAtomics, SharedMap, SharedRecord } from "bun-shm";
+import { metrics, route } from "./cluster-route.ts";
+import { backendOf } from "./support/backend.ts";
 import * as cluster from "./support/cluster.ts";
 
 const SESSION_TTL_MS = 30 * 60_000;
-const port = Number(cluster.options.port);
-const [burst, rate] = [Number(cluster.options.burst), Number(cluster.options.rate)];
-// After this time without a request, a bucket is full again, and need not be kept.
-const bucketTtlMs = rate > 0 ? (burst / rate) * 1000 + 1000 : SESSION_TTL_MS;
+const sessions = SharedMap.open(cluster.sessionsName, { codec: cluster.Session });
+const local = { entries: 1000 }; // what this process has decoded, until the entry changes
+const docs = SharedMap.open(cluster.docsName, { codec: cluster.Document, local });
+// A record, since the flags are few and known, and each request reads the newest. A map with
+// `changes()` is for keys that come and go, and for what must be done when one changes.
+const flags = SharedRecord.open(cluster.flagsName, { codec: cluster.Flags });
+const calls = SharedAtomics.open(cluster.callsName, cluster.CALLS).words;
+const load = backendOf((id) => calls[id]!.add(1));
 
-const { requests } = SharedAtomics.open(cluster.statsName, cluster.NAMES).counters;
-const sessions = SharedMap.open(cluster.sessionsName, { codec: codecs.json<cluster.Session>() });
-const buckets = SharedMap.open(cluster.bucketsName, { codec: cluster.Bucket });
-
-/** A token bucket: `burst` at once, `rate` a second. The look and the taking are one step. */
-function admit(client: string): Response {
-  let admitted = false;
-  const take = (bucket: { tokens: number; atMs: number } | undefined) => {
-    const now = Date.now();
-    const { tokens, atMs } = bucket ?? { tokens: burst, atMs: now };
-    const filled = Math.min(burst, tokens + (Math.max(0, now - atMs) * rate) / 1000);
-    admitted = filled >= 1;
-    return { tokens: admitted ? filled - 1 : filled, atMs: now };
-  };
-  const stored = buckets.update(client, take, { ttlMs: bucketTtlMs });
-  return stored && admitted ? new Response("ok") : new Response("slow", { status: 429 });
+function login(request: Bun.BunRequest): Response {
+  if (!flags.read()!.logins) return new Response("No logins now", { status: 503 });
+  const [id, user] = [crypto.randomUUID(), new URL(request.url).searchParams.get("user") ?? ""];
+  const isStored = sessions.set(id, { user }, { ttlMs: SESSION_TTL_MS });
+  if (!isStored) return new Response("Too many sessions", { status: 503 });
+  request.cookies.set("session", id, { httpOnly: true });
+  return Response.json({ user });
 }
 
-function login(user: string): Response {
-  const session = crypto.randomUUID();
-  const stored = sessions.set(session, { user, visits: 0 }, { ttlMs: SESSION_TTL_MS });
-  return stored ? Response.json({ session }) : new Response("Too many sessions", { status: 503 });
-}
-
-function visit(id: string): Response {
-  let session: cluster.Session | undefined;
-  const count = (old: cluster.Session | undefined) =>
-    (session = old && { ...old, visits: old.visits + 1 });
-  sessions.update(id, count, { ttlMs: SESSION_TTL_MS });
+/** A session lives for half an hour after its last request. */
+function me({ cookies }: Bun.BunRequest): Response {
+  const id = cookies.get("session") ?? "";
+  const session = sessions.touch(id, SESSION_TTL_MS) ? sessions.get(id) : undefined;
   return session ? Response.json(session) : new Response("No such session", { status: 404 });
 }
 
-function answer({ pathname, searchParams }: URL): Response {
-  if (pathname === "/login") return login(searchParams.get("user") ?? "");
-  if (pathname === "/me") return visit(searchParams.get("session") ?? "");
-  if (pathname === "/limited") return admit(searchParams.get("client") ?? "");
-  if (pathname !== "/stats") return new Response("Not found", { status: 404 });
-  const { size } = sessions;
-  return Response.json({ requests: requests.value, sessions: size, pid: process.pid });
+/** One process loads a document, and all wait for it; an old one serves while one loads it. */
+async function doc({ params }: Bun.BunRequest<"/docs/:id">): Promise<Response> {
+  const times = { ttlMs: flags.read()!.docTtlMs, staleMs: 60_000, errorTtlMs: 1000 };
+  const found = await docs.getOrSet(params.id, load, { ...times, timeoutMs: 10_000 });
+  return found ? Response.json(found) : new Response("No such document", { status: 404 });
 }
 
-// A request is counted before it is answered, so every answer that arrived was counted.
-const fetch = ({ url }: Request): Response => (requests.add(), answer(new URL(url)));
-Bun.serve({ port, hostname: "127.0.0.1", reusePort: true, fetch });
+/** Only for operators, as /metrics is. The next request of any worker sees what is written. */
+async function setFlags(request: Bun.BunRequest): Promise<Response> {
+  const given = (await request.json()) as Partial<cluster.Flags>;
+  return Response.json(flags.update((old) => ({ ...old!, ...given })));
+}
+
+const routes = {
+  "/login": { POST: route("/login", login) },
+  "/me": route("/me", me),
+  "/docs/:id": route("/docs/:id", doc),
+  "/flags": {
+    GET: route("/flags", () => Response.json(flags.read())),
+    PUT: route("/flags", setFlags),
+  },
+  "/metrics": metrics,
+};
+Bun.serve({ port: Number(cluster.options.port), hostname: "127.0.0.1", reusePort: true, routes });
 console.log(`worker ${process.pid} is ready`);
 // It ends when its parent's end of the pipe closes, so no worker outlives the parent.
 for await (const _ of Bun.stdin.stream());

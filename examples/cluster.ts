@@ -1,18 +1,19 @@
 /**
- * A web server in several processes that share state: a request counter, a rate limiter, sessions.
+ * A web server in several processes that share sessions, a cache, limits, flags and metrics.
  *
  * `bun examples/cluster.ts --help` lists its options.
  *
  * Every process listens on the same port (`reusePort`), and the kernel spreads connections over
  * them. A worker that dies is replaced, and what it shared is still there.
  *
- *     curl -X POST 'http://127.0.0.1:PORT/login?user=ada'       {"session":"…"}
- *     curl 'http://127.0.0.1:PORT/me?session=…'                 {"user":"ada","visits":1}
- *     curl 'http://127.0.0.1:PORT/limited?client=me'            200, or 429 when the bucket is empty
- *     curl 'http://127.0.0.1:PORT/stats'                        {"requests":4,"sessions":1, …}
+ *     curl -c jar -X POST 'http://127.0.0.1:PORT/login?user=ada'
+ *     curl -b jar 'http://127.0.0.1:PORT/me'
+ *     curl 'http://127.0.0.1:PORT/docs/doc-7'        50 ms the first time; 429 when asked too often
+ *     curl -X PUT -d '{"logins":false}' 'http://127.0.0.1:PORT/flags'
+ *     curl 'http://127.0.0.1:PORT/metrics'           of all processes
  */
 import { join } from "node:path";
-import { SharedAtomics, SharedMap, codecs } from "bun-shm";
+import { Meters, RateLimiter, SharedAtomics, SharedMap, SharedRecord } from "bun-shm";
 import * as cluster from "./support/cluster.ts";
 import { atExit, printLine, stopSignal } from "./support/stop.ts";
 
@@ -41,11 +42,14 @@ function share(made: { unlink(): boolean }): void {
   atExit(() => made.unlink());
 }
 
-const map = { size: 2 ** 24, whenFull: "evict" } as const;
-const codec = codecs.json<cluster.Session>();
-share(SharedAtomics.create(cluster.statsName, cluster.NAMES));
-share(SharedMap.create(cluster.sessionsName, { ...map, codec }));
-share(SharedMap.create(cluster.bucketsName, { ...map, codec: cluster.Bucket }));
+const [size, codec] = [2 ** 24, cluster.Document];
+// A full map of sessions refuses new ones, so that nobody is logged out; a full cache forgets.
+share(SharedMap.create(cluster.sessionsName, { size, codec: cluster.Session }));
+share(SharedMap.create(cluster.docsName, { size, codec, whenFull: "evict" }));
+share(RateLimiter.create(cluster.limiterName, { ...cluster.limits, keys: 100_000 }));
+share(SharedRecord.create(cluster.flagsName, { codec: cluster.Flags, initial: cluster.FLAGS }));
+share(Meters.create(cluster.metersName, { size: 2 ** 20 }));
+share(SharedAtomics.create(cluster.callsName, cluster.CALLS));
 
 for (let count = 0; count < Number(options.workers); count++) addWorker();
 printLine(`cluster on http://127.0.0.1:${port} with ${options.workers} workers`);

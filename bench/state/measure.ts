@@ -78,11 +78,11 @@ export function compare(name: string, theirs: Figure, ours: Figure): void {
   report(name, "ratio", [theirs.median / ours.median]);
 }
 
-/** What was measured, and where. */
-export function finish(skipped: readonly string[]): void {
+/** What was measured, where, and in how many rounds. */
+export function finish(skipped: readonly string[], rounds: number = ROUNDS): void {
   if (asJson) console.log(JSON.stringify({ machine: machine(), figures, skipped }, null, 2));
   else {
     for (const reason of skipped) console.log(`\nSkipped: ${reason}`);
-    console.log(`\n${machine()}; median (min – max) of ${ROUNDS} rounds`);
+    console.log(`\n${machine()}; median (min – max) of ${rounds} rounds`);
   }
 }

@@ -1,4 +1,4 @@
-/** What a SharedMap is compared with: lmdb, bun:sqlite and Redis, if they are installed. */
+/** What a SharedMap is compared with, if it is installed: lmdb, lru-cache, bun:sqlite, Redis. */
 import { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,6 +24,22 @@ export async function openLmdb(): Promise<(Lmdb & { remove(): Promise<void> }) |
       rmSync(path, { recursive: true });
     };
     return Object.assign(store, { remove });
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Lru {
+  get(key: string): unknown;
+  set(key: string, value: unknown): unknown;
+}
+
+/** A cache of objects in this process alone; undefined when lru-cache is not installed. */
+export async function openLru(max: number): Promise<Lru | undefined> {
+  try {
+    const name = "lru-cache";
+    const { LRUCache } = (await import(name)) as { LRUCache: new (options: object) => Lru };
+    return new LRUCache({ max, ttl: 60_000 });
   } catch {
     return undefined;
   }

@@ -18,6 +18,12 @@ export interface Measured<Name extends string> {
   readonly ratios: Readonly<Record<Name, Spread>>;
 }
 
+/** One way whose calls are awaited one by one. */
+export interface AsyncVariant {
+  readonly count: number;
+  run(count: number): Promise<void> | void;
+}
+
 /** Rounds before the first that counts, in which the engine compiles. */
 const WARM_ROUNDS = 3;
 
@@ -27,10 +33,7 @@ export function measureInTurns<Name extends string>(
   rounds: number,
 ): Measured<Name> {
   const names = Object.keys(variants) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<
-    Name,
-    number[]
-  >;
+  const times = noTimes(names);
   for (let round = -WARM_ROUNDS; round < rounds; round++) {
     for (const name of names) {
       const { count, run } = variants[name];
@@ -40,6 +43,28 @@ export function measureInTurns<Name extends string>(
     }
   }
   return summary(times);
+}
+
+/** Measures like `measureInTurns`, and awaits what a variant returns. */
+export async function measureInTurnsAsync<Name extends string>(
+  variants: Readonly<Record<Name, AsyncVariant>>,
+  rounds: number,
+): Promise<Measured<Name>> {
+  const names = Object.keys(variants) as Name[];
+  const times = noTimes(names);
+  for (let round = -WARM_ROUNDS; round < rounds; round++) {
+    for (const name of names) {
+      const { count, run } = variants[name];
+      const start = Bun.nanoseconds();
+      await run(count);
+      if (round >= 0) times[name].push((Bun.nanoseconds() - start) / count);
+    }
+  }
+  return summary(times);
+}
+
+function noTimes<Name extends string>(names: readonly Name[]): Record<Name, number[]> {
+  return Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
 }
 
 /** @param times In ns by variant, round by round. */

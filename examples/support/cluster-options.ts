@@ -5,31 +5,31 @@ import { parseArgs } from "node:util";
 export interface ClusterOptions {
   readonly workers: string;
   readonly port: string;
-  readonly burst: string;
-  readonly rate: string;
+  readonly limit: string;
+  readonly window: string;
   readonly name: string;
 }
 
 const HELP = `Usage: bun examples/cluster.ts [options]
 
-Serves HTTP from several processes that share a counter, sessions and a rate limiter.
+Serves HTTP from several processes that share sessions, a cache, limits, flags and metrics.
 
   --workers N    processes that listen (default 2)
   --port N       the port; 0 picks one (default 0)
-  --burst N      requests of a client at once (default 20)
-  --rate N       requests of a client a second (default 5)
+  --limit N      requests of a client in a window (default 100)
+  --window MS    milliseconds of a window (default 10000)
   --name NAME    what the names of the shared objects begin with
   --help         this text`;
 
-const LIMITS = { workers: [1, 1000], port: [0, 65_535], burst: [1, 1e9], rate: [0, 1e9] } as const;
+const MAXIMA = { workers: 1000, port: 65_535, limit: 1e9, window: 1e9 } as const;
 
 function readOptions(): ClusterOptions {
   const { values } = parseArgs({
     options: {
       workers: { type: "string", default: "2" },
       port: { type: "string", default: "0" },
-      burst: { type: "string", default: "20" },
-      rate: { type: "string", default: "5" },
+      limit: { type: "string", default: "100" },
+      window: { type: "string", default: "10000" },
       name: { type: "string", default: `/example-cluster-${process.pid}` },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -39,12 +39,12 @@ function readOptions(): ClusterOptions {
     console.log(HELP);
     process.exit(0);
   }
-  for (const key of ["workers", "port", "burst", "rate"] as const) {
-    const [least, most] = LIMITS[key];
+  for (const key of ["workers", "port", "limit", "window"] as const) {
+    const [least, most] = [key === "port" ? 0 : 1, MAXIMA[key]];
     const value = Number(options[key]);
-    const isWhole = key === "rate" || Number.isInteger(value);
-    if (isWhole && value >= least && value <= most) continue;
-    throw new RangeError(`--${key} ${options[key]}: it must be a number from ${least} to ${most}`);
+    if (Number.isInteger(value) && value >= least && value <= most) continue;
+    const rule = `it must be a whole number from ${least} to ${most}`;
+    throw new RangeError(`--${key} ${options[key]}: ${rule}`);
   }
   return options;
 }
