@@ -85,6 +85,18 @@ export {
 } from "./segment/portable-segment.ts";
 export { Mutex, MutexGuard, type MutexOptions } from "./locks/mutex.ts";
 export type { LockHandle } from "./locks/handle.ts";
+export { NamedLocks, type NamedLockInfo, type NamedLocksQuery } from "./locks/named-locks.ts";
+export type { NamedLock } from "./locks/named-lock-requests.ts";
+export type {
+  NamedLockMode,
+  NamedLockOptions,
+  NamedLocksCreateOptions,
+  NamedLocksInitOptions,
+  NamedLocksNewOptions,
+  NamedLocksOpenOptions,
+  NamedLocksOptions,
+  SureNamedLockOptions,
+} from "./locks/named-locks-options.ts";
 export type { PageOptions } from "./memory/pages.ts";
 export type { OwnerOptions } from "./memory/objects/owner.ts";
 export type {

@@ -7,6 +7,7 @@ import {
   MessageQueue,
   type MessageQueueCreateOptions,
   Mutex,
+  NamedLocks,
   RateLimiter,
   RingBuffer,
   type RingConsumer,
@@ -322,6 +323,36 @@ function limiter(algorithm: "gcra" | "sliding-window" | "fixed-window"): Noun {
   );
 }
 
+const namedLocks = placed(
+  NamedLocks.byteLength({ names: 6, requests: 12 }),
+  (segment) => NamedLocks.init(segment, 0, { names: 6, requests: 12, ...AGAIN }),
+  (segment) => NamedLocks.at(segment, 0),
+  (one) => {
+    let turn = 0;
+    const name = (): string => `n${(turn = (turn * 5 + 7) % 8)}`;
+    return {
+      blocking: {
+        withLock: () => one.withLock(name(), WAIT, () => turn),
+        shared: () => one.withLock(name(), { mode: "shared", ifAvailable: true }, () => turn),
+        steal: () => one.withLock(name(), { steal: true }, () => turn),
+        looks: () => [one.clientId, one.names, one.requests],
+      },
+      waiting: {
+        request: () => one.request(name(), WAIT, () => Bun.sleep(1)),
+        shared: () => one.request(name(), { ...WAIT, mode: "shared" }, () => Bun.sleep(1)),
+        async steal() {
+          try {
+            await one.request(name(), { steal: true }, () => Bun.sleep(1));
+          } catch (error) {
+            if (!(error instanceof DOMException)) throw error;
+          }
+        },
+        query: () => one.query(),
+      },
+    };
+  },
+);
+
 const Quote = struct({ price: "f64", size: "u32", when: "u64" });
 const QUOTE = { price: 1, size: 2, when: 3n };
 const record = placed(
@@ -603,6 +634,7 @@ export const HOSTILE_NOUNS: Readonly<Record<string, Noun>> = {
   barrier,
   event,
   lease,
+  "named-locks": namedLocks,
   map,
   "limiter-gcra": limiter("gcra"),
   "limiter-sliding": limiter("sliding-window"),
