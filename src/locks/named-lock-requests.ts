@@ -99,19 +99,19 @@ export class NamedLockRequests {
   async request<T>(asked: Asked<(lock: NamedLock | null) => T>): Promise<Awaited<T>> {
     const { fn, timeoutMs, signal } = asked;
     const own = this.#enter(asked);
-    // The function never runs before `request` has returned.
-    await (isTurnDue() ? takeTurn() : undefined);
-    if (own === undefined) return await fn(null);
-    if (!this.#isHeld(own)) {
-      let isHeld = false;
-      try {
-        isHeld = await this.#granted.waitAsync(this.#look(own), { timeoutMs, signal });
-      } finally {
-        if (!isHeld) this.#leave(own);
-      }
-      if (!isHeld) return await this.#callWithNull(fn);
+    let isHeld = false;
+    try {
+      // The function never runs before `request` has returned.
+      await (isTurnDue() ? takeTurn() : undefined);
+      if (own === undefined) return await this.#callWithNull(fn);
+      this.#mustBeOpen(own);
+      isHeld =
+        this.#isHeld(own) ||
+        (await this.#granted.waitAsync(this.#look(own), { timeoutMs, signal }));
+    } finally {
+      if (own !== undefined && !isHeld) this.#leave(own);
     }
-    return await this.#callAsync(own, fn);
+    return isHeld ? await this.#callAsync(own, fn) : await this.#callWithNull(fn);
   }
 
   /** Calls a synchronous function with a name held. @returns What it returned. */
@@ -202,12 +202,18 @@ export class NamedLockRequests {
     return this.#structure.placed.closed ? GONE : this.#table.leave(own.request, own.number);
   }
 
+  /** @throws ClosedError when the handle was closed meanwhile, and so ended the request. */
+  #mustBeOpen(own: OwnRequest): void {
+    if (!this.#own.has(own)) throw new ClosedError(this.#structure.what);
+  }
+
   #callWithNull<T>(fn: (lock: NamedLock | null) => T): T {
     this.#structure.placed.checkOpen();
     return fn(null);
   }
 
   async #callAsync<T>(own: OwnRequest, fn: (lock: NamedLock) => T): Promise<Awaited<T>> {
+    this.#mustBeOpen(own);
     const { promise: failure, reject } = Promise.withResolvers<never>();
     own.fail = reject;
     this.#held.add(own);
