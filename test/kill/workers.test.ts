@@ -111,7 +111,8 @@ testOnLinux("what terminated Workers held is free for this process", async () =>
       return lock !== undefined;
     });
     const now = readdirSync("/proc/self/fd").length;
-    if (round === 0) descriptors = now;
+    // The second round is the first in which this thread rings somebody, which takes a socket.
+    if (round < 2) descriptors = now;
     expect(now).toBeLessThanOrEqual(descriptors);
   }
   for (const made of [spsc, mpsc, block, queue, locks, map, record]) {

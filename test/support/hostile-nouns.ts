@@ -330,23 +330,32 @@ const namedLocks = placed(
   (one) => {
     let turn = 0;
     const name = (): string => `n${(turn = (turn * 5 + 7) % 8)}`;
+    const isTheft = (error: unknown): boolean => error instanceof DOMException;
+    const withLock = (options: object): void => {
+      try {
+        one.withLock(name(), options, () => turn);
+      } catch (error) {
+        if (!isTheft(error)) throw error;
+      }
+    };
+    const request = async (options: object): Promise<void> => {
+      try {
+        await one.request(name(), options, () => Bun.sleep(1));
+      } catch (error) {
+        if (!isTheft(error)) throw error;
+      }
+    };
     return {
       blocking: {
-        withLock: () => one.withLock(name(), WAIT, () => turn),
-        shared: () => one.withLock(name(), { mode: "shared", ifAvailable: true }, () => turn),
-        steal: () => one.withLock(name(), { steal: true }, () => turn),
+        withLock: () => withLock(WAIT),
+        shared: () => withLock({ mode: "shared", ifAvailable: true }),
+        steal: () => withLock({ steal: true }),
         looks: () => [one.clientId, one.names, one.requests],
       },
       waiting: {
-        request: () => one.request(name(), WAIT, () => Bun.sleep(1)),
-        shared: () => one.request(name(), { ...WAIT, mode: "shared" }, () => Bun.sleep(1)),
-        async steal() {
-          try {
-            await one.request(name(), { steal: true }, () => Bun.sleep(1));
-          } catch (error) {
-            if (!(error instanceof DOMException)) throw error;
-          }
-        },
+        request: () => request(WAIT),
+        shared: () => request({ ...WAIT, mode: "shared" }),
+        steal: () => request({ steal: true }),
         query: () => one.query(),
       },
     };

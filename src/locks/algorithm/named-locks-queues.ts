@@ -82,14 +82,13 @@ export class LockQueues {
     const words = this.#words;
     const { start } = memory;
     const request = words[start + LOCKS_FREE_REQUEST_WORD]!;
-    if (this.#markOf(request) !== 0) throw BROKEN;
+    const number = memory.float(start + LOCKS_NEWEST_WORD) + 1;
+    if (this.#markOf(request) !== 0 || !Number.isSafeInteger(number)) throw BROKEN;
     if (manner === "steal") this.#dispossess(name);
     const at = memory.requestAt(request);
     words[start + LOCKS_FREE_REQUEST_WORD] = words[at + REQUEST_NEXT_WORD]!;
     words[at + REQUEST_PARTICIPANT_WORD] = participant;
     words[at + REQUEST_NAME_WORD] = name;
-    const number = memory.float(start + LOCKS_NEWEST_WORD) + 1;
-    if (!Number.isSafeInteger(number)) throw BROKEN;
     memory.setFloat(start + LOCKS_NEWEST_WORD, number);
     memory.setFloat(at + REQUEST_NUMBER_WORD, number);
     words[start + LOCKS_REQUEST_COUNT_WORD]!++;
