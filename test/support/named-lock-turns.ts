@@ -1,6 +1,5 @@
 /** What those do who compete for named locks until they are killed, and what they leave to judge. */
 import type { NamedLocks } from "../../src/index.ts";
-import type { Random } from "./random.ts";
 
 export const LOCK_NAMES = 3;
 const STRIDE = 32;
@@ -16,7 +15,7 @@ let owners = 0;
 export async function takeTurns(
   locks: NamedLocks,
   words: Int32Array,
-  random: Random,
+  random: () => number,
   process: number,
   told: () => void,
 ): Promise<never> {
