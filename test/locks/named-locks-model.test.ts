@@ -36,14 +36,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       do: fc.constant("enter" as const),
-      name: fc.nat(NAMES.length - 1),
-      isShared: fc.boolean(),
+      name: fc.constantFrom(0, 1, 1, 1, 1, 2, 3),
+      isShared: fc.constantFrom(true, true, false),
       manner: fc.constantFrom<Manner>("wait", "wait", "if-available", "steal"),
       participant,
     }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("leave" as const), which: fc.nat(20) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("kill" as const), participant }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("kill" as const), participant }) },
   { weight: 1, arbitrary: fc.constant({ do: "die at work" as const }) },
 );
 
@@ -184,7 +184,7 @@ class World {
 test("the table does what lists do", () => {
   let [full, unavailable] = [0, 0];
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
       const world = new World();
       for (const one of steps) world.take(one);
       full += world.refused.full;
@@ -199,7 +199,7 @@ test("the table does what lists do", () => {
 test("bytes of any kind end no process and no loop", () => {
   fc.assert(
     fc.property(
-      fc.array(step, { maxLength: 20 }),
+      fc.array(step, { maxLength: 20, size: "max" }),
       fc.array(fc.record({ word: fc.nat(), value: fc.oneof(fc.nat(9), fc.integer()) }), {
         minLength: 1,
         maxLength: 12,
