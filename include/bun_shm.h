@@ -848,7 +848,7 @@ typedef struct bun_shm_named_lock_request {
   /* 0 free, else state | SHARED. Stored with release: last when it comes, first when it goes.
    * SYNC named-lock-granted. */
   uint32_t mark;
-  /* Whose it is. */
+  /* Whose it is: participant << 2, as in a lock that is held. */
   uint32_t participant;
   /* The name, from 1 on. */
   uint32_t name;

@@ -101,7 +101,11 @@ export const NAMED_LOCK_REQUEST: Layout = {
       "0 free, else state | SHARED. Stored with release: last when it comes, first when it goes. " +
         "SYNC named-lock-granted.",
     ),
-    u32("participant", REQUEST_PARTICIPANT_WORD * 4, "Whose it is."),
+    u32(
+      "participant",
+      REQUEST_PARTICIPANT_WORD * 4,
+      "Whose it is: participant << 2, as in a lock that is held.",
+    ),
     u32("name", REQUEST_NAME_WORD * 4, "The name, from 1 on."),
     u32(
       "next",

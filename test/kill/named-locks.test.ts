@@ -6,7 +6,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { NamedLocks, Segment, openObject } from "../../src/index.ts";
-import { SOAK, killSome } from "../support/kill.ts";
+import { SOAK, firstLine, killSome } from "../support/kill.ts";
 import { GUARDED_LENGTH, LOCK_NAMES, changesIn } from "../support/named-lock-turns.ts";
 import { uniqueName } from "../support/names.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -61,6 +61,20 @@ test("killed processes leave their names to the others", async () => {
       soakKills: 2000,
     });
   });
+});
+
+test("a holder in another process learns of a theft, and is seen until then", async () => {
+  using locks = NamedLocks.create(uniqueName("locks"), { names: 4 });
+  using object = openObject(locks.name);
+  const victim = spawnBun("test/peers/named-lock-victim.ts", locks.name);
+  expect(await firstLine(victim)).toBe("held");
+  expect(object.holders()).toMatchObject([{ role: 'name "a"', pid: victim.pid, state: "running" }]);
+  const holder = await locks.request("a", { steal: true }, () => object.holders());
+  expect(holder).toMatchObject([{ role: 'name "a"', pid: process.pid }]);
+  // It ends with this when its call was rejected with an AbortError.
+  expect(await victim.exited).toBe(7);
+  expect(object.holders()).toEqual([]);
+  locks.unlink();
 });
 
 const testOnLinux = testNeeding("threads that the kernel numbers", process.platform === "linux");

@@ -43,11 +43,19 @@ function bucketCountOf(names: number): number {
   return count;
 }
 
+/** @returns Bytes from the start of the data to a request; they are numbered from 1 on. */
+export function requestOffset({ names }: NamedLocksShape, request: number): number {
+  return (LOCKS_HEAD_WORDS + bucketCountOf(names) + (request - 1) * REQUEST_WORDS) * 4;
+}
+
+/** @returns Bytes from the start of the data to a name; they are numbered from 1 on. */
+export function nameOffset(shape: NamedLocksShape, name: number): number {
+  return requestOffset(shape, shape.requests + 1) + (name - 1) * NAME_WORDS * 4;
+}
+
 /** @returns The bytes of all parts. */
-export function namedLocksLength({ names, requests }: NamedLocksShape): number {
-  const words =
-    LOCKS_HEAD_WORDS + bucketCountOf(names) + requests * REQUEST_WORDS + names * NAME_WORDS;
-  return ((words + 31) & ~31) * 4;
+export function namedLocksLength(shape: NamedLocksShape): number {
+  return Math.ceil(nameOffset(shape, shape.names + 1) / 128) * 128;
 }
 
 /** The words of named locks in a buffer, and where their parts lie: private copies of numbers. */
@@ -65,18 +73,18 @@ export class NamedLocksMemory {
   readonly #request0: number;
   readonly #name0: number;
 
-  constructor(buffer: ArrayBuffer, byteOffset: number, { names, requests }: NamedLocksShape) {
+  constructor(buffer: ArrayBuffer, byteOffset: number, shape: NamedLocksShape) {
+    const { names, requests } = shape;
     this.words = wordsOf(buffer);
     this.bytes = new Uint8Array(buffer);
     this.#floats = new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8));
     this.start = byteOffset / 4;
     this.names = names;
     this.requests = requests;
-    const buckets = bucketCountOf(names);
-    this.bucketMask = buckets - 1;
+    this.bucketMask = bucketCountOf(names) - 1;
     this.#buckets = this.start + LOCKS_HEAD_WORDS;
-    this.#request0 = this.#buckets + buckets - REQUEST_WORDS;
-    this.#name0 = this.#request0 + (requests + 1) * REQUEST_WORDS - NAME_WORDS;
+    this.#request0 = this.start + requestOffset(shape, 0) / 4;
+    this.#name0 = this.start + nameOffset(shape, 0) / 4;
   }
 
   isRequest(request: number): boolean {

@@ -1,6 +1,7 @@
 /*
  * The queues of a table of named locks: see named-locks-table.ts. Callers hold the table's lock.
  */
+import { NUMBER_SHIFT } from "../../layout/lock-layout.ts";
 import {
   LOCKS_DEATHS_WORD,
   LOCKS_FREE_REQUEST_WORD,
@@ -87,7 +88,7 @@ export class LockQueues {
     if (manner === "steal") this.#dispossess(name);
     const at = memory.requestAt(request);
     words[start + LOCKS_FREE_REQUEST_WORD] = words[at + REQUEST_NEXT_WORD]!;
-    words[at + REQUEST_PARTICIPANT_WORD] = participant;
+    words[at + REQUEST_PARTICIPANT_WORD] = participant << NUMBER_SHIFT;
     words[at + REQUEST_NAME_WORD] = name;
     memory.setFloat(start + LOCKS_NEWEST_WORD, number);
     memory.setFloat(at + REQUEST_NUMBER_WORD, number);
@@ -179,7 +180,7 @@ export class LockQueues {
     let living = -1;
     for (let left = this.#memory.requests; request !== 0; left--) {
       const at = this.requestAt(request, left);
-      const participant = words[at + REQUEST_PARTICIPANT_WORD]! >>> 0;
+      const participant = words[at + REQUEST_PARTICIPANT_WORD]! >>> NUMBER_SHIFT;
       const isWaiting = (words[at + REQUEST_MARK_WORD]! & ~REQUEST_SHARED) === REQUEST_WAITING;
       const next = words[at + REQUEST_NEXT_WORD]!;
       if (participant === living || this.#system.isAlive(participant)) {
@@ -198,7 +199,7 @@ export class LockQueues {
     for (let request = 1; request <= this.#memory.requests; request++) {
       if (this.#markOf(request) === 0) continue;
       const at = this.#memory.requestAt(request);
-      if (this.livesIn(alive, words[at + REQUEST_PARTICIPANT_WORD]! >>> 0)) continue;
+      if (this.livesIn(alive, words[at + REQUEST_PARTICIPANT_WORD]! >>> NUMBER_SHIFT)) continue;
       this.#bury(request);
       found = true;
     }

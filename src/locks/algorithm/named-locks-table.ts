@@ -30,6 +30,7 @@
  * Hostile bytes. Each number is checked before it is used, and each loop counts down. What cannot
  * be right is made again once; if it is wrong again at once, it is a LayoutError.
  */
+import { NUMBER_SHIFT } from "../../layout/lock-layout.ts";
 import {
   LOCKS_FREE_REQUEST_WORD,
   LOCKS_REPAIRS_WORD,
@@ -137,7 +138,7 @@ export class NamedLocksTable {
       let other = words[this.#memory.requestAt(request) + REQUEST_PREVIOUS_WORD]!;
       for (let left = this.#memory.requests; other !== 0; left--) {
         const at = this.#queues.requestAt(other, left);
-        if (this.#system.isOwn(words[at + REQUEST_PARTICIPANT_WORD]! >>> 0)) return true;
+        if (this.#system.isOwn(words[at + REQUEST_PARTICIPANT_WORD]! >>> NUMBER_SHIFT)) return true;
         other = words[at + REQUEST_PREVIOUS_WORD]!;
       }
       return false;
@@ -169,7 +170,7 @@ export class NamedLocksTable {
           name: this.#names.textOf(this.#queues.nameOf(request)),
           isHeld: state === REQUEST_HELD,
           isShared: (mark & REQUEST_SHARED) !== 0,
-          participant: words[at + REQUEST_PARTICIPANT_WORD]! >>> 0,
+          participant: words[at + REQUEST_PARTICIPANT_WORD]! >>> NUMBER_SHIFT,
         };
         found.push({ number: memory.numberOf(request), listed });
       }
