@@ -105,6 +105,7 @@ export class NamedLockRequests {
       await (isTurnDue() ? takeTurn() : undefined);
       if (own === undefined) return await this.#callWithNull(fn);
       this.#mustBeOpen(own);
+      signal?.throwIfAborted();
       isHeld =
         this.#isHeld(own) ||
         (await this.#granted.waitAsync(this.#look(own), { timeoutMs, signal }));
@@ -267,9 +268,8 @@ export class NamedLockRequests {
   #failStolen(): void {
     for (const own of this.#held) {
       if (!this.#isStolen(own)) continue;
-      const error = this.#theft(own);
-      this.#leave(own);
-      own.fail?.(error);
+      quietly(() => this.#leave(own));
+      own.fail?.(this.#theft(own));
     }
   }
 

@@ -238,6 +238,15 @@ describe("a signal", () => {
     expect([error, called]).toEqual([new RangeError("mine"), false]);
   });
 
+  test("that is aborted before the function runs ends the request", async () => {
+    const abort = new AbortController();
+    let called = false;
+    const pending = locks.request("a", { signal: abort.signal }, () => (called = true));
+    abort.abort("reason");
+    expect(await pending.catch((reason: unknown) => reason)).toBe("reason");
+    expect([called, await isFree("a")]).toEqual([false, true]);
+  });
+
   test("ends a wait, and leaves the queue", async () => {
     const hold = holdOf(locks, "a");
     await hold.held;

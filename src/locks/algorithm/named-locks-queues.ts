@@ -101,7 +101,10 @@ export class LockQueues {
     }
     const mode = isShared ? REQUEST_SHARED : 0;
     release(words, at + REQUEST_MARK_WORD, REQUEST_WAITING | mode);
+    const { hasGranted } = this;
     this.grant(request);
+    // Nobody sleeps for what comes just now, and those who sleep for other names may sleep on.
+    this.hasGranted = hasGranted;
     if (this.#markOf(request) === (REQUEST_WAITING | mode)) this.sweep(name);
     return request;
   }
