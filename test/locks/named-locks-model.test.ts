@@ -196,6 +196,27 @@ test("the table does what lists do", () => {
   expect(unavailable).toBeGreaterThan(0);
 });
 
+test("a request leaves when the system does not say who lives", () => {
+  const failure = new RangeError("mine");
+  let fails = false;
+  const { table } = localTable(
+    SHAPE,
+    1,
+    quietSystem(() => {
+      if (fails) throw failure;
+      return true;
+    }),
+  );
+  table.create();
+  const held = table.enter(lockKey("a"), false, "wait");
+  fails = true;
+  expect(() => table.enter(lockKey("a"), false, "wait")).toThrow(failure);
+  fails = false;
+  expect(table.list().length).toBe(1);
+  table.leave(held, table.numberOf(held));
+  expect(table.list()).toEqual([]);
+});
+
 test("bytes of any kind end no process and no loop", () => {
   fc.assert(
     fc.property(

@@ -105,8 +105,18 @@ export class LockQueues {
     this.grant(request);
     // Nobody sleeps for what comes just now, and those who sleep for other names may sleep on.
     this.hasGranted = hasGranted;
-    if (this.#markOf(request) === (REQUEST_WAITING | mode)) this.sweep(name);
+    if (this.#markOf(request) === (REQUEST_WAITING | mode)) this.#sweepFor(request, name);
     return request;
+  }
+
+  /** Removes the dead ahead of a new request, which leaves if the system does not say who lives. */
+  #sweepFor(request: number, name: number): void {
+    try {
+      this.sweep(name);
+    } catch (error) {
+      this.remove(request);
+      throw error;
+    }
   }
 
   /** Takes a name away from its holders, who learn of it from their marks. */
