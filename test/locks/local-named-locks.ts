@@ -1,5 +1,5 @@
 /** Named locks over a plain buffer, for tests of their algorithm. */
-import { LOCKS_HEAD_WORDS, NAME_FIRST_WORD } from "../../src/layout/named-locks-layout.ts";
+import { NAME_FIRST_WORD } from "../../src/layout/named-locks-layout.ts";
 import {
   NamedLocksMemory,
   type NamedLocksShape,
@@ -48,6 +48,3 @@ export function namesInUse(memory: NamedLocksMemory): number {
   }
   return used;
 }
-
-/** The words of the head, which a test may scribble over. */
-export { LOCKS_HEAD_WORDS };
