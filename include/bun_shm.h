@@ -79,6 +79,7 @@
 #define BUN_SHM_KIND_LIMITER 11
 #define BUN_SHM_KIND_METERS 12
 #define BUN_SHM_KIND_TABLE 10
+#define BUN_SHM_KIND_NAMED_LOCKS 13
 
 /* Starts every structured segment. Written once, by the creator; `state` may change. */
 typedef struct bun_shm_segment_header {
@@ -792,6 +793,109 @@ typedef struct bun_shm_limiter_counts {
 } bun_shm_limiter_counts;
 BUN_SHM_ASSERT(sizeof(bun_shm_limiter_counts) == 128, "limiter_counts");
 BUN_SHM_ASSERT(offsetof(bun_shm_limiter_counts, counts) == 0, "limiter_counts.counts");
+
+/* ---- Named locks ---- */
+
+#define BUN_SHM_REQUEST_WAITING 1
+#define BUN_SHM_REQUEST_HELD 2
+#define BUN_SHM_REQUEST_STOLEN 3
+#define BUN_SHM_REQUEST_SHARED 4
+
+/* Starts the data of named locks. The lock's owner writes it. */
+typedef struct bun_shm_named_locks {
+  /* A wait point, woken after each grant. */
+  uint32_t granted[32];
+  /* A wait point, woken after a lock was stolen. */
+  uint32_t stolen[32];
+  /* Of all that follows: see the lock. */
+  uint32_t lock[2];
+  uint8_t reserved_at_264[56];
+  /* First free request, from 1 on; 0 when there is none. Derived. */
+  uint32_t free_request;
+  /* First free name, from 1 on; 0 when there is none. Derived. */
+  uint32_t free_name;
+  /* Requests in use. Derived. */
+  uint32_t request_count;
+  /* Names in use. Derived. */
+  uint32_t name_count;
+  /* The number of the newest request. */
+  double newest;
+  /* Locks granted, mod 2^32. */
+  uint32_t grants;
+  /* Locks taken away from a holder, mod 2^32. */
+  uint32_t steals;
+  /* Requests removed because their owners died, mod 2^32. */
+  uint32_t deaths;
+  /* Rebuilds after an owner died, mod 2^32. */
+  uint32_t repairs;
+  uint8_t reserved_at_360[24];
+} bun_shm_named_locks;
+BUN_SHM_ASSERT(sizeof(bun_shm_named_locks) == 384, "named_locks");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, granted) == 0, "named_locks.granted");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, stolen) == 128, "named_locks.stolen");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, lock) == 256, "named_locks.lock");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, free_request) == 320, "named_locks.free_request");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, free_name) == 324, "named_locks.free_name");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, request_count) == 328, "named_locks.request_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, name_count) == 332, "named_locks.name_count");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, newest) == 336, "named_locks.newest");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, grants) == 344, "named_locks.grants");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, steals) == 348, "named_locks.steals");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, deaths) == 352, "named_locks.deaths");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_locks, repairs) == 356, "named_locks.repairs");
+
+/* Somebody who holds a name, waits for it, or has lost it and does not know yet. */
+typedef struct bun_shm_named_lock_request {
+  /* 0 free, else state | SHARED. Stored with release: last when it comes, first when it goes.
+   * SYNC named-lock-granted. */
+  uint32_t mark;
+  /* Whose it is: participant << 2, as in a lock that is held. */
+  uint32_t participant;
+  /* The name, from 1 on. */
+  uint32_t name;
+  /* The next in the name's queue, or of the free ones; 0 ends. Derived. */
+  uint32_t next;
+  /* The one before it in the queue. Derived. */
+  uint32_t previous;
+  /* 0. */
+  uint32_t reserved;
+  /* Numbers the requests in the order in which they came. */
+  double number;
+} bun_shm_named_lock_request;
+BUN_SHM_ASSERT(sizeof(bun_shm_named_lock_request) == 32, "named_lock_request");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, mark) == 0, "named_lock_request.mark");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, participant) == 4, "named_lock_request.participant");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, name) == 8, "named_lock_request.name");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, next) == 12, "named_lock_request.next");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, previous) == 16, "named_lock_request.previous");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, reserved) == 20, "named_lock_request.reserved");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_request, number) == 24, "named_lock_request.number");
+
+/* A name that is held or waited for: it is in use while such a request has it. */
+typedef struct bun_shm_named_lock_name {
+  /* Bytes of the name plus 1. */
+  uint32_t mark;
+  /* HalfSipHash-1-3 of the name. */
+  uint32_t hash;
+  /* The next of the bucket, or of the free ones; 0 ends. Derived. */
+  uint32_t next;
+  /* The first request of its queue. Derived. */
+  uint32_t first;
+  /* The last request of its queue. Derived. */
+  uint32_t last;
+  /* 0. */
+  uint32_t reserved[3];
+  /* UTF-8, filled up to a word with zeros. */
+  uint8_t text[256];
+} bun_shm_named_lock_name;
+BUN_SHM_ASSERT(sizeof(bun_shm_named_lock_name) == 288, "named_lock_name");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, mark) == 0, "named_lock_name.mark");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, hash) == 4, "named_lock_name.hash");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, next) == 8, "named_lock_name.next");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, first) == 12, "named_lock_name.first");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, last) == 16, "named_lock_name.last");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, reserved) == 20, "named_lock_name.reserved");
+BUN_SHM_ASSERT(offsetof(bun_shm_named_lock_name, text) == 32, "named_lock_name.text");
 
 /* ---- Shared atomics ---- */
 

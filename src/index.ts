@@ -88,6 +88,18 @@ export type { LockHandle } from "./locks/handle.ts";
 export type { MapReads } from "./map/map-reads.ts";
 export type { MapWrites } from "./map/map-writes.ts";
 export type { StructureHandle } from "./segment/structure-handle.ts";
+export { NamedLocks, type NamedLockInfo, type NamedLocksQuery } from "./locks/named-locks.ts";
+export type { NamedLock } from "./locks/named-lock-requests.ts";
+export type {
+  NamedLockMode,
+  NamedLockOptions,
+  NamedLocksCreateOptions,
+  NamedLocksInitOptions,
+  NamedLocksNewOptions,
+  NamedLocksOpenOptions,
+  NamedLocksOptions,
+  SureNamedLockOptions,
+} from "./locks/named-locks-options.ts";
 export type { PageOptions } from "./memory/pages.ts";
 export type { OwnerOptions } from "./memory/objects/owner.ts";
 export type {

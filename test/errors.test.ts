@@ -68,6 +68,7 @@ const TABLE: Readonly<Record<string, readonly ErrorRow[]>> = {
   rings: (await import("./errors/rings.ts")).RINGS,
   locks: (await import("./errors/locks.ts")).LOCKS,
   limiters: (await import("./errors/limiters.ts")).LIMITERS,
+  "named locks": (await import("./errors/named-locks.ts")).NAMED_LOCKS,
   structures: (await import("./errors/structures.ts")).STRUCTURES,
   meters: (await import("./errors/meters.ts")).METERS,
   tables: (await import("./errors/tables.ts")).TABLES,

@@ -15,6 +15,7 @@ import {
   Meters,
   MessageQueue,
   Mutex,
+  NamedLocks,
   PortableSegment,
   RateLimiter,
   RemoteError,
@@ -143,6 +144,12 @@ const NOUNS: Readonly<Record<string, Entry>> = {
     facts: ["parties"],
   },
   Lease: { noun: noun(Lease), placed: {}, facts: ["term"] },
+  NamedLocks: {
+    noun: noun(NamedLocks),
+    create: { names: 5 },
+    placed: { init: { names: 5 } },
+    facts: ["names", "requests"],
+  },
   SharedRecord: {
     noun: noun(SharedRecord),
     create: { codec: Quote },
@@ -437,6 +444,7 @@ function argumentsOf(method: string): unknown[] {
   if (method === "readInto") return [{ price: 0, size: 0 }];
   if (method === "resize") return [8192];
   if (/^(tryLock|isLocked)$/.test(method)) return [0];
+  if (method === "request") return ["a", () => true];
   if (/^(withLock|waitFor)/.test(method)) return [() => true];
   return [];
 }
@@ -493,8 +501,11 @@ describe("names of methods", () => {
     ].map(([, name, returns]) => ({ file, name: name!, returns: returns!.trim() })),
   );
 
-  /** It has no form that blocks, of which it would be the other one: its callback may wait. */
-  const WITHOUT_TWIN: readonly string[] = ["getOrSet"];
+  /**
+   * What has no form that blocks, of which it would be the other one, since its callback may wait;
+   * and what has the names of the Web Locks API.
+   */
+  const WITHOUT_TWIN: readonly string[] = ["getOrSet", "request", "query"];
 
   test("what returns a promise ends in Async, and nothing else does", () => {
     expect(methods.length).toBeGreaterThan(150);

@@ -11,6 +11,7 @@ import * as limiter from "../../src/layout/limiter-layout.ts";
 import * as lock from "../../src/layout/lock-layout.ts";
 import * as map from "../../src/layout/map-layout.ts";
 import * as meters from "../../src/layout/meters-layout.ts";
+import * as namedLocks from "../../src/layout/named-locks-layout.ts";
 import * as messageQueue from "../../src/layout/message-queue-layout.ts";
 import * as mpsc from "../../src/layout/mpsc-layout.ts";
 import * as mutex from "../../src/layout/mutex-layout.ts";
@@ -190,6 +191,12 @@ export const CHAPTERS: readonly Chapter[] = [
       LIMITER_SLIDING_WINDOW: limiter.LIMITER_ALGORITHMS["sliding-window"],
       LIMITER_FIXED_WINDOW: limiter.LIMITER_ALGORITHMS["fixed-window"],
     },
+  ),
+  chapter(
+    "Named locks",
+    TEXTS.namedLocks,
+    [namedLocks.NAMED_LOCKS, namedLocks.NAMED_LOCK_REQUEST, namedLocks.NAMED_LOCK_NAME],
+    pick(namedLocks, "REQUEST_WAITING", "REQUEST_HELD", "REQUEST_STOLEN", "REQUEST_SHARED"),
   ),
   chapter("Shared atomics", TEXTS.atomics, [atomics.ATOMIC_NAME, atomics.ATOMIC_CELL]),
   chapter(

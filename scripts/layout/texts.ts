@@ -11,6 +11,7 @@ type Topic =
   | "sharedRecord"
   | "map"
   | "limiter"
+  | "namedLocks"
   | "table"
   | "atomics"
   | "meters"
@@ -228,6 +229,17 @@ is above 2^53. W is the window in ticks. A GCRA or a token bucket has at \`time\
 that does not count, and then \`current\` is changed. A sliding window has sub-windows of ceil(W / 31) ticks, numbered from
 the machine's start, mod 2^32. Its word \`latest\`, where \`time_0\` begins, is the number of the last one in which something happened: what is before \`latest\` - 31 is 0 before
 \`latest\` is stored. All 32 counts together are at most the limit.`,
+
+  namedLocks: `
+Named locks (\`KIND_NAMED_LOCKS\`) are a head, a word for each bucket, the requests, and the names, rounded up to 128 bytes. The header's parameters are: the names
+and the requests that there is room for, and both halves of the hash's seed. The buckets are the least power of two from 16 on that is not below the names.
+
+The hash is HalfSipHash-1-3 of the name; its low bits choose the bucket, which has the number of the first name of its chain, from 1 on.
+Each name has a queue of requests: first those that hold it (state REQUEST_HELD: one, or some with REQUEST_SHARED), then those that wait (REQUEST_WAITING), by \`number\`. The first that waits can never
+hold beside the one before it: whoever changes the queue under the lock grants, and wakes \`granted\` when it has released the lock. A thief stores REQUEST_STOLEN for
+each holder and takes it out of the queue, before it holds the name itself, goes first, and wakes \`stolen\`; a stolen request is freed by its own participant. A request is there
+while its mark is not 0, and its participant alone frees it, unless that is dead. Whoever gets the lock from a dead owner makes again all that is
+marked as derived, and grants. A name's mark, hash and text are written before the first request that has it, and not again before the last one is gone.`,
 
   atomics: `
 Named words and counters (\`KIND_ATOMICS\`) are a table of names, with 64 bytes for each, rounded up to 128

@@ -15,6 +15,7 @@ import { LIMITER_INSPECTOR } from "./kinds/limiter.ts";
 import { findLock } from "./kinds/locks.ts";
 import { MAP_INSPECTOR } from "./kinds/map.ts";
 import { METERS_INSPECTOR } from "./kinds/meters.ts";
+import { NAMED_LOCKS_INSPECTOR } from "./kinds/named-locks.ts";
 import { PORTABLE_INSPECTOR } from "./kinds/portable.ts";
 import { QUEUE_INSPECTOR } from "./kinds/queue.ts";
 import { RECORD_INSPECTOR } from "./kinds/record.ts";
@@ -39,6 +40,7 @@ const INSPECTORS: ReadonlyMap<number, Inspector> = new Map<number, Inspector>([
   [SEGMENT_KINDS.limiter, LIMITER_INSPECTOR],
   [SEGMENT_KINDS.atomics, ATOMICS_INSPECTOR],
   [SEGMENT_KINDS.meters, METERS_INSPECTOR],
+  [SEGMENT_KINDS.namedLocks, NAMED_LOCKS_INSPECTOR],
 ]);
 
 /** The inspector of a structure of which only the header is known. */

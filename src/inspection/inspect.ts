@@ -9,6 +9,7 @@ import { type NameKind, nameKind } from "../memory/objects/segment-name.ts";
 import { Barrier } from "../locks/barrier.ts";
 import { Lease } from "../locks/lease.ts";
 import { Mutex } from "../locks/mutex.ts";
+import { NamedLocks } from "../locks/named-locks.ts";
 import { RwLock } from "../locks/rw-lock.ts";
 import { SharedEvent } from "../locks/shared-event.ts";
 import { Meters } from "../meters/meters.ts";
@@ -294,6 +295,7 @@ export type AnyObject =
   | { readonly kind: "event"; readonly handle: SharedEvent }
   | { readonly kind: "barrier"; readonly handle: Barrier }
   | { readonly kind: "lease"; readonly handle: Lease }
+  | { readonly kind: "named-locks"; readonly handle: NamedLocks }
   | {
       readonly kind: "ring" | "mpsc-ring" | "broadcast" | "broadcast-block";
       readonly handle: RingBuffer;
@@ -356,6 +358,8 @@ export function openAny(name: string, options: OwnerOptions = {}): AnyObject {
       return { kind, handle: Barrier.open(name, { owner }) };
     case "lease":
       return { kind, handle: Lease.open(name, { owner }) };
+    case "named-locks":
+      return { kind, handle: NamedLocks.open(name, { owner }) };
     default:
       return { kind, handle: Segment.open(name, { owner }) };
   }

@@ -57,6 +57,7 @@ export const SEGMENT_KINDS = {
   limiter: 11,
   meters: 12,
   table: 10,
+  namedLocks: 13,
 } as const;
 
 export const SEGMENT_HEADER: Layout = {
@@ -117,6 +118,7 @@ const KIND_NAMES: Readonly<Record<number, string>> = {
   [SEGMENT_KINDS.limiter]: "a rate limiter",
   [SEGMENT_KINDS.meters]: "meters",
   [SEGMENT_KINDS.table]: "a table",
+  [SEGMENT_KINDS.namedLocks]: "named locks",
 };
 
 /** What a header says of its structure. Offsets count from the structure's start. */

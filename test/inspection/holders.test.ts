@@ -48,6 +48,7 @@ describe("who holds what", () => {
   const expected = (state: string): Record<string, string[]> => ({
     barrier: [`seat N ${peer.pid} ${state}`],
     lease: [`holder ${peer.pid} ${state}`],
+    locks: [`name "a" ${peer.pid} ${state}`],
     map: [`stripe N ${peer.pid} ${state}`],
     mutex: [`lock ${peer.pid} ${state}`],
     queue: [`participant N ${peer.pid} ${state}`, `creator ${peer.pid} ${state}`],
@@ -103,6 +104,7 @@ describe("who holds what", () => {
     expect(seen()).toEqual({
       barrier: ["seat N undefined dead"],
       lease: [],
+      locks: [],
       map: ["stripe N undefined dead"],
       mutex: ["lock undefined dead"],
       queue: [],

@@ -9,6 +9,7 @@ import {
   MessageQueue,
   Lease,
   Mutex,
+  NamedLocks,
   PortableSegment,
   RateLimiter,
   RingBuffer,
@@ -72,6 +73,7 @@ const MAKERS: Readonly<Record<string, (name: string) => Made>> = {
   event: (name) => SharedEvent.create(name, { reset: "auto" }),
   barrier: (name) => Barrier.create(name, { parties: 2 }),
   lease: (name) => Lease.create(name),
+  "named-locks": (name) => NamedLocks.create(name, { names: 5 }),
 };
 
 describe("openObject", () => {
@@ -292,6 +294,7 @@ describe("openAny", () => {
     ["event", SharedEvent as never],
     ["barrier", Barrier as never],
     ["lease", Lease as never],
+    ["named-locks", NamedLocks as never],
   ]);
 
   test.each(Object.entries(MAKERS))("opens %s as what it is", (kind, make) => {

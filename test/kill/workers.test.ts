@@ -8,6 +8,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  NamedLocks,
   RingBuffer,
   RwLock,
   Segment,
@@ -60,6 +61,7 @@ testOnLinux("what terminated Workers held is free for this process", async () =>
   });
   using sender = block.producer();
   using queue = MessageQueue.create(`${name}-queue`);
+  using locks = NamedLocks.create(`${name}-names`, { names: 5 });
   using map = SharedMap.create(`${name}-map`, { size: 1 << 16, codec: codecs.number });
   using record = SharedRecord.create(`${name}-record`, { codec: struct({ n: "f64" }) });
   let descriptors = 0;
@@ -77,6 +79,7 @@ testOnLinux("what terminated Workers held is free for this process", async () =>
     {
       using _ = (await read.acquireWriteAsync(PATIENCE))!;
     }
+    expect(await locks.request("a", PATIENCE, (lock) => lock?.name)).toBe("a");
     {
       using _ = (await lease.acquireAsync(PATIENCE))!;
     }
@@ -108,10 +111,11 @@ testOnLinux("what terminated Workers held is free for this process", async () =>
       return lock !== undefined;
     });
     const now = readdirSync("/proc/self/fd").length;
-    if (round === 0) descriptors = now;
+    // The second round is the first in which this thread rings somebody, which takes a socket.
+    if (round < 2) descriptors = now;
     expect(now).toBeLessThanOrEqual(descriptors);
   }
-  for (const made of [spsc, mpsc, block, queue, map, record]) {
+  for (const made of [spsc, mpsc, block, queue, locks, map, record]) {
     const { name: theirs } = made.segment;
     made.close();
     await eventually(() => !Segment.inUse(theirs));

@@ -1,6 +1,6 @@
 /** Locks, roles and seats whose handles, guards and terms are forgotten: no collection ends them. */
 import { afterEach, expect, test } from "bun:test";
-import { Barrier, Lease, Mutex, RwLock, Segment } from "../../src/index.ts";
+import { Barrier, Lease, Mutex, NamedLocks, RwLock, Segment } from "../../src/index.ts";
 import { uniqueName } from "../support/names.ts";
 import { BUN } from "../support/process.ts";
 
@@ -25,6 +25,11 @@ const KINDS: Record<string, { take(): void; look: string }> = {
     take: () => void Lease.create(name).tryAcquire(),
     look: "!Lease.open(name).isHeld || Lease.open(name).tryAcquire() !== undefined",
   },
+  NamedLocks: {
+    take: () =>
+      void NamedLocks.create(name, { names: 5 }).request("a", () => new Promise(() => {})),
+    look: "NamedLocks.open(name).withLock('a', { ifAvailable: true }, (lock) => lock !== null)",
+  },
   "a seat of a Barrier": {
     take: () => void Barrier.create(name, { parties: 1 }).wait(),
     look: "(() => { try { Barrier.open(name).wait({ timeoutMs: 0 }); return true; } catch { return false; } })()",
@@ -45,7 +50,7 @@ test.each(Object.entries(KINDS))("%s", async (_, { take, look }) => {
     await Bun.sleep(1);
   }
   const script =
-    `import { Barrier, Lease, Mutex, RwLock, Segment } from "${process.cwd()}/src/index.ts";` +
+    `import { Barrier, Lease, Mutex, NamedLocks, RwLock, Segment } from "${process.cwd()}/src/index.ts";` +
     `const name = ${JSON.stringify(name)}; const taken = ${look};` +
     "console.log(taken ? 'free' : 'held'); process.exit();";
   const child = Bun.spawnSync([BUN, "-e", script]);

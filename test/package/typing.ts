@@ -16,6 +16,8 @@ import {
   Segment,
   Semaphore,
   Meters,
+  type NamedLock,
+  NamedLocks,
   SharedAtomics,
   SharedEvent,
   SharedMap,
@@ -125,6 +127,17 @@ export function keys(): void {
   const response = { headers: limiter.headers(limiter.peek(new Uint8Array(2))) };
   is<typeof response.headers, Record<string, string>>();
 
+  const locks = NamedLocks.create("/n", { names: 10 });
+  is<ReturnType<typeof locks.withLock<5>>, 5>();
+  void locks
+    .request("a", { mode: "shared" }, async (lock) => lock.name.length)
+    .then((length) => {
+      is<typeof length, number>();
+    });
+  void locks.request("a", { ifAvailable: true }, (lock) => {
+    is<typeof lock, NamedLock | null>();
+  });
+
   const { words, counters } = SharedAtomics.create("/a", { words: ["on"], counters: ["hits"] });
   is<keyof typeof words, "on">();
   is<keyof typeof counters, "hits">();
@@ -201,6 +214,8 @@ export function slips(consumer: ReturnType<RingBuffer["consumer"]>): void {
   RateLimiter.create("/x", { algorithm: "leaky-bucket", limit: 1, windowMs: 1, keys: 1 });
   // @ts-expect-error: how many keys there are is for the caller to say.
   RateLimiter.create("/x", { algorithm: "gcra", limit: 1, windowMs: 1 });
+  // @ts-expect-error: a mode is one of two words.
+  void NamedLocks.open("/x").request("a", { mode: "read" }, () => 1);
   // @ts-expect-error: words.
   SharedAtomics.create("/x", { word: ["on"] });
   // @ts-expect-error: parties.

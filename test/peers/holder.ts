@@ -4,6 +4,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  NamedLocks,
   RingBuffer,
   RwLock,
   Segment,
@@ -23,6 +24,8 @@ writing.lockWrite();
 const barrier = Barrier.create(`${prefix}-barrier`, { parties: 2 });
 void barrier.waitAsync();
 const lease = Lease.create(`${prefix}-lease`);
+const locks = NamedLocks.create(`${prefix}-locks`, { names: 5 });
+void locks.request("a", () => new Promise(() => {}));
 kept.push(lease.tryAcquire());
 const ring = RingBuffer.create(`${prefix}-ring`);
 kept.push(ring.producer(), ring.consumer());

@@ -5,6 +5,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  NamedLocks,
   RingBuffer,
   RwLock,
   Segment,
@@ -28,6 +29,7 @@ const kept: unknown[] = [
   RingBuffer.open(`${name}-block`).consumer(),
   MessageQueue.open(`${name}-queue`),
 ];
+void NamedLocks.open(`${name}-names`).request("a", () => new Promise(() => {}));
 void Barrier.at(segment, 9216).waitAsync();
 const map = SharedMap.open(`${name}-map`, { codec: codecs.number });
 const record = SharedRecord.open(`${name}-record`, { codec: struct({ n: "f64" }) });

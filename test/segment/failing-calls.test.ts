@@ -7,6 +7,7 @@ import {
   Barrier,
   Lease,
   Mutex,
+  NamedLocks,
   PortableSegment,
   RateLimiter,
   RingBuffer,
@@ -59,6 +60,11 @@ const NOUNS: Readonly<Record<string, readonly ((name: string) => Handle)[]>> = {
     (name) => SharedMap.create(name, { size: 2 ** 16, codec: codecs.number }),
     (name) => SharedMap.open(name, { codec: codecs.number }),
     (name) => SharedMap.openOrCreate(name, { size: 2 ** 16, codec: codecs.number }),
+  ],
+  NamedLocks: [
+    (name) => NamedLocks.create(name, { names: 5 }),
+    (name) => NamedLocks.open(name),
+    (name) => NamedLocks.openOrCreate(name, { names: 5 }),
   ],
   RateLimiter: [
     (name) => RateLimiter.create(name, LIMIT),

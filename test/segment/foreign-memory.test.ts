@@ -13,6 +13,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  NamedLocks,
   PortableSegment,
   RateLimiter,
   RingBuffer,
@@ -62,6 +63,7 @@ const NOUNS: Readonly<Record<string, (name: string) => Made>> = {
   event: (name) => SharedEvent.openOrCreate(name, { reset: "auto" }),
   barrier: (name) => Barrier.openOrCreate(name, { parties: 3 }),
   lease: (name) => Lease.openOrCreate(name),
+  "named locks": (name) => NamedLocks.openOrCreate(name, { names: 5 }),
   "portable segment": (name) => PortableSegment.openOrCreate(name, { size: 4096 }),
   "message queue": (name) => MessageQueue.openOrCreate(name),
 };

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   Mutex,
+  NamedLocks,
   RateLimiter,
   RingBuffer,
   Segment,
@@ -73,6 +74,17 @@ describe.each([0, 2 ** 31 - 2 ** 20, 2 ** 31, 2 ** 32 - 2 ** 20])("at offset %i"
       expect(rows).toEqual([row]);
       break;
     }
+  });
+
+  test("named locks", async () => {
+    using locks = NamedLocks.init(segment, place(), { names: 5 });
+    using same = NamedLocks.at(segment, locks.offset);
+    const seen = await locks.request("a", async () => [
+      await same.request("a", { ifAvailable: true }, (lock) => lock),
+      (await same.query()).held.length,
+    ]);
+    expect(seen).toEqual([null, 1]);
+    expect(same.withLock("a", ({ name }) => name)).toBe("a");
   });
 
   test("a rate limiter", () => {

@@ -24,6 +24,7 @@ const OPTIONS: Readonly<Record<string, () => readonly [make: object, find: objec
   },
   SharedEvent: () => [{ reset: "manual" }, {}],
   Barrier: () => [{ parties: 2 }, {}],
+  NamedLocks: () => [{ names: 5 }, {}],
   SharedRecord: () => [{ codec: Quote }, { codec: Quote }],
   SharedTable: () => [{ codec: Quote, rows: 10 }, { codec: Quote }],
   SharedMap: () => [{ size: 2 ** 14, codec }, { codec }],

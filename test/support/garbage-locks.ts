@@ -4,6 +4,7 @@ import {
   Condition,
   Lease,
   Mutex,
+  NamedLocks,
   RwLock,
   Segment,
   Semaphore,
@@ -115,6 +116,16 @@ export function lockTargets(): Record<string, () => Target> {
       (segment) => Barrier.init(segment, OFFSET, { parties: 2 }),
       lockCalls(["wait", "waitAsync"]),
     ),
+    "named locks": placed((segment) => NamedLocks.init(segment, OFFSET, { names: 5 }), {
+      sound: {
+        request: ["a", WAIT, () => undefined],
+        withLock: ["a", WAIT, () => undefined],
+      },
+      options: {
+        request: ["mode", "ifAvailable", "steal", "signal"],
+        withLock: ["mode", "ifAvailable", "steal", "signal"],
+      },
+    }),
     lease: placed((segment) => Lease.init(segment, OFFSET), {
       sound: { tryAcquire: [{ text: "x" }], acquire: [WAIT], acquireAsync: [WAIT] },
       options: { acquire: [...ASYNC, "text"], acquireAsync: [...ASYNC, "text"] },

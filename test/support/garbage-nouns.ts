@@ -6,6 +6,7 @@ import {
   Meters,
   MessageQueue,
   Mutex,
+  NamedLocks,
   PortableSegment,
   RateLimiter,
   RingBuffer,
@@ -104,6 +105,7 @@ export function nouns(prefix: string): Record<string, () => Target> {
     ],
     Barrier: [Barrier, { parties: 2 }, { parties: 2 }, { parties: 2 }, ["mode"]],
     Lease: [Lease, {}, {}, {}, ["mode"]],
+    NamedLocks: [NamedLocks, { names: 5 }, {}, { names: 5 }, ["mode", "requests"]],
   };
   const mutexSegment = Segment.create("memfd:mutex", { size: 4096 });
   const mutex = Mutex.init(mutexSegment, 0);

@@ -7,6 +7,7 @@ import {
   MessageQueue,
   type MessageQueueCreateOptions,
   Mutex,
+  NamedLocks,
   RateLimiter,
   RingBuffer,
   type RingConsumer,
@@ -329,6 +330,45 @@ function limiter(algorithm: "gcra" | "sliding-window" | "fixed-window"): Noun {
   );
 }
 
+const namedLocks = placed(
+  NamedLocks.byteLength({ names: 6, requests: 12 }),
+  (segment) => NamedLocks.init(segment, 0, { names: 6, requests: 12, ...AGAIN }),
+  (segment) => NamedLocks.at(segment, 0),
+  (one) => {
+    let turn = 0;
+    const name = (): string => `n${(turn = (turn * 5 + 7) % 8)}`;
+    const isTheft = (error: unknown): boolean => error instanceof DOMException;
+    const withLock = (options: object): void => {
+      try {
+        one.withLock(name(), options, () => turn);
+      } catch (error) {
+        if (!isTheft(error)) throw error;
+      }
+    };
+    const request = async (options: object): Promise<void> => {
+      try {
+        await one.request(name(), options, () => Bun.sleep(1));
+      } catch (error) {
+        if (!isTheft(error)) throw error;
+      }
+    };
+    return {
+      blocking: {
+        withLock: () => withLock(WAIT),
+        shared: () => withLock({ mode: "shared", ifAvailable: true }),
+        steal: () => withLock({ steal: true }),
+        looks: () => [one.clientId, one.names, one.requests],
+      },
+      waiting: {
+        request: () => request(WAIT),
+        shared: () => request({ ...WAIT, mode: "shared" }),
+        steal: () => request({ steal: true }),
+        query: () => one.query(),
+      },
+    };
+  },
+);
+
 const Quote = struct({ price: "f64", size: "u32", when: "u64" });
 const QUOTE = { price: 1, size: 2, when: 3n };
 const record = placed(
@@ -610,6 +650,7 @@ export const HOSTILE_NOUNS: Readonly<Record<string, Noun>> = {
   barrier,
   event,
   lease,
+  "named-locks": namedLocks,
   map,
   "limiter-gcra": limiter("gcra"),
   "limiter-sliding": limiter("sliding-window"),

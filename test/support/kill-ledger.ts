@@ -10,6 +10,7 @@ export const COUNTS = [
   "mutex",
   "rw-lock",
   "lease",
+  "named lock",
   "byte lock",
   "map",
   "record",

@@ -12,6 +12,7 @@ import {
   Meters,
   MessageQueue,
   Mutex,
+  NamedLocks,
   RateLimiter,
   RingBuffer,
   type RingConsumer,
@@ -142,12 +143,14 @@ class Holders implements KillGroup {
   readonly #table: SharedTable<(typeof Block)["schema"]>;
   readonly #atomics: SharedAtomics<"word", "counter">;
   readonly #limiter: RateLimiter;
+  readonly #locks: NamedLocks;
   readonly #meters: Meters;
   readonly #meter: MeterCounter;
   readonly #inMutex: Guarded;
   readonly #inRwLock: Guarded;
   readonly #inLease: Guarded;
   readonly #inByteLock: Guarded;
+  readonly #inNamedLock: Guarded;
   /** Produced and consumed, under the second mutex. */
   readonly #stock: Int32Array;
   readonly #token: Float64Array;
@@ -187,6 +190,7 @@ class Holders implements KillGroup {
       codec: codecs.number,
     });
     this.#texts = SharedMap.openOrCreate(`${name}-texts`, { size: 2 ** 18, codec: codecs.utf8 });
+    this.#locks = NamedLocks.openOrCreate(`${name}-locks`, { names: 4, requests: 64 });
     this.#limiter = RateLimiter.openOrCreate(`${name}-limiter`, LIMIT);
     this.#meters = Meters.openOrCreate(`${name}-meters`, { size: 2 ** 14 });
     this.#meter = this.#meters.counter("changes_total", { help: "Changes." });
@@ -207,6 +211,7 @@ class Holders implements KillGroup {
     this.#inByteLock = new Guarded(area(3), ledger, "byte lock");
     this.#stock = area(4);
     this.#token = new Float64Array(segment.buffer, DATA_OFFSET + 5 * 128, 1);
+    this.#inNamedLock = new Guarded(area(6), ledger, "named lock");
   }
 
   turn(): void | Promise<void> {
@@ -326,6 +331,19 @@ class Holders implements KillGroup {
     this.#ledger.add("byte lock");
   };
 
+  /** For a death nobody is told of. */
+  readonly #holdName = (lock: object | null): void => {
+    if (lock === null) return;
+    this.#inNamedLock.enter(true);
+    this.#inNamedLock.leave();
+    this.#ledger.add("named lock");
+  };
+
+  readonly #holdOtherName = (): void => {
+    const name = `n${Math.floor(this.#random() * 3)}`;
+    this.#locks.withLock(name, { mode: "shared", timeoutMs: 5 }, () => undefined);
+  };
+
   readonly #stockUp = (): void => {
     using guard = this.#stockMutex.acquire(WAIT);
     if (guard === undefined) return;
@@ -384,6 +402,8 @@ class Holders implements KillGroup {
     this.#limit,
     this.#fill,
     this.#lockByte,
+    () => this.#locks.withLock("all", WAIT, this.#holdName),
+    this.#holdOtherName,
     this.#stockUp,
     this.#takeStock,
     this.#signal,
@@ -433,6 +453,8 @@ class Holders implements KillGroup {
     this.#limit,
     this.#fill,
     this.#lockByte,
+    () => this.#locks.request("all", WAIT, this.#holdName),
+    this.#holdOtherName,
     this.#stockUp,
     async () => {
       using guard = await this.#stockMutex.acquireAsync(WAIT);
@@ -470,6 +492,10 @@ class Holders implements KillGroup {
     if (write?.ownerDied === false) this.#inRwLock.check();
     using byte = this.#segment.tryLock(7);
     must(byte !== undefined, "the byte is not free");
+    for (const name of ["all", "n0", "n1", "n2", "n3"]) {
+      const isFree = this.#locks.withLock(name, LAST_WAIT, (lock) => lock !== null);
+      must(isFree, `the name ${name} is not free`);
+    }
     using stock = this.#stockMutex.acquire(LAST_WAIT);
     must(stock !== undefined, "the condition's mutex is not free");
     must(this.#event.set() === undefined && this.#event.tryWait(), "the event is not set");
@@ -479,6 +505,7 @@ class Holders implements KillGroup {
       ...between(ledger, "rw-lock", this.#inRwLock.changes),
       ...between(ledger, "lease", this.#inLease.changes),
       ...between(ledger, "byte lock", this.#inByteLock.changes),
+      ...between(ledger, "named lock", this.#inNamedLock.changes),
       ...between(ledger, "record", this.#record.version - 1),
       ...between(ledger, "record", this.#record.read()!.seed),
       ...between(ledger, "limiter", LIMIT.limit - this.#limiter.peek("all").remaining),
@@ -543,6 +570,7 @@ class Holders implements KillGroup {
       this.#record,
       this.#atomics,
       this.#limiter,
+      this.#locks,
       this.#meters,
       this.#table,
       this.#atomics,

@@ -10,6 +10,7 @@ import {
   Lease,
   MessageQueue,
   Mutex,
+  NamedLocks,
   RingBuffer,
   RwLock,
   Segment,
@@ -62,6 +63,7 @@ function makeSubjects(): void {
   const reading = keep(RwLock.open(`${prefix}-reading`));
   const writing = keep(RwLock.open(`${prefix}-writing`));
   const lease = keep(Lease.open(`${prefix}-lease`));
+  const locks = keep(NamedLocks.open(`${prefix}-locks`));
   const segment = keep(Segment.open(`${prefix}-raw`));
   const inside = keep(Mutex.at(segment, 1024));
   const event = keep(SharedEvent.create(own("event"), { reset: "auto" }));
@@ -99,6 +101,8 @@ function makeSubjects(): void {
   add("RwLock.lockWriteAsync", false, () => reading.lockWriteAsync(WAIT));
   add("Lease.acquire", undefined, () => lease.acquire(WAIT));
   add("Lease.acquireAsync", undefined, () => lease.acquireAsync(WAIT));
+  add("NamedLocks.withLock", null, () => locks.withLock("a", WAIT, (lock) => lock));
+  add("NamedLocks.request", null, () => locks.request("a", WAIT, (lock) => lock));
   add("Lease.isHeld", true, () => lease.isHeld);
   add("SharedEvent.wait", false, () => event.wait(WAIT));
   add("SharedEvent.waitAsync", false, () => event.waitAsync(WAIT));

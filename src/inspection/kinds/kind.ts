@@ -25,6 +25,7 @@ export type ObjectKind =
   | "event"
   | "barrier"
   | "lease"
+  | "named-locks"
   | "unknown"
   | "semaphore"
   | "sysv-locks"
@@ -58,6 +59,7 @@ export const KIND_TEXTS: Readonly<Record<ObjectKind, string>> = {
   event: "an event",
   barrier: "a barrier",
   lease: "a lease",
+  "named-locks": "named locks",
   unknown: "a structure of a newer version",
   semaphore: "a semaphore",
   "sysv-locks": "the locks of a System V segment",
