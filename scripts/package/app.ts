@@ -65,6 +65,9 @@ const TYPED: readonly string[] = [
   "@types/bun",
   "@types/express",
   "@types/express-session",
+  "cacheable",
+  "express",
+  "hono-rate-limiter",
   ...Object.keys(manifest.peerDependencies),
 ];
 
