@@ -1,6 +1,6 @@
 /** Counts for express-rate-limit and hono-rate-limiter: `bun-shm/express-rate-limit`. */
 import type { SharedMap } from "../src/index.ts";
-import { checkMap, checkNames, checkPrefix, refusal, removeAll } from "./checks.ts";
+import { checkMap, checkNames, checkPrefix, checkTime, refusal, removeAll } from "./checks.ts";
 
 /** Where the counts of a limit are. */
 export interface RateLimitStoreOptions {
@@ -58,8 +58,9 @@ export class RateLimitStore {
     this.prefix = prefix;
   }
 
-  /** Gets the window's length from the middleware. */
+  /** Gets the window's length from the middleware. @throws TypeError, RangeError for a bad one. */
   init(options: { readonly windowMs: number }): void {
+    checkTime("Cannot count requests", "windowMs", options.windowMs);
     this.#windowMs = options.windowMs;
   }
 

@@ -36,9 +36,9 @@ function plain(session: SessionData): SessionData {
  * them answers any request. Sessions outlive the processes, and end with the machine. A process
  * that is killed while it stores a session leaves the old one or the new one.
  *
- * A session that a full map refuses is an error in the callback of `set`, so in `next` of the
- * request. As in every store of express-session, the last of two requests that change one session
- * at the same time wins. The map stays the caller's.
+ * A session that a full map refuses is an error in the callback of `set`, which express-session
+ * hands to `next`. As in every store of express-session, the last of two requests that change one
+ * session at the same time wins. The map stays the caller's.
  *
  * @example
  * ```ts

@@ -63,7 +63,7 @@ export class KeyvSharedMap<V = string> {
 
   /**
    * Stores a value.
-   * @param ttl Milliseconds; 0 and undefined: it does not expire.
+   * @param ttl Milliseconds; 0 and undefined: it does not expire. Below 0 it is removed.
    * @returns A promise of whether it is stored; false: the map is full and refuses.
    */
   async set(key: string, value: V, ttl?: number): Promise<boolean> {
@@ -72,7 +72,7 @@ export class KeyvSharedMap<V = string> {
 
   #set(key: string, value: V, ttl: number | undefined): boolean {
     if (ttl === undefined || ttl === 0) return this.#map.set(key, value);
-    if (ttl > 0) return this.#map.set(key, value, { ttlMs: ttl });
+    if (!(ttl < 0)) return this.#map.set(key, value, { ttlMs: ttl });
     this.#map.delete(key);
     return true;
   }

@@ -56,7 +56,7 @@ const LOOSE = {
   strict: false,
 };
 const NODE_NEXT = { target: "ES2022", module: "NodeNext", moduleResolution: "NodeNext" };
-const PROGRAMS = ["waits.ts", "workers.ts", "reloads.ts"];
+const PROGRAMS = ["waits.ts", "workers.ts", "reloads.ts", "peerless.ts"];
 
 /** Configurations without declarations other than the language's. */
 const BARE: readonly Configuration[] = [

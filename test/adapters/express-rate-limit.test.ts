@@ -240,4 +240,7 @@ test("bad options are refused by name", () => {
   ] as const) {
     expect(() => new RateLimitStore(options as never)).toThrow(words);
   }
+  expect(() => new RateLimitStore({ map }).init({} as never)).toThrow(
+    "Cannot count requests: its windowMs must be a number above 0, not undefined",
+  );
 });

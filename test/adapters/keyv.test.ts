@@ -207,6 +207,7 @@ describe("the adapter", () => {
     await store.set("a", "old");
     expect(await store.set("a", "new", -1)).toBe(true);
     expect(await store.has("a")).toBe(false);
+    await expect(store.set("a", "x", Number.NaN)).rejects.toBeInstanceOf(RangeError);
   });
 
   test("refuses what is no map", () => {
