@@ -1,6 +1,7 @@
 /**
- * Builds what is published: `dist/` gets a JavaScript file and its map for each file of `src/` and of
- * `adapters/`, the declarations that a user's compiler reads, and the refusals that other runtimes load.
+ * Builds what is published: `dist/` gets a JavaScript file and its map for each file of `src/` and
+ * of `adapters/`, the declarations that a user's compiler reads, and the refusals that other
+ * runtimes load.
  */
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
