@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Example, examples, programOf } from "../../test/support/examples.ts";
 import { ROOT } from "./app.ts";
-import { check, must, mustRun, run } from "./checks.ts";
+import { check, must, mustRun } from "./checks.ts";
 
 const COMPILERS: readonly string[] = ["typescript-5", "typescript"];
 
@@ -101,10 +101,14 @@ async function compile(app: string, compiler: string, { name, options, files }: 
   writeFileSync(project, JSON.stringify({ compilerOptions: options, files }));
   const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");
   const command = [process.execPath, tsc, "-p", project, "--pretty", "false", "--listFiles"];
-  const { exitCode, stdout, stderr } = await run(command, { cwd: app });
+  // An older compiler loses what a pipe does not take at once before it exits.
+  const output = Bun.file(`${project}.txt`);
+  const child = Bun.spawn(command, { cwd: app, stdio: ["ignore", output, output] });
+  const exitCode = await child.exited;
+  const stdout = await output.text();
   const lines = stdout.split("\n");
   const errors = lines.filter((line) => !line.startsWith("/")).join("\n");
-  must(exitCode === 0, `${errors}${stderr}`);
+  must(exitCode === 0, errors);
   const sources = lines.filter((file) => /\/bun-shm\/.*(?<!\.d)\.ts$/.test(file));
   must(stdout.includes("/bun-shm/dist/index.d.ts"), "It never read the package's declarations");
   must(sources.length === 0, `The compiler read ${sources.join(", ")}`);
