@@ -1,17 +1,18 @@
 /**
- * Builds what is published: `dist/` gets a JavaScript file and its map for each file of `src/`, the
- * declarations that a user's compiler reads, and the refusals that other runtimes load.
+ * Builds what is published: `dist/` gets a JavaScript file and its map for each file of `src/` and
+ * of `adapters/`, the declarations that a user's compiler reads, and the refusals that other
+ * runtimes load.
  */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 
 const ROOT: string = join(import.meta.dir, "..");
 const DIST: string = join(ROOT, "dist");
 
-function compile(): void {
+function compile(configuration: string): void {
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
-  const project = join(ROOT, "tsconfig.build.json");
+  const project = join(ROOT, configuration);
   const { exitCode } = Bun.spawnSync([process.execPath, compiler, "-p", project], {
     stdio: ["ignore", "inherit", "inherit"],
   });
@@ -38,6 +39,20 @@ function mendDeclaration(file: string): string[] {
   return targets.map((target) => normalize(join(dirname(file), target)));
 }
 
+/** The adapters for other people's packages, without the ending of their files. */
+const ADAPTERS: readonly string[] = Object.keys(manifest.exports)
+  .map((path) => path.slice(2))
+  .filter((name) => existsSync(join(ROOT, "adapters", `${name}.ts`)));
+
+/** Leads the adapters, which lie beside `src/`, to the package's files, which lie above them. */
+function mendAdapters(): void {
+  rmSync(join(DIST, "src"), { recursive: true });
+  for (const file of new Bun.Glob("adapters/*.{js,d.ts}").scanSync(DIST)) {
+    const path = join(DIST, file);
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll('"../src/index.', '"../index.'));
+  }
+}
+
 /** Removes the declaration files that the public ones do not import. */
 function keepPublicDeclarations(): void {
   const kept = new Set<string>();
@@ -47,6 +62,7 @@ function keepPublicDeclarations(): void {
     mendDeclaration(file).forEach(keep);
   };
   keep("index.d.ts");
+  for (const name of ADAPTERS) keep(`adapters/${name}.d.ts`);
   for (const file of new Bun.Glob("**/*.d.ts").scanSync(DIST)) {
     if (kept.has(file)) continue;
     rmSync(join(DIST, file));
@@ -66,8 +82,12 @@ Error.stackTraceLimit = stackTraceLimit;
 throw refusal;
 `;
   // Imports are linked before a module runs, so without these names that would fail instead.
-  const names = Object.keys(await import("../src/index.ts")).join(", ");
-  writeFileSync(join(DIST, "unsupported.js"), `${refusal}export let ${names};\n`);
+  const names = Object.keys(await import("../src/index.ts"));
+  const transpiler = new Bun.Transpiler();
+  for (const name of ADAPTERS) {
+    names.push(...transpiler.scan(readFileSync(join(DIST, "adapters", `${name}.js`))).exports);
+  }
+  writeFileSync(join(DIST, "unsupported.js"), `${refusal}export let ${names.join(", ")};\n`);
   writeFileSync(join(DIST, "unsupported.cjs"), `"use strict";\n${refusal}`);
 }
 
@@ -113,7 +133,9 @@ exit 127
 }
 
 rmSync(DIST, { recursive: true, force: true });
-compile();
+compile("tsconfig.build.json");
+compile("tsconfig.adapters.json");
+mendAdapters();
 keepPublicDeclarations();
 await writeRefusal();
 writeEntry();

@@ -23,7 +23,7 @@ async function runGate(
   return { passed: (await gate.exited) === 0, text };
 }
 
-const linted: string[] = ["src", "test", "bench", "scripts", "examples"];
+const linted: string[] = ["src", "adapters", "test", "bench", "scripts", "examples"];
 const gates: [string, string[]][] = [
   ["format", [BUN, "fmt", "--check", "--no-script"]],
   ["lint", ["node_modules/.bin/oxlint", "--deny-warnings", ...linted]],

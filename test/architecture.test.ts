@@ -8,6 +8,11 @@ const SRC = join(ROOT, "src");
 const files = [...new Bun.Glob("**/*.ts").scanSync(SRC)].sort();
 const sources = new Map(files.map((file) => [file, readFileSync(join(SRC, file), "utf8")]));
 
+/** The adapters for other people's packages, and what they share: names of files, and texts. */
+const adapters = [...new Bun.Glob("*").scanSync(join(ROOT, "adapters"))]
+  .sort()
+  .map((file) => [file, readFileSync(join(ROOT, "adapters", file), "utf8")] as const);
+
 // Bun.Transpiler.scanImports drops type-only imports; a regular expression sees them all.
 const importsOf = (file: string): string[] =>
   [...sources.get(file)!.matchAll(/\bfrom\s+"([^"]+)"|\bimport\s+"([^"]+)"/g)].map(
@@ -103,6 +108,32 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("an adapter uses what users have, what adapters share, and the package that it is for", () => {
+    const wrong = adapters.flatMap(([file, text]) =>
+      [...text.matchAll(/^(?!\s*\*).*(?:\bfrom|\bimport)\s+"([^"]+)"/gm)]
+        .map((match) => match[1]!)
+        .filter((from) => !["../src/index.ts", "./checks.ts", basename(file, ".ts")].includes(from))
+        .map((from) => `${file} -> ${from}`),
+    );
+    expect(adapters.length).toBeGreaterThan(6);
+    expect(wrong).toEqual([]);
+  });
+
+  test("each adapter is exported under the name of its package, an optional peer", () => {
+    const { exports, peerDependencies, peerDependenciesMeta } = JSON.parse(
+      readFileSync(join(ROOT, "package.json"), "utf8"),
+    ) as Record<string, Record<string, unknown>>;
+    for (const [file] of adapters.filter(([each]) => each !== "checks.ts")) {
+      const name = basename(file, ".ts");
+      expect(Object(exports![`./${name}`])).toMatchObject({
+        types: `./dist/adapters/${name}.d.ts`,
+        bun: `./dist/adapters/${name}.js`,
+      });
+      expect(peerDependencies).toHaveProperty([name]);
+      expect(peerDependenciesMeta![name]).toEqual({ optional: true });
+    }
+  });
+
   test("algorithms and layouts know no libc and no segment", () => {
     const wrong = files
       .filter((file) => /^layout\/|\/algorithm\//.test(file))
@@ -143,8 +174,7 @@ describe("architecture", () => {
   });
 
   test("no default exports, no re-exports but in index.ts", () => {
-    const wrong = files.filter((file) => {
-      const text = sources.get(file)!;
+    const wrong = [...sources, ...adapters].filter(([file, text]) => {
       if (/^export default/m.test(text)) return true;
       return file !== "index.ts" && /^export (\*|(type )?\{[^}]*\}) from/m.test(text);
     });
@@ -187,8 +217,7 @@ describe("architecture", () => {
 
   test("files are kebab-case, at most 300 lines of code, of at most 100 columns", () => {
     const wrong: string[] = [];
-    for (const file of files) {
-      const text = sources.get(file)!;
+    for (const [file, text] of [...sources, ...adapters]) {
       if (!/^[a-z0-9-]+$/.test(basename(file, ".ts"))) wrong.push(`${file}: name`);
       const code = text.split("\n").filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line)).length;
       if (code > 300) wrong.push(`${file}: ${code} lines of code`);

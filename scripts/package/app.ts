@@ -1,6 +1,15 @@
 /** New apps outside of the repository, in which the packed package is installed. */
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
 import { mustRun } from "./checks.ts";
 
 /** The repository. */
@@ -51,19 +60,30 @@ export async function makeApp(directory: string, tarball: string): Promise<strin
   return directory;
 }
 
-/** Bun's declarations, and the package that an example uses. */
+/** Bun's declarations, and the packages that the documentation's examples use. */
 const TYPED: readonly string[] = [
   "@types/bun",
-  "@types/node",
-  "bun-types",
-  "undici-types",
-  "prom-client",
-  "@opentelemetry/api",
+  "@types/express",
+  "@types/express-session",
+  "cacheable",
+  "express",
+  "hono-rate-limiter",
+  ...Object.keys(manifest.peerDependencies),
 ];
 
 /** Installs in an app what a user would install beside this package. */
 export function addTypes(app: string): void {
-  for (const name of TYPED) {
-    cpSync(join(ROOT, "node_modules", name), join(app, "node_modules", name), { recursive: true });
-  }
+  const done = new Set<string>();
+  const add = (name: string): void => {
+    const source = join(ROOT, "node_modules", name);
+    // What is optional, or for another system, may be missing.
+    if (done.has(name) || !existsSync(source)) return;
+    done.add(name);
+    cpSync(source, join(app, "node_modules", name), { recursive: true });
+    const { dependencies = {} } = JSON.parse(
+      readFileSync(join(source, "package.json"), "utf8"),
+    ) as { dependencies?: Record<string, string> };
+    Object.keys(dependencies).forEach(add);
+  };
+  TYPED.forEach(add);
 }

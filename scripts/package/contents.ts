@@ -6,7 +6,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { NPM, ROOT } from "./app.ts";
 import { check, must, mustRun, run } from "./checks.ts";
 
-const FOLDERS = /^(dist|src|include|docs|examples)\//;
+const FOLDERS = /^(dist|src|adapters|include|docs|examples)\//;
 const FILES = [
   "package.json",
   "README.md",
@@ -33,10 +33,18 @@ function checkMaps(installed: string): void {
     const map = JSON.parse(readFileSync(join(installed, file), "utf8")) as { sources: string[] };
     for (const source of map.sources) {
       const path = normalize(join(dirname(file), source));
-      must(path.startsWith("src/") && existsSync(join(installed, path)), `${file}: no ${path}`);
+      must(
+        /^(src|adapters)\//.test(path) && existsSync(join(installed, path)),
+        `${file}: no ${path}`,
+      );
     }
   }
 }
+
+/** The declarations that users import: the package's, and each adapter's. */
+const ENTRIES: readonly string[] = Object.values(manifest.exports).flatMap((target) =>
+  typeof target === "string" ? [] : [target.types],
+);
 
 interface PublicSymbols {
   readonly checker: ts.TypeChecker;
@@ -45,15 +53,18 @@ interface PublicSymbols {
   readonly exported: ReadonlySet<ts.Symbol>;
 }
 
-/** What a declaration file exports. */
-function publicSymbols(entry: string): PublicSymbols {
+/** What declaration files export. */
+function publicSymbols(entries: readonly string[]): PublicSymbols {
   const { ESNext } = ts.ScriptTarget;
-  const program = ts.createProgram([entry], { target: ESNext, types: [], noEmit: true });
+  const program = ts.createProgram(entries, { target: ESNext, types: [], noEmit: true });
   const checker = program.getTypeChecker();
   const resolved = (symbol: ts.Symbol): ts.Symbol =>
     (symbol.flags & ts.SymbolFlags.Alias) === 0 ? symbol : checker.getAliasedSymbol(symbol);
-  const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
-  return { checker, resolved, exported: new Set(checker.getExportsOfModule(module).map(resolved)) };
+  const exported = entries.flatMap((entry) => {
+    const module = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+    return checker.getExportsOfModule(module).map(resolved);
+  });
+  return { checker, resolved, exported: new Set(exported) };
 }
 
 /** Every link of a page to another file leads to one that is in the package too. */
@@ -69,8 +80,8 @@ function checkLinks(installed: string): void {
 }
 
 /** The parts of the public interface that an editor has nothing to say about. */
-function undocumented(entry: string): string[] {
-  const { checker, exported } = publicSymbols(entry);
+function undocumented(entries: readonly string[]): string[] {
+  const { checker, exported } = publicSymbols(entries);
   const isSilent = (symbol: ts.Symbol): boolean =>
     symbol.getDocumentationComment(checker).length === 0 &&
     symbol.getJsDocTags(checker).length === 0;
@@ -102,8 +113,8 @@ function referred(node: ts.Node): ts.Node | undefined {
 }
 
 /** The package's types that public declarations name, but that users cannot import. */
-function hiddenTypes(entry: string): string[] {
-  const { checker, resolved, exported } = publicSymbols(entry);
+function hiddenTypes(entries: readonly string[]): string[] {
+  const { checker, resolved, exported } = publicSymbols(entries);
   const hidden = new Set<string>();
   for (const symbol of exported) {
     const visit = (node: ts.Node): void => {
@@ -112,7 +123,7 @@ function hiddenTypes(entry: string): string[] {
       if (found !== undefined) {
         const type = resolved(found);
         const ours = type.declarations?.some((declaration) =>
-          declaration.getSourceFile().fileName.startsWith(dirname(entry)),
+          declaration.getSourceFile().fileName.startsWith(dirname(entries[0]!)),
         );
         const parameter = (type.flags & ts.SymbolFlags.TypeParameter) !== 0;
         if (ours === true && !parameter && !exported.has(type)) {
@@ -140,11 +151,11 @@ export async function checkContents(installed: string, tarball: string): Promise
   });
   await check("every link of a page leads to a file", () => checkLinks(installed));
   await check("every type in a public signature is exported", () => {
-    const hidden = hiddenTypes(join(installed, "dist/index.d.ts"));
+    const hidden = hiddenTypes(ENTRIES.map((entry) => join(installed, entry)));
     must(hidden.length === 0, hidden.join("\n"));
   });
   await check("an editor explains every name, method and property of a class", () => {
-    const silent = undocumented(join(installed, "dist/index.d.ts"));
+    const silent = undocumented(ENTRIES.map((entry) => join(installed, entry)));
     must(silent.length === 0, `Without a doc comment: ${silent.join(", ")}`);
   });
   if (NPM !== null) {

@@ -43,6 +43,9 @@ console.log(JSON.stringify(await main("${prefix()}")));`;
     const output = await mustRun([BUN, "node_modules/bun-shm/examples/demo.ts"], { cwd: app });
     must(output.includes("The demo succeeded."), output);
   });
+  await check("adapters work without the packages that they are for", async () => {
+    same(await mustRun([BUN, "peerless.ts", prefix()], { cwd: app }), "text 1\n");
+  });
   await check("a Worker uses the package too", async () => {
     same(await mustRun([BUN, "workers.ts", prefix()], { cwd: app }), "from a Worker\n");
   });

@@ -23,7 +23,7 @@ function examplesOf(file: string): Example[] {
 const files = [
   "README.md",
   ...new Bun.Glob("docs/*.md").scanSync(ROOT),
-  ...new Bun.Glob("src/**/*.ts").scanSync(ROOT),
+  ...new Bun.Glob("{src,adapters}/**/*.ts").scanSync(ROOT),
 ].sort();
 
 /** All of them, in the order of their files. */
