@@ -3,8 +3,17 @@
  *
  *     bun bench/limiter/limiter.bench.ts [--json]
  */
+import { RateLimiterMemory } from "rate-limiter-flexible";
 import { RateLimiter, type RateLimiterAlgorithm } from "../../src/index.ts";
-import { type Figure, finish, heading, measure, note, report } from "../state/measure.ts";
+import {
+  type Figure,
+  finish,
+  heading,
+  measure,
+  measureAsync,
+  note,
+  report,
+} from "../state/measure.ts";
 import { bunProgram } from "../support/report.ts";
 import { type Target, showTargets } from "../support/targets.ts";
 import { PEERS } from "./peers.ts";
@@ -82,7 +91,19 @@ async function twoProcesses(algorithm: RateLimiterAlgorithm): Promise<void> {
   }
 }
 
+/** A promise for each call, and one process: its limits are nobody else's. */
+async function flexible(): Promise<void> {
+  const limiter = new RateLimiterMemory({ points: LIMIT.limit, duration: LIMIT.windowMs / 1000 });
+  const tryConsume = (at: number): Promise<boolean> =>
+    limiter.consume(key(at)).then(
+      () => true,
+      () => false,
+    );
+  await measureAsync("rate-limiter-flexible in memory, in one process only", CALLS, tryConsume);
+}
+
 oneProcess();
+await flexible();
 await twoProcesses("gcra");
 finish([]);
 showTargets(targets, !process.argv.includes("--json"));
