@@ -145,6 +145,8 @@ class World {
     expect(this.#tables[one.participant]!.table.leave(one.request, one.number)).toBe(one.state);
     this.#requests = this.#requests.filter((other) => other !== one);
     this.#grant();
+    // What was granted may be a dead one's, which those who wait find out.
+    this.#look();
   }
 
   #kill(of: number): void {
@@ -153,6 +155,11 @@ class World {
     this.#dead.add(of);
     this.#requests = this.#requests.filter((one) => one.participant !== of);
     this.#grant();
+    this.#look();
+  }
+
+  /** Those who wait look unasked, and remove the dead that keep them waiting. */
+  #look(): void {
     for (const one of this.#requests) {
       this.#tables[one.participant]!.table.examine(one.request, one.number);
     }
