@@ -24,7 +24,7 @@ function countInMeters(): void {
     counter.add();
     if (n % 8 === 0 && counter.value !== n) throw new Error(`It is not ${n}`);
     // Otherwise it is done before a reader that has to share its core has seen a thousand.
-    if (n % 4096 === 0) Bun.sleepSync(0.1);
+    if (n % 6000 === 0) Bun.sleepSync(1);
   }
 }
 
