@@ -231,7 +231,12 @@ describe("a wait of which a call fails", () => {
           }
         }
       }
-      expect([name, descriptors()]).toEqual([name, before]);
+      // What was open before may have ended: connections of bells do, in their own time.
+      const after = descriptors();
+      expect([name, after > before ? `${after} of ${before}` : "none more"]).toEqual([
+        name,
+        "none more",
+      ]);
     }
   });
 });
