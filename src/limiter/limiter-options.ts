@@ -3,9 +3,9 @@ import { checkInteger, checkOneOf, checkOptions } from "../arguments.ts";
 import { LIMITER_ALGORITHMS } from "../layout/limiter-layout.ts";
 import {
   type PlacedInitOptions,
-  STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type StructureOpenOptions,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import {
   MAX_KEYS,
@@ -70,15 +70,7 @@ export interface RateLimiterOpenOptions extends StructureOpenOptions, RateLimite
 const OWN: readonly string[] = ["algorithm", "limit", "windowMs", "burst", "keys"];
 
 /** The names of the options of each call. */
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: [...OWN, ...STRUCTURE_OPTIONS.create],
-  openOrCreate: [...OWN, ...STRUCTURE_OPTIONS.openOrCreate],
-  init: [...OWN, "overwrite"],
-  open: [...OWN, ...STRUCTURE_OPTIONS.open],
-  at: OWN,
-};
+const OPTIONS = structureOptions(OWN, OWN);
 
 export const ALGORITHMS: readonly RateLimiterAlgorithm[] = Object.keys(
   LIMITER_ALGORITHMS,

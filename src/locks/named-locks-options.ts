@@ -12,8 +12,8 @@ import { MAX_LOCK_NAME_LENGTH } from "../layout/named-locks-layout.ts";
 import {
   type PlacedInitOptions,
   type PlacedOpenOptions,
-  STRUCTURE_OPTIONS,
   type StructureCreateOptions,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import type { AbortSignalLike } from "../waiting/abort-signal.ts";
 import type { PageOptions } from "../memory/pages.ts";
@@ -79,15 +79,12 @@ export interface SureNamedLockOptions extends NamedLockOptions {
 
 const OWN: readonly string[] = ["names", "requests"];
 
-/** The names of the options of each call. */
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: [...OWN, ...STRUCTURE_OPTIONS.create],
-  openOrCreate: [...OWN, ...STRUCTURE_OPTIONS.openOrCreate],
-  init: [...OWN, "overwrite"],
-  open: [...OWN, ...STRUCTURE_OPTIONS.open.filter((name) => name !== "access")],
-  at: OWN,
+const STRUCTURE_CALLS = structureOptions(OWN, OWN);
+
+/** The names of the options of each call; everybody who finds named locks writes. */
+const OPTIONS = {
+  ...STRUCTURE_CALLS,
+  open: STRUCTURE_CALLS.open.filter((name) => name !== "access"),
 };
 
 const LOCK_OPTIONS: readonly string[] = ["mode", "ifAvailable", "steal", "signal", "timeoutMs"];

@@ -23,7 +23,7 @@ import { ABSENT } from "./algorithm/map-reader.ts";
 import { MapDraft } from "./algorithm/map-units.ts";
 import { type SharedMapLoadOptions, type SharedMapLoader, checkLoad } from "./map-load-options.ts";
 import type { SharedMapKey } from "./map-options.ts";
-import type { MapParts } from "./map-parts.ts";
+import { type MapParts, heldError } from "./map-parts.ts";
 import { expiryIn } from "./map-times.ts";
 
 /** One key that is loaded, here or elsewhere, and all calls of this handle that wait for it. */
@@ -180,7 +180,7 @@ export class MapFlights<V, K extends SharedMapKey> {
       flight.isMine = claim === MINE;
       if (claim === MINE || claim === NO_ROOM) return this.#bring(flight, load, options);
       if (claim === FAILED) throw this.#foundError();
-      if (claim === IS_LIST) this.#refuseList(flight.key);
+      if (claim === IS_LIST) throw heldError(this.#parts.placed, "load", flight.key, "list");
       if (claim === LOADED) {
         const value = this.#read(flight.key);
         if (value !== NONE) return value;
@@ -265,11 +265,6 @@ export class MapFlights<V, K extends SharedMapKey> {
     // Before the user's code hears of it, which may close the map.
     this.#finish(flight);
     flight.abort.abort();
-  }
-
-  #refuseList(key: SharedMapKey): never {
-    const action = `Cannot load ${shown(key)} of ${this.#parts.placed.what}`;
-    throw new StateError("EEXIST", `${action}: the key has a list. Delete it first`);
   }
 
   #until(

@@ -2,10 +2,10 @@
 import { checkInteger, checkOneOf, checkOptions, shown } from "../arguments.ts";
 import { FIRST_HEAD_WORDS } from "../layout/map-layout.ts";
 import {
-  STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
   type StructureOpenOptions,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import { type Codec, checkCodec, codecs } from "../struct/codec.ts";
 import { checkMs } from "./map-times.ts";
@@ -78,18 +78,11 @@ export interface SharedMapOpenOptions<V, K extends SharedMapKey = string>
 /** The options that every call has. */
 const FORMS: readonly string[] = ["codec", "key", "local"];
 
-const NEW_OPTIONS: readonly string[] = ["size", ...FORMS, "whenFull", "entryLength", "unitLength"];
-
 /** The names of the options of each call. */
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
-  openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
-  init: [...NEW_OPTIONS, "overwrite"],
-  open: [...FORMS, ...STRUCTURE_OPTIONS.open],
-  at: FORMS,
-};
+const OPTIONS = structureOptions(
+  ["size", ...FORMS, "whenFull", "entryLength", "unitLength"],
+  FORMS,
+);
 
 const DEFAULT_ENTRY_LENGTH = 88;
 const MIN_SIZE = 2 ** 14;

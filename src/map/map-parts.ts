@@ -1,4 +1,6 @@
 /** What one handle of a map works with. */
+import { shown } from "../arguments.ts";
+import { StateError } from "../errors.ts";
 import type { WriteGuard } from "../locks/write-guard.ts";
 import type { Placed } from "../segment/placed.ts";
 import type { Segment } from "../segment/segment.ts";
@@ -10,6 +12,7 @@ import type { MapReader } from "./algorithm/map-reader.ts";
 import type { MapDraft } from "./algorithm/map-units.ts";
 import { type MapWriter, STORED, UNEXPECTED } from "./algorithm/map-writer.ts";
 import type { SegmentMapSystem } from "./map-system.ts";
+import type { SharedMapKey } from "./map-options.ts";
 
 /** The parts of a handle. */
 export interface MapParts<V> {
@@ -44,4 +47,19 @@ export type SharedMapOutcome = "stored" | "full" | "unchanged";
 /** @returns An outcome of the algorithm, for users. */
 export function outcomeOf(result: number): SharedMapOutcome {
   return result === STORED ? "stored" : result === UNEXPECTED ? "unchanged" : "full";
+}
+
+/**
+ * @param verb What the call wanted to do with the key.
+ * @param held What the key has, and the call cannot use.
+ * @returns The error of the call.
+ */
+export function heldError(
+  { what }: Placed,
+  verb: string,
+  key: SharedMapKey,
+  held: "value" | "list",
+): StateError {
+  const rule = `the key has a ${held}. Delete it first`;
+  return new StateError("EEXIST", `Cannot ${verb} ${shown(key)} of ${what}: ${rule}`);
 }

@@ -1,11 +1,10 @@
 /** Writes that depend on what is there: the stripe's lock is held from the read to the write. */
-import { checkSyncAnswer, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
+import { checkSyncAnswer } from "../arguments.ts";
 import { LOG_DELETED, LOG_EXPIRED } from "../layout/map-layout.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { LOAD_AND_ERROR, STORED } from "./algorithm/map-writer.ts";
 import type { SharedMapKey } from "./map-options.ts";
-import type { MapParts } from "./map-parts.ts";
+import { type MapParts, heldError } from "./map-parts.ts";
 import { type Increment, KEPT, type Times, numberOf } from "./map-times.ts";
 
 /**
@@ -30,7 +29,8 @@ export function updateEntry<V>(
   try {
     const slot = writer.find(stripe, locked);
     const length = slot === 0 ? ABSENT : reader.readAt(locked, stripe, slot);
-    if (slot === 0 && writer.hasList(stripe, locked)) refuseList(parts, key);
+    if (slot === 0 && writer.hasList(stripe, locked))
+      throw heldError(placed, "update", key, "list");
     const keeps = old.expiry === KEPT;
     const expiry = keeps ? reader.expiry : old.expiry;
     const staleMs = old.staleMs === KEPT ? (keeps ? reader.staleMs : 0) : old.staleMs;
@@ -50,11 +50,6 @@ export function updateEntry<V>(
     guard.end();
     writer.unlock(locked.hash);
   }
-}
-
-function refuseList<V>({ placed }: MapParts<V>, key: SharedMapKey): never {
-  const action = `Cannot update ${shown(key)} of ${placed.what}`;
-  throw new StateError("EEXIST", `${action}: the key has a list. Delete it first`);
 }
 
 /** Adds to a number. @returns The sum; undefined when the map is full and refuses. */

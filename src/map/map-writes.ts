@@ -1,12 +1,11 @@
 /** What a handle of a map writes. */
 import { checkInteger, checkIterable, checkSyncFunction, shown } from "../arguments.ts";
-import { StateError } from "../errors.ts";
 import { IS_VALUE, MapLists } from "./algorithm/map-lists.ts";
 import { ABSENT } from "./algorithm/map-reader.ts";
 import { ANYTHING, NOTHING, PRESENT, REFUSED, STORED } from "./algorithm/map-writer.ts";
 import type { MapLocal } from "./map-local.ts";
 import type { SharedMapKey } from "./map-options.ts";
-import { type MapParts, type SharedMapOutcome, outcomeOf } from "./map-parts.ts";
+import { type MapParts, type SharedMapOutcome, heldError, outcomeOf } from "./map-parts.ts";
 import { MapReads } from "./map-reads.ts";
 import {
   KEPT,
@@ -282,10 +281,7 @@ export abstract class MapWrites<V, K extends SharedMapKey> extends MapReads<V, K
     placed.checkOpen();
     hashed.setNew(key);
     const length = this.#lists.push(hashed, draft, atLeft);
-    if (length === IS_VALUE) {
-      const action = `Cannot add to the list ${shown(key)} of ${placed.what}`;
-      throw new StateError("EEXIST", `${action}: the key has a value. Delete it first`);
-    }
+    if (length === IS_VALUE) throw heldError(placed, "add to the list", key, "value");
     this.#ended(length === REFUSED ? REFUSED : STORED);
     return length === REFUSED ? undefined : length;
   }

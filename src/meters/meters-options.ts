@@ -9,10 +9,10 @@ import {
   MIN_METERS_SIZE,
 } from "../layout/meters-layout.ts";
 import {
-  STRUCTURE_OPTIONS,
   type PlacedInitOptions,
   type StructureCreateOptions,
   type StructureOpenOptions,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import {
   AGGREGATES,
@@ -89,15 +89,7 @@ export type MeterHistogramOptions<L extends string = never> = MeterOptions<L> &
     | { readonly exponential: ExponentialBounds; readonly bounds?: undefined }
   );
 
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: ["size", ...STRUCTURE_OPTIONS.create],
-  openOrCreate: ["size", ...STRUCTURE_OPTIONS.openOrCreate],
-  init: ["size", "overwrite"],
-  open: STRUCTURE_OPTIONS.open,
-  at: [],
-};
+const OPTIONS = structureOptions(["size"], []);
 
 const METER_OPTIONS: Readonly<Record<MeterType, readonly string[]>> = {
   counter: ["help", "labels"],

@@ -1,10 +1,11 @@
 /** The options of records, and their checks. */
 import { checkOptions, shown } from "../arguments.ts";
 import {
-  STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
   type StructureOpenOptions,
+  type StructureCall,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import { type Schema, type Struct, type StructValue, checkStruct } from "../struct/struct.ts";
@@ -60,25 +61,11 @@ export interface SharedRecordStats extends Stats {
   readonly capacity: number;
 }
 
-const NEW_OPTIONS: readonly string[] = ["codec", "initial", "slots"];
-
 /** The names of the options of each call. */
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
-  openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
-  init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", ...STRUCTURE_OPTIONS.open],
-  at: ["codec"],
-};
+const OPTIONS = structureOptions(["codec", "initial", "slots"], ["codec"]);
 
 /** Checks the options of a call. @throws TypeError, RangeError for a bad count of slots. */
-export function checkRecordOptions(
-  action: string,
-  call: keyof typeof OPTIONS,
-  options: unknown,
-): void {
+export function checkRecordOptions(action: string, call: StructureCall, options: unknown): void {
   checkOptions(action, options, OPTIONS[call]);
   const { codec, slots } = Object(options) as { codec?: unknown; slots?: unknown };
   checkStruct(action, codec);

@@ -43,3 +43,24 @@ export const STRUCTURE_OPTIONS: Readonly<
   openOrCreate: ["mode", "owner", ...PAGE_OPTIONS],
   open: ["waitMs", "owner", "access", ...PAGE_OPTIONS],
 };
+
+/** The static calls that make or find a structure. */
+export type StructureCall = "create" | "openOrCreate" | "init" | "open" | "at";
+
+/**
+ * @param made The names of the structure's own options in calls that make one.
+ * @param found Those in calls that find one.
+ * @returns The names of the options of each call.
+ */
+export function structureOptions(
+  made: readonly string[],
+  found: readonly string[],
+): Readonly<Record<StructureCall, readonly string[]>> {
+  return {
+    create: [...made, ...STRUCTURE_OPTIONS.create],
+    openOrCreate: [...made, ...STRUCTURE_OPTIONS.openOrCreate],
+    init: [...made, "overwrite"],
+    open: [...found, ...STRUCTURE_OPTIONS.open],
+    at: found,
+  };
+}

@@ -2,10 +2,10 @@
 import { checkInteger, checkOptions, shown } from "../arguments.ts";
 import { MAX_KEY_LENGTH } from "../layout/map-layout.ts";
 import {
-  STRUCTURE_OPTIONS,
   type StructureCreateOptions,
   type PlacedInitOptions,
   type StructureOpenOptions,
+  structureOptions,
 } from "../segment/placed-options.ts";
 import type { Stats } from "../segment/stats.ts";
 import type { Scalar } from "../struct/field.ts";
@@ -85,18 +85,8 @@ export interface ColumnArrays {
   readonly bool: Uint8Array;
 }
 
-const NEW_OPTIONS: readonly string[] = ["codec", "rows", "names"];
-
 /** The names of the options of each call. */
-const OPTIONS: Readonly<
-  Record<"create" | "openOrCreate" | "init" | "open" | "at", readonly string[]>
-> = {
-  create: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.create],
-  openOrCreate: [...NEW_OPTIONS, ...STRUCTURE_OPTIONS.openOrCreate],
-  init: [...NEW_OPTIONS, "overwrite"],
-  open: ["codec", ...STRUCTURE_OPTIONS.open],
-  at: ["codec"],
-};
+const OPTIONS = structureOptions(["codec", "rows", "names"], ["codec"]);
 
 const DEFAULT_NAME_LENGTH = 24;
 
